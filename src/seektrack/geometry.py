@@ -1,0 +1,165 @@
+"""Boxes, run-length masks, resizing and coordinate conversions: their only home.
+
+Conventions: boxes are ``xyxy`` float pixels, half-open (``x1``, ``y1`` lie just outside), in the
+coordinate frame of the source picture; masks are bool ``(H, W)``; points are ``(x, y)`` pixels.
+Run-length codes are COCO's (column-major, compressed by pycocotools).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+BoolMask = NDArray[np.bool_]
+Box = tuple[float, float, float, float]
+
+
+def rle_encode(mask: BoolMask) -> tuple[tuple[int, int], bytes]:
+    """Encode a mask as a compressed COCO run-length code.
+
+    Args:
+        mask: bool (H, W).
+
+    Returns:
+        ``((H, W), counts)`` with ``counts`` the compressed bytes pycocotools uses.
+    """
+    from pycocotools import mask as coco_mask
+
+    rle = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))
+    return (int(mask.shape[0]), int(mask.shape[1])), bytes(rle["counts"])
+
+
+def rle_decode(size: tuple[int, int], counts: bytes) -> BoolMask:
+    """Decode a compressed COCO run-length code to a bool (H, W) mask."""
+    from pycocotools import mask as coco_mask
+
+    decoded: NDArray[np.uint8] = coco_mask.decode({"size": list(size), "counts": counts})
+    return decoded.astype(bool)
+
+
+def rle_area(size: tuple[int, int], counts: bytes) -> int:
+    """Pixels inside a run-length mask, without decoding it."""
+    from pycocotools import mask as coco_mask
+
+    return int(coco_mask.area({"size": list(size), "counts": counts}))
+
+
+def rle_box(size: tuple[int, int], counts: bytes) -> Box | None:
+    """Tight ``xyxy`` box of a run-length mask, or None when the mask is empty."""
+    from pycocotools import mask as coco_mask
+
+    x, y, w, h = (float(v) for v in coco_mask.toBbox({"size": list(size), "counts": counts}))
+    return None if w <= 0 or h <= 0 else (x, y, x + w, y + h)
+
+
+def rle_iou(
+    a: list[tuple[tuple[int, int], bytes]], b: list[tuple[tuple[int, int], bytes]]
+) -> NDArray[np.float64]:
+    """Intersection over union of every mask of ``a`` with every mask of ``b``, as (len(a), len(b))."""
+    from pycocotools import mask as coco_mask
+
+    if not a or not b:
+        return np.zeros((len(a), len(b)))
+    as_dict = [[{"size": list(s), "counts": c} for s, c in side] for side in (a, b)]
+    iou = coco_mask.iou(as_dict[0], as_dict[1], [0] * len(b))
+    return np.asarray(iou, dtype=np.float64).reshape(len(a), len(b))
+
+
+def mask_to_box(mask: BoolMask) -> Box | None:
+    """Tight half-open ``xyxy`` box of a bool (H, W) mask, or None when it is empty."""
+    ys = np.flatnonzero(mask.any(axis=1))
+    if len(ys) == 0:
+        return None
+    xs = np.flatnonzero(mask.any(axis=0))
+    return float(xs[0]), float(ys[0]), float(xs[-1] + 1), float(ys[-1] + 1)
+
+
+def mask_iou(a: BoolMask, b: BoolMask) -> float:
+    """Intersection over union of two bool masks; two empty masks give 0."""
+    union = int(np.logical_or(a, b).sum())
+    return float(np.logical_and(a, b).sum()) / union if union else 0.0
+
+
+def box_iou(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Intersection over union of every box of ``a`` with every box of ``b``.
+
+    Args:
+        a: (N, 4) ``xyxy`` boxes.
+        b: (M, 4) ``xyxy`` boxes in the same coordinate frame.
+
+    Returns:
+        (N, M) values in [0, 1]; a box of no area overlaps nothing.
+    """
+    a = np.asarray(a, dtype=np.float64).reshape(-1, 4)
+    b = np.asarray(b, dtype=np.float64).reshape(-1, 4)
+    low = np.maximum(a[:, None, :2], b[None, :, :2])
+    high = np.minimum(a[:, None, 2:], b[None, :, 2:])
+    inter = np.prod(np.clip(high - low, 0, None), axis=2)
+    area_a = np.prod(np.clip(a[:, 2:] - a[:, :2], 0, None), axis=1)
+    area_b = np.prod(np.clip(b[:, 2:] - b[:, :2], 0, None), axis=1)
+    union = area_a[:, None] + area_b[None, :] - inter
+    return np.where(union > 0, inter / np.where(union > 0, union, 1.0), 0.0)
+
+
+def xyxy_to_xywh(box: Box) -> tuple[float, float, float, float]:
+    """``(x0, y0, x1, y1)`` to COCO's ``(left, top, width, height)``."""
+    return box[0], box[1], box[2] - box[0], box[3] - box[1]
+
+
+def xywh_to_xyxy(box: tuple[float, float, float, float]) -> Box:
+    """COCO's ``(left, top, width, height)`` to ``(x0, y0, x1, y1)``."""
+    return box[0], box[1], box[0] + box[2], box[1] + box[3]
+
+
+def scale_box(box: Box, from_hw: tuple[int, int], to_hw: tuple[int, int]) -> Box:
+    """Carry a box from a picture of size ``from_hw`` (H, W) to the same picture at ``to_hw``."""
+    sy, sx = to_hw[0] / from_hw[0], to_hw[1] / from_hw[1]
+    return box[0] * sx, box[1] * sy, box[2] * sx, box[3] * sy
+
+
+def clip_box(box: Box, hw: tuple[int, int]) -> Box:
+    """Clip a box to a picture of size (H, W)."""
+    h, w = hw
+    return (
+        float(min(max(box[0], 0), w)),
+        float(min(max(box[1], 0), h)),
+        float(min(max(box[2], 0), w)),
+        float(min(max(box[3], 0), h)),
+    )
+
+
+def resize_mask(mask: BoolMask, hw: tuple[int, int]) -> BoolMask:
+    """Resize a bool mask to (H, W) by nearest neighbour."""
+    import cv2
+
+    if mask.shape == tuple(hw):
+        return mask
+    out = cv2.resize(mask.astype(np.uint8), (hw[1], hw[0]), interpolation=cv2.INTER_NEAREST)
+    return np.asarray(out, dtype=bool)
+
+
+def crop_square(
+    image: NDArray[np.uint8], box: Box, size: int, *, margin: float = 0.0
+) -> NDArray[np.uint8]:
+    """Cut a square around a box and resize it; what lies outside the picture repeats its edge.
+
+    Args:
+        image: uint8 (H, W, 3).
+        box: ``xyxy`` in pixels of ``image``.
+        size: Side of the result in pixels.
+        margin: Extra on each side, as a fraction of half the longer side of the box.
+
+    Returns:
+        uint8 (size, size, 3).
+    """
+    import cv2
+
+    cx, cy = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    half = max(box[2] - box[0], box[3] - box[1]) / 2 * (1 + margin) + 1
+    scale = size / (2 * half)
+    affine = np.array(
+        [[scale, 0, size / 2 - cx * scale], [0, scale, size / 2 - cy * scale]], dtype=np.float32
+    )
+    flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+    out = cv2.warpAffine(image, affine, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(out, dtype=np.uint8)

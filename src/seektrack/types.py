@@ -1,0 +1,301 @@
+"""The nouns of seektrack: what passes from one stage to the next.
+
+All are frozen. Coordinates are pixels of the source video, boxes ``xyxy`` half-open, masks bool held as
+run-length codes; times are seconds from the presentation timestamp, exact as ``Fraction`` where a frame
+is named; ``frame_index`` counts decoded frames from 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack import geometry
+from seektrack.errors import InputError
+from seektrack.geometry import BoolMask, Box
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """One decoded picture with its place in the video.
+
+    Attributes:
+        index: 0-based count of decoded frames in the source.
+        timestamp: Presentation time in seconds, exact.
+        image: uint8 (H, W, 3), RGB.
+    """
+
+    index: int
+    timestamp: Fraction
+    image: NDArray[np.uint8]
+
+    @property
+    def time_s(self) -> float:
+        """Presentation time in seconds."""
+        return float(self.timestamp)
+
+    @property
+    def hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return int(self.image.shape[0]), int(self.image.shape[1])
+
+    def __repr__(self) -> str:
+        h, w = self.hw
+        return f"Frame(index={self.index}, time_s={self.time_s:.3f}, image={h}x{w})"
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """What is known of a video without decoding all of it.
+
+    Attributes:
+        path: Where it came from; a file path, a folder or a URL.
+        width, height: Of a decoded frame, after rotation, in pixels.
+        fps: Average frames per second, exact; variable-rate video has no other.
+        duration_s: Seconds, or None when the container does not say.
+        n_frames: Frames in the container's index, or None when it does not say.
+    """
+
+    path: str
+    width: int
+    height: int
+    fps: Fraction
+    duration_s: float | None = None
+    n_frames: int | None = None
+
+    @property
+    def name(self) -> str:
+        """File name without its extension."""
+        return Path(self.path).stem
+
+    @property
+    def hw(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.height, self.width
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """A bool (H, W) mask held as a compressed COCO run-length code.
+
+    Attributes:
+        size: (H, W) of the picture.
+        counts: The compressed run lengths, as pycocotools writes them.
+    """
+
+    size: tuple[int, int]
+    counts: bytes
+
+    @classmethod
+    def from_array(cls, mask: BoolMask) -> Mask:
+        """Encode a bool (H, W) array.
+
+        Raises:
+            InputError: The array is not bool (H, W).
+        """
+        if mask.ndim != 2 or mask.dtype != np.bool_:
+            raise InputError(
+                f"a mask must be a bool array (H, W), got {mask.dtype} {mask.shape}",
+                hint="threshold logits first, and pass one mask at a time",
+            )
+        return cls(*geometry.rle_encode(mask))
+
+    def to_array(self) -> BoolMask:
+        """Decode to a bool (H, W) array."""
+        return geometry.rle_decode(self.size, self.counts)
+
+    @cached_property
+    def area(self) -> int:
+        """Pixels inside."""
+        return geometry.rle_area(self.size, self.counts)
+
+    @cached_property
+    def box(self) -> Box | None:
+        """Tight ``xyxy`` box, or None when the mask is empty."""
+        return geometry.rle_box(self.size, self.counts)
+
+    def iou(self, other: Mask) -> float:
+        """Intersection over union with a mask of the same size; two empty masks give 0."""
+        return float(geometry.rle_iou([(self.size, self.counts)], [(other.size, other.counts)])[0, 0])
+
+    def to_coco(self) -> dict[str, object]:
+        """COCO's JSON form: ``{"size": [H, W], "counts": str}``."""
+        return {"size": list(self.size), "counts": self.counts.decode("ascii")}
+
+    @classmethod
+    def from_coco(cls, rle: dict[str, object]) -> Mask:
+        """Read COCO's compressed JSON form."""
+        size, counts = rle["size"], rle["counts"]
+        if not isinstance(size, Sequence) or not isinstance(counts, (str, bytes)):
+            raise InputError(f"not a compressed COCO run-length code: {rle!r}")
+        raw = counts.encode("ascii") if isinstance(counts, str) else counts
+        return cls((int(size[0]), int(size[1])), raw)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mask) and (self.size, self.counts) == (other.size, other.counts)
+
+    def __hash__(self) -> int:
+        return hash((self.size, self.counts))
+
+    def __repr__(self) -> str:
+        return f"Mask({self.size[0]}x{self.size[1]}, area={self.area})"
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One indexed picture, or a region of it, that a query found.
+
+    Attributes:
+        video: Path of the video as the library knows it.
+        frame_index, time_s: Which frame.
+        score: Cosine similarity of query and picture, in [-1, 1].
+        confidence: Calibrated belief in [0, 1] that the picture shows what was asked.
+        box: Region of the frame the score belongs to, or None for the whole frame.
+    """
+
+    video: str
+    frame_index: int
+    time_s: float
+    score: float
+    confidence: float
+    box: Box | None = None
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A stretch of one video that answers a query.
+
+    Attributes:
+        video: Path of the video as the library knows it.
+        start_s, end_s: Seconds.
+        key: The best hit inside.
+        confidence: Calibrated belief in [0, 1].
+    """
+
+    video: str
+    start_s: float
+    end_s: float
+    key: Hit
+    confidence: float
+
+
+@dataclass(frozen=True, eq=False)
+class Prompt:
+    """What tells the segmentation engine about one object on one frame.
+
+    Attributes:
+        obj_id: Stable identity, ≥ 0.
+        frame_index: The frame the prompt lies on.
+        points: float (P, 2) ``(x, y)`` pixels, or None.
+        point_labels: int (P,), 1 inside, 0 outside; as long as ``points``.
+        box: ``xyxy`` pixels, or None.
+        mask: A mask of the frame's size, or None. A mask excludes points and box.
+        score: Belief in [0, 1] that this is what was asked for.
+        label: What the object is called.
+    """
+
+    obj_id: int
+    frame_index: int
+    points: NDArray[np.float64] | None = None
+    point_labels: NDArray[np.int64] | None = None
+    box: Box | None = None
+    mask: Mask | None = None
+    score: float = 1.0
+    label: str = ""
+
+
+@dataclass(frozen=True)
+class Observation:
+    """One object on one frame.
+
+    Attributes:
+        frame_index, time_s: Which frame.
+        box: ``xyxy`` pixels.
+        mask: Its pixels; None when only the position is known (predicted while hidden).
+        score: Belief in [0, 1] that the object is there.
+        visible: False when the position is predicted, not seen.
+    """
+
+    frame_index: int
+    time_s: float
+    box: Box
+    mask: Mask | None
+    score: float
+    visible: bool = True
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Centre of the box in pixels."""
+        return (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
+
+
+@dataclass(frozen=True)
+class Track:
+    """One object through time.
+
+    Attributes:
+        obj_id: Stable identity within the result.
+        label: What it was asked for as.
+        score: Belief in [0, 1] that it is what was asked for.
+        observations: In order of frames, at most one a frame.
+    """
+
+    obj_id: int
+    label: str
+    score: float
+    observations: tuple[Observation, ...]
+
+    def at(self, frame_index: int) -> Observation | None:
+        """The observation on a frame, or None."""
+        return self._by_frame.get(frame_index)
+
+    @cached_property
+    def _by_frame(self) -> dict[int, Observation]:
+        return {o.frame_index: o for o in self.observations}
+
+    def __len__(self) -> int:
+        return len(self.observations)
+
+
+@dataclass(frozen=True)
+class Tracks:
+    """All objects followed through one video.
+
+    Attributes:
+        video: The video they lie in.
+        query: The text they were asked for by; empty when prompted by hand.
+        tracks: One per object, ids unique.
+        frame_times: Seconds of each processed frame, by frame index.
+    """
+
+    video: VideoInfo
+    query: str
+    tracks: tuple[Track, ...]
+    frame_times: dict[int, float] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.tracks)
+
+    def __iter__(self) -> Iterator[Track]:
+        return iter(self.tracks)
+
+    def at(self, frame_index: int) -> list[tuple[Track, Observation]]:
+        """Every track seen or predicted on a frame, with its observation."""
+        found = ((t, t.at(frame_index)) for t in self.tracks)
+        return [(t, o) for t, o in found if o is not None]
+
+    @property
+    def frame_indices(self) -> list[int]:
+        """Processed frames in order."""
+        return sorted(self.frame_times)
+
+    def filter(self, *, min_length: int = 1, min_score: float = 0.0) -> Tracks:
+        """Keep tracks of at least ``min_length`` observations and ``min_score``."""
+        kept = (t for t in self.tracks if len(t) >= min_length and t.score >= min_score)
+        return replace(self, tracks=tuple(kept))
