@@ -1,3 +1,77 @@
-"""seektrack: type what you are looking for, get the moments, the pixels and the paths."""
+"""seektrack: type what you are looking for, get the moments, the pixels and the paths.
+
+::
+
+    from seektrack import Library, track_objects
+
+    library = Library("my-videos")
+    library.index(["holiday/"])
+    for moment in library.search("a red car"):
+        print(moment)
+    tracks = track_objects("holiday/road.mp4", "a red car", out="out/")
+
+The nouns and the errors load at once (numpy only); ``Library``, ``track_objects`` and
+``search_and_track`` load the networks' libraries when they are first named.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from seektrack.errors import (
+    InputError,
+    LibraryError,
+    LibraryMismatchError,
+    ModelError,
+    NothingFoundError,
+    OutputError,
+    PromptError,
+    QueryError,
+    SeekTrackError,
+    VideoError,
+)
+from seektrack.types import Frame, Hit, Mask, Moment, Observation, Prompt, Track, Tracks, VideoInfo
+
+if TYPE_CHECKING:
+    from seektrack.pipeline import Library, search_and_track, track_objects
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "Library",
+    "search_and_track",
+    "track_objects",
+    "Frame",
+    "Hit",
+    "Mask",
+    "Moment",
+    "Observation",
+    "Prompt",
+    "Track",
+    "Tracks",
+    "VideoInfo",
+    "InputError",
+    "LibraryError",
+    "LibraryMismatchError",
+    "ModelError",
+    "NothingFoundError",
+    "OutputError",
+    "PromptError",
+    "QueryError",
+    "SeekTrackError",
+    "VideoError",
+    "__version__",
+]
+
+_LAZY = frozenset({"Library", "search_and_track", "track_objects"})
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(importlib.import_module("seektrack.pipeline"), name)
+    raise AttributeError(f"module 'seektrack' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

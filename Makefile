@@ -1,0 +1,64 @@
+# Two commands on a fresh machine with Python 3.11 or newer, make and a package registry:
+#   make demo    install, run the demo on generated footage, say where its page lies
+#   make test    install with the development tools, run every test
+# A machine without a GPU gets the small CPU build of torch with
+#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+
+PYTHON      ?= python3
+VENV        ?= .venv
+OUT         ?= demo-out
+TORCH_INDEX ?=
+
+BIN   := $(VENV)/bin
+PIP    = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+         $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+QUIET  = OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
+
+.DEFAULT_GOAL := help
+.PHONY: help install install-dev demo test lint format bench clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "error: seektrack needs Python 3.11 or newer, $(PYTHON) is $$($(PYTHON) -V 2>&1) — make PYTHON=python3.11 …" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "error: $(PYTHON) cannot make a virtual environment — on Debian: apt-get install python3-venv" >&2; exit 1; }
+
+# The stamps are older than pyproject.toml or constraints.txt only when an install is due.
+$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing seektrack into $(VENV) (once, a few minutes) …"
+	@$(PIP) -e .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing seektrack and its development tools into $(VENV) (once, a few minutes) …"
+	@$(PIP) -e '.[dev,train]'
+	@touch $@ $(VENV)/.installed
+
+install: $(VENV)/.installed  ## install into .venv
+install-dev: $(VENV)/.installed-dev  ## install into .venv with the development tools
+
+demo: $(VENV)/.installed  ## run the whole way on generated footage; OUT=folder
+	@$(BIN)/seektrack demo --out $(OUT)
+
+test: $(VENV)/.installed-dev  ## run every test
+	@$(QUIET) $(BIN)/python -m pytest -q
+
+lint: $(VENV)/.installed-dev  ## style, types and the import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev  ## rewrite the sources in the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.installed-dev  ## measure speed and memory; see docs/benchmarks.md
+	@for script in benchmarks/*.py; do echo "== $$script"; $(QUIET) $(BIN)/python $$script || exit 1; done
+
+clean:  ## remove the environment, caches and the demo's output
+	rm -rf $(VENV) $(OUT) build dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
