@@ -1,0 +1,304 @@
+"""A scene: who is in it, how each one moves, what hides them, and how the camera moves.
+
+Everything is decided here, from one seed; rendering only draws it. Positions are pixels of a still
+camera's picture, per frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.errors import InputError
+from seektrack.world.palette import COLOURS
+from seektrack.world.shapes import CATEGORIES, FLYING, WIDE, Part, random_thing
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SceneSettings:
+    """What kind of scene to sample.
+
+    Attributes:
+        height, width: Of the picture in pixels; objects scale with the smaller one over 256.
+        n_frames: Frames in the clip.
+        actors: Fewest and most named objects.
+        things: Fewest and most nameless objects, which no caption mentions.
+        occluders: Most posts, trees and walls in front.
+        look_alikes: Chance that a scene repeats categories and colours on purpose.
+        object_size: Smallest and largest half-height of an object, in 256ths of the picture.
+        speed: Slowest and fastest, in 256ths of the picture per frame.
+        street_only: Only street backgrounds, for the demo.
+        texture: Chance that an object's surface carries a pattern.
+        rough: Chance of each: noise, blur, gain change, camera pan, shake, zoom.
+    """
+
+    height: int = 256
+    width: int = 256
+    n_frames: int = 24
+    actors: tuple[int, int] = (1, 6)
+    things: tuple[int, int] = (0, 0)
+    occluders: int = 3
+    look_alikes: float = 0.35
+    object_size: tuple[float, float] = (11.0, 56.0)
+    speed: tuple[float, float] = (0.5, 5.0)
+    street_only: bool = False
+    texture: float = 0.3
+    rough: float = 0.5
+
+    def __post_init__(self) -> None:
+        if min(self.height, self.width) < 64 or self.n_frames < 1:
+            raise InputError(
+                f"a scene needs at least 64x64 pixels and one frame, got {self.width}x{self.height}, {self.n_frames}",
+                hint="pass height, width >= 64 and n_frames >= 1",
+            )
+
+    @property
+    def scale(self) -> float:
+        """The smaller side over 256."""
+        return min(self.height, self.width) / 256
+
+
+@dataclass(frozen=True, eq=False)
+class Actor:
+    """One object of a scene.
+
+    Attributes:
+        obj_id: 1-based; its value in the id picture.
+        category, colour: Its name; both None for a nameless thing.
+        draw: Its drawing at an animation phase.
+        rgb: Body colour, float (3,).
+        x, y, size, angle: Centre in pixels, half-height in pixels, radians; each (T,).
+        facing: 1 right, -1 left.
+        direction: 1 moving right, -1 left, 0 standing still.
+        phase, phase_step: Animation phase at the first frame, and per frame.
+        depth: Larger is nearer.
+        stretch: Horizontal over vertical scale.
+        texture: float (64, 64) multiplied onto its surface, or None.
+    """
+
+    obj_id: int
+    category: str | None
+    colour: str | None
+    draw: Callable[[float], list[Part]]
+    rgb: Floats
+    x: Floats
+    y: Floats
+    size: Floats
+    angle: Floats
+    facing: int
+    direction: int
+    phase: float
+    phase_step: float
+    depth: float
+    stretch: float
+    texture: NDArray[np.float32] | None
+
+
+@dataclass(frozen=True, eq=False)
+class Occluder:
+    """Something in front that has no identity: a post, a tree or a wall."""
+
+    x: float
+    width: float
+    top: float
+    depth: float
+    rgb: Floats
+    leaves: Floats | None
+    leaf_rgb: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """All that a clip shows.
+
+    Attributes:
+        seed, settings: What it was sampled from.
+        actors, occluders: In no order; depth decides who covers whom.
+        camera: Pan in pixels (T, 2).
+        zoom: Per frame (T,).
+        gain, noise, blur: Exposure factor, noise amplitude in grey levels, blur sigma in pixels.
+    """
+
+    seed: int
+    settings: SceneSettings
+    actors: tuple[Actor, ...]
+    occluders: tuple[Occluder, ...]
+    camera: Floats
+    zoom: Floats
+    gain: float
+    noise: float
+    blur: float
+
+
+def _smooth(points: list[tuple[float, float]], t: Floats) -> Floats:
+    """Piecewise-linear path through (frame, position) points."""
+    frames, values = zip(*points, strict=True)
+    return np.interp(t, frames, values)
+
+
+def _path(rng: np.random.Generator, s: SceneSettings, reach: float, facing: int) -> tuple[Floats, str]:
+    """Horizontal path (T,) in pixels and what kind it is; ``reach`` is the object's half-width."""
+    t, w, n = np.arange(s.n_frames, dtype=np.float64), s.width, s.n_frames
+    speed = float(np.exp(rng.uniform(*np.log(s.speed)))) * s.scale * facing
+    start = rng.uniform(0.08, 0.92) * w
+    kinds = ("still", "steady", "stop", "enter", "leave", "return")
+    kind = str(rng.choice(kinds, p=(0.2, 0.4, 0.1, 0.12, 0.08, 0.1)))
+    if n < 4 and kind in {"enter", "leave", "return"}:
+        kind = "steady"
+    behind, ahead = (-reach, w + reach) if facing > 0 else (w + reach, -reach)
+    if kind == "still":
+        return np.full(n, start), kind
+    if kind == "stop":
+        return start + speed * np.minimum(t, rng.integers(1, n + 1)), kind
+    if kind == "enter":
+        arrive = rng.uniform(0.15, 0.6) * n
+        inside = rng.uniform(0.2, 0.8) * w
+        return _smooth([(0, behind), (arrive * 0.5, behind), (n, inside)], t), kind
+    if kind == "leave":
+        return _smooth([(0, start), (rng.uniform(0.4, 0.9) * n, ahead), (n, ahead)], t), kind
+    if kind == "return":
+        out0, out1 = rng.uniform(0.25, 0.45) * n, rng.uniform(0.5, 0.7) * n
+        edge = ahead if abs(ahead - start) < abs(behind - start) else behind
+        back = rng.uniform(0.2, 0.8) * w
+        return _smooth([(0, start), (out0, edge), (out1, edge), (n, back)], t), kind
+    return start + speed * t, kind
+
+
+def _texture(rng: np.random.Generator) -> NDArray[np.float32]:
+    """A surface pattern (64, 64) of mean about 1: shading, stripes, checks, spots or noise."""
+    ys, xs = np.mgrid[0:64, 0:64] / 64.0
+    out = 1.0 + 0.25 * (0.5 - ys) * rng.random()
+    kind = rng.integers(5)
+    strength = rng.uniform(0.08, 0.3)
+    turn = rng.uniform(0, np.pi)
+    along, across = xs * np.cos(turn) + ys * np.sin(turn), ys * np.cos(turn) - xs * np.sin(turn)
+    period = rng.uniform(3, 12)
+    if kind == 1:
+        out = out + strength * np.sign(np.sin(along * period * 6.28))
+    elif kind == 2:
+        out = out + strength * np.sign(np.sin(along * period * 6.28) * np.sin(across * period * 6.28))
+    elif kind == 3:
+        out = out + strength * ((np.sin(along * period * 6.28) * np.sin(across * period * 6.28)) > 0.5)
+    elif kind == 4:
+        coarse = rng.normal(0, strength, (8, 8))
+        out = out + np.kron(coarse, np.ones((8, 8)))
+    return out.astype(np.float32)
+
+
+def _actor(rng: np.random.Generator, s: SceneSettings, obj_id: int, category: str | None, colour: str | None) -> Actor:
+    n, k = s.n_frames, s.scale
+    draw = CATEGORIES[category] if category is not None else random_thing(rng)
+    base = np.array(COLOURS[colour] if colour is not None else rng.uniform(20, 245, 3), dtype=np.float64)
+    base = np.clip(base * rng.uniform(0.85, 1.12) + rng.normal(0, 9, 3), 8, 250)
+    size = float(np.exp(rng.uniform(*np.log(s.object_size)))) * k * (0.85 if category in WIDE else 1.0)
+    facing = int(rng.choice([-1, 1]))
+    reach = size * (2.3 if category in WIDE else 1.6)
+    x, kind = _path(rng, s, reach, facing)
+    moving = kind != "still"
+    t = np.arange(n, dtype=np.float64)
+    flying = category in FLYING or category is None
+    drift = rng.normal(0, 0.9 if flying else 0.25) * k * moving
+    swing = rng.uniform(0, 6) * k * (category in FLYING or category in {"robot", "person"}) * moving
+    omega, phase = rng.uniform(0.3, 1.0), rng.uniform(0, 2 * np.pi)
+    y = rng.uniform(0.15, 0.9) * s.height + drift * t + swing * (np.sin(omega * t + phase) - np.sin(phase))
+    growth = np.clip(np.exp(rng.normal(0, 0.012) * t), 0.5, 2.0)
+    turns = category in {"ball"} or (category is None and rng.random() < 0.4)
+    tilt = rng.normal(0, 0.08) + np.sin(t * 0.7 + phase) * rng.uniform(0, 0.08)
+    travelled = float(x[-1] - x[0])
+    direction = 0 if not moving or abs(travelled) < 0.03 * s.width else int(np.sign(travelled))
+    return Actor(
+        obj_id=obj_id,
+        category=category,
+        colour=colour,
+        draw=draw,
+        rgb=base,
+        x=x,
+        y=y,
+        size=size * growth,
+        angle=rng.normal(0, 0.12) * t if turns else tilt,
+        facing=facing,
+        direction=direction,
+        phase=phase,
+        phase_step=float(rng.uniform(0.4, 1.0) * moving),
+        depth=float(y[0] + size if rng.random() < 0.7 else rng.uniform(0, s.height)),
+        stretch=float(np.exp(rng.normal(0, 0.12))),
+        texture=_texture(rng) if rng.random() < s.texture else None,
+    )
+
+
+def _occluder(rng: np.random.Generator, s: SceneSettings) -> Occluder:
+    k = s.scale
+    kind = rng.choice(["post", "tree", "wall"], p=(0.3, 0.4, 0.3))
+    radius = rng.uniform(18, 40) * k
+    top = rng.uniform(0.2, 0.6) * s.height
+    centre = np.array([rng.uniform(0, s.width), top])
+    leaves = None
+    if kind == "tree":
+        centres = centre + rng.normal(0, 0.6, (7, 2)) * radius
+        leaves = np.concatenate([centres, np.full((7, 1), radius * 0.72)], axis=1)
+    return Occluder(
+        x=float(centre[0]),
+        width=float((rng.uniform(28, 80) if kind == "wall" else rng.uniform(5, 16)) * k),
+        top=float(top if kind != "wall" else rng.uniform(0.0, 0.7) * s.height),
+        depth=float(rng.uniform(0, 1.3) * s.height),
+        rgb=rng.uniform((60, 55, 50), (150, 140, 130)),
+        leaves=leaves,
+        leaf_rgb=rng.uniform((40, 80, 40), (110, 140, 90)),
+    )
+
+
+def _names(rng: np.random.Generator, s: SceneSettings) -> list[tuple[str, str]]:
+    """(category, colour) of every named object; look-alike scenes share one or the other."""
+    categories, colours = list(CATEGORIES), list(COLOURS)
+    alike = rng.random() < s.look_alikes
+    names: list[tuple[str, str]] = []
+    for i in range(int(rng.integers(s.actors[0], s.actors[1] + 1))):
+        category, colour = str(rng.choice(categories)), str(rng.choice(colours))
+        if alike and i:
+            other = names[rng.integers(len(names))]
+            category, colour = (other[0], colour) if rng.random() < 0.5 else (category, other[1])
+        names.append((category, colour))
+    return names
+
+
+def _camera(rng: np.random.Generator, s: SceneSettings) -> tuple[Floats, Floats]:
+    """Pan (T, 2) in pixels, starting at 0, and zoom (T,), starting at 1."""
+    n, k = s.n_frames, s.scale
+    pan = rng.normal(0, 1.0, 2) * k * (rng.random() < s.rough)
+    shake = rng.uniform(0, 1.0) * k * (rng.random() < s.rough)
+    path = np.cumsum(np.tile(pan, (n, 1)) + rng.normal(0, 1, (n, 2)) * shake, axis=0)
+    limit = margin(s) * 0.9
+    zoom = np.clip(np.exp(rng.normal(0, 0.005) * (rng.random() < s.rough * 0.7) * np.arange(n)), 0.8, 1.4)
+    return np.clip(path - path[0], -limit, limit), zoom
+
+
+def margin(s: SceneSettings) -> int:
+    """Background pixels kept around the picture for the camera to pan into."""
+    return int(min(s.height, s.width) * 0.35)
+
+
+def sample_scene(seed: int, settings: SceneSettings | None = None) -> Scene:
+    """Sample a scene; the same seed and settings always give the same scene."""
+    s = settings or SceneSettings()
+    rng = np.random.default_rng(seed)
+    camera, zoom = _camera(rng, s)
+    names: list[tuple[str | None, str | None]] = list(_names(rng, s))
+    names += [(None, None)] * int(rng.integers(s.things[0], s.things[1] + 1))
+    actors = tuple(_actor(rng, s, i + 1, category, colour) for i, (category, colour) in enumerate(names))
+    occluders = tuple(_occluder(rng, s) for _ in range(int(rng.integers(0, s.occluders + 1))))
+    return Scene(
+        seed=seed,
+        settings=s,
+        actors=actors,
+        occluders=occluders,
+        camera=camera,
+        zoom=zoom,
+        gain=float(rng.uniform(0.75, 1.15)) if rng.random() < s.rough else 1.0,
+        noise=float(rng.uniform(0, 9)) if rng.random() < s.rough else 1.0,
+        blur=float(rng.uniform(0.4, 1.2)) if rng.random() < s.rough * 0.4 else 0.0,
+    )
