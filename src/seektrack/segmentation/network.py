@@ -1,0 +1,319 @@
+"""SAM 2 as pure functions over a ``Sam2VideoModel``, batched over objects and differentiable.
+
+Both the inference engine and the training recipes call these; none of them enters ``inference_mode``, keeps
+state, or moves a tensor between devices. They compute for a batch of objects what
+``transformers.models.sam2_video`` computes one object at a time (Ravi et al., SAM 2, arXiv:2408.00714).
+
+Shape letters: B objects (rows), C hidden width, M memories, P pointers, S side of the square input in pixels,
+f = S / 16 side of the top feature map, h = S / 4 side of a low-resolution mask. Coordinates of prompts are
+pixels of the square input. A tensor of features may have one row for all objects: it broadcasts, and what is
+equal for all objects is computed once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from transformers import Sam2VideoModel
+
+NO_OBJECT_LOGIT = -1024.0
+"""Mask logit everywhere when the object is not on the frame."""
+MASK_LOGIT_SCALE, MASK_LOGIT_BIAS = 20.0, -10.0
+"""A mask prompt's pixels become logits ``scale * mask + bias``."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImageFeatures:
+    """What the image encoder says of a frame; shared by all objects on it.
+
+    Attributes:
+        s0: float (B, C/8, S/4, S/4), finest features, projected for the mask decoder.
+        s1: float (B, C/4, S/8, S/8).
+        top: float (B, C, f, f), coarsest features, without memory.
+        position: float (1, C, f, f), sine position code of ``top``.
+        hw: Height and width of the source picture in pixels.
+    """
+
+    s0: Tensor
+    s1: Tensor
+    top: Tensor
+    position: Tensor
+    hw: tuple[int, int]
+
+    def rows(self, index: Tensor) -> ImageFeatures:
+        """The features of rows ``index`` (long, (B',)), in that order; rows may repeat."""
+        return replace(self, s0=self.s0[index], s1=self.s1[index], top=self.top[index])
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """All the mask decoder's answers to a batch of prompts.
+
+    Attributes:
+        logits: float (B, 4, h, h); mask 0 is the single answer, 1 to 3 are for an ambiguous prompt.
+        iou: float (B, 4), predicted overlap with the truth, in [0, 1].
+        tokens: float (B, 4, C), the mask tokens an object pointer is made from.
+        score: float (B, 1), logit that the object is on the frame.
+    """
+
+    logits: Tensor
+    iou: Tensor
+    tokens: Tensor
+    score: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """One answer per object: ``logits`` (B, h, h), ``iou`` (B,), ``token`` (B, C)."""
+
+    logits: Tensor
+    iou: Tensor
+    token: Tensor
+
+
+def encode(model: Sam2VideoModel, pixels: Tensor, *, hw: tuple[int, int] | None = None) -> ImageFeatures:
+    """Run the image encoder.
+
+    Args:
+        model: The network.
+        pixels: float (B, 3, S, S), normalised.
+        hw: Size of the source picture; (S, S) if not given.
+    """
+    out = model.vision_encoder(pixels, return_dict=True)
+    fine, middle, top = out.fpn_hidden_states
+    decoder = model.mask_decoder
+    size = hw or (int(pixels.shape[-2]), int(pixels.shape[-1]))
+    return ImageFeatures(
+        s0=decoder.conv_s0(fine),
+        s1=decoder.conv_s1(middle),
+        top=top,
+        position=out.fpn_position_encoding[-1][:1],
+        hw=size,
+    )
+
+
+def without_memory(model: Sam2VideoModel, features: ImageFeatures) -> Tensor:
+    """The embedding (B, C, f, f) to decode from on an object's first frame."""
+    embedding: Tensor = features.top + model.no_memory_embedding.reshape(1, -1, 1, 1)
+    return embedding
+
+
+def decode(
+    model: Sam2VideoModel,
+    features: ImageFeatures,
+    embedding: Tensor,
+    *,
+    points: Tensor | None = None,
+    labels: Tensor | None = None,
+    mask: Tensor | None = None,
+) -> Decoded:
+    """Run the prompt encoder and the mask decoder; all four masks are returned.
+
+    Args:
+        model: The network.
+        features: Of the frame; B rows or one.
+        embedding: float (B or 1, C, f, f), from ``without_memory`` or ``condition``.
+        points: float (B, K, 2), ``(x, y)`` in pixels of the square input.
+        labels: int (B, K): 1 inside, 0 outside, 2 and 3 a box's corners, -1 no point.
+        mask: float (B, 1, h, h), a dense prompt in the scale of logits.
+    """
+    decoder = model.mask_decoder
+    rows = max(x.shape[0] for x in (embedding, points, mask) if x is not None)
+    if points is None or labels is None:
+        points = embedding.new_zeros(rows, 1, 2)
+        labels = torch.full((rows, 1), -1, dtype=torch.int32, device=embedding.device)
+    sparse, dense = model.prompt_encoder(
+        input_points=points[:, None], input_labels=labels[:, None], input_boxes=None, input_masks=mask
+    )
+    own = torch.cat([decoder.obj_score_token.weight, decoder.iou_token.weight, decoder.mask_tokens.weight])
+    tokens = torch.cat([own.expand(rows, 1, -1, -1), sparse.to(own.dtype)], dim=2)
+    image = (embedding + dense).expand(rows, -1, -1, -1)
+    queries, keys = decoder.transformer(
+        point_embeddings=tokens,
+        image_embeddings=image,
+        image_positional_embeddings=model.get_image_wide_positional_embeddings().to(image.dtype),
+        attention_similarity=None,
+    )
+    n_masks = decoder.num_mask_tokens
+    mask_tokens = queries[:, 0, 2 : 2 + n_masks]
+    upscaled = decoder.upscale_conv1(keys.transpose(2, 3).reshape(image.shape)) + features.s1
+    upscaled = decoder.activation(decoder.upscale_layer_norm(upscaled))
+    upscaled = decoder.activation(decoder.upscale_conv2(upscaled) + features.s0)
+    weights = torch.stack(
+        [mlp(mask_tokens[:, i]) for i, mlp in enumerate(decoder.output_hypernetworks_mlps)], dim=1
+    )
+    logits = torch.einsum("bmc,bchw->bmhw", weights, upscaled)
+    return Decoded(
+        logits=logits,
+        iou=decoder.iou_prediction_head(queries[:, 0, 1]),
+        tokens=mask_tokens,
+        score=decoder.pred_obj_score_head(queries[:, 0, 0]),
+    )
+
+
+def choose(model: Sam2VideoModel, decoded: Decoded, *, multimask: bool) -> Chosen:
+    """Pick one mask per object.
+
+    With ``multimask`` the best of the alternatives by predicted overlap, with its token. Without, mask 0;
+    in evaluation mode, where the checkpoint asks for it and mask 0 is unstable, the best alternative's mask
+    with token 0, as the reference does.
+    """
+    rows = torch.arange(decoded.iou.shape[0], device=decoded.iou.device)
+    best = decoded.iou[:, 1:].argmax(dim=1) + 1
+    if multimask:
+        return Chosen(decoded.logits[rows, best], decoded.iou[rows, best], decoded.tokens[rows, best])
+    decoder = model.mask_decoder
+    if decoder.dynamic_multimask_via_stability and not model.training:
+        delta = decoder.dynamic_multimask_stability_delta
+        stable = stability(decoded.logits[:, 0], delta=delta) >= decoder.dynamic_multimask_stability_thresh
+        best = torch.where(stable, 0, best)
+        return Chosen(decoded.logits[rows, best], decoded.iou[rows, best], decoded.tokens[:, 0])
+    return Chosen(decoded.logits[:, 0], decoded.iou[:, 0], decoded.tokens[:, 0])
+
+
+def stability(logits: Tensor, *, delta: float, threshold: float = 0.0) -> Tensor:
+    """Overlap of the masks cut at ``threshold + delta`` and ``threshold - delta``; 1 where both are empty.
+
+    Logits are (..., h, w), the result is (...,).
+    """
+    inner = (logits > threshold + delta).flatten(-2).sum(dim=-1).float()
+    outer = (logits > threshold - delta).flatten(-2).sum(dim=-1).float()
+    return torch.where(outer > 0, inner / outer.clamp(min=1), torch.ones_like(outer))
+
+
+def object_pointer(model: Sam2VideoModel, token: Tensor, appearing: Tensor) -> Tensor:
+    """The pointer (B, C) that stands for an object in later frames.
+
+    Args:
+        model: The network.
+        token: float (B, C), the chosen mask token.
+        appearing: bool or float (B, 1), whether the object is on the frame.
+    """
+    pointer = model.object_pointer_proj(token)
+    there = appearing.to(pointer.dtype)
+    out: Tensor = there * pointer + (1 - there) * model.no_object_pointer
+    return out
+
+
+def memory_mask(model: Sam2VideoModel, logits: Tensor, *, binarise: bool = False) -> Tensor:
+    """Low-resolution logits (B, h, h) as the mask in [0, 1], (B, 1, S, S), that ``remember`` takes.
+
+    ``binarise`` is what the reference does on a prompted frame.
+    """
+    size = (model.image_size, model.image_size)
+    full = F.interpolate(logits[:, None].float(), size=size, mode="bilinear", align_corners=False)
+    return ((full > 0) if binarise else full.sigmoid()).to(logits.dtype)
+
+
+def remember(model: Sam2VideoModel, top: Tensor, mask: Tensor, appearing: Tensor) -> Tensor:
+    """Encode a frame and an object's mask on it into a memory (B, 64, f, f).
+
+    Args:
+        model: The network.
+        top: float (B or 1, C, f, f), ``ImageFeatures.top``.
+        mask: float (B, 1, S, S) in [0, 1].
+        appearing: bool or float (B, 1), whether the object is on the frame.
+    """
+    config, encoder = model.config, model.memory_encoder
+    scaled = mask * config.sigmoid_scale_for_mem_enc + config.sigmoid_bias_for_mem_enc
+    fused = encoder.feature_projection(top) + encoder.mask_downsampler(scaled)
+    memory: Tensor = encoder.projection(encoder.memory_fuser(fused))
+    hidden = model.occlusion_spatial_embedding_parameter
+    if hidden is not None:
+        absent = 1 - appearing.to(memory.dtype)
+        memory = memory + absent[:, :, None, None] * hidden[..., None, None]
+    return memory
+
+
+def condition(
+    model: Sam2VideoModel,
+    features: ImageFeatures,
+    *,
+    memories: Tensor,
+    offsets: Tensor,
+    pointers: Tensor,
+    pointer_offsets: Tensor,
+    max_pointers: int | None = None,
+) -> Tensor:
+    """Let the frame look at each object's past: memory attention.
+
+    Args:
+        model: The network.
+        features: Of the current frame; B rows or one.
+        memories: float (B, M, 64, f, f), as ``remember`` returns, any floating type.
+        offsets: long (M,) or (B, M); 0 for a prompted frame, else how many frames ago, 1 to num_maskmem - 1.
+        pointers: float (B, P, C), as ``object_pointer`` returns; P may be 0.
+        pointer_offsets: (P,) or (B, P); how many frames ago, of prompted frames as well.
+        max_pointers: The number offsets are normalised by, less one; the config's maximum if not given. The
+            reference takes the length of the video where that is shorter.
+
+    Returns:
+        float (B, C, f, f), the embedding to decode from.
+    """
+    rows, n_memories = memories.shape[:2]
+    tokens = memories.flatten(3).transpose(2, 3).flatten(1, 2).to(features.top.dtype)
+    position = model.memory_encoder.position_encoding(
+        torch.Size((1, *memories.shape[2:])), tokens.device, tokens.dtype
+    )
+    place = position.flatten(2).transpose(1, 2)[:, None]
+    code = model.memory_temporal_positional_encoding[:, 0, 0][(offsets - 1) % model.num_maskmem]
+    code = code.expand(rows, n_memories, -1)[:, :, None]
+    codes = (place + code).flatten(1, 2)
+    n_pointer_tokens = 0
+    if pointers.shape[1]:
+        pointer_tokens, pointer_codes = _pointer_tokens(model, pointers, pointer_offsets, max_pointers)
+        n_pointer_tokens = pointer_tokens.shape[1]
+        tokens = torch.cat([tokens, pointer_tokens.to(tokens.dtype)], dim=1)
+        codes = torch.cat([codes, pointer_codes.to(codes.dtype)], dim=1)
+    return _attend(model, features, tokens, codes, n_pointer_tokens)
+
+
+def _pointer_tokens(
+    model: Sam2VideoModel, pointers: Tensor, offsets: Tensor, max_pointers: int | None
+) -> tuple[Tensor, Tensor]:
+    """Pointers (B, P, C) as memory tokens (B, P * C / 64, 64) with their time codes."""
+    rows, count, width = pointers.shape
+    if model.config.enable_temporal_pos_encoding_for_object_pointers:
+        limit = max_pointers or model.config.max_object_pointers_in_encoder
+        sines = _sine_code(offsets.float() / float(limit - 1), width).to(pointers.dtype)
+        codes = model.temporal_positional_encoding_projection_layer(sines).expand(rows, count, -1)
+    else:
+        codes = pointers.new_zeros(rows, count, model.mem_dim)
+    splits = max(width // model.mem_dim, 1)
+    return pointers.reshape(rows, count * splits, -1), codes.repeat_interleave(splits, dim=1)
+
+
+def _sine_code(values: Tensor, dim: int, temperature: float = 10000.0) -> Tensor:
+    """Sine and cosine code (..., dim) of real values (...)."""
+    half = dim // 2
+    steps = torch.arange(half, dtype=torch.float32, device=values.device)
+    angles = values[..., None] / temperature ** (2 * (steps // 2) / half)
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+def _attend(
+    model: Sam2VideoModel, features: ImageFeatures, tokens: Tensor, codes: Tensor, n_pointer_tokens: int
+) -> Tensor:
+    """Memory attention's layers; what precedes the first look at memory is computed once a frame."""
+    attention: Any = model.memory_attention
+    x = (features.top + 0.1 * features.position).flatten(2).transpose(1, 2)[:, None]
+    rope = attention.rotary_emb(x, attention.position_ids)
+    keys, values = (tokens + codes)[:, None], tokens[:, None]
+    for layer in attention.layers:
+        query = layer.layer_norm1(x)
+        x = x + layer.dropout1(layer.self_attn(query, query, query, position_embeddings=rope)[0])
+        query = layer.layer_norm2(x).expand(tokens.shape[0], -1, -1, -1)
+        seen, _ = layer.cross_attn_image(
+            query, keys, values, position_embeddings=rope, num_k_exclude_rope=n_pointer_tokens
+        )
+        x = x + layer.dropout2(seen)
+        hidden = layer.dropout(layer.activation(layer.linear1(layer.layer_norm3(x))))
+        x = x + layer.dropout3(layer.linear2(hidden))
+    out: Tensor = attention.layer_norm(x)[:, 0].transpose(1, 2)
+    return out.reshape(out.shape[0], -1, *features.top.shape[-2:])
