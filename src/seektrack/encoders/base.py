@@ -1,0 +1,69 @@
+"""What an encoder is: images and texts into one shared space of unit vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """What a model with a small world knows, read from ``vocabulary.json`` in its folder.
+
+    Attributes:
+        labels: Every thing it can name, as noun phrases (``"a red car"``).
+        background: What a picture of none of them is called (``"an empty street"``).
+        templates: Wordings it was trained with, each with one ``{}``; empty for the built-in ones.
+    """
+
+    labels: tuple[str, ...]
+    background: tuple[str, ...]
+    templates: tuple[str, ...] = ()
+
+
+@runtime_checkable
+class Encoder(Protocol):
+    """Embeds images and texts in one space; anything with these members can be registered.
+
+    An encoder may also have ``vocabulary: Vocabulary | None``, which `contrast_texts` then uses.
+
+    Attributes:
+        name: What the user asked for: a built-in name, a folder or a hub id.
+        dim: D, length of an embedding.
+        fingerprint: Hash of weights, configuration and preprocessing. Vectors of two encoders may be
+            compared only when their fingerprints are equal.
+        logit_scale: Factor that turns cosines into the logits the model was trained with.
+        image_size: Side in pixels of the square the network sees.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+    @property
+    def dim(self) -> int: ...  # noqa: D102
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+    @property
+    def logit_scale(self) -> float: ...  # noqa: D102
+    @property
+    def image_size(self) -> int: ...  # noqa: D102
+
+    def embed_images(
+        self, images: Sequence[NDArray[np.uint8]], *, batch_size: int = 32
+    ) -> NDArray[np.float32]:
+        """Embed RGB uint8 (H, W, 3) images of any sizes as float32 (N, D) rows of unit length."""
+        ...
+
+    def embed_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> NDArray[np.float32]:
+        """Embed texts as float32 (N, D) rows of unit length."""
+        ...
+
+
+def l2_normalise(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Scale the rows of (N, D), or one (D,) vector, to unit length; zero rows stay zero."""
+    vectors = np.asarray(vectors, dtype=np.float32)
+    norm = np.linalg.norm(vectors, axis=-1, keepdims=True)
+    return np.asarray(vectors / np.maximum(norm, 1e-12), dtype=np.float32)

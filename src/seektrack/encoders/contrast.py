@@ -1,0 +1,49 @@
+"""What else a picture could show: the texts a query has to beat before it is believed.
+
+A cosine alone says little (0.25 is a match for one query and noise for another). The share a query takes in a
+softmax against these texts says whether the picture shows it rather than something else.
+"""
+
+from __future__ import annotations
+
+from seektrack.encoders.base import Encoder
+
+COCO_NOUNS = tuple(
+    """
+    person|bicycle|car|motorcycle|airplane|bus|train|truck|boat|traffic light|fire hydrant|stop sign|
+    parking meter|bench|bird|cat|dog|horse|sheep|cow|elephant|bear|zebra|giraffe|backpack|umbrella|handbag|
+    tie|suitcase|frisbee|skis|snowboard|sports ball|kite|baseball bat|baseball glove|skateboard|surfboard|
+    tennis racket|bottle|wine glass|cup|fork|knife|spoon|bowl|banana|apple|sandwich|orange|broccoli|carrot|
+    hot dog|pizza|donut|cake|chair|couch|potted plant|bed|dining table|toilet|tv|laptop|mouse|remote|keyboard|
+    cell phone|microwave|oven|toaster|sink|refrigerator|book|clock|vase|scissors|teddy bear|hair drier|
+    toothbrush
+    """.replace("\n", "").split("|")
+)
+BACKGROUNDS = (
+    "a photo",
+    "a blurry picture",
+    "an empty scene",
+    "texture",
+    "a wall",
+    "the floor",
+    "the sky",
+    "trees and grass",
+    "a road",
+    "a building",
+    "water",
+    "a dark picture",
+    "text on a screen",
+)
+
+
+def contrast_texts(encoder: Encoder) -> list[str]:
+    """Texts that compete with a query over a picture of this encoder.
+
+    A model with a ``vocabulary`` competes against everything it knows and its own backgrounds; others against
+    the 80 nouns of COCO and common backgrounds.
+    """
+    vocabulary = getattr(encoder, "vocabulary", None)
+    if vocabulary is not None and vocabulary.labels:
+        return [*vocabulary.labels, *(vocabulary.background or BACKGROUNDS)]
+    nouns = (noun.strip() for noun in COCO_NOUNS)
+    return [*(f"a photo of {'an' if n[0] in 'aeiou' else 'a'} {n}" for n in nouns), *BACKGROUNDS]
