@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from seektrack.world.backgrounds import background
 from seektrack.world.palette import tones
-from seektrack.world.scene import Actor, Occluder, Scene, margin
+from seektrack.world.scene import Actor, Occluder, Scene
 from seektrack.world.shapes import Polygon
 
 Image = NDArray[np.uint8]
@@ -58,7 +58,7 @@ class _Painter:
     def __init__(self, scene: Scene) -> None:
         s = scene.settings
         self.scene, self.h, self.w = scene, s.height, s.width
-        self.margin = margin(s)
+        self.margin = scene.margin
         self.rng = np.random.default_rng((scene.seed, 1))
         self.backdrop = background(
             self.rng, self.h + 2 * self.margin, self.w + 2 * self.margin, scale=s.scale, street_only=s.street_only

@@ -134,6 +134,12 @@ class Scene:
     noise: float
     blur: float
 
+    @property
+    def margin(self) -> int:
+        """Background pixels around the picture that the camera comes to see."""
+        widest = min(self.settings.height, self.settings.width) / 2 * (1 / float(self.zoom.min()) - 1)
+        return int(np.abs(self.camera).max() + max(widest, 0.0)) + 4
+
 
 def _smooth(points: list[tuple[float, float]], t: Floats) -> Floats:
     """Piecewise-linear path through (frame, position) points."""
@@ -272,14 +278,9 @@ def _camera(rng: np.random.Generator, s: SceneSettings) -> tuple[Floats, Floats]
     pan = rng.normal(0, 1.0, 2) * k * (rng.random() < s.rough)
     shake = rng.uniform(0, 1.0) * k * (rng.random() < s.rough)
     path = np.cumsum(np.tile(pan, (n, 1)) + rng.normal(0, 1, (n, 2)) * shake, axis=0)
-    limit = margin(s) * 0.9
+    limit = 0.3 * min(s.height, s.width)
     zoom = np.clip(np.exp(rng.normal(0, 0.005) * (rng.random() < s.rough * 0.7) * np.arange(n)), 0.8, 1.4)
     return np.clip(path - path[0], -limit, limit), zoom
-
-
-def margin(s: SceneSettings) -> int:
-    """Background pixels kept around the picture for the camera to pan into."""
-    return int(min(s.height, s.width) * 0.35)
 
 
 def sample_scene(seed: int, settings: SceneSettings | None = None) -> Scene:
