@@ -1,0 +1,80 @@
+"""The command line: one file per command, composed here.
+
+Every command takes ``--quiet`` (results and errors only) and ``--json`` (one JSON document on standard
+output). Progress and errors go to standard error. Exit status: 0 done, 2 bad input, 3 bad video, 4 bad
+model, 5 bad library, 6 nothing found, 7 cannot write, 130 interrupted; the numbers are those of
+:mod:`seektrack.errors`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from seektrack import __version__
+from seektrack.cli import demo, doctor, index, models, search, track, train, videos
+from seektrack.cli import eval as eval_
+from seektrack.cli.common import debugging, report_error
+from seektrack.errors import SeekTrackError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="seektrack",
+    help="Type what you are looking for; get the moments in your videos, the exact pixels, and every "
+    "object's path.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"seektrack {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Hold the options of the program itself."""
+
+
+app.command()(demo.demo)
+app.command()(index.index)
+app.command()(search.search)
+app.command()(track.track)
+app.command()(videos.videos)
+app.add_typer(eval_.app, name="eval")
+app.add_typer(train.app, name="train")
+app.command()(models.models)
+app.command()(doctor.doctor)
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit; the entry point of the ``seektrack`` script.
+
+    Args:
+        argv: Arguments without the program's name; those of the process when None.
+
+    Raises:
+        SystemExit: Always, with the status described at the top of this module.
+    """
+    args = list(sys.argv[1:] if argv is None else argv)
+    try:
+        app(args, prog_name="seektrack")
+    except SeekTrackError as error:
+        if debugging():
+            raise
+        report_error(error, as_json="--json" in args)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,177 @@
+"""What the commands share: their common options, the screen they write on, and how values become JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+
+from seektrack.errors import SeekTrackError
+from seektrack.types import Mask
+
+ProgressCallback = Callable[[int, int, str], None]
+
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", help="A built-in name (see [bold]seektrack models[/]), a folder or a hub id."
+    ),
+]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="cpu, cuda, cuda:1 or mps; chosen for you when left out."),
+]
+LibraryFolder = Annotated[
+    Path,
+    typer.Option("--library", "-l", envvar="SEEKTRACK_LIBRARY", help="The library's folder."),
+]
+DEFAULT_LIBRARY = Path("seektrack-library")
+_PIPED_WIDTH = 1000
+"""Columns where no terminal gives a width, so that a path is never broken over lines."""
+
+
+def debugging() -> bool:
+    """Whether SEEKTRACK_DEBUG asks for tracebacks instead of one-line errors."""
+    return os.environ.get("SEEKTRACK_DEBUG", "") not in ("", "0")
+
+
+def report_error(error: SeekTrackError, *, as_json: bool) -> None:
+    """Write an error on standard error, as one line and its hint or in the JSON error shape."""
+    if as_json:
+        body = {"code": error.code, "message": error.message, "hint": error.hint}
+        print(json.dumps({"error": body}, ensure_ascii=False), file=sys.stderr)
+        return
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console.print("error:", style="bold red", end=" ")
+    console.print(" ".join(error.message.split()), markup=False)
+    if error.hint:
+        console.print("hint:", style="bold cyan", end=" ")
+        console.print(" ".join(error.hint.split()), markup=False)
+
+
+class Screen:
+    """Where a command writes: results on standard output, everything else on standard error.
+
+    Args:
+        quiet: Leave out what is not a result.
+        as_json: Results are one JSON document; implies ``quiet``.
+    """
+
+    def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
+        self.quiet = quiet or as_json
+        self.as_json = as_json
+        piped = not sys.stdout.isatty()
+        self._out = Console(highlight=False, soft_wrap=True, width=_PIPED_WIDTH if piped else None)
+        self._err = Console(stderr=True, highlight=False)
+
+    def note(self, text: str) -> None:
+        """Say something that is not a result; silent when quiet."""
+        if not self.quiet:
+            self._err.print(text, soft_wrap=True)
+
+    def result(self, value: Any, human: Callable[[Console], None]) -> None:
+        """Print a result: ``value`` as JSON, or whatever ``human`` writes."""
+        if self.as_json:
+            print(json.dumps(plain(value), ensure_ascii=False, indent=2))
+        else:
+            human(self._out)
+
+    @contextmanager
+    def progress(self) -> Iterator[ProgressCallback | None]:
+        """A callback ``(done, total, stage)`` that draws one bar per stage, or None when quiet.
+
+        A total of 0 or less is drawn as unknown.
+        """
+        if self.quiet:
+            yield None
+            return
+        columns = (
+            SpinnerColumn(),
+            TextColumn("[progress.description]{task.description}"),
+            BarColumn(bar_width=32),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(compact=True),
+        )
+        with Progress(*columns, console=self._err, transient=True) as bars:
+            tasks: dict[str, TaskID] = {}
+
+            def advance(done: int, total: int, stage: str) -> None:
+                known = total if total > 0 else None
+                if stage not in tasks:
+                    tasks[stage] = bars.add_task(stage, total=known)
+                bars.update(tasks[stage], completed=done, total=known)
+
+            yield advance
+
+
+def plain(value: Any) -> Any:
+    """Turn results (dataclasses, masks, arrays, paths, fractions, errors) into what JSON can hold."""
+    if isinstance(value, Mask):
+        return value.to_coco()
+    if isinstance(value, SeekTrackError):
+        return {"code": value.code, "message": value.message, "hint": value.hint}
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(v) for v in value]
+    if isinstance(value, (Path, Exception)):
+        return str(value)
+    return _plain_number(value)
+
+
+def _plain_number(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, Fraction):
+        value = float(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value
+
+
+def table(*columns: str, right: tuple[str, ...] = ()) -> Table:
+    """An unboxed table; the columns named in ``right`` are right-aligned."""
+    made = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    for name in columns:
+        made.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    return made
+
+
+def clock(seconds: float) -> str:
+    """Seconds as ``m:ss.s``, or ``h:mm:ss.s`` from an hour on.
+
+    >>> clock(75.25), clock(3600)
+    ('1:15.2', '1:00:00.0')
+    """
+    tenths = round(seconds * 10)
+    minutes, rest = divmod(tenths, 600)
+    hours, minutes = divmod(minutes, 60)
+    tail = f"{rest // 10:02d}.{rest % 10}"
+    return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"

@@ -1,0 +1,36 @@
+"""``seektrack demo``: the whole way on generated footage, ending in a page to open."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from seektrack.cli.common import AsJson, Quiet, Screen, clock
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", "-o", help="Where the page and its files go.")] = Path(
+        "demo-out"
+    ),
+    small: Annotated[bool, typer.Option("--small", help="A shorter run for machines and tests.")] = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make footage, index it, search it by text, track what is found, write a page that shows it.
+
+    Needs no network and no GPU: the pocket models come with the package, and the footage is drawn by it.
+    """
+    from seektrack.pipeline.demo import run_demo
+
+    screen = Screen(quiet=quiet, as_json=as_json)
+    with screen.progress() as progress:
+        made = run_demo(out, small=small, progress=progress)
+
+    def human(console: Console) -> None:
+        console.print(f"done in {clock(made.seconds)}; open")
+        console.print(f"  {made.page.resolve().as_uri()}", style="bold", markup=False)
+
+    screen.result(made, human)

@@ -1,0 +1,56 @@
+"""``seektrack index``: videos into a library."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from seektrack.cli.common import DEFAULT_LIBRARY, AsJson, Device, LibraryFolder, Model, Quiet, Screen, clock
+
+
+def index(
+    paths: Annotated[list[Path], typer.Argument(help="Video files, or folders searched for them.")],
+    library: LibraryFolder = DEFAULT_LIBRARY,
+    model: Model = "pocket",
+    sampling: Annotated[
+        str,
+        typer.Option(help="Which frames: adaptive, keyframes, fps=2 (per second) or every=5 (each n-th)."),
+    ] = "adaptive",
+    regions: Annotated[
+        str,
+        typer.Option(
+            help="What of a frame besides the whole: objects (small things are found), tiles or none."
+        ),
+    ] = "objects",
+    reindex: Annotated[
+        bool, typer.Option("--reindex", help="Index everything anew, also with another model.")
+    ] = False,
+    device: Device = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Add videos to a library, or bring it up to date; unchanged videos are skipped.
+
+    It may be interrupted at any time: the next run goes on where this one stopped. A video that cannot be
+    read is reported and the rest goes on; the exit status is then that of its error.
+    """
+    from seektrack.pipeline import Library
+
+    screen = Screen(quiet=quiet, as_json=as_json)
+    with Library(library, model=model, device=device) as opened, screen.progress() as progress:
+        report = opened.index(paths, sampling=sampling, regions=regions, progress=progress, reindex=reindex)
+
+    def human(console: Console) -> None:
+        counts = f"{report.indexed} indexed, {report.skipped} unchanged, {len(report.failed)} failed"
+        console.print(
+            f"{counts}; {report.frames} frames in {clock(report.seconds)} → {library}", markup=False
+        )
+        for path, error in report.failed:
+            console.print(f"  {path}: {error}", style="red", markup=False)
+
+    screen.result(report, human)
+    if report.failed:
+        raise typer.Exit(getattr(report.failed[0][1], "exit_code", 1))

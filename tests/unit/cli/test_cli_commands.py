@@ -1,0 +1,323 @@
+"""The commands against a stand-in for the pipeline: what reaches it, what is printed, how each run ends."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import seektrack
+from seektrack import (
+    Hit,
+    LibraryMismatchError,
+    Mask,
+    Moment,
+    Observation,
+    SeekTrackError,
+    Track,
+    Tracks,
+    VideoError,
+    VideoInfo,
+)
+from seektrack.cli import main
+
+HIT = Hit("a/road.mp4", 12, 0.48, 0.31, 0.9, (1.0, 2.0, 30.0, 40.0))
+MOMENT = Moment("a/road.mp4", 0.4, 75.25, HIT, 0.87)
+
+
+@dataclass(frozen=True)
+class Report:
+    indexed: int
+    skipped: int
+    failed: list[tuple[str, Exception]]
+    frames: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Demo:
+    page: Path
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Found:
+    tracks: Tracks
+
+
+def some_tracks(n: int = 1) -> Tracks:
+    mask = Mask.from_array(np.ones((4, 6), bool))
+    seen = (
+        Observation(0, 0.0, (0, 0, 6, 4), mask, 0.9),
+        Observation(1, 0.04, (0, 0, 6, 4), None, 0.2, visible=False),
+    )
+    made = tuple(Track(i, "a [red] car", 0.8, seen) for i in range(n))
+    return Tracks(VideoInfo("a/road.mp4", 6, 4, Fraction(25)), "a [red] car", made, {0: 0.0, 1: 0.04})
+
+
+class Pipeline:
+    """Records what the command line asks for and answers with what the test put in."""
+
+    def __init__(self) -> None:
+        self.calls: list[tuple[str, tuple, dict]] = []
+        self.moments: list[Moment] = [MOMENT]
+        self.tracks = some_tracks()
+        self.failed: list[tuple[str, Exception]] = []
+        self.error: BaseException | None = None
+        self.closed = 0
+
+    def note(self, name: str, *args: object, **kwargs: object) -> None:
+        self.calls.append((name, args, kwargs))
+        if self.error is not None:
+            raise self.error
+
+    def module(self) -> types.ModuleType:
+        pipeline = self
+
+        class Library:
+            def __init__(self, path: Path, *, model: str = "pocket", device: str | None = None) -> None:
+                pipeline.note("open", path, model=model, device=device)
+
+            def __enter__(self) -> Library:
+                return self
+
+            def __exit__(self, *_: object) -> None:
+                pipeline.closed += 1
+
+            def index(self, paths: list[Path], *, progress, **settings: object) -> Report:
+                pipeline.note("index", paths, **settings)
+                if progress is not None:
+                    progress(1, 2, "indexing")
+                return Report(2, 1, pipeline.failed, 40, 1.5)
+
+            def search(self, text: str, *, k: int) -> list[Moment]:
+                pipeline.note("search", text, k=k)
+                return pipeline.moments
+
+            def hits(self, text: str, *, k: int) -> list[Hit]:
+                return [m.key for m in pipeline.moments]
+
+            def videos(self) -> list[str]:
+                return ["a/road.mp4", "a/park.mp4"]
+
+            def remove(self, path: Path) -> None:
+                pipeline.note("remove", path)
+
+        def track_objects(video: Path, text: str | None = None, *, progress, **settings: object) -> Tracks:
+            pipeline.note("track", video, text, **settings)
+            return pipeline.tracks
+
+        def search_and_track(library: Library, text: str, *, progress, **settings: object) -> list[Found]:
+            pipeline.note("search_and_track", text, **settings)
+            return [Found(pipeline.tracks), Found(pipeline.tracks)]
+
+        made = types.ModuleType("seektrack.pipeline")
+        made.Library, made.track_objects, made.search_and_track = Library, track_objects, search_and_track
+        return made
+
+
+@pytest.fixture
+def pipeline(monkeypatch: pytest.MonkeyPatch) -> Pipeline:
+    stand_in = Pipeline()
+    module = stand_in.module()
+    demo = types.ModuleType("seektrack.pipeline.demo")
+    demo.run_demo = lambda out, *, small, progress: Demo(Path(out) / "index.html", 61.0)
+    monkeypatch.setitem(sys.modules, "seektrack.pipeline", module)
+    monkeypatch.setitem(sys.modules, "seektrack.pipeline.demo", demo)
+    monkeypatch.delenv("SEEKTRACK_DEBUG", raising=False)
+    monkeypatch.delenv("SEEKTRACK_LIBRARY", raising=False)
+    return stand_in
+
+
+@dataclass(frozen=True)
+class Run:
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture
+def run(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]):
+    def go(*args: str) -> Run:
+        with pytest.raises(SystemExit) as ended:
+            main(args)
+        printed = capsys.readouterr()
+        return Run(int(ended.value.code or 0), printed.out, printed.err)
+
+    return go
+
+
+def test_version(run):
+    assert run("--version").out.strip() == f"seektrack {seektrack.__version__}"
+
+
+def test_demo_ends_with_an_address_a_browser_opens(run, tmp_path: Path):
+    done = run("demo", "--small", "--out", str(tmp_path))
+    assert done.status == 0
+    assert (tmp_path / "index.html").as_uri() in done.out
+    assert "1:01.0" in done.out
+
+
+def test_index_passes_its_settings_on_and_reports(run, pipeline: Pipeline):
+    done = run("index", "a", "b.mp4", "-l", "lib", "--sampling", "fps=2", "--regions", "tiles", "--reindex")
+    assert done.status == 0
+    assert pipeline.calls == [
+        ("open", (Path("lib"),), {"model": "pocket", "device": None}),
+        ("index", ([Path("a"), Path("b.mp4")],), {"sampling": "fps=2", "regions": "tiles", "reindex": True}),
+    ]
+    assert "2 indexed, 1 unchanged, 0 failed; 40 frames in 0:01.5 → lib" in done.out
+    assert pipeline.closed == 1
+
+
+def test_index_names_each_video_that_failed_and_ends_with_its_status(run, pipeline: Pipeline):
+    pipeline.failed = [("bad.mp4", VideoError("not a video", hint="look at it"))]
+    done = run("index", "a")
+    assert done.status == VideoError.exit_code
+    assert "bad.mp4: not a video (look at it)" in done.out
+    as_json = json.loads(run("index", "a", "--json").out)
+    assert as_json["failed"] == [
+        ["bad.mp4", {"code": "bad_video", "message": "not a video", "hint": "look at it"}]
+    ]
+
+
+def test_the_library_may_come_from_the_environment(run, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("SEEKTRACK_LIBRARY", "elsewhere")
+    run("search", "a red car")
+    assert pipeline.calls[0][1] == (Path("elsewhere"),)
+
+
+def test_search_prints_moments_with_their_times(run, pipeline: Pipeline):
+    done = run("search", "a red car", "-k", "3")
+    assert done.status == 0
+    assert pipeline.calls[-1] == ("search", ("a red car",), {"k": 3})
+    assert done.out.splitlines()[1].split() == ["0.87", "0:00.4", "–", "1:15.2", "a/road.mp4"]
+
+
+def test_search_json_is_the_whole_answer(run):
+    (moment,) = json.loads(run("search", "a red car", "--json").out)
+    assert moment["key"]["box"] == [1.0, 2.0, 30.0, 40.0]
+    assert (moment["start_s"], moment["end_s"], moment["confidence"]) == (0.4, 75.25, 0.87)
+
+
+def test_search_for_hits_prints_their_boxes(run):
+    assert "0:00.5 [1, 2, 30, 40]" in run("search", "a red car", "--hits").out
+
+
+@pytest.mark.parametrize("flag, printed", [((), ""), (("--json",), "[]")])
+def test_nothing_found_is_said_and_ends_with_status_6(run, pipeline: Pipeline, flag, printed: str):
+    pipeline.moments = []
+    done = run("search", "a purple giraffe", *flag)
+    assert (done.status, done.out.strip()) == (6, printed)
+    assert "purple giraffe" in done.err
+
+
+def test_videos_lists_after_removing(run, pipeline: Pipeline):
+    done = run("videos", "--remove", "old.mp4")
+    assert pipeline.calls[-1] == ("remove", (Path("old.mp4"),), {})
+    assert done.out.split() == ["a/road.mp4", "a/park.mp4"]
+
+
+def test_track_by_text_writes_the_default_formats(run, pipeline: Pipeline):
+    done = run("track", "a/road.mp4", "--text", "a [red] car", "--out", "o")
+    name, args, settings = pipeline.calls[-1]
+    assert (name, args) == ("track", (Path("a/road.mp4"), "a [red] car"))
+    assert settings == {
+        "prompts": None,
+        "model": "pocket",
+        "device": None,
+        "out": Path("o"),
+        "formats": ("json", "mot", "coco", "csv"),
+        "overlay": True,
+    }
+    assert "a/road.mp4: 1 track over 2 frames" in done.out
+    assert "a [red] car" in done.out
+
+
+def test_track_by_hand_reads_prompts_formats_and_no_overlay(run, pipeline: Pipeline):
+    run("track", "v.mp4", "--box", "0,0,5,5@2", "-f", "davis", "-f", "csv", "--no-overlay")
+    _, (_, text), settings = pipeline.calls[-1]
+    assert text is None
+    assert [(p.obj_id, p.frame_index, p.box) for p in settings["prompts"]] == [(0, 2, (0, 0, 5, 5))]
+    assert (settings["formats"], settings["overlay"]) == (("davis", "csv"), False)
+
+
+def test_track_in_a_library_searches_it(run, pipeline: Pipeline):
+    found = json.loads(run("track", "--text", "a car", "-l", "lib", "--top", "2", "--json").out)
+    name, args, settings = pipeline.calls[-1]
+    assert (name, args, settings["top"]) == ("search_and_track", ("a car",), 2)
+    assert [f["tracks"][0]["visible_frames"] for f in found] == [1, 1]
+
+
+def test_track_that_follows_nothing_ends_with_status_6(run, pipeline: Pipeline):
+    pipeline.tracks = some_tracks(0)
+    done = run("track", "v.mp4", "-t", "a purple giraffe")
+    assert done.status == 6
+    assert "purple giraffe" in done.err
+
+
+@pytest.mark.parametrize(
+    "args",
+    [
+        ["track"],
+        ["track", "v.mp4"],
+        ["track", "v.mp4", "--text", "a", "--point", "1,2@0"],
+        ["track", "v.mp4", "--text", "a", "--library", "lib"],
+        ["track", "--library", "lib"],
+        ["track", "--library", "lib", "--box", "0,0,1,1@0"],
+        ["track", "v.mp4", "--point", "1;2@0"],
+        ["search"],
+        ["search", "x", "-k", "0"],
+        ["nonsense"],
+    ],
+)
+def test_bad_calls_end_with_status_2_before_anything_is_done(run, pipeline: Pipeline, args: list[str]):
+    done = run(*args)
+    assert done.status == 2
+    assert pipeline.calls == []
+    assert done.out == ""
+    assert "error" in done.err.lower()
+
+
+ERROR = LibraryMismatchError("lib was indexed\nby [other]", hint="seektrack index a --library lib --reindex")
+
+
+def test_an_error_is_one_line_and_its_hint(run, pipeline: Pipeline):
+    pipeline.error = ERROR
+    done = run("search", "x")
+    assert (done.status, done.out) == (5, "")
+    assert done.err.splitlines() == [
+        "error: lib was indexed by [other]",
+        "hint: seektrack index a --library lib --reindex",
+    ]
+
+
+def test_an_error_in_json_has_the_one_error_shape(run, pipeline: Pipeline):
+    pipeline.error = ERROR
+    done = run("search", "x", "--json")
+    assert json.loads(done.err) == {
+        "error": {"code": "library_mismatch", "message": ERROR.message, "hint": ERROR.hint}
+    }
+
+
+def test_debugging_lets_the_traceback_through(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch):
+    pipeline.error = ERROR
+    monkeypatch.setenv("SEEKTRACK_DEBUG", "1")
+    with pytest.raises(SeekTrackError):
+        main(["search", "x"])
+
+
+def test_an_interrupt_ends_with_status_130(run, pipeline: Pipeline):
+    pipeline.error = KeyboardInterrupt()
+    assert run("search", "x").status == 130
+
+
+def test_quiet_leaves_only_the_result(run):
+    done = run("track", "v.mp4", "-t", "a car", "--quiet")
+    assert done.err == ""
+    assert done.out

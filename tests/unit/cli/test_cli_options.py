@@ -1,0 +1,79 @@
+"""The commands and options people script against. Change one only on purpose, here and in the changelog."""
+
+from __future__ import annotations
+
+import typer
+
+from seektrack.cli import app
+
+COMMON = ["--json", "--quiet -q"]
+
+FROZEN = {
+    "demo": ["--out -o", "--small", *COMMON],
+    "index": [
+        "PATHS",
+        "--library -l",
+        "--model -m",
+        "--sampling",
+        "--regions",
+        "--reindex",
+        "--device",
+        *COMMON,
+    ],
+    "search": ["TEXT", "--library -l", "--count -k", "--hits", "--model -m", "--device", *COMMON],
+    "track": [
+        "VIDEO",
+        "--text -t",
+        "--point",
+        "--box",
+        "--library -l",
+        "--top",
+        "--out -o",
+        "--format -f",
+        "--no-overlay",
+        "--model -m",
+        "--device",
+        *COMMON,
+    ],
+    "videos": ["--library -l", "--remove", "--model -m", *COMMON],
+    "eval demo": ["--scenes", "--model -m", "--device", *COMMON],
+    "eval pocket": ["--folder", "--crops", "--frames", *COMMON],
+    "train clip": ["--out -o", "--minutes", "--fresh", *COMMON],
+    "train sam2": ["--out -o", "--minutes", "--fresh", *COMMON],
+    "models": COMMON,
+    "doctor": COMMON,
+}
+
+
+def options_of(command) -> list[str]:
+    return [
+        " ".join(sorted(p.opts, key=len, reverse=True)) if p.opts[0].startswith("-") else p.name.upper()
+        for p in command.params
+        if p.name != "help"
+    ]
+
+
+def walk(command, path: str = "") -> dict[str, list[str]]:
+    children = getattr(command, "commands", None)
+    if children is None:
+        return {path: options_of(command)}
+    found: dict[str, list[str]] = {}
+    for name, child in children.items():
+        found |= walk(child, f"{path} {name}".strip())
+    return found
+
+
+def test_commands_and_options_are_the_frozen_ones():
+    found = {name: sorted(options) for name, options in walk(typer.main.get_command(app)).items()}
+    assert found == {name: sorted(options) for name, options in FROZEN.items()}
+
+
+def test_everything_has_a_help_text():
+    def without_help(command, path: str) -> list[str]:
+        missing = [] if command.help else [path]
+        missing += [f"{path} {p.name}" for p in command.params if p.name != "help" and not p.help]
+        for name, child in getattr(command, "commands", {}).items():
+            missing += without_help(child, f"{path} {name}")
+        return missing
+
+    assert without_help(typer.main.get_command(app), "seektrack") == []
