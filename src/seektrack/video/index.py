@@ -1,0 +1,114 @@
+"""Which frame is shown when: the table that makes indices exact under seeking."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from dataclasses import dataclass
+from fractions import Fraction
+
+from seektrack.video.decoder import Decoder, KeyPacket
+
+# Codecs whose every packet gives exactly one picture, so that the container's packets are the frames.
+_ONE_PICTURE_A_PACKET = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "png", "prores", "dnxhd", "ffv1"})
+
+
+@dataclass(frozen=True)
+class FrameIndex:
+    """Every frame's time, and where decoding may start.
+
+    Attributes:
+        times: Seconds, strictly increasing; position is frame index.
+        pts: The same in the stream's time base, strictly increasing; empty when the file's own stamps are
+            missing or run backwards, and frames can only be found by counting.
+        keys: Key packets by rising ``pts``.
+    """
+
+    times: tuple[Fraction, ...]
+    pts: tuple[int, ...]
+    keys: tuple[KeyPacket, ...]
+
+    @property
+    def seekable(self) -> bool:
+        """Whether a frame can be found by its stamp."""
+        return bool(self.pts) and bool(self.keys)
+
+    def position(self, pts: int) -> int | None:
+        """Index of the frame with this stamp, or None."""
+        i = bisect_left(self.pts, pts)
+        return i if i < len(self.pts) and self.pts[i] == pts else None
+
+    def key_before(self, index: int) -> int:
+        """Index of the frame decoding must start from to reach ``index``."""
+        if not self.seekable:
+            return 0
+        k = bisect_right(self.keys, self.pts[index], key=lambda key: key.pts) - 1
+        return bisect_left(self.pts, self.keys[k].pts) if k >= 0 else 0
+
+
+class Clock:
+    """Times of frames from their stamps; where those are missing or stand still, one frame length on.
+
+    Args:
+        origin: Stamp that counts as time 0.
+        time_base: Seconds per tick.
+        fps: Nominal rate, for frames without a usable stamp.
+    """
+
+    def __init__(self, *, origin: int, time_base: Fraction, fps: Fraction) -> None:
+        self._origin, self._time_base, self._step = origin, time_base, 1 / fps
+        self.times: list[Fraction] = []
+        self.pts: list[int] = []
+        self.exact = True
+
+    def time_of(self, pts: int) -> Fraction:
+        """Seconds of a stamp."""
+        return (pts - self._origin) * self._time_base
+
+    def tick(self, pts: int | None) -> Fraction:
+        """Time of the next frame in presentation order."""
+        time = None if pts is None else self.time_of(pts)
+        if time is None or (self.times and time <= self.times[-1]):
+            self.exact = False
+            time = self.times[-1] + self._step if self.times else Fraction(0)
+        if self.exact and pts is not None:
+            self.pts.append(pts)
+        self.times.append(time)
+        return time
+
+    def index(self, keys: list[KeyPacket]) -> FrameIndex:
+        """The table of all frames ticked."""
+        pts = tuple(self.pts) if self.exact else ()
+        return FrameIndex(tuple(self.times), pts, tuple(sorted(keys)))
+
+
+def index_by_packets(decoder: Decoder, clock: Clock, *, interlaced: bool) -> FrameIndex | None:
+    """Build the table by reading packets, without decoding.
+
+    Args:
+        decoder: Fresh, standing at the beginning.
+        clock: Fresh.
+        interlaced: Whether the first picture was; two packets may then make one picture.
+
+    Returns:
+        None when packets may not be frames (a codec with hidden pictures, missing or repeated stamps, a
+        stream that begins between key frames, damage): then only decoding tells.
+    """
+    if interlaced or decoder.stream.codec_context.name not in _ONE_PICTURE_A_PACKET:
+        return None
+    stamps: list[int] = []
+    first_key: int | None = None
+    for packet in decoder.packets():
+        if packet.pts is None or not packet.size or packet.is_corrupt:
+            return None
+        if first_key is None:
+            if not packet.is_keyframe:
+                return None
+            first_key = packet.pts
+        if packet.is_discard:
+            continue
+        stamps.append(packet.pts)
+    if decoder.damage or not stamps or len(set(stamps)) != len(stamps) or min(stamps) < (first_key or 0):
+        return None
+    for pts in sorted(stamps):
+        clock.tick(pts)
+    return clock.index(decoder.keys)

@@ -1,0 +1,92 @@
+"""From what the user names to a source of frames."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.errors import InputError, VideoError
+from seektrack.video.file import FileSource
+from seektrack.video.images import ArraySource, FolderSource
+from seektrack.video.source import VideoSource, exact_fps
+
+VIDEO_SUFFIXES = frozenset(
+    {
+        ".3gp", ".asf", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg",
+        ".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv",
+    }
+)  # fmt: skip
+
+VideoInput = str | os.PathLike[str] | NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
+
+
+def open_video(
+    source: VideoInput,
+    *,
+    fps: float | Fraction | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+) -> VideoSource:
+    """Open a video file, a folder of images, or pictures in memory.
+
+    Args:
+        source: Path of a file or of a folder of images (in natural order of names); or uint8 (T, H, W, 3),
+            or a sequence of uint8 (H, W, 3), RGB.
+        fps: Frames per second of images or arrays, 25 unless given; a file has its own times.
+        start_s: Show only frames from here on, in seconds.
+        end_s: Show only frames before here, in seconds.
+
+    Raises:
+        VideoError: Missing, empty, not a video, without pictures, or damaged beyond the first picture.
+        InputError: A wrong ``fps`` or interval.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source)
+        if not path.is_dir():
+            if fps is not None:
+                raise InputError(f"fps={fps} given for {path}", hint="a video file carries its own times")
+            return FileSource(path, start_s=start_s, end_s=end_s)
+        rate = exact_fps(25 if fps is None else fps)
+        return FolderSource(path, fps=rate, start_s=start_s, end_s=end_s)
+    if isinstance(source, (np.ndarray, list, tuple)):
+        rate = exact_fps(25 if fps is None else fps)
+        return ArraySource(source, fps=rate, start_s=start_s, end_s=end_s)
+    raise InputError(
+        f"cannot open a {type(source).__name__} as a video",
+        hint="give a path, a uint8 array (T, H, W, 3), or a list of uint8 arrays (H, W, 3)",
+    )
+
+
+def find_videos(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """Video files among and below paths.
+
+    A file named outright is taken whatever its extension; folders are walked for known extensions, hidden
+    files and folders left out. Sorted, each file once.
+
+    Raises:
+        VideoError: A path does not exist.
+        InputError: One string was given instead of several paths.
+    """
+    if isinstance(paths, (str, os.PathLike)):
+        raise InputError(f"paths must be several paths, got one: {paths!r}", hint="put it in a list")
+    found: dict[Path, Path] = {}
+    for path in map(Path, paths):
+        if not path.exists():
+            raise VideoError(f"no such file or folder: {path}", hint="check the path")
+        for video in _videos_below(path) if path.is_dir() else [path]:
+            found.setdefault(video.resolve(), video)
+    return sorted(found.values())
+
+
+def _videos_below(folder: Path) -> list[Path]:
+    found: list[Path] = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = [f for f in folders if not f.startswith(".")]
+        shown = (Path(parent, n) for n in names if not n.startswith("."))
+        found += [p for p in shown if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()]
+    return found
