@@ -18,6 +18,7 @@ from rich.console import Console
 
 from seektrack.cli.common import AsJson, Quiet, Screen, table
 from seektrack.cli.models import pocket_folder
+from seektrack.errors import SeekTrackError
 
 _LOW_DISK_GIB = 2.0
 
@@ -63,6 +64,8 @@ def doctor(quiet: Quiet = False, as_json: AsJson = False) -> None:
 def _guarded(name: str, look: Callable[[], tuple[str, str]]) -> Check:
     try:
         state, found = look()
+    except SeekTrackError as error:
+        state, found = "bad", error.message
     except Exception as error:  # whatever breaks is what the doctor is here to report
         state, found = "bad", f"{type(error).__name__}: {' '.join(str(error).split())}"
     return Check(name, state, found)

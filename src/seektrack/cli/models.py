@@ -52,7 +52,8 @@ def models(quiet: Quiet = False, as_json: AsJson = False) -> None:
     def human(console: Console) -> None:
         shown = table("name", "part", "ready", "size", "source", "knows", right=("size",))
         for row in rows:
-            ready = "[green]yes[/]" if row.ready else "[yellow]needs a network once[/]"
+            missing = "[red]missing[/]" if row.name == "pocket" else "[yellow]needs a network once[/]"
+            ready = "[green]yes[/]" if row.ready else missing
             size = "" if row.mib is None else f"{row.mib:.1f} MiB"
             shown.add_row(row.name, row.part, ready, size, row.source, row.knows)
         console.print(shown)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from seektrack.cli.common import AsJson, Quiet, Screen
 from seektrack.cli.eval import print_figures
+from seektrack.errors import InputError
 
 app = typer.Typer(help="Train pocket models on the procedural world.", no_args_is_help=True)
 
@@ -37,13 +38,34 @@ def clip(
 
 @app.command()
 def sam2(
-    out: Out, minutes: Minutes = 60.0, fresh: Fresh = False, quiet: Quiet = False, as_json: AsJson = False
+    out: Out,
+    minutes: Minutes = 120.0,
+    recipe: Annotated[
+        str,
+        typer.Option("--recipe", help="pocket (the published one) or smoke (seconds, to try the machinery)."),
+    ] = "pocket",
+    init: Annotated[
+        Path | None, typer.Option("--init", help="Folder of weights to start from instead of random ones.")
+    ] = None,
+    workers: Annotated[
+        int, typer.Option("--workers", min=0, help="Processes that draw scenes; 0 draws in this one.")
+    ] = 1,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train the segmenter; interrupt it at any time, the same command goes on."""
-    from seektrack.training.sam2 import Sam2Recipe, train_sam2
+    from seektrack.training.sam2 import pocket_recipe, smoke_recipe, train_sam2
 
+    recipes = {"pocket": pocket_recipe, "smoke": smoke_recipe}
+    if recipe not in recipes:
+        raise InputError(f"unknown recipe {recipe!r}", hint=f"choose from {', '.join(recipes)}")
     screen = Screen(quiet=quiet, as_json=as_json)
-    with screen.progress() as progress:
-        figures = train_sam2(Sam2Recipe(), out, max_minutes=minutes, resume=not fresh, progress=progress)
+
+    def tell(row: dict[str, Any]) -> None:
+        screen.note("  ".join(f"{name} {value}" for name, value in row.items() if value != ""))
+
+    figures = train_sam2(
+        recipes[recipe](), out, init=init, max_minutes=minutes, workers=workers, progress=tell
+    )
     print_figures(screen, figures)
-    screen.note(f"use it with --model {out}")
+    screen.note(f"use it with --model {out / 'model'}")

@@ -39,7 +39,7 @@ FROZEN = {
     "eval demo": ["--scenes", "--model -m", "--device", *COMMON],
     "eval pocket": ["--folder", "--crops", "--frames", *COMMON],
     "train clip": ["--out -o", "--minutes", "--fresh", *COMMON],
-    "train sam2": ["--out -o", "--minutes", "--fresh", *COMMON],
+    "train sam2": ["--out -o", "--minutes", "--recipe", "--init", "--workers", *COMMON],
     "models": COMMON,
     "doctor": COMMON,
 }

@@ -1,0 +1,5 @@
+"""``python -m seektrack``: the command line."""
+
+from seektrack.cli import main
+
+main()
