@@ -163,3 +163,11 @@ def crop_square(
     flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     out = cv2.warpAffine(image, affine, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(out, dtype=np.uint8)
+
+
+def rle_runs(size: tuple[int, int], counts: bytes) -> list[int]:
+    """Uncompressed run lengths of a mask, column by column, the first run being outside."""
+    flat = rle_decode(size, counts).ravel(order="F")
+    edges = np.flatnonzero(np.diff(flat)) + 1
+    runs = np.diff(np.concatenate([[0], edges, [flat.size]])).tolist()
+    return [0, *runs] if flat.size and flat[0] else runs
