@@ -1,0 +1,162 @@
+"""Rendered pictures of the world with what is in them, kept compressed on disk so that rendering is paid once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.errors import InputError
+from seektrack.geometry import mask_to_box
+from seektrack.training.clip.texts import CATEGORY_NAMES, COLOUR_NAMES
+from seektrack.world import Clip, SceneSettings, Split, render, sample_scene, seeds
+
+SHARD_CLIPS = 200
+THING = -1
+"""Category and colour number of an object without a name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Objects:
+    """The visible objects of one picture.
+
+    Attributes:
+        names: int (N, 2), category and colour by number, ``THING`` for nameless ones.
+        ids: int (N,), their value in the id picture.
+        boxes: float (N, 4), xyxy pixels around the visible part.
+        area: int (N,), visible pixels.
+        visibility: float (N,), visible share of what the picture would show if nothing covered it.
+    """
+
+    names: NDArray[np.int64]
+    ids: NDArray[np.int64]
+    boxes: NDArray[np.float64]
+    area: NDArray[np.int64]
+    visibility: NDArray[np.float64]
+
+
+def training_settings(frames_per_clip: int) -> SceneSettings:
+    """Ordinary scenes with nameless things in them and enough motion that every frame is news."""
+    return SceneSettings(n_frames=max(4, frames_per_clip), things=(0, 2), speed=(4.0, 30.0))
+
+
+def _rows(clip: Clip, t: int, frame: int) -> list[list[float]]:
+    rows = []
+    area, visibility = clip.area[t], clip.visibility[t]
+    for slot, actor in enumerate(clip.scene.actors):
+        box = mask_to_box(clip.ids[t] == actor.obj_id)
+        if box is None:
+            continue
+        category = CATEGORY_NAMES.index(actor.category) if actor.category is not None else THING
+        colour = COLOUR_NAMES.index(actor.colour) if actor.colour is not None else THING
+        rows.append([frame, category, colour, actor.obj_id, *box, area[slot], visibility[slot]])
+    return rows
+
+
+def render_shard(path: Path, scene_seeds: range, settings: SceneSettings, keep: int) -> None:
+    """Render ``keep`` pictures of each scene into one npz file, complete or not there at all."""
+    pictures: list[NDArray[np.uint8]] = []
+    id_maps: list[NDArray[np.uint8]] = []
+    rows: list[list[float]] = []
+    for seed in scene_seeds:
+        clip = render(sample_scene(seed, settings))
+        for t in np.linspace(0, len(clip.frames) - 1, keep).astype(int):
+            rows += _rows(clip, int(t), len(pictures))
+            bgr = cv2.cvtColor(clip.frames[t], cv2.COLOR_RGB2BGR)
+            pictures.append(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 93])[1].ravel())
+            id_maps.append(cv2.imencode(".png", clip.ids[t], [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].ravel())
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(f".{os.getpid()}.tmp.npz")
+    np.savez(
+        partial,
+        pictures=np.concatenate(pictures),
+        picture_ends=np.cumsum([len(p) for p in pictures]),
+        id_maps=np.concatenate(id_maps),
+        id_ends=np.cumsum([len(p) for p in id_maps]),
+        objects=np.array(rows, dtype=np.float64).reshape(-1, 10),
+    )
+    partial.replace(path)
+
+
+def prepare(
+    folder: Path,
+    split: Split,
+    *,
+    clips: int,
+    keep: int,
+    start: int = 0,
+    settings: SceneSettings | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> list[Path]:
+    """Render the shards of a split that are not on disk yet; returns the paths of all of them.
+
+    Raises:
+        InputError: ``clips`` or ``keep`` below one.
+    """
+    if clips < 1 or keep < 1:
+        raise InputError(f"nothing to render: {clips} clips of {keep} frames", hint="pass at least 1 of each")
+    paths = []
+    for first in range(0, clips, SHARD_CLIPS):
+        count = min(SHARD_CLIPS, clips - first)
+        path = folder / f"{split.name.lower()}-{start + first:07d}-{count}x{keep}.npz"
+        if not path.exists():
+            render_shard(path, seeds(split, count, start=start + first), settings or training_settings(keep), keep)
+            if progress:
+                progress(f"rendered {first + count} of {clips} scenes")
+        paths.append(path)
+    return paths
+
+
+class FrameStore:
+    """Pictures of many shards in memory, still compressed; more shards may be added at any time."""
+
+    def __init__(self, paths: list[Path]) -> None:
+        self._loaded: set[Path] = set()
+        self._pictures: list[NDArray[np.uint8]] = []
+        self._id_maps: list[NDArray[np.uint8]] = []
+        self._objects: list[Objects] = []
+        for path in paths:
+            self.add(path)
+
+    def add(self, path: Path) -> None:
+        """Load a shard unless it is loaded already."""
+        if path in self._loaded:
+            return
+        self._loaded.add(path)
+        with np.load(path, allow_pickle=False) as shard:
+            count = len(shard["picture_ends"])
+            self._pictures += np.split(shard["pictures"], shard["picture_ends"][:-1])
+            self._id_maps += np.split(shard["id_maps"], shard["id_ends"][:-1])
+            table = shard["objects"]
+        for frame in range(count):
+            rows = table[table[:, 0] == frame]
+            self._objects.append(
+                Objects(
+                    names=rows[:, 1:3].astype(np.int64),
+                    ids=rows[:, 3].astype(np.int64),
+                    boxes=rows[:, 4:8],
+                    area=rows[:, 8].astype(np.int64),
+                    visibility=rows[:, 9],
+                )
+            )
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def picture(self, index: int) -> NDArray[np.uint8]:
+        """RGB uint8 (H, W, 3)."""
+        bgr = cv2.imdecode(self._pictures[index], cv2.IMREAD_COLOR)
+        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+    def id_map(self, index: int) -> NDArray[np.uint8]:
+        """uint8 (H, W): 0 background, the object's id elsewhere."""
+        return np.asarray(cv2.imdecode(self._id_maps[index], cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
+
+    def objects(self, index: int) -> Objects:
+        """What the picture shows."""
+        return self._objects[index]

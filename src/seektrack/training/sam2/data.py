@@ -1,0 +1,171 @@
+"""Clips of the world as training batches, and prompts drawn from their masks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import IterableDataset, get_worker_info
+
+from seektrack.world import SceneSettings, Split, render, sample_scene, seeds
+
+_MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255
+_STD = np.array([0.229, 0.224, 0.225], np.float32) * 255
+
+BOX, POINT, MASK = "box", "point", "mask"
+
+
+def world_settings(resolution: int, n_frames: int) -> SceneSettings:
+    """Scenes harder than the demo's: nameless things, many textures, and, in clips, time-lapse speed.
+
+    A clip of few frames must contain what a long one does: exits, full occlusion and returns.
+    """
+    faster = 2.5 if n_frames > 1 else 1.0
+    return SceneSettings(
+        height=resolution,
+        width=resolution,
+        n_frames=n_frames,
+        actors=(1, 6),
+        things=(0, 3),
+        speed=(0.5 * faster, 5.0 * faster),
+        texture=0.4,
+    )
+
+
+class WorldClips(IterableDataset[tuple[NDArray[np.uint8], NDArray[np.uint8]]]):
+    """Endless clips ``(frames (T, S, S, 3), ids (T, S, S))``, one a training seed, in order of seeds.
+
+    Args:
+        resolution: S, pixels.
+        n_frames: T.
+        start: Seeds to skip, to resume or to keep stages apart.
+    """
+
+    def __init__(self, *, resolution: int, n_frames: int, start: int = 0) -> None:
+        self.resolution, self.n_frames, self.start = resolution, n_frames, start
+
+    def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+        worker = get_worker_info()
+        step, first = (worker.num_workers, worker.id) if worker else (1, 0)
+        settings = world_settings(self.resolution, self.n_frames)
+        for seed in seeds(Split.TRAIN, 50_000_000, start=self.start)[first::step]:
+            clip = render(sample_scene(seed, settings))
+            yield clip.frames, clip.ids
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Some objects of some clips.
+
+    Attributes:
+        pixels: float (C * T, 3, S, S), normalised, frames of a clip in a row.
+        owner: long (B,), which clip each object lies in.
+        masks: float (B, T, S, S), each object's visible pixels, 0 or 1.
+        others: float (B, T, S, S), pixels of every other object.
+        ids: uint8 (C, T, S, S).
+    """
+
+    pixels: Tensor
+    owner: Tensor
+    masks: Tensor
+    others: Tensor
+    ids: NDArray[np.uint8]
+
+
+def normalise(frames: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
+    """uint8 (..., S, S, 3) to float (..., 3, S, S) with ImageNet's mean and deviation."""
+    values = (np.asarray(frames, np.float32) - _MEAN) / _STD
+    return torch.from_numpy(np.ascontiguousarray(np.moveaxis(values, -1, -3)))
+
+
+def augment(
+    rng: np.random.Generator, frames: NDArray[np.uint8], ids: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+    """Flip in space and time, permute and invert channels, change exposure: colour means nothing to a mask."""
+    if rng.random() < 0.5:
+        frames, ids = frames[::-1], ids[::-1]
+    if rng.random() < 0.5:
+        frames, ids = frames[:, :, ::-1], ids[:, :, ::-1]
+    if rng.random() < 0.5:
+        frames = frames[..., rng.permutation(3)]
+    out = frames.astype(np.float32)
+    if rng.random() < 0.1:
+        out = 255 - out
+    if rng.random() < 0.1:
+        out = np.repeat(out.mean(-1, keepdims=True), 3, -1)
+    return np.clip(out * rng.uniform(0.7, 1.2) + rng.uniform(-25, 25), 0, 255).astype(np.float32), ids
+
+
+def make_batch(
+    rng: np.random.Generator | None,
+    clips: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]],
+    *,
+    per_clip: int,
+    min_area: int,
+) -> Batch | None:
+    """Augment clips and pick up to ``per_clip`` objects of each that show ``min_area`` pixels on its first frame.
+
+    Without ``rng`` nothing is augmented and the first objects are taken. None when no clip has such an object.
+    """
+    pixels, owner, masks, others, all_ids = [], [], [], [], []
+    for frames, ids in clips:
+        picture, ids = augment(rng, frames, ids) if rng else (frames.astype(np.float32), ids)
+        counts = np.bincount(ids[0].ravel())
+        found = [i for i in range(1, len(counts)) if counts[i] >= min_area]
+        if not found:
+            continue
+        for i in (rng.permutation(found) if rng else found)[:per_clip]:
+            owner.append(len(pixels))
+            masks.append(ids == i)
+            others.append((ids > 0) & (ids != i))
+        pixels.append(normalise(picture))
+        all_ids.append(ids)
+    if not pixels:
+        return None
+    return Batch(
+        pixels=torch.cat(pixels),
+        owner=torch.tensor(owner),
+        masks=torch.from_numpy(np.stack(masks)).float(),
+        others=torch.from_numpy(np.stack(others)).float(),
+        ids=np.stack(all_ids),
+    )
+
+
+def sample_prompt(
+    rng: np.random.Generator, mask: NDArray[np.bool_], kind: str
+) -> tuple[list[list[float]], list[int]]:
+    """A click inside, anywhere, or the two corners of a jittered box, in pixels; labels as SAM's."""
+    ys, xs = np.nonzero(mask)
+    if kind == POINT:
+        j = int(rng.integers(len(xs)))
+        return [[float(xs[j]) + 0.5, float(ys[j]) + 0.5]], [1]
+    x0, y0, x1, y1 = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
+    jitter = np.clip(rng.normal(0, 0.06, 4), -0.15, 0.15) * (x1 - x0, y1 - y0, x1 - x0, y1 - y0)
+    side = mask.shape[0]
+    corners = np.clip(np.array([x0, y0, x1, y1]) + jitter, 0, side)
+    return [[float(corners[0]), float(corners[1])], [float(corners[2]), float(corners[3])]], [2, 3]
+
+
+def prompts_for(rng: np.random.Generator, masks: Tensor, kind: str) -> tuple[Tensor, Tensor]:
+    """Points float (B, K, 2) and labels int (B, K) for masks (B, S, S)."""
+    drawn = [sample_prompt(rng, mask.numpy() > 0, kind) for mask in masks]
+    points = torch.tensor([p for p, _ in drawn], dtype=torch.float32)
+    return points, torch.tensor([labels for _, labels in drawn], dtype=torch.int32)
+
+
+def background_points(rng: np.random.Generator, ids: NDArray[np.uint8], count: int) -> tuple[Tensor, Tensor]:
+    """Clicks where no object is: frame index long (count,) and points float (count, 1, 2); ids (C, S, S)."""
+    frames, points = [], []
+    for _ in range(count):
+        c = int(rng.integers(len(ids)))
+        ys, xs = np.nonzero(ids[c] == 0)
+        if len(xs) == 0:
+            continue
+        j = int(rng.integers(len(xs)))
+        frames.append(c)
+        points.append([[float(xs[j]) + 0.5, float(ys[j]) + 0.5]])
+    return torch.tensor(frames, dtype=torch.long), torch.tensor(points, dtype=torch.float32).reshape(-1, 1, 2)

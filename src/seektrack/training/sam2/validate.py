@@ -1,0 +1,58 @@
+"""Quick figures on held-out seeds while training: J on frames and on clips, and the object score."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from transformers import Sam2VideoModel
+
+from seektrack.training.sam2.data import BOX, POINT, make_batch, world_settings
+from seektrack.training.sam2.losses import LossWeights
+from seektrack.training.sam2.unroll import VISIBLE_PIXELS, unroll
+from seektrack.world import Split, render, sample_scene, seeds
+
+
+@torch.no_grad()
+def validate(model: Sam2VideoModel, *, resolution: int, scenes: int, n_frames: int) -> dict[str, float]:
+    """Mean J from a box and from a click, at full resolution, over the objects of held-out scenes.
+
+    Args:
+        model: The network, in any mode; left in evaluation mode.
+        resolution: Side of the square input in pixels.
+        scenes: How many validation scenes.
+        n_frames: Frames a scene; above 1 the figures over later frames are given too.
+
+    Returns:
+        ``J_box``, ``J_point`` on first frames; ``Jt_box``, ``Jt_point`` on later frames where the object is
+        visible; ``score_acc``, how often the object score tells presence from absence, balanced.
+    """
+    model.eval()
+    kept: dict[str, list[float]] = {}
+    for seed in seeds(Split.VALIDATION, scenes):
+        clip = render(sample_scene(seed, world_settings(resolution, n_frames)))
+        rng = np.random.default_rng(seed)
+        batch = make_batch(None, [(clip.frames, clip.ids)], per_clip=6, min_area=40)
+        if batch is None:
+            continue
+        for kind in (BOX, POINT):
+            out = unroll(model, batch, kind=kind, rng=rng, weights=LossWeights())
+            size = batch.masks.shape[-2:]
+            present = batch.masks.flatten(2).sum(2) >= VISIBLE_PIXELS
+            absent = batch.masks.flatten(2).sum(2) == 0
+            for t in range(n_frames):
+                up = F.interpolate(out.logits[:, t, None], size=size, mode="bilinear", align_corners=False)
+                truth = batch.masks[:, t] > 0
+                answer = (up[:, 0] > 0) & ((out.scores[:, t] > 0) | (torch.tensor(t) == 0))[:, None, None]
+                j = (answer & truth).sum((1, 2)) / (answer | truth).sum((1, 2)).clamp(min=1)
+                name = f"J_{kind}" if t == 0 else f"Jt_{kind}"
+                kept.setdefault(name, []).extend(j[present[:, t]].tolist())
+                if t:
+                    right = out.scores[:, t] > 0
+                    kept.setdefault("there", []).extend(right[present[:, t]].float().tolist())
+                    kept.setdefault("gone", []).extend((~right[absent[:, t]]).float().tolist())
+    figures = {name: round(float(np.mean(values)), 4) for name, values in kept.items() if values}
+    if "there" in figures:
+        figures["score_acc"] = round((figures.pop("there") + figures.pop("gone", 0.0)) / 2, 4)
+    return figures
+
