@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
@@ -160,6 +161,14 @@ def _reason(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or error)
 
 
+class _Reformatters(threading.local):
+    """One set per thread: a reformatter must not work on two pictures at once."""
+
+    def __init__(self) -> None:
+        self.to_rgb = VideoReformatter()
+        self.to_small = VideoReformatter()
+
+
 class Converter:
     """Turns decoded pictures into RGB of one size, upright as the display matrix says.
 
@@ -176,18 +185,17 @@ class Converter:
         self._matrix = _display_matrix(first)
         turned = self._matrix is not None and self._matrix[0] == 0
         self.hw = (first.width, first.height) if turned else (first.height, first.width)
-        self._to_rgb = VideoReformatter()
-        self._to_small = VideoReformatter()
+        self._own = _Reformatters()
 
     def rgb(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
         """uint8 (H, W, 3), contiguous."""
         width, height = self._coded_wh
-        image = self._to_rgb.reformat(frame, width, height, "rgb24").to_ndarray()
+        image = self._own.to_rgb.reformat(frame, width, height, "rgb24").to_ndarray()
         return np.ascontiguousarray(self._upright(image), dtype=np.uint8)
 
     def luma(self, frame: av.VideoFrame, hw: tuple[int, int]) -> NDArray[np.uint8]:
         """A small grey copy of size (h, w), not turned."""
-        small = self._to_small.reformat(frame, hw[1], hw[0], "gray", interpolation=Interpolation.AREA)
+        small = self._own.to_small.reformat(frame, hw[1], hw[0], "gray", interpolation=Interpolation.AREA)
         return np.ascontiguousarray(small.to_ndarray(), dtype=np.uint8)
 
     def _upright(self, image: NDArray[np.generic]) -> NDArray[np.generic]:

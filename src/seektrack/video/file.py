@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
-from itertools import takewhile
+from itertools import islice
 from pathlib import Path
 
 import av
@@ -26,7 +29,8 @@ class FileSource(VideoSource):
 
     Frames are counted in presentation order. Their times are the container's presentation stamps less the
     stream's start, exact also at a variable rate. Rotation and mirroring in the container's display
-    matrix are applied. A file that is damaged part-way gives what can be decoded, and a warning.
+    matrix are applied. A file that is damaged part-way gives what can be decoded, and one warning; its
+    indices settle with the first pass that meets the damage.
 
     Args:
         path: The file.
@@ -39,6 +43,7 @@ class FileSource(VideoSource):
     def __init__(self, path: Path, *, start_s: float | None = None, end_s: float | None = None) -> None:
         self._path = path
         self._index: FrameIndex | None = None
+        self._warned = False
         self._seeker: Decoder | None = None
         self._walk: Iterator[DecodedPicture] | None = None
         self._last: DecodedPicture | None = None
@@ -80,8 +85,7 @@ class FileSource(VideoSource):
     def _index_by_decoding(self) -> FrameIndex:
         decoder = Decoder(self._path)
         try:
-            for _ in self._counted(decoder):
-                pass
+            deque(self._counted(decoder), maxlen=0)
         finally:
             decoder.close()
         if self._index is None:
@@ -99,9 +103,10 @@ class FileSource(VideoSource):
         clock = self._clock()
         for i, raw in enumerate(decoder.frames()):
             yield self._picture(i, clock.tick(raw.pts), raw)
-        if clock.times:
-            self._index = clock.index(decoder.keys)
-        if decoder.damage:
+        if clock.times and not (self._index and self._index.decoded):
+            self._index = clock.index(decoder.keys, decoded=True)
+        if decoder.damage and not self._warned:
+            self._warned = True
             warnings.warn(
                 f"{self._path} is damaged: {len(clock.times)} frames could be decoded "
                 f"({len(decoder.damage)} errors, the first: {decoder.damage[0]})",
@@ -110,17 +115,37 @@ class FileSource(VideoSource):
 
     def _walk_from(self, decoder: Decoder, first: int) -> Iterator[DecodedPicture]:
         """Pictures from index ``first`` on; the decoder may stand anywhere."""
-        index = self._frame_index()
-        if first == 0 or not index.seekable:
+        table = self._frame_index()
+        if first == 0 or not table.seekable:
             decoder.restart()
             yield from (p for p in self._counted(decoder) if p.index >= first)
             return
-        wanted = index.pts[first]
-        decoder.seek(wanted, index.keys)
+        expected = first
+        for picture in self._seek_to(decoder, table, first):
+            if picture.index != expected:
+                break
+            yield picture
+            expected += 1
+        if expected < len(table.times):
+            self._distrust(table)
+            rest = bisect_left(self._frame_index().times, table.times[expected])
+            if rest < len(self._frame_index().times):
+                yield from self._walk_from(decoder, rest)
+
+    def _seek_to(self, decoder: Decoder, table: FrameIndex, first: int) -> Iterator[DecodedPicture]:
+        wanted = table.pts[first]
+        decoder.seek(wanted, table.keys)
         for raw in decoder.frames():
-            position = None if raw.pts is None or raw.pts < wanted else index.position(raw.pts)
+            position = None if raw.pts is None or raw.pts < wanted else table.position(raw.pts)
             if position is not None:
-                yield self._picture(position, index.times[position], raw)
+                yield self._picture(position, table.times[position], raw)
+
+    def _distrust(self, table: FrameIndex) -> None:
+        """Decoding disagreed with the table: make it by decoding, or if it was, stop seeking by it."""
+        if not table.decoded:
+            self._index_by_decoding()
+        else:
+            self._index = replace(table, keys=())
 
     def _pictures_from(self, first: int) -> Iterator[Picture]:
         decoder = Decoder(self._path)
@@ -130,33 +155,20 @@ class FileSource(VideoSource):
             decoder.close()
 
     def _picture_at(self, index: int) -> Picture:
-        found = self._reach(index)
-        if found is None:
-            self.close()
-            self._index_by_decoding()
-            found = self._reach(index)
-        if found is None:
-            raise VideoError(f"frame {index} of {self._path} cannot be decoded", hint="the file is damaged")
-        return found
-
-    def _reach(self, index: int) -> Picture | None:
         """Walk on to a frame if it lies ahead in the same group of pictures, else seek to it."""
-        table = self._frame_index()
-        if index >= len(table.times):
-            return None
         last = self._last
         if last is not None and last.index == index:
             return last
-        near = last is not None and max(table.key_before(index) - 1, 0) <= last.index < index
+        near = last is not None and self._frame_index().key_before(index) <= last.index + 1 <= index
         if self._walk is None or not near:
             self._seeker = self._seeker or Decoder(self._path)
             self._walk = self._walk_from(self._seeker, index)
         for picture in self._walk:
-            self._last = picture
-            if picture.index >= index:
-                return picture if picture.index == index else None
+            if picture.index == index:
+                self._last = picture
+                return picture
         self._walk = self._last = None
-        return None
+        raise VideoError(f"frame {index} of {self._path} cannot be decoded", hint="the file is damaged")
 
     def _key_pictures_all(self) -> Iterator[Picture]:
         index = self._frame_index()
@@ -167,21 +179,24 @@ class FileSource(VideoSource):
                 return
             for raw in decoder.frames():
                 position = None if raw.pts is None else index.position(raw.pts)
-                if position is not None:
+                if position is not None and raw.key_frame:
                     yield self._picture(position, index.times[position], raw)
         finally:
             decoder.close()
 
     def _pictures_backwards(self, start: int, stop: int) -> Iterator[Picture]:
         """Group by group from the end, and long groups in several passes, so that memory stays bounded."""
-        table, high = self._frame_index(), start
+        high = start
         hold = max(2, _BACKWARD_BYTES // (2 * self.info.width * self.info.height))
         decoder = Decoder(self._path)
         try:
             while high >= stop:
+                table = self._frame_index()
                 low = max(stop, table.key_before(high), high - hold + 1)
-                walk = self._walk_from(decoder, low)
-                held = list(takewhile(lambda p, last=high: p.index <= last, walk))  # type: ignore[misc]
+                held = list(islice(self._walk_from(decoder, low), high - low + 1))
+                if self._frame_index().times != table.times:
+                    high = bisect_right(self._frame_index().times, table.times[high]) - 1
+                    continue
                 while held:
                     yield held.pop()
                 high = low - 1

@@ -21,11 +21,13 @@ class FrameIndex:
         pts: The same in the stream's time base, strictly increasing; empty when the file's own stamps are
             missing or run backwards, and frames can only be found by counting.
         keys: Key packets by rising ``pts``.
+        decoded: Whether the table was made by decoding every frame, not by reading packets only.
     """
 
     times: tuple[Fraction, ...]
     pts: tuple[int, ...]
     keys: tuple[KeyPacket, ...]
+    decoded: bool
 
     @property
     def seekable(self) -> bool:
@@ -75,10 +77,10 @@ class Clock:
         self.times.append(time)
         return time
 
-    def index(self, keys: list[KeyPacket]) -> FrameIndex:
+    def index(self, keys: list[KeyPacket], *, decoded: bool) -> FrameIndex:
         """The table of all frames ticked."""
         pts = tuple(self.pts) if self.exact else ()
-        return FrameIndex(tuple(self.times), pts, tuple(sorted(keys)))
+        return FrameIndex(tuple(self.times), pts, tuple(sorted(keys)), decoded)
 
 
 def index_by_packets(decoder: Decoder, clock: Clock, *, interlaced: bool) -> FrameIndex | None:
@@ -93,7 +95,7 @@ def index_by_packets(decoder: Decoder, clock: Clock, *, interlaced: bool) -> Fra
         None when packets may not be frames (a codec with hidden pictures, missing or repeated stamps, a
         stream that begins between key frames, damage): then only decoding tells.
     """
-    if interlaced or decoder.stream.codec_context.name not in _ONE_PICTURE_A_PACKET:
+    if interlaced or decoder.stream.codec_context.codec.canonical_name not in _ONE_PICTURE_A_PACKET:
         return None
     stamps: list[int] = []
     first_key: int | None = None
@@ -111,4 +113,4 @@ def index_by_packets(decoder: Decoder, clock: Clock, *, interlaced: bool) -> Fra
         return None
     for pts in sorted(stamps):
         clock.tick(pts)
-    return clock.index(decoder.keys)
+    return clock.index(decoder.keys, decoded=False)
