@@ -1,0 +1,32 @@
+"""Objects through time: motion, association, identity, and the passes that follow a text through a video."""
+
+from seektrack.tracking.association import CueWeights, Matches, assign, fuse_costs
+from seektrack.tracking.backward import BackwardSettings
+from seektrack.tracking.follow import FollowSettings, follow, follow_prompts
+from seektrack.tracking.identity import IdentityTracker
+from seektrack.tracking.kalman import KalmanSettings, KalmanState
+from seektrack.tracking.memory import Detection, FrameIdentities, TrackMemory, TrackState
+from seektrack.tracking.motion import CameraMotion, MotionSettings, agrees
+from seektrack.tracking.settings import IdentitySettings
+
+__all__ = [
+    "BackwardSettings",
+    "CameraMotion",
+    "CueWeights",
+    "Detection",
+    "FollowSettings",
+    "FrameIdentities",
+    "IdentitySettings",
+    "IdentityTracker",
+    "KalmanSettings",
+    "KalmanState",
+    "Matches",
+    "MotionSettings",
+    "TrackMemory",
+    "TrackState",
+    "agrees",
+    "assign",
+    "follow",
+    "follow_prompts",
+    "fuse_costs",
+]

@@ -1,0 +1,119 @@
+"""The networks as the passes over a video see them; tests put others in their place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.encoders import Encoder
+from seektrack.grounding import Grounding, GroundSettings, TextScorer, embed_objects, ground_proposals
+from seektrack.grounding.ground import ProposalLike
+from seektrack.grounding.target import Target
+from seektrack.types import Mask, Prompt
+
+if TYPE_CHECKING:
+    from seektrack.segmentation import Sam2
+
+Image = NDArray[np.uint8]
+
+
+class MasksLike(Protocol):
+    """What a session answers for one frame; `seektrack.segmentation.FrameMasks` has it."""
+
+    @property
+    def obj_ids(self) -> list[int]: ...  # noqa: D102
+    @property
+    def object_scores(self) -> Any: ...  # noqa: D102
+    def masks(self) -> NDArray[np.bool_]: ...  # noqa: D102
+
+
+class SessionLike(Protocol):
+    """What follows masks from frame to frame; `seektrack.segmentation.VideoSession` does."""
+
+    @property
+    def obj_ids(self) -> list[int]: ...  # noqa: D102
+    def add(self, prompt: Prompt) -> None: ...  # noqa: D102
+    def remove(self, obj_id: int) -> None: ...  # noqa: D102
+    def step(self, image: Any, frame_index: int) -> MasksLike: ...  # noqa: D102
+
+
+class Engine(Protocol):
+    """Segmentation networks: features of a picture, sessions that follow masks, and proposals."""
+
+    def encode(self, image: Image) -> Any:
+        """Features of a picture, for ``step`` and ``propose``."""
+        ...
+
+    def session(self) -> SessionLike:
+        """A fresh session."""
+        ...
+
+    def propose(self, features: Any, settings: GroundSettings) -> Sequence[ProposalLike]:
+        """Masks of what could be objects."""
+        ...
+
+
+@dataclass(frozen=True)
+class Sam2Engine:
+    """SAM 2 as an `Engine`.
+
+    Attributes:
+        sam2: The network.
+        max_objects_per_batch: Objects computed at once.
+    """
+
+    sam2: Sam2
+    max_objects_per_batch: int = 32
+
+    def encode(self, image: Image) -> Any:
+        """Features of a picture, for ``step`` and ``propose``."""
+        return self.sam2.encode(image)
+
+    def session(self) -> SessionLike:
+        """A fresh session."""
+        from seektrack.segmentation import VideoSession
+
+        return VideoSession(self.sam2, max_objects_per_batch=self.max_objects_per_batch)
+
+    def propose(self, features: Any, settings: GroundSettings) -> Sequence[ProposalLike]:
+        """Masks of what could be objects."""
+        from seektrack.segmentation import propose
+
+        found: Sequence[ProposalLike] = propose(
+            self.sam2, features, points_per_side=settings.points_per_side, **settings.propose
+        )
+        return found
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """Finds a target in pictures and judges the looks of objects by it.
+
+    Attributes:
+        scorer: Holds the embedded text.
+        settings: What counts as found, and how objects are cropped.
+    """
+
+    scorer: TextScorer
+    settings: GroundSettings = field(default_factory=GroundSettings)
+
+    @classmethod
+    def of(cls, encoder: Encoder, target: Target | str, settings: GroundSettings) -> Eyes:
+        """Eyes for one target."""
+        return cls(TextScorer(encoder, target), settings)
+
+    def find(self, image: Image, proposals: Sequence[ProposalLike]) -> list[Grounding]:
+        """Proposals that are what was asked for."""
+        return ground_proposals(self.scorer, image, proposals, settings=self.settings)
+
+    def look(self, image: Image, masks: Sequence[Mask]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+        """Embeddings (N, D) of objects with non-empty masks, and confidence (N,) in the target."""
+        boxes = [m.box or (0.0, 0.0, 1.0, 1.0) for m in masks]
+        embeddings = embed_objects(
+            self.scorer.encoder, image, boxes, masks, crop=self.settings.crop, margin=self.settings.margin
+        )
+        return embeddings, self.scorer.confidence(embeddings)

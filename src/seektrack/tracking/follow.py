@@ -1,0 +1,297 @@
+"""From a text, or prompts by hand, to the tracks of one video."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from seektrack.encoders import Encoder
+from seektrack.errors import PromptError
+from seektrack.grounding import GroundSettings, PromptKind, Target, parse_target
+from seektrack.tracking.backward import BackwardSettings, run_backward
+from seektrack.tracking.engine import Engine, Eyes, Sam2Engine
+from seektrack.tracking.identity import IdentityTracker
+from seektrack.tracking.motion import CameraMotion, MotionSettings, agrees
+from seektrack.tracking.passes import Pass, PassSettings
+from seektrack.tracking.record import Record, same_object, smooth_hidden, verdict
+from seektrack.tracking.settings import IdentitySettings
+from seektrack.types import Frame, Prompt, Track, Tracks
+from seektrack.video import VideoSource, prefetch
+
+if TYPE_CHECKING:
+    from seektrack.segmentation import Sam2
+
+Progress = Callable[[int, int, str], None]
+"""Called with frames done, frames in all (0 when unknown) and the stage, ``forward`` or ``backward``."""
+
+_NEVER = 1 << 62
+"""Frames after which objects pointed at by hand merge: what a person told apart stays apart."""
+
+
+@dataclass(frozen=True)
+class FollowSettings:
+    """How one video is followed.
+
+    Attributes:
+        ground: What counts as found on one frame. Its ``min_confidence`` is lower than the final one: a track
+            is judged by many looks, so a doubtful start may be tried.
+        identity: When identities are kept and given up.
+        motion: When a track counts as moving.
+        backward: How far objects are followed back from where they were found.
+        prompt: What the engine is given of a grounded mask.
+        ground_every_s: Seconds between two searches for newcomers and lost objects.
+        look_every_s: Seconds between two looks at an object in sight.
+        both_ways: Whether to follow objects back from where they were found.
+        min_confidence: Least mean confidence over all looks of a track that is kept.
+        min_sights: Fewest frames a kept track is seen on.
+        duplicate_iou: Masks of two tracks coincide on a frame from this IoU on.
+        duplicate_share: Tracks coinciding on this share of the shorter one are one object.
+        size_ratio: Tracks differ in size where the largest has at least this many times the side of the
+            smallest; only then do ``small`` and ``large`` choose among them.
+        max_objects_per_batch: Objects the engine computes at once.
+        prefetch: Frames decoded ahead.
+    """
+
+    ground: GroundSettings = field(default_factory=lambda: GroundSettings(min_confidence=0.3))
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
+    motion: MotionSettings = field(default_factory=MotionSettings)
+    backward: BackwardSettings = field(default_factory=BackwardSettings)
+    prompt: PromptKind = "mask"
+    ground_every_s: float = 1.0
+    look_every_s: float = 0.5
+    both_ways: bool = True
+    min_confidence: float = 0.5
+    min_sights: int = 3
+    duplicate_iou: float = 0.6
+    duplicate_share: float = 0.6
+    size_ratio: float = 1.5
+    max_objects_per_batch: int = 32
+    prefetch: int = 4
+
+
+def follow(
+    sam2: Sam2,
+    encoder: Encoder,
+    source: VideoSource,
+    target: Target | str,
+    *,
+    seeds: Iterable[int] = (),
+    settings: FollowSettings | None = None,
+    progress: Progress | None = None,
+) -> Tracks:
+    """Follow everything a text asks for through a video.
+
+    A forward pass grounds the text on the first frame, on the seeds and at intervals, follows what it finds
+    and recognises what it lost; a backward pass recovers what came before each object was found. Each track
+    is then judged by all looks at it, and by its motion where the text speaks of motion.
+
+    Args:
+        sam2: Proposes and follows masks.
+        encoder: Tells what is meant.
+        source: The video.
+        target: What is asked for.
+        seeds: Frames to ground on besides, such as those of search hits.
+        settings: See `FollowSettings`.
+        progress: Called after every frame.
+
+    Returns:
+        Tracks, best first, ids counted from 1 in that order; empty when the video shows nothing of the kind.
+
+    Raises:
+        QueryError: The text is empty.
+    """
+    settings = settings or FollowSettings()
+    engine = Sam2Engine(sam2, settings.max_objects_per_batch)
+    return follow_with(engine, encoder, source, target, seeds=seeds, settings=settings, progress=progress)
+
+
+def follow_prompts(
+    sam2: Sam2,
+    source: VideoSource,
+    prompts: Sequence[Prompt],
+    *,
+    settings: FollowSettings | None = None,
+    progress: Progress | None = None,
+) -> Tracks:
+    """Follow objects pointed at by hand, forward and backward from the frames they are pointed at on.
+
+    Args:
+        sam2: Follows masks.
+        source: The video.
+        prompts: Points, boxes or masks; several of one id, on different frames, correct each other.
+        settings: See `FollowSettings`.
+        progress: Called after every frame.
+
+    Returns:
+        One track per id that was seen, under the ids of the prompts.
+
+    Raises:
+        PromptError: There are no prompts, or one lies on a frame the video does not have.
+    """
+    settings = settings or FollowSettings()
+    engine = Sam2Engine(sam2, settings.max_objects_per_batch)
+    return follow_prompts_with(engine, source, prompts, settings=settings, progress=progress)
+
+
+def follow_with(
+    engine: Engine,
+    encoder: Encoder,
+    source: VideoSource,
+    target: Target | str,
+    *,
+    seeds: Iterable[int] = (),
+    settings: FollowSettings | None = None,
+    progress: Progress | None = None,
+) -> Tracks:
+    """`follow` with any engine."""
+    settings = settings or FollowSettings()
+    asked = parse_target(target) if isinstance(target, str) else target
+    eyes = Eyes.of(encoder, asked, settings.ground)
+    seed_frames = frozenset(seeds)
+    record, tracker = Record(), IdentityTracker(source.info.hw, settings=settings.identity)
+    forward = Pass(engine, tracker, record, eyes=eyes, settings=_pass_settings(settings))
+    camera = CameraMotion() if asked.motion is not None else None
+    next_ground = float("-inf")
+    for frame in _ahead(source, settings):
+        ground = frame.time_s >= next_ground - 1e-6
+        if ground:
+            next_ground = frame.time_s + settings.ground_every_s
+        forward.step(frame, ground=ground or frame.index in seed_frames)
+        if camera is not None:
+            camera.update(frame.index, frame.image)
+        _report(progress, len(record.frame_times), source, "forward")
+    if settings.both_ways:
+        run_backward(
+            engine,
+            source,
+            record,
+            eyes=eyes,
+            identity=settings.identity,
+            steps=_pass_settings(settings, backwards=True),
+            settings=settings.backward,
+            progress=progress,
+        )
+    _merge_duplicates(record, settings)
+    tracks = _judged(record, asked, settings)
+    if asked.motion is not None and camera is not None:
+        motion, width, offsets = asked.motion, source.info.width, camera.offsets
+        tracks = [
+            t
+            for t in tracks
+            if agrees(motion, t.observations, width=width, camera=offsets, settings=settings.motion)
+        ]
+    tracks = _of_size(tracks, asked.size, settings)
+    numbered = (Track(i + 1, t.label, t.score, t.observations) for i, t in enumerate(tracks))
+    return Tracks(source.info, asked.text, tuple(numbered), dict(sorted(record.frame_times.items())))
+
+
+def follow_prompts_with(
+    engine: Engine,
+    source: VideoSource,
+    prompts: Sequence[Prompt],
+    *,
+    settings: FollowSettings | None = None,
+    progress: Progress | None = None,
+) -> Tracks:
+    """`follow_prompts` with any engine."""
+    settings = settings or FollowSettings()
+    if not prompts:
+        raise PromptError("there are no prompts to follow", hint="give at least one point, box or mask")
+    by_frame: dict[int, list[Prompt]] = defaultdict(list)
+    for prompt in prompts:
+        by_frame[prompt.frame_index].append(prompt)
+    identity = replace(settings.identity, merge_frames=_NEVER)
+    record, tracker = Record(), IdentityTracker(source.info.hw, settings=identity)
+    forward = Pass(engine, tracker, record, settings=_pass_settings(settings))
+    for frame in _ahead(source, settings):
+        forward.step(frame, prompts=by_frame.pop(frame.index, []))
+        _report(progress, len(record.frame_times), source, "forward")
+    if by_frame:
+        raise PromptError(
+            f"prompts lie on frames {sorted(by_frame)}, which the video does not have",
+            hint=f"frames are {_span(record)}",
+        )
+    if settings.both_ways:
+        run_backward(
+            engine,
+            source,
+            record,
+            prompts=prompts,
+            identity=identity,
+            steps=_pass_settings(settings, backwards=True),
+            settings=settings.backward,
+            progress=progress,
+        )
+    tracks = []
+    for obj_id in sorted(record.observations):
+        seen = record.seen(obj_id)
+        if seen:
+            frames = record.observations[obj_id]
+            observations = smooth_hidden([frames[f] for f in sorted(frames)])
+            score = sum(o.score for o in seen) / len(seen)
+            tracks.append(Track(obj_id, record.labels.get(obj_id, ""), score, tuple(observations)))
+    return Tracks(source.info, "", tuple(tracks), dict(sorted(record.frame_times.items())))
+
+
+def _pass_settings(settings: FollowSettings, *, backwards: bool = False) -> PassSettings:
+    return PassSettings(settings.prompt, settings.look_every_s, backwards)
+
+
+def _ahead(source: VideoSource, settings: FollowSettings) -> Iterable[Frame]:
+    return prefetch(iter(source), depth=settings.prefetch) if settings.prefetch > 0 else source
+
+
+def _report(progress: Progress | None, done: int, source: VideoSource, stage: str) -> None:
+    if progress is not None:
+        progress(done, source.info.n_frames or 0, stage)
+
+
+def _span(record: Record) -> str:
+    frames = sorted(record.frame_times)
+    return f"{frames[0]} to {frames[-1]}" if frames else "none"
+
+
+def _merge_duplicates(record: Record, settings: FollowSettings) -> None:
+    """Merge tracks that were followed side by side on the same pixels."""
+    ids = sorted(record.observations, key=lambda i: -len(record.seen(i)))
+    for k, obj_id in enumerate(ids):
+        for other in ids[:k]:
+            if other not in record.observations or obj_id not in record.observations:
+                continue
+            pair = record.observations[other], record.observations[obj_id]
+            if same_object(*pair, iou=settings.duplicate_iou, share=settings.duplicate_share):
+                record.merge(obj_id, other)
+
+
+def _judged(record: Record, target: Target, settings: FollowSettings) -> list[Track]:
+    """Tracks that were seen and believed often enough, best first."""
+    tracks = []
+    for obj_id, frames in sorted(record.observations.items()):
+        score = verdict(record.looks.get(obj_id, []))
+        if score is None or score < settings.min_confidence:
+            continue
+        if len(record.seen(obj_id)) < min(settings.min_sights, len(record.frame_times)):
+            continue
+        observations = smooth_hidden([frames[f] for f in sorted(frames)])
+        tracks.append(Track(obj_id, target.text, score, tuple(observations)))
+    return sorted(tracks, key=lambda t: (-t.score, t.obj_id))
+
+
+def _of_size(tracks: list[Track], size: str | None, settings: FollowSettings) -> list[Track]:
+    """Among tracks of clearly different size, the small or the large ones."""
+    if size is None or len(tracks) < 2:
+        return tracks
+    sides = {t.obj_id: _side(t) for t in tracks}
+    low, high = min(sides.values()), max(sides.values())
+    if high < settings.size_ratio * low:
+        return tracks
+    middle = (low * high) ** 0.5
+    return [t for t in tracks if (sides[t.obj_id] < middle) == (size == "small")]
+
+
+def _side(track: Track) -> float:
+    areas = sorted((o.box[2] - o.box[0]) * (o.box[3] - o.box[1]) for o in track.observations if o.visible)
+    return math.sqrt(max(areas[len(areas) // 2], 1.0))

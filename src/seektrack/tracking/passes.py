@@ -1,0 +1,185 @@
+"""One pass of the engine over frames, in either direction, under the eyes of the identity layer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from seektrack.grounding import PromptKind, make_prompt
+from seektrack.tracking.engine import Engine, Eyes, MasksLike
+from seektrack.tracking.identity import IdentityTracker
+from seektrack.tracking.memory import Detection, FrameIdentities
+from seektrack.tracking.record import Look, Record
+from seektrack.types import Frame, Mask, Prompt
+
+
+@dataclass(frozen=True)
+class PassSettings:
+    """How a pass prompts and looks.
+
+    Attributes:
+        prompt: What the engine is given of a grounded mask.
+        look_every_s: Seconds between two looks at an object that is in sight.
+        backwards: Whether the frames come in decreasing order.
+    """
+
+    prompt: PromptKind = "mask"
+    look_every_s: float = 0.5
+    backwards: bool = False
+
+
+class Pass:
+    """Steps the engine frame by frame and writes down what the identity layer believes.
+
+    Args:
+        engine: The segmentation networks.
+        tracker: The identity layer.
+        record: Where observations and looks are written.
+        eyes: Judge looks and find newcomers; None where no text is asked for.
+        settings: See `PassSettings`.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        tracker: IdentityTracker,
+        record: Record,
+        *,
+        eyes: Eyes | None = None,
+        settings: PassSettings | None = None,
+    ) -> None:
+        self.engine = engine
+        self.tracker = tracker
+        self.record = record
+        self.eyes = eyes
+        self.settings = settings or PassSettings()
+        self.session = engine.session()
+        self._last_look: dict[int, float] = {}
+
+    @property
+    def following(self) -> list[int]:
+        """Ids the engine follows now."""
+        return list(self.session.obj_ids)
+
+    def step(self, frame: Frame, *, prompts: Sequence[Prompt] = (), ground: bool = False) -> FrameIdentities:
+        """Take the next frame.
+
+        Args:
+            frame: The frame.
+            prompts: For this frame, under their own ids; their masks are beyond doubt here.
+            ground: Look for newcomers and lost objects.
+
+        Returns:
+            What the identity layer settled.
+        """
+        features: Any = None
+        detections: list[Detection] = []
+        for prompt in prompts:
+            self.session.add(prompt)
+            self.record.labels.setdefault(prompt.obj_id, prompt.label)
+            self.record.sightings.setdefault(prompt.obj_id, []).append(frame.index)
+        if prompts or self.session.obj_ids:
+            features = self.engine.encode(frame.image)
+            answer = self.session.step(features, frame.index)
+            detections = self._detections(frame, answer, {p.obj_id: p for p in prompts})
+        if ground and self.eyes is not None:
+            features = self.engine.encode(frame.image) if features is None else features
+            detections += self._candidates(frame, features)
+        settled = self.tracker.update(frame.index, frame.time_s, detections)
+        candidates = [d for d in detections if d.obj_id is None]
+        self._prompt_engine(frame, features, settled, candidates)
+        self._look_down(frame, settled, detections)
+        for obj_id in settled.dropped:
+            if obj_id in self.session.obj_ids:
+                self.session.remove(obj_id)
+        self.record.write(settled, backwards=self.settings.backwards)
+        self.record.frame_times[frame.index] = frame.time_s
+        return settled
+
+    def stop_following(self, obj_id: int) -> None:
+        """Take one object out of the engine."""
+        if obj_id in self.session.obj_ids:
+            self.session.remove(obj_id)
+
+    def _detections(self, frame: Frame, answer: MasksLike, prompted: dict[int, Prompt]) -> list[Detection]:
+        """The engine's masks that are not empty, with a look at those due for one."""
+        found: list[tuple[int, Mask, float]] = []
+        for obj_id, pixels, score in zip(answer.obj_ids, answer.masks(), answer.object_scores, strict=True):
+            if pixels.any():
+                found.append((obj_id, Mask.from_array(np.ascontiguousarray(pixels)), float(score)))
+        due = [k for k, (obj_id, _, _) in enumerate(found) if self._due(obj_id, frame.time_s)]
+        looks: dict[int, tuple[Any, float]] = {}
+        if self.eyes is not None and due:
+            embeddings, confidence = self.eyes.look(frame.image, [found[k][1] for k in due])
+            looks = {k: (e, float(c)) for k, e, c in zip(due, embeddings, confidence, strict=True)}
+        out = []
+        for k, (obj_id, mask, score) in enumerate(found):
+            box = mask.box
+            if box is None:
+                continue
+            embedding, sure = looks.get(k, (None, None))
+            label = self.record.labels.get(obj_id, "")
+            out.append(
+                Detection(box, mask, score, obj_id, embedding, sure, label, trusted=obj_id in prompted)
+            )
+        return out
+
+    def _due(self, obj_id: int, time_s: float) -> bool:
+        """An object is looked at at intervals, and always when it seems to come back."""
+        memory = self.tracker.memory(obj_id)
+        if memory is None or memory.hidden or memory.strikes:
+            return True
+        last = self._last_look.get(obj_id)
+        return last is None or abs(time_s - last) >= self.settings.look_every_s - 1e-6
+
+    def _candidates(self, frame: Frame, features: Any) -> list[Detection]:
+        if self.eyes is None:
+            return []
+        proposals = self.engine.propose(features, self.eyes.settings)
+        return [
+            Detection(g.box, g.mask, g.quality, None, g.embedding, g.confidence, g.label)
+            for g in self.eyes.find(frame.image, proposals)
+        ]
+
+    def _prompt_engine(
+        self, frame: Frame, features: Any, settled: FrameIdentities, candidates: Sequence[Detection]
+    ) -> None:
+        """Tell the engine of newcomers and of those recognised."""
+        wanted = {*settled.new, *settled.revived}
+        prompted = False
+        for obj_id, candidate in zip(settled.candidate_ids, candidates, strict=True):
+            if obj_id not in wanted or candidate.mask is None:
+                continue
+            score = 1.0 if candidate.confidence is None else candidate.confidence
+            self.session.add(
+                make_prompt(
+                    candidate.mask,
+                    obj_id,
+                    frame.index,
+                    kind=self.settings.prompt,
+                    score=score,
+                    label=candidate.label,
+                )
+            )
+            wanted.discard(obj_id)
+            prompted = True
+            self.record.labels.setdefault(obj_id, candidate.label)
+            self.record.sightings.setdefault(obj_id, []).append(frame.index)
+        if prompted:
+            self.session.step(features, frame.index)
+
+    def _look_down(self, frame: Frame, settled: FrameIdentities, detections: Sequence[Detection]) -> None:
+        """Write down the looks taken on this frame at what was believed."""
+        ids = iter(settled.candidate_ids)
+        for detection in detections:
+            obj_id = next(ids) if detection.obj_id is None else detection.obj_id
+            seen = settled.observations.get(obj_id)
+            if detection.confidence is None or seen is None or not seen.visible:
+                continue
+            area = detection.mask.area if detection.mask is not None else 0
+            self.record.looks.setdefault(obj_id, []).append(Look(frame.index, detection.confidence, area))
+            if detection.embedding is not None:
+                self._last_look[obj_id] = frame.time_s

@@ -1,0 +1,164 @@
+"""What the passes over a video write down: observations and looks by object, and how two passes are fused."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from seektrack.geometry import Box
+from seektrack.tracking.memory import FrameIdentities
+from seektrack.types import Observation
+
+
+@dataclass(frozen=True)
+class Look:
+    """One judgement of an object's looks.
+
+    Attributes:
+        frame_index: Where it was looked at.
+        confidence: Belief in [0, 1] that it is what was asked for.
+        area: Of its mask, pixels.
+    """
+
+    frame_index: int
+    confidence: float
+    area: int
+
+
+@dataclass
+class Record:
+    """Everything written down of one video; grows with what is found, not with its pixels.
+
+    Attributes:
+        observations: By id, by frame.
+        looks: By id, in no order.
+        labels: By id.
+        sightings: By id, frames on which a prompt began or revived the object; the way back starts there.
+        frame_times: Seconds by frame.
+    """
+
+    observations: dict[int, dict[int, Observation]] = field(default_factory=dict)
+    looks: dict[int, list[Look]] = field(default_factory=dict)
+    labels: dict[int, str] = field(default_factory=dict)
+    sightings: dict[int, list[int]] = field(default_factory=dict)
+    frame_times: dict[int, float] = field(default_factory=dict)
+
+    def write(self, settled: FrameIdentities, *, backwards: bool = False) -> None:
+        """Write down what a frame settled.
+
+        Args:
+            settled: Result of the identity layer.
+            backwards: Whether the frames come in decreasing order.
+        """
+        for obj_id, frame_index in settled.retracted:
+            frames = self.observations.get(obj_id, {})
+            for f in [f for f in frames if (f <= frame_index if backwards else f >= frame_index)]:
+                del frames[f]
+            kept = self.looks.get(obj_id, [])
+            self.looks[obj_id] = [k for k in kept if k.frame_index in frames]
+        for gone, survivor in settled.merged:
+            self.merge(gone, survivor)
+        for obj_id, observation in settled.observations.items():
+            self.put(obj_id, observation)
+
+    def put(self, obj_id: int, observation: Observation) -> None:
+        """Write down one observation; a sight is never overwritten by a prediction."""
+        frames = self.observations.setdefault(obj_id, {})
+        known = frames.get(observation.frame_index)
+        if known is None or observation.visible or not known.visible:
+            frames[observation.frame_index] = observation
+
+    def merge(self, gone: int, survivor: int) -> None:
+        """Give what was written of one id to another; where both were seen, the survivor's word stands."""
+        for observation in self.observations.pop(gone, {}).values():
+            known = self.observations.setdefault(survivor, {}).get(observation.frame_index)
+            if known is None or (observation.visible and not known.visible):
+                self.observations[survivor][observation.frame_index] = observation
+        self.looks.setdefault(survivor, []).extend(self.looks.pop(gone, []))
+        self.sightings.setdefault(survivor, []).extend(self.sightings.pop(gone, []))
+        self.labels.setdefault(survivor, self.labels.pop(gone, ""))
+
+    def seen(self, obj_id: int) -> list[Observation]:
+        """Observations of an object in order, predictions left out."""
+        frames = self.observations.get(obj_id, {})
+        return [frames[f] for f in sorted(frames) if frames[f].visible]
+
+    def add_backward(self, backward: Record) -> None:
+        """Fill in from a pass in the other direction; what the forward pass saw stands."""
+        for obj_id, frames in backward.observations.items():
+            for frame_index, observation in frames.items():
+                known = self.observations.setdefault(obj_id, {}).get(frame_index)
+                if known is None or (observation.visible and not known.visible):
+                    self.observations[obj_id][frame_index] = observation
+        for obj_id, looks in backward.looks.items():
+            self.looks.setdefault(obj_id, []).extend(looks)
+        self.frame_times.update(backward.frame_times)
+
+
+def verdict(looks: Iterable[Look]) -> float | None:
+    """Belief in [0, 1] that an object is what was asked for, from all looks at it; None without any.
+
+    The mean over the looks, each weighted by the side of the mask: a small or cut-off view tells less.
+    """
+    looks = list(looks)
+    if not looks:
+        return None
+    weights = np.sqrt([max(look.area, 1) for look in looks])
+    return float(np.average([look.confidence for look in looks], weights=weights))
+
+
+def smooth_hidden(observations: list[Observation], *, max_trailing: int | None = None) -> list[Observation]:
+    """Put hidden positions on the straight way between the sights before and after.
+
+    Predictions were made knowing only one side; with both known, interpolation is nearer. Predictions before
+    the first sight are dropped, those after the last kept as they are, ``max_trailing`` at most.
+
+    Args:
+        observations: In order of frames.
+        max_trailing: Most predictions kept after the last sight; None keeps all.
+    """
+    seen = [i for i, o in enumerate(observations) if o.visible]
+    if not seen:
+        return []
+    out: list[Observation] = []
+    for i in range(seen[0], len(observations)):
+        o = observations[i]
+        if o.visible or i > seen[-1]:
+            out.append(o)
+            continue
+        before = observations[max(s for s in seen if s < i)]
+        after = observations[min(s for s in seen if s > i)]
+        share = (o.time_s - before.time_s) / max(after.time_s - before.time_s, 1e-9)
+        out.append(
+            Observation(o.frame_index, o.time_s, _between(before.box, after.box, share), None, o.score, False)
+        )
+    if max_trailing is not None:
+        out = out[: seen[-1] - seen[0] + 1 + max_trailing]
+    return out
+
+
+def _between(a: Box, b: Box, share: float) -> Box:
+    x0, y0, x1, y1 = (float(p + (q - p) * share) for p, q in zip(a, b, strict=True))
+    return x0, y0, x1, y1
+
+
+def same_object(a: dict[int, Observation], b: dict[int, Observation], *, iou: float, share: float) -> bool:
+    """Whether two records are one object: on most frames both were seen, their masks coincide.
+
+    Args:
+        a: Observations by frame.
+        b: Observations by frame.
+        iou: Mask IoU at which they coincide on a frame.
+        share: Least share of the shorter record's sights that coincide.
+    """
+    frames = [f for f, o in a.items() if o.visible and f in b and b[f].visible]
+    shorter = min(sum(o.visible for o in a.values()), sum(o.visible for o in b.values()))
+    if not frames or shorter == 0:
+        return False
+    alike = 0
+    for f in frames:
+        first, second = a[f].mask, b[f].mask
+        alike += first is not None and second is not None and first.iou(second) >= iou
+    return alike >= share * shorter

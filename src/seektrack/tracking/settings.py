@@ -1,0 +1,59 @@
+"""The settings of the identity layer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from seektrack.tracking.association import CueWeights
+from seektrack.tracking.kalman import KalmanSettings
+
+
+@dataclass(frozen=True)
+class IdentitySettings:
+    """When an identity is kept, questioned, given back and given up.
+
+    Attributes:
+        kalman: Noise of the motion model.
+        weights: Weight of mask, box and appearance in matching.
+        min_hits: Frames an object is seen on before it counts as active.
+        min_object_score: An engine's mask with a lower object score is not believed.
+        min_area: Smallest mask in pixels.
+        max_hidden_s: Seconds a hidden object's position is predicted.
+        max_lost_s: Seconds after which a hidden object is forgotten.
+        same_iou: A candidate overlapping a followed mask by this IoU is that object.
+        same_cover: A candidate of which this fraction lies inside followed masks, or the other way round,
+            is that object, or a part of it.
+        revive_cost: Highest matching cost at which a hidden object is recognised.
+        revive_similarity: Lowest cosine similarity at which it is recognised by looks.
+        max_speed: Fastest an unseen object can have moved, in its own sizes per second.
+        appearance_range: Cosines of (different, same) objects of the encoder; stretched to [0, 1].
+        drift_similarity: An engine's mask less similar to its own past than this is suspect.
+        drift_confidence: Where its confidence in the text falls below this, it must be as similar as one that
+            is recognised.
+        drift_strikes: Suspect looks in a row after which the engine is not believed any more.
+        jump_frames: Frames in a row an impossible jump must stay before it is believed.
+        merge_iou: Two ids overlapping by this IoU are on the same pixels.
+        merge_frames: Frames in a row after which they are one object, if they never lived apart.
+        gallery: Exemplar embeddings kept per object.
+    """
+
+    kalman: KalmanSettings = field(default_factory=KalmanSettings)
+    weights: CueWeights = field(default_factory=CueWeights)
+    min_hits: int = 2
+    min_object_score: float = 0.5
+    min_area: int = 12
+    max_hidden_s: float = 1.5
+    max_lost_s: float = 10.0
+    same_iou: float = 0.4
+    same_cover: float = 0.7
+    revive_cost: float = 0.6
+    revive_similarity: float = 0.8
+    max_speed: float = 6.0
+    appearance_range: tuple[float, float] = (0.4, 1.0)
+    drift_similarity: float = 0.5
+    drift_confidence: float = 0.05
+    drift_strikes: int = 2
+    jump_frames: int = 3
+    merge_iou: float = 0.7
+    merge_frames: int = 3
+    gallery: int = 6
