@@ -1,0 +1,122 @@
+"""One batch of objects through the network: from prompts and memories to masks and new memories."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from seektrack.segmentation import network
+from seektrack.segmentation.memory import Recall, Row, stack_recalls
+from seektrack.segmentation.model import Sam2
+from seektrack.segmentation.network import ImageFeatures
+from seektrack.segmentation.prompts import PointInputs, mask_inputs
+from seektrack.types import Prompt
+
+
+@dataclass(frozen=True, eq=False)
+class Job:
+    """One object to be answered on the frame being stepped.
+
+    Attributes:
+        obj_id: Stable identity.
+        recall: What it remembers; None on a prompted frame that starts afresh.
+        points: Its points and box corners; None when following or prompted by a mask.
+        mask: The prompt holding a mask, or None.
+    """
+
+    obj_id: int
+    recall: Recall | None
+    points: PointInputs | None = None
+    mask: Prompt | None = None
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """Jobs of equal key run in one batch, exactly as each would alone."""
+        n_points = None if self.points is None else len(self.points.labels)
+        layout = None if self.recall is None else self.recall.layout
+        return self.mask is not None, n_points, layout
+
+
+def answer(
+    sam2: Sam2,
+    features: ImageFeatures,
+    jobs: Sequence[Job],
+    *,
+    n_pointers: int,
+    memory_dtype: torch.dtype = torch.bfloat16,
+) -> list[Row]:
+    """Answer for a batch of jobs of equal key.
+
+    Args:
+        sam2: The network.
+        features: Of the frame, one row.
+        jobs: At least one.
+        n_pointers: What the time codes of pointers are scaled to.
+        memory_dtype: What memories are stored in; bfloat16 as in the reference halves them.
+    """
+    if jobs[0].mask is not None:
+        return _answer_masks(sam2, features, [j.mask for j in jobs if j.mask is not None], memory_dtype)
+    model, device = sam2.model, sam2.device
+    recalls = [j.recall for j in jobs if j.recall is not None]
+    if recalls:
+        memories, offsets, pointers, ago = stack_recalls(recalls, width=model.hidden_dim, device=device)
+        embedding = network.condition(
+            model,
+            features,
+            memories=memories,
+            offsets=offsets,
+            pointers=pointers,
+            pointer_offsets=ago,
+            max_pointers=n_pointers,
+        )
+    else:
+        embedding = network.without_memory(model, features).expand(len(jobs), -1, -1, -1)
+    inputs = [j.points for j in jobs if j.points is not None]
+    points = torch.stack([p.points for p in inputs]).to(device) if inputs else None
+    labels = torch.stack([p.labels for p in inputs]).to(device) if inputs else None
+    decoded = network.decode(model, features, embedding, points=points, labels=labels)
+    multimask = _multimask(model.config, 0 if labels is None else labels.shape[1], afresh=not recalls)
+    chosen = network.choose(model, decoded, multimask=multimask)
+    there = decoded.score > 0
+    logits = torch.where(there[..., None], chosen.logits, network.NO_OBJECT_LOGIT)
+    pointer = network.object_pointer(model, chosen.token, there)
+    mask = network.memory_mask(model, logits, binarise=bool(inputs))
+    memory = network.remember(model, features.top, mask, there)
+    return _rows(logits, decoded.score[:, 0], chosen.iou, pointer, memory.to(memory_dtype))
+
+
+def _answer_masks(
+    sam2: Sam2, features: ImageFeatures, prompts: list[Prompt], memory_dtype: torch.dtype
+) -> list[Row]:
+    """A mask prompt is its own answer; the decoder only makes a pointer of it."""
+    model = sam2.model
+    mask = mask_inputs(prompts, sam2.resolution).to(sam2.device, sam2.dtype)
+    full = mask.float() * network.MASK_LOGIT_SCALE + network.MASK_LOGIT_BIAS
+    size = (sam2.resolution // 4,) * 2
+    logits = F.interpolate(full, size, mode="bilinear", align_corners=False, antialias=True)[:, 0]
+    there = mask.flatten(1).any(dim=1, keepdim=True)
+    decoded = network.decode(model, features, features.top, mask=model.mask_downsample(mask))
+    chosen = network.choose(model, decoded, multimask=True)
+    pointer = network.object_pointer(model, chosen.token, decoded.score > 0)
+    memory = network.remember(model, features.top, mask, there)
+    score = there[:, 0].float() * network.MASK_LOGIT_SCALE + network.MASK_LOGIT_BIAS
+    return _rows(logits.to(mask.dtype), score, torch.ones_like(score), pointer, memory.to(memory_dtype))
+
+
+def _multimask(config: Any, n_points: int, *, afresh: bool) -> bool:
+    """Whether the checkpoint's configuration asks for several masks to choose from."""
+    asked = config.multimask_output_in_sam and (afresh or config.multimask_output_for_tracking)
+    return bool(asked and config.multimask_min_pt_num <= n_points <= config.multimask_max_pt_num)
+
+
+def _rows(logits: Tensor, score: Tensor, iou: Tensor, pointer: Tensor, memory: Tensor) -> list[Row]:
+    """Cut a batch into one ``Row`` an object, copied so that what is kept does not hold the whole batch."""
+    return [
+        Row(logits[i].clone(), score[i].clone(), iou[i].clone(), pointer[i].clone(), memory[i].clone())
+        for i in range(len(logits))
+    ]

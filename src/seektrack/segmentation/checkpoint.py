@@ -1,0 +1,182 @@
+"""A video session on disk: one safetensors file, its structure as JSON in the file's header."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from seektrack.errors import InputError, ModelError, OutputError
+from seektrack.segmentation.memory import Conditioning, MemorySettings, ObjectMemory, Row, Timeline
+from seektrack.segmentation.model import Sam2
+from seektrack.types import Mask, Prompt
+
+if TYPE_CHECKING:
+    from seektrack.segmentation.session import VideoSession
+
+FORMAT = 1
+"""Version of the file's structure."""
+
+_ROW = ("logits", "score", "iou", "pointer", "memory")
+
+
+def save_session(session: VideoSession, path: str | Path) -> None:
+    """Write a session; the file appears whole or not at all.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    tensors: dict[str, Tensor] = {}
+    objects = []
+    for slot, (obj_id, memory) in enumerate(session.objects.items()):
+        for i, conditioned in enumerate(memory.conditioning):
+            _put_row(tensors, f"{slot}.conditioning.{i}", conditioned.row)
+        for name, ring in (("memories", memory.memories), ("pointers", memory.pointers)):
+            if ring:
+                tensors[f"{slot}.{name}"] = torch.stack([value for _, value in ring]).cpu()
+        if obj_id in session.latest:
+            _put_row(tensors, f"{slot}.latest", session.latest[obj_id])
+        objects.append(
+            {
+                "obj_id": obj_id,
+                "latest": obj_id in session.latest,
+                "conditioning": [[c.frame_index, c.position] for c in memory.conditioning],
+                "memories": [position for position, _ in memory.memories],
+                "pointers": [position for position, _ in memory.pointers],
+            }
+        )
+    state = {
+        "format": FORMAT,
+        "network": fingerprint(session.sam2),
+        "hw": session.hw,
+        "max_objects_per_batch": session.max_objects_per_batch,
+        "memory_dtype": str(session.memory_dtype).removeprefix("torch."),
+        "settings": asdict(session.settings),
+        "timeline": asdict(session.timeline),
+        "objects": objects,
+        "pending": [_prompt_to_json(p) for held in session.pending.values() for p in held.values()],
+    }
+    target = Path(path)
+    part = target.with_name(f".{target.name}.part{os.getpid()}")
+    try:
+        save_file(tensors, str(part), metadata={"seektrack_session": json.dumps(state)})
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(target)
+    except Exception as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"the session cannot be written to {target}: {error}") from error
+
+
+def load_session(path: str | Path, sam2: Sam2) -> VideoSession:
+    """Read a session written by ``save_session``.
+
+    Raises:
+        InputError: The file is missing or not a session.
+        ModelError: It was written with another network or resolution.
+    """
+    from seektrack.segmentation.session import VideoSession
+
+    state, tensors = _read(Path(path))
+    if state["network"] != fingerprint(sam2):
+        raise ModelError(
+            f"the session {path} was written with another network or resolution than {sam2.name!r}"
+            f" at {sam2.resolution}",
+            hint="load the checkpoint it was made with",
+        )
+    hw = state["hw"]
+    session = VideoSession(
+        sam2,
+        hw=None if hw is None else (int(hw[0]), int(hw[1])),
+        max_objects_per_batch=state["max_objects_per_batch"],
+        memory_dtype=getattr(torch, state["memory_dtype"]),
+    )
+    session.settings = MemorySettings(**state["settings"])
+    timeline = dict(state["timeline"])
+    session.timeline = Timeline(**{**timeline, "run_start": tuple(timeline["run_start"])})
+    device = sam2.device
+    for slot, entry in enumerate(state["objects"]):
+        memory = ObjectMemory(session.settings)
+        memory.conditioning = [
+            Conditioning(frame_index, position, _get_row(tensors, f"{slot}.conditioning.{i}", device))
+            for i, (frame_index, position) in enumerate(entry["conditioning"])
+        ]
+        for name, ring in (("memories", memory.memories), ("pointers", memory.pointers)):
+            for i, position in enumerate(entry[name]):
+                ring.append((position, tensors[f"{slot}.{name}"][i].clone().to(device)))
+        session.objects[entry["obj_id"]] = memory
+        if entry["latest"]:
+            session.latest[entry["obj_id"]] = _get_row(tensors, f"{slot}.latest", device)
+    for held in state["pending"]:
+        session.add(_prompt_from_json(held))
+    return session
+
+
+def fingerprint(sam2: Sam2) -> str:
+    """What must agree for a session to continue: the resolution and the weights that make memories."""
+    digest = hashlib.blake2b(f"{sam2.resolution} {sam2.dtype}".encode(), digest_size=16)
+    for part in (sam2.model.memory_encoder, sam2.model.object_pointer_proj):
+        for name, weight in part.state_dict().items():
+            digest.update(name.encode())
+            digest.update(weight.detach().float().cpu().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            text = (file.metadata() or {}).get("seektrack_session")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"the session {path} cannot be read: {error}") from error
+    state = json.loads(text) if text else {}
+    if state.get("format") != FORMAT:
+        raise InputError(f"{path} is not a session of this version", hint=f"format {FORMAT} is needed")
+    return state, tensors
+
+
+def _put_row(tensors: dict[str, Tensor], prefix: str, row: Row) -> None:
+    for name in _ROW:
+        tensors[f"{prefix}.{name}"] = getattr(row, name).detach().cpu().clone()
+
+
+def _get_row(tensors: dict[str, Tensor], prefix: str, device: torch.device) -> Row:
+    return Row(*(tensors[f"{prefix}.{name}"].to(device) for name in _ROW))
+
+
+def _prompt_to_json(prompt: Prompt) -> dict[str, Any]:
+    return {
+        "obj_id": prompt.obj_id,
+        "frame_index": prompt.frame_index,
+        "points": None if prompt.points is None else np.asarray(prompt.points).tolist(),
+        "point_labels": None if prompt.point_labels is None else np.asarray(prompt.point_labels).tolist(),
+        "box": prompt.box,
+        "mask": None if prompt.mask is None else prompt.mask.to_coco(),
+        "score": prompt.score,
+        "label": prompt.label,
+    }
+
+
+def _prompt_from_json(held: dict[str, Any]) -> Prompt:
+    points, labels, box, mask = held["points"], held["point_labels"], held["box"], held["mask"]
+    return Prompt(
+        obj_id=held["obj_id"],
+        frame_index=held["frame_index"],
+        points=None if points is None else np.array(points, dtype=np.float64),
+        point_labels=None if labels is None else np.array(labels, dtype=np.int64),
+        box=None if box is None else (box[0], box[1], box[2], box[3]),
+        mask=None if mask is None else Mask.from_coco(mask),
+        score=held["score"],
+        label=held["label"],
+    )

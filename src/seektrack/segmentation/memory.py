@@ -1,0 +1,234 @@
+"""What is remembered of each object: its prompted frames and a short ring of the frames just passed.
+
+Positions count the frames the session stepped, along the video: going forward adds one, going backward takes
+one away, so a video sampled at every tenth frame has the same memory as one stepped frame by frame.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Row:
+    """One object's answer on one frame, on the network's device.
+
+    Attributes:
+        logits: float (h, h), low-resolution mask logits.
+        score: float (), logit that the object is on the frame.
+        iou: float (), predicted overlap of the mask with the truth.
+        pointer: float (C,).
+        memory: (64, f, f), in the type memories are stored in.
+    """
+
+    logits: Tensor
+    score: Tensor
+    iou: Tensor
+    pointer: Tensor
+    memory: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Conditioning:
+    """A prompted frame: where it lies and the answer it gave."""
+
+    frame_index: int
+    position: int
+    row: Row
+
+
+@dataclass(frozen=True, eq=False)
+class Recall:
+    """What memory attention reads for one object on one frame.
+
+    Attributes:
+        memories: M tensors (64, f, f).
+        offsets: M ints, 0 for a prompted frame, else how many steps ago.
+        pointers: P tensors (C,).
+        pointer_offsets: P ints.
+    """
+
+    memories: list[Tensor]
+    offsets: list[int]
+    pointers: list[Tensor]
+    pointer_offsets: list[int]
+
+    @property
+    def layout(self) -> tuple[int, int]:
+        """(M, P): objects of equal layout go through attention in one batch."""
+        return len(self.memories), len(self.pointers)
+
+
+@dataclass(frozen=True)
+class MemorySettings:
+    """How much is remembered.
+
+    Attributes:
+        n_memories: Memories read besides the prompted frames' plus one, ``num_maskmem``.
+        n_pointers: Pointers read, ``max_object_pointers_in_encoder``.
+        max_conditioning: Prompted frames kept for an object: the first and the latest.
+        select_conditioning: Prompted frames read, the nearest ones; -1 for all.
+    """
+
+    n_memories: int
+    n_pointers: int
+    max_conditioning: int = 8
+    select_conditioning: int = -1
+
+
+@dataclass(eq=False)
+class ObjectMemory:
+    """The bounded memory of one object.
+
+    One memory and one pointer more than are read are kept, so that the latest frame can be corrected.
+    """
+
+    settings: MemorySettings
+    conditioning: list[Conditioning] = field(default_factory=list)
+    memories: deque[tuple[int, Tensor]] = field(default_factory=deque)
+    pointers: deque[tuple[int, Tensor]] = field(default_factory=deque)
+
+    def conditioned_at(self, position: int) -> Conditioning | None:
+        """The prompted frame at a position, or None."""
+        return next((c for c in self.conditioning if c.position == position), None)
+
+    def tracked_at(self, position: int) -> bool:
+        """Whether the object was followed, not prompted, at the latest position."""
+        return bool(self.memories) and self.memories[-1][0] == position
+
+    def condition(self, frame_index: int, position: int, row: Row) -> None:
+        """Keep a prompted frame, in place of an earlier answer on it."""
+        kept = [c for c in self.conditioning if c.position != position]
+        kept.append(Conditioning(frame_index, position, row))
+        if len(kept) > self.settings.max_conditioning:
+            del kept[1]
+        self.conditioning = kept
+
+    def track(self, position: int, row: Row) -> None:
+        """Keep a followed frame, in place of an earlier answer on it, and forget the oldest."""
+        for ring, value, size in (
+            (self.memories, row.memory, self.settings.n_memories),
+            (self.pointers, row.pointer, self.settings.n_pointers),
+        ):
+            if ring and ring[-1][0] == position:
+                ring.pop()
+            ring.append((position, value))
+            while len(ring) > size:
+                ring.popleft()
+
+    def forget_passed(self) -> None:
+        """Drop the ring; prompted frames stay."""
+        self.memories.clear()
+        self.pointers.clear()
+
+    def recall(self, position: int, direction: int) -> Recall:
+        """What to read at a position when moving in a direction (1 or -1)."""
+        settings = self.settings
+        chosen, others = self._select(position)
+        passed = dict(self.memories)
+        passed.update({c.position: c.row.memory for c in others if c.position not in passed})
+        memories = [c.row.memory for c in chosen]
+        offsets = [0] * len(chosen)
+        for ago in range(settings.n_memories - 1, 0, -1):
+            memory = passed.get(position - ago * direction)
+            if memory is not None:
+                memories.append(memory)
+                offsets.append(ago)
+        behind = [(c, (position - c.position) * direction) for c in self.conditioning]
+        pointers = [c.row.pointer for c, ago in behind if ago >= 0]
+        pointer_offsets = [ago for _, ago in behind if ago >= 0]
+        by_position = dict(self.pointers)
+        for ago in range(1, settings.n_pointers):
+            pointer = by_position.get(position - ago * direction)
+            if pointer is not None:
+                pointers.append(pointer)
+                pointer_offsets.append(ago)
+        return Recall(memories, offsets, pointers, pointer_offsets)
+
+    def _select(self, position: int) -> tuple[list[Conditioning], list[Conditioning]]:
+        """The prompted frames to read and the rest: the nearest on either side, then the nearest at all."""
+        limit = self.settings.select_conditioning
+        if limit == -1 or len(self.conditioning) <= limit:
+            return self.conditioning, []
+        before = [c for c in self.conditioning if c.position < position]
+        after = [c for c in self.conditioning if c.position >= position]
+        chosen = [max(before, key=lambda c: c.position)] if before else []
+        chosen += [min(after, key=lambda c: c.position)] if after else []
+        rest = sorted(
+            (c for c in self.conditioning if c not in chosen), key=lambda c: abs(c.position - position)
+        )
+        n_more = max(limit - len(chosen), 0)
+        return chosen + rest[:n_more], rest[n_more:]
+
+
+@dataclass
+class Timeline:
+    """Where the session stands along the video.
+
+    Attributes:
+        frame_index: The latest frame, or None before the first.
+        position: Its position.
+        direction: 1 forward, -1 backward, 0 before the second frame.
+        stride: Mean distance in frames between steps of the present run.
+    """
+
+    frame_index: int | None = None
+    position: int = 0
+    direction: int = 0
+    stride: float = 1.0
+    run_start: tuple[int, int] = (0, 0)
+
+    def advance(self, frame_index: int, anchors: Iterable[Conditioning]) -> bool:
+        """Move to a frame; True when that turned round, so that frames just passed no longer lie behind.
+
+        After a turn the position follows from the nearest prompted frame.
+        """
+        if self.frame_index is None:
+            self.run_start = (frame_index, self.position)
+        elif frame_index != self.frame_index:
+            sign = 1 if frame_index > self.frame_index else -1
+            turned = self.direction == -sign
+            self.direction = sign
+            if turned:
+                self.position = self._locate(frame_index, anchors)
+                self.run_start = (frame_index, self.position)
+            else:
+                self.position += sign
+                steps = self.position - self.run_start[1]
+                self.stride = (frame_index - self.run_start[0]) / steps
+            self.frame_index = frame_index
+            return turned
+        self.frame_index = frame_index
+        return False
+
+    def _locate(self, frame_index: int, anchors: Iterable[Conditioning]) -> int:
+        nearest = min(anchors, key=lambda c: abs(c.frame_index - frame_index), default=None)
+        if nearest is None:
+            return self.position + self.direction
+        distance = frame_index - nearest.frame_index
+        if distance == 0:
+            return nearest.position
+        steps = max(round(abs(distance) / self.stride), 1)
+        return nearest.position + (steps if distance > 0 else -steps)
+
+
+def stack_recalls(
+    recalls: list[Recall], *, width: int, device: torch.device
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Recalls of equal layout as one batch: memories, offsets, pointers, pointer offsets, each (B, ...).
+
+    ``width`` is that of a pointer, for the batch without any.
+    """
+    rows = len(recalls)
+    memories = torch.stack([m for r in recalls for m in r.memories])
+    memories = memories.reshape(rows, -1, *memories.shape[1:])
+    offsets = torch.tensor([r.offsets for r in recalls], device=device)
+    ago = torch.tensor([r.pointer_offsets for r in recalls], device=device)
+    flat = [p for r in recalls for p in r.pointers]
+    pointers = torch.stack(flat) if flat else memories.new_zeros(0, width)
+    return memories, offsets, pointers.reshape(rows, len(recalls[0].pointers), width), ago

@@ -1,0 +1,248 @@
+"""The multi-object video engine: one image encoding a frame, objects in batches, memory that never grows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seektrack.errors import InputError, PromptError
+from seektrack.segmentation.answer import Job, answer
+from seektrack.segmentation.masks import FrameMasks
+from seektrack.segmentation.memory import MemorySettings, ObjectMemory, Row, Timeline
+from seektrack.segmentation.model import Sam2
+from seektrack.segmentation.network import ImageFeatures
+from seektrack.segmentation.prompts import check_prompt, point_inputs
+from seektrack.types import Prompt
+
+
+class VideoSession:
+    """Follows any number of objects through frames stepped one at a time.
+
+    Prompts are given for a frame and take effect when it is stepped, again if it is the current one. The
+    order of the steps is the direction: increasing ``frame_index`` is forward, decreasing backward. After a
+    turn an object is followed from its prompted frames. For each object the session keeps its prompted frames
+    (at most ``max_conditioning``), the last memories and the last pointers, and nothing else of the past.
+
+    Answers equal those of transformers' ``Sam2VideoModel`` run on each object alone.
+
+    Args:
+        sam2: The network.
+        hw: Height and width of the source pictures; taken from the first frame if not given.
+        max_objects_per_batch: Objects computed at once; lower needs less memory.
+        max_conditioning: Prompted frames kept for an object.
+        total_frames: Length of the video, where answers on a video shorter than the pointer memory must equal
+            the reference's, which scales time codes to it.
+        memory_dtype: What memories are stored in; bfloat16 is what the reference does.
+
+    Raises:
+        InputError: A size or count is not positive.
+    """
+
+    def __init__(
+        self,
+        sam2: Sam2,
+        *,
+        hw: tuple[int, int] | None = None,
+        max_objects_per_batch: int = 32,
+        max_conditioning: int = 8,
+        total_frames: int | None = None,
+        memory_dtype: torch.dtype = torch.bfloat16,
+    ) -> None:
+        if max_objects_per_batch < 1 or max_conditioning < 1:
+            raise InputError(
+                "max_objects_per_batch and max_conditioning must be at least 1,"
+                f" got {max_objects_per_batch} and {max_conditioning}"
+            )
+        config = sam2.model.config
+        n_pointers = int(config.max_object_pointers_in_encoder)
+        if total_frames is not None:
+            n_pointers = max(min(n_pointers, total_frames), 2)
+        self.sam2 = sam2
+        self.hw = hw
+        self.max_objects_per_batch = max_objects_per_batch
+        self.memory_dtype = memory_dtype
+        self.settings = MemorySettings(
+            n_memories=int(sam2.model.num_maskmem),
+            n_pointers=n_pointers,
+            max_conditioning=max_conditioning,
+            select_conditioning=int(config.max_cond_frame_num),
+        )
+        self.timeline = Timeline()
+        self.objects: dict[int, ObjectMemory] = {}
+        self.pending: dict[int, dict[int, Prompt]] = defaultdict(dict)
+        self.latest: dict[int, Row] = {}
+
+    @property
+    def obj_ids(self) -> list[int]:
+        """Objects being followed, in the order they started."""
+        return list(self.objects)
+
+    @property
+    def frame_index(self) -> int | None:
+        """The latest frame stepped."""
+        return self.timeline.frame_index
+
+    def add(self, prompt: Prompt) -> None:
+        """Start or correct an object on the frame the prompt names.
+
+        It takes effect when that frame is stepped; for the current frame, step it again. A later prompt for
+        the same object and frame replaces an earlier one. On a frame the object was just followed to, the
+        prompt corrects the answer; on any other it starts the object afresh there.
+
+        Raises:
+            PromptError: The prompt is empty, contradictory or lies outside the picture.
+        """
+        check_prompt(prompt, self.hw)
+        self.pending[prompt.frame_index][prompt.obj_id] = prompt
+
+    def remove(self, obj_id: int) -> None:
+        """Stop following an object and forget it.
+
+        Raises:
+            PromptError: There is no such object.
+        """
+        waiting = [f for f, prompts in self.pending.items() if obj_id in prompts]
+        if obj_id not in self.objects and not waiting:
+            raise PromptError(f"there is no object {obj_id}", hint=f"objects are {self.obj_ids}")
+        for frame_index in waiting:
+            del self.pending[frame_index][obj_id]
+        self.objects.pop(obj_id, None)
+        self.latest.pop(obj_id, None)
+
+    @torch.inference_mode()
+    def step(self, image: NDArray[np.uint8] | ImageFeatures, frame_index: int) -> FrameMasks:
+        """Answer for every object on one frame.
+
+        Args:
+            image: uint8 (H, W, 3) RGB, or its features from ``Sam2.encode``.
+            frame_index: 0-based. The current frame may be stepped again, to see what new prompts changed.
+
+        Raises:
+            InputError: The picture's size is not that of the frames before it, or the index is negative.
+            PromptError: A prompt for this frame does not fit the picture; it is dropped, the rest stays.
+        """
+        if frame_index < 0:
+            raise InputError(f"frame_index counts from 0, got {frame_index}")
+        features = image if isinstance(image, ImageFeatures) else self.sam2.encode(image)
+        if self.hw is not None and features.hw != tuple(self.hw):
+            raise InputError(f"frame {frame_index} is {features.hw}, the session's frames are {self.hw}")
+        prompts = self._take_prompts(frame_index, features.hw)
+        self.hw = features.hw
+        again = frame_index == self.timeline.frame_index
+        if self.timeline.advance(frame_index, [c for o in self.objects.values() for c in o.conditioning]):
+            for memory in self.objects.values():
+                memory.forget_passed()
+        rows: dict[int, Row] = {}
+        jobs: list[Job] = []
+        for obj_id in dict.fromkeys([*self.objects, *prompts]):
+            known = None if obj_id in prompts else self._known(obj_id, again=again)
+            if known is not None:
+                rows[obj_id] = known
+            else:
+                jobs.append(self._job(obj_id, prompts.get(obj_id)))
+        for batch in self._batches(jobs):
+            answers = answer(
+                self.sam2,
+                features,
+                batch,
+                n_pointers=self.settings.n_pointers,
+                memory_dtype=self.memory_dtype,
+            )
+            for job, row in zip(batch, answers, strict=True):
+                rows[job.obj_id] = row
+                self._keep(job, row)
+        self.latest = {obj_id: rows[obj_id] for obj_id in self.objects}
+        return self._answer(frame_index)
+
+    def save(self, path: str | Path) -> None:
+        """Write the whole session to one file, from which ``load`` continues with identical masks.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
+        from seektrack.segmentation.checkpoint import save_session
+
+        save_session(self, path)
+
+    @classmethod
+    def load(cls, path: str | Path, sam2: Sam2) -> VideoSession:
+        """Read a session written by ``save``, to continue with the same network.
+
+        Raises:
+            InputError: The file is missing or not a session.
+            ModelError: It was written with another network or resolution.
+        """
+        from seektrack.segmentation.checkpoint import load_session
+
+        return load_session(path, sam2)
+
+    def _take_prompts(self, frame_index: int, hw: tuple[int, int]) -> dict[int, Prompt]:
+        """Prompts waiting for a frame, checked against its size."""
+        prompts = self.pending.get(frame_index, {})
+        for obj_id in list(prompts):
+            try:
+                check_prompt(prompts[obj_id], hw)
+            except PromptError:
+                del prompts[obj_id]
+                raise
+        return self.pending.pop(frame_index, {})
+
+    def _known(self, obj_id: int, *, again: bool) -> Row | None:
+        """The answer an object already has where the session stands, or None."""
+        conditioned = self.objects[obj_id].conditioned_at(self.timeline.position)
+        if conditioned is not None:
+            return conditioned.row
+        return self.latest.get(obj_id) if again else None
+
+    def _job(self, obj_id: int, prompt: Prompt | None) -> Job:
+        position, direction = self.timeline.position, self.timeline.direction
+        memory = self.objects.get(obj_id)
+        if prompt is not None and prompt.mask is not None:
+            return Job(obj_id, recall=None, mask=prompt)
+        points = None
+        if prompt is not None and self.hw is not None:
+            points = point_inputs(prompt, self.hw, self.sam2.resolution)
+        afresh = memory is None or (prompt is not None and not memory.tracked_at(position))
+        recall = None if afresh or memory is None else memory.recall(position, direction)
+        return Job(obj_id, recall=recall, points=points)
+
+    def _batches(self, jobs: Sequence[Job]) -> Iterator[list[Job]]:
+        groups: dict[tuple[object, ...], list[Job]] = defaultdict(list)
+        for job in jobs:
+            groups[job.key].append(job)
+        size = self.max_objects_per_batch
+        for group in groups.values():
+            yield from (group[i : i + size] for i in range(0, len(group), size))
+
+    def _keep(self, job: Job, row: Row) -> None:
+        position, frame_index = self.timeline.position, self.timeline.frame_index
+        memory = self.objects.setdefault(job.obj_id, ObjectMemory(self.settings))
+        prompted = job.points is not None or job.mask is not None
+        if prompted and frame_index is not None and not memory.tracked_at(position):
+            memory.condition(frame_index, position, row)
+        else:
+            memory.track(position, row)
+
+    def _answer(self, frame_index: int) -> FrameMasks:
+        model, rows = self.sam2.model, list(self.latest.values())
+        side = self.sam2.resolution // 4
+        empty = torch.zeros(0, device=self.sam2.device, dtype=self.sam2.dtype)
+
+        def column(values: Iterable[Tensor], *shape: int) -> Tensor:
+            return torch.stack(list(values)) if rows else empty.reshape(0, *shape)
+
+        return FrameMasks(
+            frame_index=frame_index,
+            obj_ids=list(self.latest),
+            logits=column((r.logits for r in rows), side, side),
+            object_scores=column(r.score for r in rows).float().sigmoid(),
+            iou_scores=column(r.iou for r in rows),
+            pointers=column((r.pointer for r in rows), model.hidden_dim),
+            hw=self.hw or (0, 0),
+        )
