@@ -1,0 +1,211 @@
+"""Drawing masks, trails, ids, labels and scores over the pictures.
+
+Drawn with OpenCV; sizes follow the picture, so that a tag reads the same at 256 pixels and at 4K.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.errors import InputError
+from seektrack.outputs.palette import object_colour
+from seektrack.outputs.tags import draw_tags
+from seektrack.types import Frame, Observation, Track, Tracks
+from seektrack.video import VideoWriter
+
+Image = NDArray[np.uint8]
+Trail = Sequence[tuple[float, float]]
+Colour = tuple[int, int, int]
+
+_SUBPIXEL_BITS = 4
+
+
+@dataclass(frozen=True)
+class OverlayStyle:
+    """How an overlay looks.
+
+    Attributes:
+        mask_opacity: Of the coloured fill, 0 to 1.
+        trail_s: Seconds of path drawn behind each object; 0 draws none.
+        tags: Whether to write label, id and score.
+        dim_background: How much to darken what is not an object, 0 to 1.
+    """
+
+    mask_opacity: float = 0.42
+    trail_s: float = 1.0
+    tags: bool = True
+    dim_background: float = 0.0
+
+
+def draw_overlay(
+    image: Image,
+    observations: Iterable[tuple[Track, Observation]],
+    *,
+    trails: Mapping[int, Trail] | None = None,
+    style: OverlayStyle | None = None,
+) -> Image:
+    """Draw objects over a picture.
+
+    A seen object gets a translucent fill and a contour, or its box when it has no mask; a predicted one a
+    dashed box. Surer objects are drawn last, so their tags lie on top.
+
+    Args:
+        image: uint8 (H, W, 3) RGB; left as it is.
+        observations: What to draw, as `Tracks.at` gives it.
+        trails: By ``obj_id``, the path so far, ``(x, y)`` pixels, oldest first; see `trails_at`.
+        style: How it looks; the default when None.
+
+    Returns:
+        uint8 (H, W, 3) RGB.
+
+    Raises:
+        InputError: The picture is not uint8 (H, W, 3), or a mask is of another size.
+    """
+    if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
+        raise InputError(f"a picture must be uint8 (H, W, 3), got {image.dtype} {image.shape}")
+    style = style or OverlayStyle()
+    pairs = sorted(observations, key=lambda pair: (pair[1].visible, pair[1].score))
+    out = np.ascontiguousarray(image).copy()
+    unit = line_unit(out)
+    if style.dim_background > 0:
+        _dim(out, pairs, style.dim_background)
+    for track, o in pairs:
+        if o.visible and o.mask is not None:
+            _draw_mask(out, o, object_colour(track.obj_id), style.mask_opacity, unit)
+    for track, o in pairs:
+        colour = object_colour(track.obj_id)
+        _draw_trail(out, (trails or {}).get(track.obj_id, ()), colour, unit)
+        if not o.visible or o.mask is None:
+            _draw_box(out, o, colour, unit)
+    if style.tags:
+        draw_tags(out, pairs)
+    return out
+
+
+def line_unit(image: Image) -> float:
+    """Width in pixels that looks like a fine line on a picture of this size; 1 at 360 lines and below."""
+    return max(1.0, float(min(image.shape[:2])) / 360)
+
+
+def trails_at(tracks: Tracks, time_s: float, *, seconds: float = 1.0) -> dict[int, list[tuple[float, float]]]:
+    """Centres of each object over the last seconds up to a time, oldest first, by ``obj_id``."""
+    return {
+        t.obj_id: [o.centre for o in t.observations if time_s - seconds <= o.time_s <= time_s] for t in tracks
+    }
+
+
+def write_overlay(
+    frames: Iterable[Frame],
+    tracks: Tracks,
+    path: str | Path,
+    *,
+    fps: Fraction | float | None = None,
+    style: OverlayStyle | None = None,
+) -> Path:
+    """Write the video with everything drawn on it.
+
+    Args:
+        frames: The pictures, in order; those no track touches are written plain.
+        tracks: What to draw.
+        path: An H.264 .mp4.
+        fps: A constant rate to write at; None keeps the time of each frame.
+        style: How it looks; the default when None.
+
+    Returns:
+        The path written.
+
+    Raises:
+        InputError: There are no frames.
+        OutputError: The file cannot be written.
+    """
+    style = style or OverlayStyle()
+    target = Path(path)
+    iterator = iter(frames)
+    first = next(iterator, None)
+    if first is None:
+        raise InputError(f"no frames to write to {target}")
+    height, width = first.hw
+    with VideoWriter(target, width=width, height=height, fps=fps or tracks.video.fps) as writer:
+        frame: Frame | None = first
+        while frame is not None:
+            trails = trails_at(tracks, frame.time_s, seconds=style.trail_s) if style.trail_s > 0 else None
+            drawn = draw_overlay(frame.image, tracks.at(frame.index), trails=trails, style=style)
+            writer.write(drawn, None if fps else frame.timestamp - first.timestamp)
+            frame = next(iterator, None)
+    return target
+
+
+def _dim(out: Image, pairs: Sequence[tuple[Track, Observation]], amount: float) -> None:
+    keep = np.zeros(out.shape[:2], dtype=np.bool_)
+    for _, o in pairs:
+        if o.visible and o.mask is not None:
+            keep |= o.mask.to_array()
+    out[~keep] = (out[~keep] * (1 - amount)).astype(np.uint8)
+
+
+def _draw_mask(out: Image, o: Observation, colour: Colour, opacity: float, unit: float) -> None:
+    import cv2
+
+    if o.mask is None or o.mask.box is None:
+        return
+    if o.mask.size != out.shape[:2]:
+        raise InputError(f"a mask of size {o.mask.size} (H, W) on a picture of {out.shape[:2]}")
+    x0, y0, x1, y1 = (int(v) for v in o.mask.box)
+    mask = o.mask.to_array()[y0:y1, x0:x1]
+    part = out[y0:y1, x0:x1]
+    inside = mask.astype(np.uint8)
+    tinted = cv2.addWeighted(part, 1 - opacity, np.full_like(part, colour), opacity, 0)
+    cv2.copyTo(tinted, inside, part)
+    contours, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))
+    cv2.drawContours(out, contours, -1, colour, max(1, round(1.4 * unit)), cv2.LINE_AA)
+
+
+def _draw_trail(out: Image, trail: Trail, colour: Colour, unit: float) -> None:
+    import cv2
+
+    points = [_fixed(p) for p in trail]
+    for n, (a, b) in enumerate(pairwise(points), start=1):
+        age = n / len(points)
+        width = max(1, round(2.4 * unit * age))
+        shade = np.array(colour) * (0.45 + 0.55 * age)
+        faded: Colour = (int(shade[0]), int(shade[1]), int(shade[2]))
+        cv2.line(out, a, b, faded, width, cv2.LINE_AA, _SUBPIXEL_BITS)
+    if len(points) > 1:
+        radius = round(2.2 * unit * 2**_SUBPIXEL_BITS)
+        cv2.circle(out, points[-1], radius, colour, -1, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def _draw_box(out: Image, o: Observation, colour: Colour, unit: float) -> None:
+    import cv2
+
+    x0, y0, x1, y1 = o.box
+    corners = [(x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0)]
+    width = max(1, round(1.4 * unit))
+    dash = 6 * unit
+    for a, b in pairwise(corners):
+        for start, end in [(a, b)] if o.visible else _dashes(a, b, dash):
+            cv2.line(out, _fixed(start), _fixed(end), colour, width, cv2.LINE_AA, _SUBPIXEL_BITS)
+
+
+def _dashes(
+    a: tuple[float, float], b: tuple[float, float], dash: float
+) -> list[tuple[tuple[float, float], tuple[float, float]]]:
+    length = float(np.hypot(b[0] - a[0], b[1] - a[1]))
+    count = max(1, round(length / (2 * dash)))
+    ends = [(n / (2 * count - 1 or 1), (n + 1) / (2 * count - 1 or 1)) for n in range(0, 2 * count - 1, 2)]
+
+    def at(t: float) -> tuple[float, float]:
+        return a[0] + (b[0] - a[0]) * t, a[1] + (b[1] - a[1]) * t
+
+    return [(at(start), at(end)) for start, end in ends]
+
+
+def _fixed(point: tuple[float, float]) -> tuple[int, int]:
+    return round(point[0] * 2**_SUBPIXEL_BITS), round(point[1] * 2**_SUBPIXEL_BITS)
