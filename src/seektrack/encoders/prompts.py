@@ -108,8 +108,9 @@ def embed_query(encoder: Encoder, text: str, *, templates: TemplateChoice = "aut
     Args:
         encoder: Where the texts are embedded.
         text: What is looked for.
-        templates: ``"auto"`` averages over ``"enriched"`` (or the model's own wordings) for noun phrases and
-            takes sentences as they are; another name forces that set.
+        templates: ``"auto"`` averages over ``"enriched"`` for noun phrases and takes sentences as they are;
+            a model with a `Vocabulary` gets the wordings it was trained with, for others only confuse it.
+            Another name forces that set.
 
     Raises:
         QueryError: The text has no words, or the template set is unknown.
@@ -134,8 +135,9 @@ def _wordings(encoder: Encoder, text: str, templates: TemplateChoice) -> list[st
         if not is_noun_query(text):
             return [text]
         vocabulary = getattr(encoder, "vocabulary", None)
-        own = vocabulary.templates if vocabulary is not None else ()
-        return expand(text, own or TEMPLATES["enriched"])
+        if vocabulary is None:
+            return expand(text, TEMPLATES["enriched"])
+        return expand(text, vocabulary.templates) if vocabulary.templates else [text]
     if templates not in TEMPLATES:
         raise QueryError(f"unknown templates {templates!r}", hint=f"allowed: auto, {', '.join(TEMPLATES)}")
     return [text] if templates == "none" else expand(text, TEMPLATES[templates])

@@ -74,7 +74,7 @@ def load_encoder(
     if name in _FACTORIES:
         return _FACTORIES[name](device=device, dtype=dtype)
     source = _resolve(name)
-    from seektrack.encoders.clip import load_clip
+    from seektrack.encoders.loading import load_clip
 
     try:
         return load_clip(source, name=name, device=device, dtype=dtype)

@@ -1,0 +1,22 @@
+"""The library on disk: what was indexed, its vectors, and how they are found again."""
+
+from seektrack.library.identity import FileIdentity, identify, library_key
+from seektrack.library.rows import KINDS, FrameRow, Kind, LibraryStats, Rows, VideoRecord, Where
+from seektrack.library.store import LibraryStore, VideoStatus
+from seektrack.library.writer import VideoWriterHandle
+
+__all__ = [
+    "KINDS",
+    "FileIdentity",
+    "FrameRow",
+    "Kind",
+    "LibraryStats",
+    "LibraryStore",
+    "Rows",
+    "VideoRecord",
+    "VideoStatus",
+    "VideoWriterHandle",
+    "Where",
+    "identify",
+    "library_key",
+]

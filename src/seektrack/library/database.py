@@ -1,0 +1,193 @@
+"""The SQLite file of a library: its tables, how it is opened, and transactions two processes can share."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from seektrack.errors import LibraryError
+
+FILE_NAME = "library.sqlite"
+SCHEMA_VERSION = 1
+APPLICATION_ID = 0x5EEC7AC  # marks the file as ours, see PRAGMA application_id
+BUSY_S = 30.0
+
+SCHEMA = """
+CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE videos (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    path TEXT NOT NULL UNIQUE,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest TEXT NOT NULL,
+    width INTEGER NOT NULL, height INTEGER NOT NULL, fps TEXT NOT NULL,
+    duration_s REAL, n_frames INTEGER,
+    settings TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('indexing', 'done')),
+    owner TEXT NOT NULL, beat_s REAL NOT NULL
+);
+CREATE TABLE frames (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    video_id INTEGER NOT NULL REFERENCES videos(id) ON DELETE CASCADE,
+    frame_index INTEGER NOT NULL,
+    pts TEXT NOT NULL,
+    time_s REAL NOT NULL,
+    kind INTEGER NOT NULL,
+    x0 REAL, y0 REAL, x1 REAL, y1 REAL,
+    vector BLOB NOT NULL
+);
+CREATE INDEX frames_of_video ON frames (video_id, frame_index, time_s);
+"""
+
+
+def connect(folder: Path, *, readonly: bool) -> sqlite3.Connection:
+    """Open the database of a library folder.
+
+    Raises:
+        LibraryError: There is none, or it cannot be opened.
+    """
+    path = folder / FILE_NAME
+    if readonly and not path.is_file():
+        raise not_a_library(folder)
+    with guard(folder):
+        if not readonly:
+            return _configured(_open(str(path)), writable=True)
+        uri = path.resolve().as_uri()
+        try:
+            connection = _open(f"{uri}?mode=ro")
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        except sqlite3.OperationalError:
+            # A read-only folder has no room for the shared-memory file; without writers none is needed.
+            if os.access(folder, os.W_OK):
+                raise
+            connection = _open(f"{uri}?immutable=1")
+        return _configured(connection, writable=False)
+
+
+def _open(target: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        target,
+        timeout=BUSY_S,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=target.startswith("file:"),
+    )
+    connection.row_factory = sqlite3.Row
+    return connection
+
+
+def _configured(connection: sqlite3.Connection, *, writable: bool) -> sqlite3.Connection:
+    connection.execute("PRAGMA foreign_keys = ON")
+    if writable:
+        _use_wal(connection)
+        connection.execute("PRAGMA synchronous = FULL")
+    return connection
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging; SQLite does not wait by itself when another process does so too."""
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+
+
+@contextlib.contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[sqlite3.Connection]:
+    """Run a block as one immediate transaction: all of it is committed, or none."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield connection
+        connection.execute("COMMIT")
+    except BaseException:
+        with contextlib.suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+@contextlib.contextmanager
+def guard(folder: Path) -> Iterator[None]:
+    """Turn SQLite's and the file system's errors into one line a person can act on."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise _explained(folder, str(error)) from error
+    except OSError as error:
+        raise LibraryError(
+            f"cannot use the library {str(folder)!r}: {error.strerror or error}",
+            hint="choose a folder you may write to",
+        ) from error
+
+
+def lay_out(connection: sqlite3.Connection, *, model: str, fingerprint: str, dim: int) -> None:
+    """Make the tables of a new library inside a transaction, unless another process just did."""
+    if scalar(connection, "SELECT count(*) FROM sqlite_master"):
+        return
+    for statement in filter(str.strip, SCHEMA.split(";")):
+        connection.execute(statement)
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    made_by = {"model": model, "fingerprint": fingerprint, "dim": str(dim)}
+    write_meta(connection, {"schema": str(SCHEMA_VERSION), "generation": new_generation(), **made_by})
+
+
+def read_meta(connection: sqlite3.Connection, folder: Path) -> dict[str, str]:
+    """What the library says of itself.
+
+    Raises:
+        LibraryError: The file is not a library, or of a later version.
+    """
+    if scalar(connection, "PRAGMA application_id") != APPLICATION_ID:
+        raise not_a_library(folder)
+    meta = {str(row["key"]): str(row["value"]) for row in connection.execute("SELECT key, value FROM meta")}
+    if int(meta["schema"]) > SCHEMA_VERSION:
+        raise LibraryError(
+            f"the library {str(folder)!r} was written by a later version of seektrack",
+            hint="upgrade seektrack, or index into another folder",
+        )
+    return meta
+
+
+def write_meta(connection: sqlite3.Connection, values: dict[str, str]) -> None:
+    """Set keys of the meta table inside a transaction."""
+    connection.executemany("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", list(values.items()))
+
+
+def new_generation() -> str:
+    """A name for one state of what is served; caches made from another state are stale."""
+    return uuid.uuid4().hex[:12]
+
+
+def scalar(connection: sqlite3.Connection, sql: str, *values: object) -> Any:
+    """First column of the first row, or None."""
+    row = connection.execute(sql, values).fetchone()
+    return None if row is None else row[0]
+
+
+def not_a_library(folder: Path) -> LibraryError:
+    """The error for a folder without a library."""
+    what = "is not a library" if folder.is_dir() else "does not exist" if not folder.exists() else "is a file"
+    return LibraryError(
+        f"{str(folder)!r} {what}", hint=f"make one with: seektrack index VIDEO --library {folder}"
+    )
+
+
+def _explained(folder: Path, reason: str) -> LibraryError:
+    hints = (
+        ("not a database", "the file library.sqlite is not a library; choose another folder"),
+        ("malformed", "the library is damaged; delete the folder and index again"),
+        ("full", "free some disk space; everything indexed so far is kept"),
+        ("readonly", "open it read-only, or choose a folder you may write to"),
+        ("locked", "another program keeps it busy; try again when it has finished"),
+        ("unable to open", "choose a folder you may write to"),
+    )
+    hint = next((hint for word, hint in hints if word in reason), "")
+    return LibraryError(f"cannot use the library {str(folder)!r}: {reason}", hint=hint)

@@ -1,0 +1,84 @@
+"""Telling whether a video file is still the one that was indexed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from seektrack.errors import VideoError
+
+HEAD = 1 << 20
+TAIL = 1 << 16
+
+
+@dataclass(frozen=True)
+class FileIdentity:
+    """Size, time of change and a hash of head and tail.
+
+    Attributes:
+        size: Bytes; -1 for what is not a file, such as a URL.
+        mtime_ns: Nanoseconds of the last change.
+        digest: Of the first 1 MiB and the last 64 KiB; of names, sizes and times for a folder of images.
+    """
+
+    size: int
+    mtime_ns: int
+    digest: str
+
+    def same_as(self, other: FileIdentity) -> bool:
+        """Whether the contents are taken to be equal; a file that was only touched or copied is."""
+        return self.size == other.size and self.digest == other.digest
+
+
+def library_key(path: str | Path) -> str:
+    """How a library names a video: an absolute path, or a URL as it is.
+
+    Raises:
+        VideoError: The name cannot be written as Unicode.
+    """
+    text = os.fspath(path)
+    key = text if "://" in text else os.path.abspath(os.path.expanduser(text))
+    try:
+        key.encode()
+    except UnicodeEncodeError as error:
+        raise VideoError(f"the name {key!r} is not valid Unicode", hint="rename the file") from error
+    return key
+
+
+def identify(path: str | Path) -> FileIdentity:
+    """Look at a video file or a folder of images.
+
+    Raises:
+        VideoError: It is there and cannot be read.
+    """
+    target = Path(library_key(path))
+    try:
+        if target.is_dir():
+            return _identify_folder(target)
+        if not target.is_file():
+            return FileIdentity(-1, 0, "")
+        status = target.stat()
+        digest = hashlib.sha256()
+        with target.open("rb") as stream:
+            digest.update(stream.read(HEAD))
+            if status.st_size > HEAD:
+                stream.seek(max(HEAD, status.st_size - TAIL))
+                digest.update(stream.read(TAIL))
+    except OSError as error:
+        raise VideoError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+    return FileIdentity(status.st_size, status.st_mtime_ns, digest.hexdigest())
+
+
+def _identify_folder(folder: Path) -> FileIdentity:
+    digest, total, newest = hashlib.sha256(), 0, 0
+    for entry in sorted(os.scandir(folder), key=lambda e: e.name):
+        if not entry.is_file():
+            continue
+        status = entry.stat()
+        digest.update(
+            f"{entry.name}\0{status.st_size}\0{status.st_mtime_ns}\0".encode("utf-8", "surrogateescape")
+        )
+        total, newest = total + status.st_size, max(newest, status.st_mtime_ns)
+    return FileIdentity(total, newest, digest.hexdigest())

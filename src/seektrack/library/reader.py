@@ -1,0 +1,156 @@
+"""The reading half of a library: what was indexed, vectors under a filter, nearest neighbours."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.errors import InputError
+from seektrack.library import database, reading
+from seektrack.library.identity import library_key
+from seektrack.library.rows import LibraryStats, Rows, VideoRecord, Where
+
+if TYPE_CHECKING:
+    from seektrack.library.index import VectorIndex
+
+INDEXED_FROM = 50_000
+"""From this many vectors on, a search over the whole library uses the FAISS index."""
+
+
+class LibraryReader:
+    """What `LibraryStore` can tell; see there."""
+
+    def __init__(self, path: Path, connection: sqlite3.Connection, *, readonly: bool) -> None:
+        self.path = path
+        self.readonly = readonly
+        self._connection = connection
+        self._lock = threading.RLock()
+        self._cached: tuple[str, NDArray[np.float16], Rows] | None = None
+        self._index: reading.CachedIndex | None = None
+        with self._reading():
+            meta = database.read_meta(connection, path)
+        self.model = meta["model"]
+        self.fingerprint = meta["fingerprint"]
+        self.dim = int(meta["dim"])
+
+    def videos(self) -> list[VideoRecord]:
+        """Every video, finished or not, by path."""
+        with self._reading() as connection:
+            return reading.video_records(connection)
+
+    def stats(self) -> LibraryStats:
+        """The library in numbers."""
+        videos = self.videos()
+        done = [v for v in videos if v.done]
+        return LibraryStats(
+            videos=len(done),
+            unfinished=len(videos) - len(done),
+            frames=sum(v.frames for v in done),
+            vectors=sum(v.vectors for v in done),
+            bytes=sum(entry.stat().st_size for entry in os.scandir(self.path) if entry.is_file()),
+            model=self.model,
+            fingerprint=self.fingerprint,
+            dim=self.dim,
+        )
+
+    def count(self) -> int:
+        """Vectors that are served."""
+        with self._reading() as connection:
+            sql = "SELECT count(*) FROM frames f JOIN videos v ON v.id = f.video_id WHERE v.state = 'done'"
+            return int(database.scalar(connection, sql))
+
+    def vectors(self, *, where: Where | None = None) -> tuple[NDArray[np.float16], Rows]:
+        """Vectors float16 (N, D) and their metadata, filtered in SQL, of finished videos only.
+
+        The unfiltered answer is kept in memory until the library changes.
+        """
+        if where is not None and where != Where():
+            with self._reading() as connection:
+                return reading.fetch(connection, where, self.dim)
+        with self._lock, self._reading() as connection:
+            generation = self._generation(connection)
+            if self._cached is None or self._cached[0] != generation:
+                self._cached = (generation, *reading.fetch(connection, Where(), self.dim))
+            return self._cached[1], self._cached[2]
+
+    def vectors_by_id(self, ids: Sequence[int] | NDArray[np.int64]) -> tuple[NDArray[np.float16], Rows]:
+        """Vectors and metadata of some rows, in order of video and frame; unknown ids are left out."""
+        with self._reading() as connection:
+            return reading.fetch_ids(connection, [int(i) for i in ids], self.dim)
+
+    def timeline(self, path: str | Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Frame indices and times in seconds of every frame looked at in a finished video, in order."""
+        with self._reading() as connection:
+            return reading.timeline(connection, library_key(path))
+
+    def nearest(
+        self, query: NDArray[np.float32], k: int, *, where: Where | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Ids and cosines of the ``k`` rows nearest to a unit vector (D,), best first, exact.
+
+        A filtered search scans what the filter leaves; one over a large library uses the FAISS index.
+        """
+        if query.shape != (self.dim,):
+            raise InputError(f"a query of this library has shape ({self.dim},), got {query.shape}")
+        filtered = where is not None and where != Where()
+        if not filtered and self.count() >= INDEXED_FROM:
+            return self._current_index().search(query, k)
+        vectors, rows = self.vectors(where=where)
+        scores = reading.cosines(vectors, query)
+        order = np.argsort(-scores, kind="stable")[:k]
+        return rows.ids[order], scores[order]
+
+    def _current_index(self) -> VectorIndex:
+        with self._lock, self._reading() as connection:
+            generation = self._generation(connection)
+            if self._index is None or self._index.generation != generation:
+                self._index = reading.open_index(connection, self.path, generation, self.dim, self.readonly)
+            return self._index.index
+
+    def cached_array(self, key: str) -> NDArray[np.float32] | None:
+        """An array kept beside the library, or None."""
+        return reading.load_array(self.path, key)
+
+    def keep_array(self, key: str, array: NDArray[np.float32]) -> None:
+        """Keep an array that is expensive to make; does nothing where it cannot be written."""
+        if not self.readonly:
+            reading.save_array(self.path, key, array)
+
+    def close(self) -> None:
+        """Close; a store that is closed twice does not mind."""
+        with self._lock:
+            self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.path)!r}, model={self.model!r})"
+
+    @contextmanager
+    def _reading(self) -> Iterator[sqlite3.Connection]:
+        with self._lock, database.guard(self.path):
+            yield self._connection
+
+    def _find(self, key: str) -> sqlite3.Row | None:
+        with self._reading() as connection:
+            found = connection.execute("SELECT * FROM videos WHERE path = ?", (key,)).fetchone()
+            return found if isinstance(found, sqlite3.Row) else None
+
+    @staticmethod
+    def _generation(connection: sqlite3.Connection) -> str:
+        return str(database.scalar(connection, "SELECT value FROM meta WHERE key = 'generation'"))
