@@ -1,17 +1,17 @@
 """The procedural world: street-like clips whose every pixel, identity and motion is known.
 
 It trains the pocket models, fills the demo and disagrees with the tracker in tests. A scene is sampled
-from a seed (:func:`sample_scene`), rendered (:func:`render`) and written as video with ground truth
-(:mod:`seektrack.world.export`). Equal seeds give equal pixels; :mod:`seektrack.world.seeds` keeps the
+from a seed (:func:`sample_scene`), rendered (:func:`render`) and its truth told in seektrack's own nouns (:func:`truth`). Equal seeds give equal pixels; :mod:`seektrack.world.seeds` keeps the
 seeds of training, validation, tests and the demo apart.
 """
 
 from seektrack.world.captions import actor_caption, frame_caption, vocabulary
 from seektrack.world.palette import COLOURS
-from seektrack.world.render import Clip, render
+from seektrack.world.render import Clip, frames, render
 from seektrack.world.scene import Actor, Scene, SceneSettings, sample_scene
 from seektrack.world.seeds import Split, seeds
 from seektrack.world.shapes import CATEGORIES
+from seektrack.world.truth import TruthRecorder, truth
 
 __all__ = [
     "CATEGORIES",
@@ -21,10 +21,13 @@ __all__ = [
     "Scene",
     "SceneSettings",
     "Split",
+    "TruthRecorder",
     "actor_caption",
     "frame_caption",
+    "frames",
     "render",
     "sample_scene",
     "seeds",
+    "truth",
     "vocabulary",
 ]

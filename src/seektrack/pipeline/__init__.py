@@ -1,0 +1,21 @@
+"""The stages composed: a library you can fill and search, and text to tracks in one call.
+
+The only package that knows the whole way from video to outputs.
+"""
+
+from seektrack.pipeline.library import IndexReport, Library
+from seektrack.pipeline.models import Models, parse_model
+from seektrack.pipeline.regions import REGIONS, Regions
+from seektrack.pipeline.track import SearchAndTrackResult, search_and_track, track_objects
+
+__all__ = [
+    "REGIONS",
+    "IndexReport",
+    "Library",
+    "Models",
+    "Regions",
+    "SearchAndTrackResult",
+    "parse_model",
+    "search_and_track",
+    "track_objects",
+]

@@ -1,0 +1,225 @@
+"""A library of videos: index it, search it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from seektrack.errors import LibraryError, SeekTrackError, VideoError
+from seektrack.grounding import GroundSettings
+from seektrack.library import LibraryStats, LibraryStore, VideoRecord
+from seektrack.pipeline.models import Models
+from seektrack.pipeline.regions import Regions, check_regions, embed_frames
+from seektrack.types import Frame, Hit, Moment
+
+if TYPE_CHECKING:
+    from seektrack.video import Sampling
+
+Progress = Callable[[int, int, str], None]
+_FRAMES_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class IndexReport:
+    """What an indexing run did.
+
+    Attributes:
+        indexed, skipped: Videos read, and videos unchanged since they were.
+        failed: Videos that could not be read, with the reason.
+        frames: Frames embedded.
+        seconds: It took.
+    """
+
+    indexed: int = 0
+    skipped: int = 0
+    failed: list[tuple[str, SeekTrackError]] = field(default_factory=list)
+    frames: int = 0
+    seconds: float = 0.0
+
+
+class Library:
+    """A folder of indexed videos, open.
+
+    Args:
+        path: The folder; made when first indexed into.
+        model: What embeds pictures and texts; see :func:`seektrack.pipeline.parse_model`.
+        device: ``cpu``, ``cuda`` or ``mps``; chosen when None.
+        ground: How objects are proposed when they are indexed.
+
+    Raises:
+        ModelError: The name is empty or the folder is not a model. Weights load when first needed.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        *,
+        model: str = "pocket",
+        device: str | None = None,
+        ground: GroundSettings | None = None,
+    ) -> None:
+        self.path = Path(path).expanduser()
+        self.models = Models(model, device=device)
+        self.ground = ground or GroundSettings()
+        self._store: LibraryStore | None = None
+
+    def index(
+        self,
+        paths: Iterable[str | Path] | str | Path,
+        *,
+        sampling: str | Sampling = "adaptive",
+        regions: str = "objects",
+        reindex: bool = False,
+        progress: Progress | None = None,
+    ) -> IndexReport:
+        """Bring videos into the library, or up to date.
+
+        An unchanged video is skipped, an interrupted one goes on where it stopped, and one that cannot be read
+        is reported while the rest goes on.
+
+        Args:
+            paths: Video files, or folders searched for them.
+            sampling: Which frames: ``adaptive``, ``keyframes``, ``fps=2``, ``every=5``, or a ``Sampling``.
+            regions: What of a frame besides the whole: ``objects``, ``tiles`` or ``none``.
+            reindex: Index everything anew, also with another model.
+            progress: Called with ``(done, total, stage)``; frames within a video, videos within the run.
+
+        Raises:
+            VideoError: A path is missing, or no video is under the paths.
+            LibraryMismatchError: The library was made by another model.
+            InputError: An unknown sampling or regions.
+        """
+        from seektrack.video import Sampling, find_videos
+
+        began = time.monotonic()
+        chosen = Sampling.parse(sampling) if isinstance(sampling, str) else sampling
+        cut = check_regions(regions)
+        listed = [paths] if isinstance(paths, (str, Path)) else list(paths)
+        files = find_videos(listed)
+        if not files:
+            raise VideoError(f"no videos under {', '.join(map(str, listed))}", hint="name video files or folders")
+        store = self._open_to_write(reindex=reindex)
+        indexed = skipped = frames = 0
+        failed: list[tuple[str, SeekTrackError]] = []
+        for i, file in enumerate(files):
+            if progress:
+                progress(i, len(files), "videos")
+            try:
+                count = self._index_one(store, file, chosen, cut, reindex=reindex, progress=progress)
+            except (VideoError, LibraryError) as error:
+                failed.append((str(file), error))
+                continue
+            indexed, skipped = indexed + (count is not None), skipped + (count is None)
+            frames += count or 0
+        if progress:
+            progress(len(files), len(files), "videos")
+        return IndexReport(indexed, skipped, failed, frames, time.monotonic() - began)
+
+    def _index_one(
+        self,
+        store: LibraryStore,
+        file: Path,
+        sampling: Sampling,
+        regions: Regions,
+        *,
+        reindex: bool,
+        progress: Progress | None,
+    ) -> int | None:
+        """Frames embedded, or None when the video was up to date."""
+        from seektrack.video import open_video, prefetch, sample
+
+        settings = f"{sampling} regions={regions}"
+        if not reindex and store.status(file, settings=settings) == "done":
+            return None
+        count = 0
+        with open_video(file) as source:
+            total = source.info.n_frames or 0
+            with store.begin_video(file, source.info, settings=settings, restart=reindex) as handle:
+                sampled = prefetch(sample(source, sampling), depth=2 * _FRAMES_AT_ONCE)
+                fresh = (frame for frame in sampled if frame.index > handle.last_frame_index)
+                for chunk in iter(partial(_take, fresh, _FRAMES_AT_ONCE), []):
+                    handle.append(embed_frames(self.models, chunk, regions, settings=self.ground))
+                    count += len(chunk)
+                    if progress:
+                        progress(chunk[-1].index + 1, total, f"indexing {file.name}")
+                handle.finish()
+        if progress and total:
+            progress(total, total, f"indexing {file.name}")
+        return count
+
+    def search(self, text: str, *, k: int = 10, video: str | Path | None = None) -> list[Moment]:
+        """Moments that show what a text says, best first; empty when nothing does.
+
+        Raises:
+            QueryError: The text is empty.
+            LibraryError: There is no library here.
+            LibraryMismatchError: It was made by another model.
+        """
+        from seektrack.retrieval import find_moments
+
+        return find_moments(self._open_to_read(), self.models.encoder, text, k=k, video=_name(video))
+
+    def hits(self, text: str, *, k: int = 10, video: str | Path | None = None) -> list[Hit]:
+        """Single frames and regions that show what a text says, best first; raises as :meth:`search`."""
+        from seektrack.retrieval import search
+
+        return search(self._open_to_read(), self.models.encoder, text, k=k, video=_name(video))
+
+    def videos(self) -> list[VideoRecord]:
+        """Every video of the library."""
+        return self._open_to_read(check=False).videos()
+
+    def stats(self) -> LibraryStats:
+        """The library in numbers."""
+        return self._open_to_read(check=False).stats()
+
+    def remove(self, path: str | Path) -> bool:
+        """Forget a video; False when it was not there."""
+        return self._open_to_read(check=False).remove(path)
+
+    def close(self) -> None:
+        """Close the library; it opens again when used."""
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def _open_to_write(self, *, reindex: bool) -> LibraryStore:
+        encoder = self.models.encoder
+        identity = {"model": self.models.encoder_name, "fingerprint": encoder.fingerprint}
+        if reindex and LibraryStore.is_library(self.path):
+            store = self._open_to_read(check=False)
+            if store.fingerprint != encoder.fingerprint:
+                store.reset(**identity, dim=encoder.dim)
+            return store
+        if self._store is None:
+            self._store = LibraryStore.open_or_create(self.path, **identity, dim=encoder.dim)
+        return self._store
+
+    def _open_to_read(self, *, check: bool = True) -> LibraryStore:
+        if self._store is None:
+            self._store = LibraryStore.open(self.path)
+        if check:
+            self._store.require(model=self.models.encoder_name, fingerprint=self.models.encoder.fingerprint)
+        return self._store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _take(frames: Iterator[Frame], count: int) -> list[Frame]:
+    return list(islice(frames, count))
+
+
+def _name(video: str | Path | None) -> str | None:
+    return None if video is None else str(video)
