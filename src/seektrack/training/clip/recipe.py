@@ -53,6 +53,8 @@ class ClipRecipe:
         objects, backgrounds, things: Crops of each kind in a batch.
         scenes: Whole frames and half-size tiles in a batch.
         unknown_texts: Texts in a batch that match nothing.
+        early_size: Input side for the first part of the training, which costs less there; a multiple of the patch.
+        early_share: That part, as a share of the schedule.
         steps: Steps of the whole schedule.
         learning_rate, warmup, floor: Peak, steps to reach it, and the share of it left at the end.
         weight_decay: On matrices.
@@ -71,7 +73,9 @@ class ClipRecipe:
     things: int = 4
     scenes: int = 22
     unknown_texts: int = 8
-    steps: int = 8000
+    early_size: int = 84
+    early_share: float = 0.35
+    steps: int = 7000
     learning_rate: float = 1.2e-3
     warmup: int = 200
     floor: float = 0.02

@@ -1,0 +1,182 @@
+"""The training loop of the pocket CLIP: from a recipe to a folder that transformers loads."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from seektrack.errors import ModelError
+from seektrack.training.clip.frames import FrameStore, prepare
+from seektrack.training.clip.losses import N_LABELS, matching_loss, vocabulary_loss
+from seektrack.training.clip.model import (
+    build_model,
+    build_processor,
+    build_tokenizer,
+    embed_images,
+    embed_texts,
+    normalise,
+    save_folder,
+)
+from seektrack.training.clip.recipe import ClipRecipe
+from seektrack.training.clip.samples import NO_LABEL, Sampler, match_matrix
+from seektrack.training.clip.texts import bank
+from seektrack.training.clip.validate import Validator
+from seektrack.training.common import Budget, CsvLog, cosine, load_checkpoint, save_checkpoint, warmed
+from seektrack.world import Split, vocabulary
+
+Progress = Callable[[dict[str, float]], None]
+
+
+def train_clip(
+    recipe: ClipRecipe,
+    out: Path,
+    *,
+    max_minutes: float,
+    resume: bool = True,
+    progress: Progress | None = None,
+    cache: Path | None = None,
+    checkpoint_every_s: float = 90.0,
+    validate_every_s: float = 180.0,
+) -> dict[str, Any]:
+    """Train a pocket CLIP and write it to ``out`` as an ordinary Hugging Face folder.
+
+    Args:
+        recipe: What to train, on what, for how many steps.
+        out: Folder of the result. ``out/training`` keeps the checkpoint, the curve (``curve.csv``) and, unless
+            ``cache`` says otherwise, the rendered pictures.
+        max_minutes: Time allowed, counting earlier runs that this one resumes. The learning rate falls with the
+            steps or with the time, whichever is further on.
+        resume: Go on from ``out/training/checkpoint.pt`` where there is one.
+        progress: Called with the figures of every validation.
+        cache: Folder of the rendered pictures, to share between trainings.
+        checkpoint_every_s, validate_every_s: Seconds between checkpoints, and between validations.
+
+    Returns:
+        The last figures, and ``steps``, ``seconds`` and ``folder``.
+
+    Raises:
+        ModelError: The checkpoint belongs to another recipe.
+    """
+    out, work = Path(out), Path(out) / "training"
+    frames = cache or work / "frames"
+    run = _Run(recipe, work, frames, resume=resume, max_minutes=max_minutes)
+    log = CsvLog(work / "curve.csv")
+    figures: dict[str, float] = {}
+    saved = checked = time.monotonic()
+    while run.progress < 1:
+        run.step()
+        now = time.monotonic()
+        if now - checked >= validate_every_s or run.progress >= 1:
+            figures = run.validate()
+            log.write(figures)
+            save_folder(run.average, run.processor, out)
+            if progress:
+                progress(figures)
+            checked = time.monotonic()
+        if now - saved >= checkpoint_every_s or run.progress >= 1:
+            run.save()
+            saved = time.monotonic()
+    if not figures:
+        figures = run.validate()
+        save_folder(run.average, run.processor, out)
+    return {**figures, "steps": run.steps, "seconds": round(run.budget.used_s), "folder": str(out)}
+
+
+class _Run:
+    """The state of one training: what a checkpoint holds, and what a step does to it."""
+
+    def __init__(self, recipe: ClipRecipe, work: Path, frames: Path, *, resume: bool, max_minutes: float) -> None:
+        self.recipe, self.path = recipe, work / "checkpoint.pt"
+        state = load_checkpoint(self.path) if resume else None
+        self.description = json.dumps(dataclasses.asdict(recipe), sort_keys=True)
+        if state is not None and state["recipe"] != self.description:
+            raise ModelError(
+                f"{self.path} was written by another recipe",
+                hint="give another output folder, the same recipe, or resume=False",
+            )
+        self.store = FrameStore(
+            prepare(frames, Split.TRAIN, clips=recipe.clips, keep=recipe.frames_per_clip, start=recipe.first_clip)
+        )
+        self.validator = Validator(frames, recipe.sizes.image_size)
+        self.tokenizer = build_tokenizer(recipe.sizes, seed=recipe.seed)
+        self.processor = build_processor(recipe.sizes, self.tokenizer)
+        self.model = build_model(recipe.sizes, self.tokenizer, seed=recipe.seed)
+        self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
+        self.sampler = Sampler(self.store, recipe)
+        matrices = [p for p in self.model.parameters() if p.ndim > 1]
+        vectors = [p for p in self.model.parameters() if p.ndim <= 1]
+        groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        self.optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98))
+        self.steps, self.loss = 0, 0.0
+        if state is not None:
+            self.model.load_state_dict(state["model"])
+            self.average.load_state_dict(state["average"])
+            self.optimiser.load_state_dict(state["optimiser"])
+            self.steps, self.loss = state["steps"], state["loss"]
+        self.budget = Budget(max_minutes, state["seconds"] if state is not None else 0.0)
+
+    @property
+    def progress(self) -> float:
+        return max(self.steps / self.recipe.steps, self.budget.progress)
+
+    def save(self) -> None:
+        save_checkpoint(
+            self.path,
+            recipe=self.description,
+            model=self.model.state_dict(),
+            average=self.average.state_dict(),
+            optimiser=self.optimiser.state_dict(),
+            steps=self.steps,
+            loss=self.loss,
+            seconds=self.budget.used_s,
+        )
+
+    def validate(self) -> dict[str, float]:
+        figures = self.validator(self.average, self.tokenizer, self.processor)
+        seconds = round(self.budget.used_s)
+        return {"step": self.steps, "seconds": seconds, "loss": round(self.loss, 4), **figures}
+
+    def step(self) -> None:
+        r = self.recipe
+        rate = r.learning_rate * warmed(self.steps, r.warmup) * cosine(self.progress, floor=r.floor)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        early = self.progress < r.early_share
+        samples, texts = self.sampler.batch(self.steps, side=r.early_size if early else r.sizes.image_size)
+        names = bank(np.random.default_rng((r.seed, 8, self.steps)))
+        matches = torch.from_numpy(match_matrix(samples, len(texts)))
+        labels = torch.tensor([s.label for s in samples])
+        crops = labels != NO_LABEL
+        pixels = normalise(np.stack([s.image for s in samples]), self.processor)
+        with torch.autocast("cpu", torch.bfloat16, enabled=r.bf16):
+            images = embed_images(self.model, pixels)
+            asked = embed_texts(self.model, self.tokenizer, texts)
+            classes = embed_texts(self.model, self.tokenizer, names)
+        scale = self.model.logit_scale.exp().clamp(max=100)
+        loss = matching_loss(images @ asked.T * scale, matches)
+        logits = images[crops] @ classes.T * scale
+        n_background = len(vocabulary()["background"])
+        loss = loss + r.label_weight * vocabulary_loss(logits, labels[crops], n_background)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.optimiser.step()
+        self._follow()
+        value = float(loss.detach())
+        self.loss = value if self.steps == 0 else 0.97 * self.loss + 0.03 * value
+        self.steps += 1
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """Move the running mean of the weights, faster while there are few steps to average."""
+        keep = min(self.recipe.average, (1 + self.steps) / (10 + self.steps))
+        for mean, now in zip(self.average.parameters(), self.model.parameters(), strict=True):
+            mean.lerp_(now, 1 - keep)

@@ -1,0 +1,227 @@
+"""Training batches: crops around imperfect boxes, crops of nothing, whole frames and tiles, each with a text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.geometry import Box, crop_square
+from seektrack.training.clip.frames import FrameStore, Objects
+from seektrack.training.clip.recipe import ClipRecipe
+from seektrack.training.clip.texts import ANY, Item, query, unknown
+
+Image = NDArray[np.uint8]
+MIN_AREA, MIN_VISIBILITY = 60, 0.3
+"""Below this many pixels, or this visible share, an object is not asked for."""
+BACKGROUND_SHARE = 0.2
+"""A region holding less than this share of every object shows none."""
+_SIZE = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """A picture, the objects it answers for, and what is asked of it.
+
+    Attributes:
+        image: uint8 (S, S, 3).
+        objects: Names it matches; a nameless thing is ``(ANY, ANY)``.
+        asked: The items its text names.
+        label: Category × colour number for a crop of one object, ``REJECT`` for a crop of none, ``NO_LABEL`` for
+            a scene.
+    """
+
+    image: Image
+    objects: list[Item]
+    asked: list[Item]
+    label: int
+
+
+REJECT, NO_LABEL = -1, -2
+
+
+def visible(objects: Objects) -> NDArray[np.intp]:
+    """Which objects can fairly be asked for."""
+    return np.flatnonzero((objects.area >= MIN_AREA) & (objects.visibility >= MIN_VISIBILITY))
+
+
+def jitter(box: Box, rng: np.random.Generator) -> Box:
+    """A proposal of it: usually close, sometimes shifted, scaled, or of a part only."""
+    x0, y0, x1, y1 = box
+    w, h = x1 - x0, y1 - y0
+    kind = rng.random()
+    if kind < 0.25:
+        return box
+    if kind < 0.8:
+        d = rng.normal(0, 0.07, 4)
+        return x0 + d[0] * w, y0 + d[1] * h, x1 + d[2] * w, y1 + d[3] * h
+    if kind < 0.9:
+        grow = rng.uniform(0.0, 0.35, 4)
+        return x0 - grow[0] * w, y0 - grow[1] * h, x1 + grow[2] * w, y1 + grow[3] * h
+    share, side = rng.uniform(0.55, 0.85), rng.integers(4)
+    if side == 0:
+        return x0, y0, x0 + w * share, y1
+    if side == 1:
+        return x1 - w * share, y0, x1, y1
+    if side == 2:
+        return x0, y0, x1, y0 + h * share
+    return x0, y1 - h * share, x1, y1
+
+
+def augment(image: Image, rng: np.random.Generator) -> Image:
+    """Mild changes under which names hold: exposure, mirror, blur, noise, compression; never the hue."""
+    out = image[:, ::-1] if rng.random() < 0.5 else image
+    if rng.random() < 0.7:
+        scale, shift = rng.uniform(0.82, 1.18), rng.uniform(-12, 12)
+        out = cv2.convertScaleAbs(cv2.max(cv2.addWeighted(out, scale, out, 0.0, shift), 0))
+    roll = rng.random()
+    if roll < 0.1:
+        out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.5, 1.5))
+    elif roll < 0.2:
+        grain = rng.normal(0, rng.uniform(2, 10), out.shape[:2]).astype(np.int16)[..., None].repeat(3, 2)
+        out = cv2.add(np.ascontiguousarray(out), grain, dtype=cv2.CV_8U)
+    elif roll < 0.3:
+        data = cv2.imencode(".jpg", np.ascontiguousarray(out[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 85))])[1]
+        out = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
+    return np.ascontiguousarray(out, dtype=np.uint8)
+
+
+def _asked_of_crop(item: Item, rng: np.random.Generator) -> Item:
+    roll = rng.random()
+    if item == (ANY, ANY) or roll >= 0.96:
+        return ANY, ANY
+    if roll < 0.72:
+        return item
+    return (item[0], ANY) if roll < 0.87 else (ANY, item[1])
+
+
+def _background_box(id_map: NDArray[np.uint8], objects: Objects, rng: np.random.Generator) -> Box | None:
+    """A square whose surroundings, as cropped, hold less than a fifth of every object."""
+    h, w = id_map.shape
+    for _ in range(6):
+        side = float(np.exp(rng.uniform(np.log(12), np.log(130))))
+        ratio = float(np.exp(rng.uniform(-0.6, 0.6)))
+        bw, bh = side * ratio**0.5, side / ratio**0.5
+        cx, cy = rng.uniform(0, w), rng.uniform(0, h)
+        reach = max(bw, bh) / 2 * 1.45 + 1
+        x0, x1 = int(max(0, cx - reach)), int(min(w, cx + reach))
+        y0, y1 = int(max(0, cy - reach)), int(min(h, cy + reach))
+        window = id_map[y0:y1, x0:x1]
+        if window.size == 0:
+            continue
+        inside = np.bincount(window.ravel(), minlength=256)[objects.ids]
+        covered = float((window > 0).mean())
+        if (inside < BACKGROUND_SHARE * objects.area).all() and covered < 0.12:
+            return cx - bw / 2, cy - bh / 2, cx + bw / 2, cy + bh / 2
+    return None
+
+
+class Sampler:
+    """Draws batches; step ``n`` of equal recipes on equal pictures draws the same batch.
+
+    Args:
+        store: Rendered pictures.
+        recipe: How many of each kind.
+    """
+
+    def __init__(self, store: FrameStore, recipe: ClipRecipe) -> None:
+        self.store, self.recipe = store, recipe
+        self.side = recipe.sizes.image_size
+
+    def _name(self, objects: Objects, slot: int) -> Item:
+        return int(objects.names[slot, 0]), int(objects.names[slot, 1])
+
+    def _crop(self, picture: Image, box: Box, rng: np.random.Generator) -> Image:
+        margin = 0.45 if rng.random() < 0.5 else float(rng.uniform(0.25, 0.65))
+        return augment(crop_square(picture, box, self.side, margin=margin), rng)
+
+    def object_crop(self, picture: Image, objects: Objects, slot: int, rng: np.random.Generator) -> Sample:
+        """The object in a crop around an imperfect box."""
+        item = self._name(objects, slot)
+        x0, y0, x1, y1 = objects.boxes[slot]
+        image = self._crop(picture, jitter((x0, y0, x1, y1), rng), rng)
+        label = REJECT if item == (ANY, ANY) else item[0] * 9 + item[1]
+        return Sample(image, [item], [_asked_of_crop(item, rng)], label)
+
+    def scene(self, picture: Image, id_map: NDArray[np.uint8], objects: Objects, rng: np.random.Generator) -> Sample:
+        """The whole frame, or a half-size tile of it."""
+        h, w = id_map.shape
+        shown = visible(objects)
+        if rng.random() < 0.4:
+            th, tw = h // 2, w // 2
+            y, x = int(rng.integers(0, h - th + 1)), int(rng.integers(0, w - tw + 1))
+            picture = picture[y : y + th, x : x + tw]
+            inside = np.bincount(id_map[y : y + th, x : x + tw].ravel(), minlength=256)[objects.ids]
+            shown = np.flatnonzero((inside >= MIN_AREA) & (inside >= 0.4 * objects.area) & (objects.visibility >= 0.3))
+        how = cv2.INTER_AREA if rng.random() < 0.6 else cv2.INTER_CUBIC
+        image = augment(cv2.resize(picture, (self.side, self.side), interpolation=how), rng)
+        present = [self._name(objects, int(s)) for s in shown]
+        named = [i for i in present if i != (ANY, ANY)]
+        order = [named[int(j)] for j in rng.permutation(len(named))][:4]
+        if order and rng.random() < 0.5:
+            order = order[: int(rng.integers(1, len(order) + 1))]
+        if len(order) == 1 and rng.random() < 0.25:
+            order = [_asked_of_crop(order[0], rng)]
+        return Sample(image, present, order, NO_LABEL)
+
+    def batch(self, step: int, *, side: int | None = None) -> tuple[list[Sample], list[str]]:
+        """Samples of a step and their texts, followed by the texts that match nothing.
+
+        Args:
+            step: Number of the step; it alone decides what is drawn.
+            side: Of the pictures in pixels; the network's own unless given.
+        """
+        r = self.recipe
+        self.side = side or r.sizes.image_size
+        rng = np.random.default_rng((r.seed, 7, step))
+        crops: list[Sample] = []
+        things: list[Sample] = []
+        blanks: list[Sample] = []
+        scenes: list[Sample] = []
+        tries = 0
+        while min(len(crops) - r.objects, len(blanks) - r.backgrounds, len(scenes) - r.scenes) < 0 and tries < 200:
+            tries += 1
+            index = int(rng.integers(len(self.store)))
+            picture, id_map, objects = self.store.picture(index), self.store.id_map(index), self.store.objects(index)
+            shown = visible(objects)
+            named = [int(s) for s in shown if objects.names[s, 0] != ANY]
+            rest = [int(s) for s in shown if objects.names[s, 0] == ANY]
+            for slot in rng.permutation(named)[:2]:
+                if len(crops) < r.objects:
+                    crops.append(self.object_crop(picture, objects, int(slot), rng))
+            for slot in rest[:1]:
+                if len(things) < r.things:
+                    things.append(self.object_crop(picture, objects, slot, rng))
+            if len(blanks) < r.backgrounds and (box := _background_box(id_map, objects, rng)):
+                blanks.append(Sample(self._crop(picture, box, rng), [], [], REJECT))
+            if len(scenes) < r.scenes:
+                scenes.append(self.scene(picture, id_map, objects, rng))
+        samples = crops + things + blanks + scenes
+        texts = [query(s.asked, rng) for s in samples] + [unknown(rng) for _ in range(r.unknown_texts)]
+        return samples, texts
+
+
+def matches(asked: list[Item], objects: list[Item]) -> bool:
+    """Whether each item is met by an object of its own; nothing asked matches only where nothing is shown."""
+    if not asked:
+        return not objects
+    left = list(objects)
+    for category, colour in sorted(asked, key=lambda i: (i[0] == ANY) + (i[1] == ANY)):
+        for position, (c, k) in enumerate(left):
+            if category in (ANY, c) and colour in (ANY, k):
+                left.pop(position)
+                break
+        else:
+            return False
+    return True
+
+
+def match_matrix(samples: list[Sample], n_texts: int) -> NDArray[np.float32]:
+    """1 where image row matches text column, (B, n_texts); columns beyond the samples' own match nothing."""
+    out = np.zeros((len(samples), n_texts), np.float32)
+    for row, image in enumerate(samples):
+        for column, text in enumerate(samples):
+            out[row, column] = matches(text.asked, image.objects)
+    return out

@@ -1,0 +1,110 @@
+"""What every training loop here shares: the learning-rate curve, the time budget, checkpoints, a CSV of figures."""
+
+from __future__ import annotations
+
+import csv
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seektrack.errors import ModelError
+
+
+def cosine(progress: float, *, floor: float = 0.0) -> float:
+    """Share of the peak learning rate at ``progress`` in [0, 1]: a half cosine from 1 down to ``floor``."""
+    progress = min(max(progress, 0.0), 1.0)
+    return floor + (1 - floor) * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def warmed(step: int, warmup: int) -> float:
+    """Share of the learning rate while warming up: linear over the first ``warmup`` steps, then 1."""
+    return min(1.0, (step + 1) / max(1, warmup))
+
+
+@dataclass
+class Budget:
+    """Minutes of work allowed, counting those spent before an interruption.
+
+    Attributes:
+        minutes: Allowed in all.
+        spent_s: Seconds spent in earlier runs.
+    """
+
+    minutes: float
+    spent_s: float = 0.0
+    _started: float = field(default_factory=time.monotonic)
+
+    @property
+    def used_s(self) -> float:
+        """Seconds of work so far, earlier runs included."""
+        return self.spent_s + time.monotonic() - self._started
+
+    @property
+    def progress(self) -> float:
+        """Share of the budget used, 1 or more when it is exhausted."""
+        return self.used_s / max(1e-9, self.minutes * 60)
+
+
+def save_checkpoint(path: Path, **state: Any) -> None:
+    """Write tensors, numbers, texts and containers of them to one file, complete or not there at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(path.suffix + ".tmp")
+    torch.save(state, partial)
+    partial.replace(path)
+
+
+def load_checkpoint(path: Path) -> dict[str, Any] | None:
+    """Read what :func:`save_checkpoint` wrote, or None where there is no file; no code in it is run.
+
+    Raises:
+        ModelError: The file is no checkpoint.
+    """
+    if not path.exists():
+        return None
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise ModelError(
+            f"{path} is no readable checkpoint: {type(error).__name__}", hint="delete it to start the training again"
+        ) from error
+    return state
+
+
+class CsvLog:
+    """A table of figures on disk, one row at a time; an existing file is continued.
+
+    Args:
+        path: Of the CSV file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def write(self, row: Mapping[str, float | int | str]) -> None:
+        """Append a row; the first row names the columns, and later rows fill those."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        columns = self._columns() or list(row)
+        fresh = not self.path.exists()
+        with self.path.open("a", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, columns, extrasaction="ignore", restval="")
+            if fresh:
+                writer.writeheader()
+            writer.writerow(row)
+
+    def rows(self) -> list[dict[str, str]]:
+        """All rows written so far."""
+        if not self.path.exists():
+            return []
+        with self.path.open(newline="", encoding="utf-8") as file:
+            return list(csv.DictReader(file))
+
+    def _columns(self) -> list[str]:
+        if not self.path.exists():
+            return []
+        with self.path.open(newline="", encoding="utf-8") as file:
+            return next(csv.reader(file), [])
