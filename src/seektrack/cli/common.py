@@ -103,7 +103,7 @@ class Screen:
     def progress(self) -> Iterator[ProgressCallback | None]:
         """A callback ``(done, total, stage)`` that draws one bar per stage, or None when quiet.
 
-        A total of 0 or less is drawn as unknown.
+        A total of 0 or less is drawn as unknown; a bar goes when its stage is complete.
         """
         if self.quiet:
             yield None
@@ -122,7 +122,8 @@ class Screen:
                 known = total if total > 0 else None
                 if stage not in tasks:
                     tasks[stage] = bars.add_task(stage, total=known)
-                bars.update(tasks[stage], completed=done, total=known)
+                unfinished = known is None or done < known
+                bars.update(tasks[stage], completed=done, total=known, visible=unfinished)
 
             yield advance
 
@@ -175,3 +176,9 @@ def clock(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     tail = f"{rest // 10:02d}.{rest % 10}"
     return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
+
+
+def short_path(path: str) -> str:
+    """A path as a person here would type it: relative when it lies below the current folder."""
+    here = Path.cwd()
+    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path

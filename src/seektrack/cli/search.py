@@ -19,6 +19,7 @@ from seektrack.cli.common import (
     Quiet,
     Screen,
     clock,
+    short_path,
     table,
 )
 from seektrack.errors import NothingFoundError
@@ -32,6 +33,7 @@ def search(
     hits: Annotated[
         bool, typer.Option("--hits", help="Single frames and regions instead of moments.")
     ] = False,
+    video: Annotated[Path | None, typer.Option("--video", help="Only in this video.")] = None,
     model: Model = "pocket",
     device: Device = None,
     quiet: Quiet = False,
@@ -46,13 +48,13 @@ def search(
     screen = Screen(quiet=quiet, as_json=as_json)
     found: Sequence[Moment] | Sequence[Hit]
     with Library(library, model=model, device=device) as opened:
-        found = opened.hits(text, k=k) if hits else opened.search(text, k=k)
+        found = opened.hits(text, k=k, video=video) if hits else opened.search(text, k=k, video=video)
     if found or as_json:
         screen.result(found, lambda console: _print(console, found))
     if not found:
         raise NothingFoundError(
             f"nothing in {library} matches {text!r}",
-            hint="say it in other words, or see what is indexed with: seektrack videos",
+            hint=f"say it in other words, or see what is indexed with: seektrack videos --library {library}",
         )
 
 
@@ -64,11 +66,5 @@ def _print(console: Console, found: Sequence[Moment] | Sequence[Hit]) -> None:
         else:
             box = "" if one.box is None else " [" + ", ".join(f"{v:.0f}" for v in one.box) + "]"
             when = clock(one.time_s) + box
-        shown.add_row(f"{one.confidence:.2f}", escape(when), escape(_short(one.video)))
+        shown.add_row(f"{one.confidence:.2f}", escape(when), escape(short_path(one.video)))
     console.print(shown)
-
-
-def _short(video: str) -> str:
-    path = Path(video)
-    here = Path.cwd()
-    return str(path.relative_to(here)) if path.is_relative_to(here) else video

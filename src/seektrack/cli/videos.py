@@ -7,8 +7,19 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
-from seektrack.cli.common import DEFAULT_LIBRARY, AsJson, LibraryFolder, Model, Quiet, Screen
+from seektrack.cli.common import (
+    DEFAULT_LIBRARY,
+    AsJson,
+    LibraryFolder,
+    Quiet,
+    Screen,
+    clock,
+    short_path,
+    table,
+)
+from seektrack.errors import InputError
 
 
 def videos(
@@ -16,7 +27,6 @@ def videos(
     remove: Annotated[
         list[Path] | None, typer.Option("--remove", help="Take this video out; may be given more than once.")
     ] = None,
-    model: Model = "pocket",
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -24,14 +34,24 @@ def videos(
     from seektrack.pipeline import Library
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    with Library(library, model=model) as opened:
+    with Library(library) as opened:
         for path in remove or ():
-            opened.remove(path)
+            if not opened.remove(path):
+                raise InputError(
+                    f"{path} is not in {library}",
+                    hint="see what is with: seektrack videos --library " + str(library),
+                )
             screen.note(f"removed {path}")
         listed = opened.videos()
 
     def human(console: Console) -> None:
+        shown = table("video", "length", "frames", "state", right=("length", "frames"))
         for video in listed:
-            console.print(str(video), markup=False)
+            length = "" if video.duration_s is None else clock(video.duration_s)
+            state = "indexed" if video.done else "[yellow]unfinished: index it again[/]"
+            if not video.available:
+                state = "[red]file is gone[/]"
+            shown.add_row(escape(short_path(video.path)), length, str(video.frames), state)
+        console.print(shown)
 
     screen.result(listed, human)

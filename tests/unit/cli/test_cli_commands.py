@@ -26,6 +26,7 @@ from seektrack import (
     VideoInfo,
 )
 from seektrack.cli import main
+from seektrack.library import VideoRecord
 
 HIT = Hit("a/road.mp4", 12, 0.48, 0.31, 0.9, (1.0, 2.0, 30.0, 40.0))
 MOMENT = Moment("a/road.mp4", 0.4, 75.25, HIT, 0.87)
@@ -96,18 +97,23 @@ class Pipeline:
                     progress(1, 2, "indexing")
                 return Report(2, 1, pipeline.failed, 40, 1.5)
 
-            def search(self, text: str, *, k: int) -> list[Moment]:
-                pipeline.note("search", text, k=k)
+            def search(self, text: str, *, k: int, video: Path | None) -> list[Moment]:
+                pipeline.note("search", text, k=k, video=video)
                 return pipeline.moments
 
-            def hits(self, text: str, *, k: int) -> list[Hit]:
+            def hits(self, text: str, *, k: int, video: Path | None) -> list[Hit]:
                 return [m.key for m in pipeline.moments]
 
-            def videos(self) -> list[str]:
-                return ["a/road.mp4", "a/park.mp4"]
+            def videos(self) -> list[VideoRecord]:
+                return [
+                    VideoRecord("a/road.mp4", True, 12, 40, 61.5, 64, 48, Fraction(25), "", True),
+                    VideoRecord("a/park.mp4", False, 3, 9, None, 64, 48, Fraction(25), "", True),
+                    VideoRecord("a/gone.mp4", True, 3, 9, 2.0, 64, 48, Fraction(25), "", False),
+                ]
 
-            def remove(self, path: Path) -> None:
+            def remove(self, path: Path) -> bool:
                 pipeline.note("remove", path)
+                return path.name != "never-there.mp4"
 
         def track_objects(video: Path, text: str | None = None, *, progress, **settings: object) -> Tracks:
             pipeline.note("track", video, text, **settings)
@@ -195,7 +201,7 @@ def test_the_library_may_come_from_the_environment(run, pipeline: Pipeline, monk
 def test_search_prints_moments_with_their_times(run, pipeline: Pipeline):
     done = run("search", "a red car", "-k", "3")
     assert done.status == 0
-    assert pipeline.calls[-1] == ("search", ("a red car",), {"k": 3})
+    assert pipeline.calls[-1] == ("search", ("a red car",), {"k": 3, "video": None})
     assert done.out.splitlines()[1].split() == ["0.87", "0:00.4", "–", "1:15.2", "a/road.mp4"]
 
 
@@ -217,10 +223,25 @@ def test_nothing_found_is_said_and_ends_with_status_6(run, pipeline: Pipeline, f
     assert "purple giraffe" in done.err
 
 
-def test_videos_lists_after_removing(run, pipeline: Pipeline):
+def test_search_may_be_held_to_one_video(run, pipeline: Pipeline):
+    run("search", "a red car", "--video", "a/road.mp4")
+    assert pipeline.calls[-1][2] == {"k": 10, "video": Path("a/road.mp4")}
+
+
+def test_videos_lists_what_is_left_and_its_state(run, pipeline: Pipeline):
     done = run("videos", "--remove", "old.mp4")
+    assert done.status == 0
     assert pipeline.calls[-1] == ("remove", (Path("old.mp4"),), {})
-    assert done.out.split() == ["a/road.mp4", "a/park.mp4"]
+    road, park, gone = done.out.splitlines()[1:]
+    assert road.split() == ["a/road.mp4", "1:01.5", "12", "indexed"]
+    assert "unfinished" in park
+    assert "file is gone" in gone
+
+
+def test_removing_what_is_not_there_is_an_error(run):
+    done = run("videos", "--remove", "never-there.mp4")
+    assert done.status == 2
+    assert "never-there.mp4" in done.err
 
 
 def test_track_by_text_writes_the_default_formats(run, pipeline: Pipeline):

@@ -20,7 +20,7 @@ FROZEN = {
         "--device",
         *COMMON,
     ],
-    "search": ["TEXT", "--library -l", "--count -k", "--hits", "--model -m", "--device", *COMMON],
+    "search": ["TEXT", "--library -l", "--count -k", "--hits", "--video", "--model -m", "--device", *COMMON],
     "track": [
         "VIDEO",
         "--text -t",
@@ -35,7 +35,7 @@ FROZEN = {
         "--device",
         *COMMON,
     ],
-    "videos": ["--library -l", "--remove", "--model -m", *COMMON],
+    "videos": ["--library -l", "--remove", *COMMON],
     "eval demo": ["--scenes", "--model -m", "--device", *COMMON],
     "eval pocket": ["--folder", "--crops", "--frames", *COMMON],
     "train clip": ["--out -o", "--minutes", "--fresh", *COMMON],
