@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from seektrack.segmentation import ImageFeatures, Sam2
 
 Image = NDArray[np.uint8]
+_COPY_IOU = 0.8
 CropKind = Literal["plain", "masked", "both"]
 
 
@@ -49,7 +50,8 @@ class GroundSettings:
         part_cover: A mask with this share inside a larger one is a part of it.
         group_cover: A mask of which this share is covered by several smaller ones is a group of them.
         group_ratio: Members of a group are at least this fraction of their largest; smaller ones are parts.
-        group_score: The members of a group score on average at least this fraction of its own score.
+        group_score: The members of a group score on average at least this fraction of its own score; a whole
+            that scores less than this fraction of one of its parts is none.
         points_per_side: Grid of the proposals.
         propose: More keyword arguments of `seektrack.segmentation.propose`.
     """
@@ -232,20 +234,29 @@ def distinct(groundings: Sequence[Grounding], *, settings: GroundSettings | None
     shared = iou / (1 + iou) * (area[:, None] + area[None, :])
     inside = shared / np.maximum(area[:, None], 1)  # share of row i that lies in column j
 
-    alive = np.ones(len(ranked), dtype=bool)
-    for i in range(len(ranked)):
-        if alive[i]:
-            alive[i + 1 :] &= iou[i, i + 1 :] < settings.nms_iou
-    for i in np.argsort(-area):
-        if not alive[i]:
-            continue
+    alive = _suppress(iou, np.ones(len(ranked), dtype=bool), max(settings.nms_iou, _COPY_IOU))
+    score = [g.score for g in ranked]
+    for i in (int(k) for k in np.argsort(-area)):
         smaller = alive & (area < area[i]) & (inside[:, i] >= settings.part_cover)
         members = [int(j) for j in np.flatnonzero(smaller)]
-        if _is_group(int(i), members, area, inside, [g.score for g in ranked], settings):
+        if not alive[i] or not members:
+            continue
+        poor = score[i] < settings.group_score * max(score[j] for j in members)
+        if poor or _is_group(i, members, area, inside, score, settings):
             alive[i] = False
         else:
-            alive[members] = False
+            alive[[j for j in members if iou[i, j] < settings.nms_iou]] = False
+    alive = _suppress(iou, alive, settings.nms_iou)
     return [g for g, keep in zip(ranked, alive, strict=True) if keep]
+
+
+def _suppress(iou: NDArray[np.float64], alive: NDArray[np.bool_], threshold: float) -> NDArray[np.bool_]:
+    """Greedy non-maximum suppression of rows ranked best first."""
+    alive = alive.copy()
+    for i in range(len(alive)):
+        if alive[i]:
+            alive[i + 1 :] &= iou[i, i + 1 :] < threshold
+    return alive
 
 
 def _is_group(
@@ -257,8 +268,6 @@ def _is_group(
     settings: GroundSettings,
 ) -> bool:
     """Whether a mask is several objects taken together: disjoint members of like size, as good, fill it."""
-    if not members:
-        return False
     largest = max(area[j] for j in members)
     equals: list[int] = []
     for j in sorted(members, key=lambda j: -area[j]):

@@ -22,6 +22,7 @@ from seektrack.tracking.memory import Appearance, Detection, FrameIdentities, Tr
 from seektrack.tracking.recognise import (
     already_followed,
     has_jumped,
+    has_left,
     is_something,
     looks_wrong,
     recognise,
@@ -254,7 +255,7 @@ class IdentityTracker:
         for memory in self.memories:
             if memory.obj_id in step.seen:
                 continue
-            hidden_s = abs(step.time_s - memory.seen_s)
+            hidden_s = abs(step.time_s - memory.seen_s) - 1e-6
             memory.hide()
             if hidden_s > self.settings.max_lost_s:
                 memory.state = TrackState.ENDED
@@ -274,7 +275,7 @@ class IdentityTracker:
             for i, d in step.seen.items()
         }
         for memory in self.memories:
-            box = self._inside(memory.kalman.box) if memory.state is TrackState.OCCLUDED else None
+            box = self._hidden_box(memory)
             if box is not None:
                 fade = 1 - abs(step.time_s - memory.seen_s) / max(self.settings.max_hidden_s, 1e-9)
                 score = memory.score * max(fade, 0.0)
@@ -283,8 +284,8 @@ class IdentityTracker:
                 )
         return dict(sorted(out.items()))
 
-    def _inside(self, box: Box) -> Box | None:
-        """The box clipped to the picture, or None when its centre has left it."""
-        h, w = self.hw
-        cx, cy = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-        return geometry.clip_box(box, self.hw) if 0 <= cx < w and 0 <= cy < h else None
+    def _hidden_box(self, memory: TrackMemory) -> Box | None:
+        """Where an occluded object is believed to be, clipped to the picture; None when it has left that."""
+        if memory.state is not TrackState.OCCLUDED or has_left(memory, self.hw):
+            return None
+        return geometry.clip_box(memory.kalman.box, self.hw)

@@ -16,9 +16,9 @@ Offset = tuple[float, float]
 
 
 class CameraMotion:
-    """Where the picture's content has gone since the first frame, by phase correlation of small copies.
+    """Where the picture has gone since the first frame, by phase correlation of small grey copies.
 
-    A translation only: pans and shakes, not zooms or turns. What most of the picture does counts as the camera.
+    A translation only: pans and shakes, not zooms or turns. What most of the picture does is the camera's.
 
     Args:
         side: Length in pixels of the longer side of the copies.

@@ -51,6 +51,29 @@ def has_jumped(memory: TrackMemory, detection: Detection, settings: IdentitySett
     return bool(distance > kalman.GATE_POSITION)
 
 
+def has_left(memory: TrackMemory, hw: tuple[int, int]) -> bool:
+    """Whether a hidden object has left the picture of size (H, W).
+
+    So it is believed when its centre is predicted outside, and when it was last seen cut off by a border and
+    moving out: what is cut off seems to slow down.
+    """
+    h, w = hw
+    x0, y0, x1, y1 = memory.kalman.box
+    cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
+    if not (0 <= cx < w and 0 <= cy < h):
+        return True
+    if not memory.boxes:
+        return False
+    left, top, right, bottom = memory.boxes[-1]
+    vx, vy = memory.kalman.velocity
+    return (
+        (left <= 1 and vx < 0 and x0 < 0)
+        or (top <= 1 and vy < 0 and y0 < 0)
+        or (right >= w - 1 and vx > 0 and x1 > w)
+        or (bottom >= h - 1 and vy > 0 and y1 > h)
+    )
+
+
 def surprise(memory: TrackMemory, detection: Detection) -> float:
     """How little a detection fits the object's motion, size and looks; higher is worse, 0 is perfect."""
     sides = np.median([(b[2] - b[0], b[3] - b[1]) for b in memory.boxes or [memory.kalman.box]], axis=0)

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from seektrack.tracking.memory import FrameIdentities
+from seektrack.tracking.record import Look, Record, same_object, smooth_hidden, verdict
+from seektrack.types import Mask, Observation
+
+
+def at(frame: int, x: float, *, visible: bool = True, width: int = 6) -> Observation:
+    pixels = np.zeros((20, 60), dtype=bool)
+    pixels[5:11, int(x) : int(x) + width] = True
+    mask = Mask.from_array(pixels) if visible else None
+    return Observation(frame, frame * 0.1, (x, 5.0, x + width, 11.0), mask, 0.9, visible)
+
+
+def frame(index: int, **settled) -> FrameIdentities:
+    settled.setdefault("observations", {})
+    return FrameIdentities(index, index * 0.1, **settled)
+
+
+def test_retraction_takes_back_observations_and_looks_from_the_frame_on():
+    record = Record()
+    for i in range(4):
+        record.write(frame(i, observations={1: at(i, i)}))
+        record.looks.setdefault(1, []).append(Look(i, 0.9 - 0.2 * i, 36))
+    record.write(frame(4, retracted=((1, 2),)))
+    assert sorted(record.observations[1]) == [0, 1]
+    assert [k.frame_index for k in record.looks[1]] == [0, 1]
+
+
+def test_retraction_on_the_way_back_takes_the_earlier_frames():
+    record = Record()
+    for i in (5, 4, 3):
+        record.write(frame(i, observations={1: at(i, i)}), backwards=True)
+    record.write(frame(2, retracted=((1, 4),)), backwards=True)
+    assert sorted(record.observations[1]) == [5]
+
+
+def test_merge_prefers_sights_of_the_survivor():
+    record = Record()
+    record.observations = {1: {0: at(0, 0), 1: at(1, 1, visible=False)}, 2: {0: at(0, 9), 1: at(1, 9)}}
+    record.looks = {2: [Look(1, 0.8, 36)]}
+    record.merge(2, 1)
+    assert record.observations == {1: {0: at(0, 0), 1: at(1, 9)}}
+    assert record.looks == {1: [Look(1, 0.8, 36)]}
+
+
+def test_backward_fills_only_what_was_not_seen():
+    forward, backward = Record(), Record()
+    forward.observations = {1: {5: at(5, 20), 6: at(6, 24, visible=False), 7: at(7, 28)}}
+    backward.observations = {1: {4: at(4, 16), 5: at(5, 50), 6: at(6, 25)}}
+    forward.add_backward(backward)
+    assert forward.observations[1] == {4: at(4, 16), 5: at(5, 20), 6: at(6, 25), 7: at(7, 28)}
+
+
+def test_hidden_positions_go_straight_between_sights():
+    track = [at(0, 10), at(1, 33, visible=False), at(2, 2, visible=False), at(3, 16, width=9)]
+    smoothed = smooth_hidden(track)
+    assert [o.box[0] for o in smoothed] == pytest.approx([10, 12, 14, 16])
+    assert smoothed[1].box[2] - smoothed[1].box[0] == pytest.approx(7)
+    assert [o.visible for o in smoothed] == [True, False, False, True]
+
+
+def test_predictions_outside_the_sights():
+    hidden = [at(i, 10, visible=False) for i in range(6)]
+    assert smooth_hidden(hidden) == []
+    track = [hidden[0], at(1, 10), *hidden[2:]]
+    assert smooth_hidden(track) == track[1:]
+    assert smooth_hidden(track, max_trailing=2) == track[1:4]
+
+
+def test_verdict_weighs_looks_by_side():
+    assert verdict([]) is None
+    assert verdict([Look(0, 1.0, 400), Look(1, 0.0, 100)]) == pytest.approx(2 / 3)
+
+
+def test_same_object_needs_coinciding_masks_on_most_of_the_shorter():
+    long = {i: at(i, i) for i in range(20)}
+    double = {i: at(i, i) for i in range(5, 12)}
+    passing = {i: at(i, 18 - i) for i in range(18)}
+    assert same_object(long, double, iou=0.6, share=0.6)
+    assert not same_object(long, passing, iou=0.6, share=0.6)
+    assert not same_object(long, {30: at(30, 3)}, iou=0.6, share=0.6)
