@@ -1,0 +1,240 @@
+"""One suite for every kind of source; the truth comes from plain PyAV, PIL, or the test itself."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from seektrack.errors import InputError
+from seektrack.video import VideoSource, open_video
+
+N = 32
+Opener = Callable[..., VideoSource]
+
+
+@dataclass(frozen=True)
+class Case:
+    """How to open a source, and what it must show."""
+
+    open: Opener
+    times: list[Fraction]
+    images: list[NDArray[np.uint8]]
+
+
+def scene(i: int, *, h: int = 48, w: int = 64) -> NDArray[np.uint8]:
+    """A picture no two of which are alike."""
+    image = np.full((h, w, 3), (20, 60, 30), np.uint8)
+    x = (5 * i) % (w - 16)
+    image[8:24, x : x + 16] = (240, 40, 20)
+    image[h - 10 :, : (3 * i) % w] = (20, 190, 240)
+    return image
+
+
+def encode(
+    path: Path,
+    *,
+    codec: str = "libx264",
+    options: dict[str, str] | None = None,
+    gaps_ms: list[int] | None = None,
+) -> Path:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options or {})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        stream.codec_context.gop_size = 12
+        stream.codec_context.thread_count = 1
+        if gaps_ms:
+            stream.time_base = stream.codec_context.time_base = Fraction(1, 1000)
+        at = itertools.accumulate(itertools.cycle(gaps_ms or [1]), initial=0)
+        for i, pts in zip(range(N), at, strict=False):
+            frame = av.VideoFrame.from_ndarray(scene(i), "rgb24")
+            if gaps_ms:
+                frame.pts, frame.time_base = pts, Fraction(1, 1000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path
+
+
+def decoded(path: Path) -> tuple[list[Fraction], list[NDArray[np.uint8]]]:
+    """What plain PyAV shows, front to back."""
+    with av.open(str(path)) as container:
+        frames = list(container.decode(video=0))
+        stamps = [f.pts for f in frames]
+        base = container.streams.video[0].time_base
+        if any(s is None for s in stamps):
+            return [Fraction(i, 25) for i in range(len(frames))], [
+                f.to_ndarray(format="rgb24") for f in frames
+            ]
+        times = [(s - stamps[0]) * base for s in stamps]
+        return times, [f.to_ndarray(format="rgb24") for f in frames]
+
+
+FILES: dict[str, tuple[str, dict[str, object]]] = {
+    "mp4": ("a.mp4", {}),
+    "mp4-variable-rate": ("v.mp4", {"gaps_ms": [20, 33, 120, 51, 7]}),
+    "mkv-open-gop": ("o.mkv", {"options": {"x264-params": "open-gop=1:bframes=3:scenecut=0"}}),
+    "mp4-open-gop": ("o.mp4", {"options": {"x264-params": "open-gop=1:bframes=3:scenecut=0"}}),
+    "mpeg-ts": ("t.ts", {"options": {"bf": "3"}}),
+    "webm-hidden-frames": (
+        "w.webm",
+        {"codec": "libvpx", "options": {"auto-alt-ref": "1", "lag-in-frames": "16", "deadline": "realtime"}},
+    ),
+    "mp4-intra-refresh": ("i.mp4", {"options": {"x264-params": "intra-refresh=1"}}),
+    "h264-without-container": ("r.h264", {}),
+}
+KINDS = [*FILES, "folder", "array", "list"]
+
+
+@pytest.fixture(scope="module", params=KINDS)
+def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+    kind: str = request.param
+    folder = tmp_path_factory.mktemp(kind)
+    if kind in FILES:
+        name, how = FILES[kind]
+        path = encode(folder / name, **how)  # type: ignore[arg-type]
+        times, images = decoded(path)
+        assert len(images) == N
+        return Case(lambda **kw: open_video(path, **kw), times, images)
+    images = [scene(i) for i in range(N)]
+    times = [Fraction(i * 1001, 30000) for i in range(N)]
+    fps = Fraction(30000, 1001)
+    if kind == "folder":
+        for i, image in enumerate(images):
+            Image.fromarray(image).save(folder / f"frame{i}.png")
+        return Case(lambda **kw: open_video(folder, fps=fps, **kw), times, images)
+    given = np.stack(images) if kind == "array" else images
+    return Case(lambda **kw: open_video(given, fps=fps, **kw), times, images)
+
+
+def test_iteration_gives_every_frame_with_its_index_time_and_pixels(case: Case) -> None:
+    with case.open() as source:
+        frames = list(source)
+    assert [f.index for f in frames] == list(range(N))
+    assert [f.timestamp for f in frames] == case.times
+    assert all(np.array_equal(f.image, image) for f, image in zip(frames, case.images, strict=True))
+
+
+def test_frames_are_contiguous_rgb_of_the_size_the_info_says(case: Case) -> None:
+    source = case.open()
+    image = next(iter(source)).image
+    assert image.dtype == np.uint8
+    assert image.flags.c_contiguous
+    assert image.shape == (*source.info.hw, 3)
+
+
+def test_times_and_length_are_known_before_iteration(case: Case) -> None:
+    source = case.open()
+    assert source.len_frames() == N
+    assert source.times() == case.times
+
+
+def test_iteration_starts_anew_also_after_it_was_left_half_way(case: Case) -> None:
+    source = case.open()
+    assert [f.index for f in itertools.islice(source, 5)] == [0, 1, 2, 3, 4]
+    first, second = iter(source), iter(source)
+    assert [next(first).index, next(first).index, next(second).index] == [0, 1, 0]
+    assert len(list(source)) == N
+
+
+def test_frame_at_equals_iteration_in_any_order(case: Case) -> None:
+    source = case.open()
+    order = np.random.default_rng(0).permutation(N)[:12].tolist()
+    for i in [N - 1, 0, 11, 12, 13, 13, 14, *order]:
+        frame = source.frame_at(i)
+        assert (frame.index, frame.timestamp) == (i, case.times[i])
+        assert np.array_equal(frame.image, case.images[i])
+
+
+def test_frame_at_refuses_an_index_outside(case: Case) -> None:
+    source = case.open()
+    for index in (-1, N):
+        with pytest.raises(InputError, match=f"no frame {index} .* 0 to {N - 1}"):
+            source.frame_at(index)
+
+
+def test_frame_near_takes_the_nearest_in_time(case: Case) -> None:
+    source = case.open()
+    for wanted in (0.0, 0.011, 0.4321, 0.9, float(case.times[20]), 1e6):
+        distances = [abs(t - Fraction(wanted)) for t in case.times]
+        assert source.frame_near(wanted).index == distances.index(min(distances))
+    with pytest.raises(InputError, match="finite"):
+        source.frame_near(float("nan"))
+
+
+@pytest.mark.parametrize("start", [None, 23, 0])
+def test_reversed_equals_forward(case: Case, start: int | None) -> None:
+    frames = list(case.open().frames_reversed(start))
+    last = N - 1 if start is None else start
+    assert [f.index for f in frames] == list(range(last, -1, -1))
+    assert [f.timestamp for f in frames] == case.times[last::-1]
+    assert all(np.array_equal(f.image, case.images[f.index]) for f in frames)
+
+
+def test_an_interval_keeps_index_and_time_of_the_whole_video(case: Case) -> None:
+    low, high = float(case.times[13]), float(case.times[27]) - 0.001
+    inside = [i for i, t in enumerate(case.times) if low <= float(t) < high]
+    source = case.open(start_s=low, end_s=high)
+    frames = list(source)
+    # A float cannot name every exact time; it may fall just behind the frame it was made from.
+    assert [f.index for f in frames] in (inside, inside[1:])
+    assert all(np.array_equal(f.image, case.images[f.index]) for f in frames)
+    kept = [f.index for f in frames]
+    assert source.times() == [case.times[i] for i in kept]
+    assert source.len_frames() == len(kept)
+    assert source.first_index == kept[0]
+    assert [f.index for f in source.frames_reversed()] == kept[::-1]
+    assert source.frame_near(0).index == kept[0]
+    assert source.frame_near(1e6).index == kept[-1]
+    with pytest.raises(InputError, match=f"no frame {kept[0] - 1}"):
+        source.frame_at(kept[0] - 1)
+
+
+def test_frames_takes_an_interval_within_the_sources(case: Case) -> None:
+    low, high = case.times[10] + Fraction(1, 1000), case.times[20] + Fraction(1, 1000)
+    source = case.open(start_s=float(low))
+    assert [f.index for f in source.frames(start_s=0, end_s=float(high))] == list(range(11, 21))
+    assert [f.index for f in source.frames(start_s=float(high))] == list(range(21, N))
+
+
+def test_an_interval_without_frames_is_empty(case: Case) -> None:
+    source = case.open(start_s=float(case.times[3]) + 1e-4, end_s=float(case.times[3]) + 2e-4)
+    assert list(source) == list(source.frames_reversed()) == source.times() == []
+    with pytest.raises(InputError, match="no frames here"):
+        source.frame_near(0)
+
+
+@pytest.mark.parametrize(
+    "bounds", [(-1, None), (0.5, 0.5), (1, 0.2), (float("nan"), None), (None, float("inf"))]
+)
+def test_an_impossible_interval_is_refused(case: Case, bounds: tuple[float | None, float | None]) -> None:
+    with pytest.raises(InputError):
+        case.open(start_s=bounds[0], end_s=bounds[1])
+
+
+def test_a_closed_source_opens_again(case: Case) -> None:
+    source = case.open()
+    source.frame_at(5)
+    source.close()
+    source.close()
+    assert source.frame_at(6).index == 6
+    assert len(list(source)) == N
+
+
+def test_pictures_give_a_small_grey_copy_and_the_frame(case: Case) -> None:
+    for picture in itertools.islice(case.open().pictures(), 3, 5):
+        small = picture.luma((12, 16))
+        assert small.shape == (12, 16)
+        assert small.dtype == np.uint8
+        assert np.array_equal(picture.frame().image, case.images[picture.index])
+        grey = case.images[picture.index].astype(float) @ (0.299, 0.587, 0.114)
+        blocks = grey.reshape(12, 4, 16, 4).mean(axis=(1, 3))
+        # Video luma is 16..235; bring the grey copy's mean to compare brightness only loosely.
+        assert np.corrcoef(blocks.ravel(), small.ravel())[0, 1] > 0.98
