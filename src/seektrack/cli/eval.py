@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, table
 
@@ -57,7 +58,23 @@ def print_figures(screen: Screen, figures: Mapping[str, Any]) -> None:
     def human(console: Console) -> None:
         shown = table("figure", "value", right=("value",))
         for name, value in figures.items():
-            shown.add_row(name, f"{value:.3f}" if isinstance(value, float) else str(value))
+            shown.add_row(escape(name), escape(_figure(value)))
         console.print(shown)
 
     screen.result(figures, human)
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, (list, tuple)):
+        return (
+            "; ".join(_figure(v) for v in value)
+            if any(map(_nested, value))
+            else " ".join(map(_figure, value))
+        )
+    return str(value)
+
+
+def _nested(value: Any) -> bool:
+    return isinstance(value, (list, tuple))

@@ -35,6 +35,12 @@ def track(
         typer.Option("--library", "-l", help="Follow --text in the best moments of this library."),
     ] = None,
     top: Annotated[int, typer.Option("--top", min=1, help="With --library: in this many videos.")] = 3,
+    start: Annotated[
+        float | None, typer.Option("--start", min=0.0, help="Only from this second of the video on.")
+    ] = None,
+    end: Annotated[
+        float | None, typer.Option("--end", min=0.0, help="Only up to this second of the video.")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("tracks"),
     formats: Annotated[
         list[str] | None,
@@ -72,6 +78,8 @@ def track(
                 prompts=prompts or None,
                 model=model,
                 device=device,
+                start_s=start,
+                end_s=end,
                 out=out,
                 formats=chosen,
                 overlay=overlay,

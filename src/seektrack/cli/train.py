@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,8 +31,7 @@ def clip(
     from seektrack.training.clip import ClipRecipe, train_clip
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    with screen.progress() as progress:
-        figures = train_clip(ClipRecipe(), out, max_minutes=minutes, resume=not fresh, progress=progress)
+    figures = train_clip(ClipRecipe(), out, max_minutes=minutes, resume=not fresh, progress=_teller(screen))
     print_figures(screen, figures)
     screen.note(f"use it with --model {out}")
 
@@ -61,11 +61,18 @@ def sam2(
         raise InputError(f"unknown recipe {recipe!r}", hint=f"choose from {', '.join(recipes)}")
     screen = Screen(quiet=quiet, as_json=as_json)
 
-    def tell(row: dict[str, Any]) -> None:
-        screen.note("  ".join(f"{name} {value}" for name, value in row.items() if value != ""))
-
     figures = train_sam2(
-        recipes[recipe](), out, init=init, max_minutes=minutes, workers=workers, progress=tell
+        recipes[recipe](), out, init=init, max_minutes=minutes, workers=workers, progress=_teller(screen)
     )
     print_figures(screen, figures)
     screen.note(f"use it with --model {out / 'model'}")
+
+
+def _teller(screen: Screen) -> Callable[[Mapping[str, Any]], None]:
+    """What training calls after each validation: one line of figures."""
+
+    def tell(row: Mapping[str, Any]) -> None:
+        shown = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items() if v != ""}
+        screen.note("  ".join(f"{name} {value}" for name, value in shown.items()))
+
+    return tell

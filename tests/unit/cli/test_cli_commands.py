@@ -252,6 +252,8 @@ def test_track_by_text_writes_the_default_formats(run, pipeline: Pipeline):
         "prompts": None,
         "model": "pocket",
         "device": None,
+        "start_s": None,
+        "end_s": None,
         "out": Path("o"),
         "formats": ("json", "mot", "coco", "csv"),
         "overlay": True,
@@ -261,11 +263,20 @@ def test_track_by_text_writes_the_default_formats(run, pipeline: Pipeline):
 
 
 def test_track_by_hand_reads_prompts_formats_and_no_overlay(run, pipeline: Pipeline):
-    run("track", "v.mp4", "--box", "0,0,5,5@2", "-f", "davis", "-f", "csv", "--no-overlay")
+    part = ("--start", "1.5", "--end", "4")
+    run("track", "v.mp4", "--box", "0,0,5,5@2", "-f", "davis", "-f", "csv", "--no-overlay", *part)
     _, (_, text), settings = pipeline.calls[-1]
     assert text is None
     assert [(p.obj_id, p.frame_index, p.box) for p in settings["prompts"]] == [(0, 2, (0, 0, 5, 5))]
     assert (settings["formats"], settings["overlay"]) == (("davis", "csv"), False)
+    assert (settings["start_s"], settings["end_s"]) == (1.5, 4.0)
+
+
+def test_the_default_formats_are_those_of_the_pipeline():
+    from seektrack.cli import track
+    from seektrack.pipeline.track import DEFAULT_FORMATS
+
+    assert tuple(DEFAULT_FORMATS) == track.DEFAULT_FORMATS
 
 
 def test_track_in_a_library_searches_it(run, pipeline: Pipeline):

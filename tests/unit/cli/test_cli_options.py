@@ -28,6 +28,8 @@ FROZEN = {
         "--box",
         "--library -l",
         "--top",
+        "--start",
+        "--end",
         "--out -o",
         "--format -f",
         "--no-overlay",
