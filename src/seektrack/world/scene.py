@@ -26,7 +26,8 @@ class SceneSettings:
     Attributes:
         height, width: Of the picture in pixels; objects scale with the smaller one over 256.
         n_frames: Frames in the clip.
-        actors: Fewest and most named objects.
+        cast: ``(category, colour)`` of objects that must be in the scene, before any others.
+        actors: Fewest and most named objects beside the cast.
         things: Fewest and most nameless objects, which no caption mentions.
         occluders: Most posts, trees and walls in front.
         look_alikes: Chance that a scene repeats categories and colours on purpose.
@@ -40,6 +41,7 @@ class SceneSettings:
     height: int = 256
     width: int = 256
     n_frames: int = 24
+    cast: tuple[tuple[str, str], ...] = ()
     actors: tuple[int, int] = (1, 6)
     things: tuple[int, int] = (0, 0)
     occluders: int = 3
@@ -56,6 +58,12 @@ class SceneSettings:
                 f"a scene needs at least 64x64 pixels and one frame, got {self.width}x{self.height}, {self.n_frames}",
                 hint="pass height, width >= 64 and n_frames >= 1",
             )
+        for category, colour in self.cast:
+            if category not in CATEGORIES or colour not in COLOURS:
+                raise InputError(
+                    f"the world has no {colour} {category}",
+                    hint=f"categories: {', '.join(CATEGORIES)}; colours: {', '.join(COLOURS)}",
+                )
 
     @property
     def scale(self) -> float:
@@ -262,10 +270,10 @@ def _names(rng: np.random.Generator, s: SceneSettings) -> list[tuple[str, str]]:
     """(category, colour) of every named object; look-alike scenes share one or the other."""
     categories, colours = list(CATEGORIES), list(COLOURS)
     alike = rng.random() < s.look_alikes
-    names: list[tuple[str, str]] = []
-    for i in range(int(rng.integers(s.actors[0], s.actors[1] + 1))):
+    names = list(s.cast)
+    for _ in range(int(rng.integers(s.actors[0], s.actors[1] + 1))):
         category, colour = str(rng.choice(categories)), str(rng.choice(colours))
-        if alike and i:
+        if alike and names:
             other = names[rng.integers(len(names))]
             category, colour = (other[0], colour) if rng.random() < 0.5 else (category, other[1])
         names.append((category, colour))

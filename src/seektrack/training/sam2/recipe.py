@@ -42,6 +42,7 @@ class Sam2Recipe:
         losses: Weights of the terms.
         seed: Of weights, prompts and augmentation; scenes come from the training split in order.
         decay: Of the moving average of weights, which is what is saved.
+        validation: Held-out scenes a quick validation looks at; clips take less than half of them.
     """
 
     size: PocketSize = field(default_factory=PocketSize)
@@ -49,6 +50,7 @@ class Sam2Recipe:
     losses: LossWeights = field(default_factory=LossWeights)
     seed: int = 0
     decay: float = 0.998
+    validation: int = 24
 
 
 def pocket_recipe() -> Sam2Recipe:
@@ -69,6 +71,7 @@ def smoke_recipe() -> Sam2Recipe:
     """A recipe of seconds that runs every stage: for tests and for trying the machinery."""
     return Sam2Recipe(
         size=PocketSize(resolution=64, stem=16, blocks=(1, 1, 1, 1)),
+        validation=2,
         stages=(
             Stage(name="dense", steps=2, resolution=64, clips=2),
             Stage(name="decoder", steps=2, resolution=64, clips=2),

@@ -215,9 +215,9 @@ class Sam2Trainer:
     ) -> dict[str, float]:
         figures: dict[str, float] = {}
         if stage.name in {"decoder", "image"}:
-            figures = validate(self.average, resolution=stage.resolution, scenes=24, n_frames=1)
+            figures = validate(self.average, resolution=stage.resolution, scenes=self.recipe.validation, n_frames=1)
         elif stage.name == "clip":
-            figures = validate(self.average, resolution=stage.resolution, scenes=10, n_frames=8)
+            figures = validate(self.average, resolution=stage.resolution, scenes=max(1, self.recipe.validation * 5 // 12), n_frames=8)
         row: dict[str, Any] = {
             "stage": f"{self.state.stage}-{stage.name}",
             "step": self.state.step,

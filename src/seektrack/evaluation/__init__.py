@@ -1,0 +1,1 @@
+"""Data sets run through the pipeline and compared with their truth."""

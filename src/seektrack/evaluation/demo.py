@@ -1,0 +1,261 @@
+"""The demo and its figures: generated footage, indexed, searched, tracked, and compared with its truth."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from seektrack.evaluation.footage import FPS, Footage, write_footage
+from seektrack.evaluation.measures import (
+    SearchScores,
+    TrackScores,
+    answers,
+    search_scores,
+    track_scores,
+    visible_sights,
+)
+from seektrack.outputs.report import Figure, FigureTable, MomentCard, QuerySection, ReportPage, TrackedVideo, write_report
+from seektrack.pipeline import Library, SearchAndTrackResult, search_and_track, track_objects
+from seektrack.types import Moment
+from seektrack.video import open_video
+from seektrack.world import SceneSettings, Split, seeds, vocabulary
+
+Progress = Callable[[int, int, str], None]
+
+QUERIES = ("a red car", "a yellow dog", "a blue robot")
+"""What the demo asks for; the cast makes sure the footage shows it."""
+NOTHING = "a purple boat"
+"""What the demo asks for and its footage does not show."""
+_CASTS = ((("car", "red"),), (("dog", "yellow"),), (("robot", "blue"),), (("car", "red"), ("bus", "white")))
+_SIZES = {False: (40, 24), True: (6, 16)}
+_SEARCHED_FRAMES = "fps=2"
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo made.
+
+    Attributes:
+        page: The HTML page.
+        figures: Name → value, as printed.
+        seconds: It took, installation apart.
+    """
+
+    page: Path
+    figures: dict[str, float]
+    seconds: float
+
+
+def demo_settings(n_frames: int) -> SceneSettings:
+    """Street scenes as the demo shows them."""
+    return SceneSettings(
+        height=256, width=256, n_frames=n_frames, actors=(1, 4), street_only=True, object_size=(14.0, 50.0), rough=0.35
+    )
+
+
+def demo_footage(
+    folder: Path, *, scenes: int, n_frames: int, progress: Progress | None = None
+) -> list[Footage]:
+    """Held-out street videos; the first ones show what the demo asks for, none shows :data:`NOTHING`."""
+    chosen: list[int] = []
+    for seed in seeds(Split.DEMO, 100 * scenes):
+        if len(chosen) == scenes:
+            break
+        if not _shows_nothing(seed, n_frames):
+            chosen.append(seed)
+    return write_footage(folder, chosen, demo_settings(n_frames), casts=_CASTS, progress=progress)
+
+
+def _shows_nothing(seed: int, n_frames: int) -> bool:
+    from seektrack.world import actor_caption, sample_scene
+
+    scene = sample_scene(seed, demo_settings(n_frames))
+    return any(actor_caption(actor) == NOTHING for actor in scene.actors)
+
+
+def run_demo(out: str | Path, *, small: bool = False, progress: Progress | None = None) -> DemoResult:
+    """Make footage, index it, search and track it, write a page that shows it all.
+
+    What is there from an earlier run, footage and library, is used again.
+
+    Args:
+        out: Folder for everything.
+        small: Few short videos, for machines and tests.
+        progress: Called with ``(done, total, stage)``.
+
+    Raises:
+        OutputError: The folder cannot be written.
+        ModelError: The pocket models are missing.
+    """
+    began = time.monotonic()
+    out = Path(out)
+    scenes, n_frames = _SIZES[small]
+    footage = demo_footage(out / "videos", scenes=scenes, n_frames=n_frames, progress=progress)
+    with Library(out / "library") as library:
+        report = library.index(out / "videos", sampling=_SEARCHED_FRAMES, progress=progress)
+        stats = library.stats()
+        found = search_scores(library, footage, vocabulary()["labels"])
+        sections, tracked = [], []
+        for text in (*QUERIES, NOTHING):
+            results = search_and_track(library, text, top=2, out=out / "tracks" / _slug(text), progress=progress)
+            sections.append(_section(text, library.search(text, k=6), results))
+            tracked += [_measured(text, result, footage) for result in results]
+    figures = figures_of(found, tracked)
+    silent = not sections[-1].moments
+    page = ReportPage(
+        title="seektrack demo",
+        subtitle="Type what you are looking for; get the moments, the exact pixels, and every object's path.",
+        queries=tuple(sections),
+        figures=(_search_table(found, scenes), _track_table(tracked)),
+        facts=(
+            ("Videos", str(stats.videos)),
+            ("Pictures indexed", str(stats.vectors)),
+            ("Indexing", f"{report.seconds:.0f} s" if report.indexed else "reused"),
+            ("Nothing to find", "said so" if silent else "missed"),
+        ),
+        footer="Procedural footage, pocket models, one machine without a network. Every figure is measured on this run.",
+    )
+    figures["nothing_found_for_absent"] = float(silent)
+    path = write_report(out / "index.html", page)
+    return DemoResult(page=path, figures=figures, seconds=time.monotonic() - began)
+
+
+def evaluate_demo(
+    *,
+    scenes: int = 40,
+    model: str = "pocket",
+    device: str | None = None,
+    folder: str | Path | None = None,
+    progress: Progress | None = None,
+) -> dict[str, float]:
+    """The demo's figures over more scenes, one tracked query a scene.
+
+    The library is asked for each of the world's 108 labels. Then in each scene one object that shows well is
+    asked for by its name alone, and all of that name are segmented and followed.
+
+    Args:
+        scenes: Held-out scenes.
+        model: See :func:`seektrack.pipeline.parse_model`.
+        device: ``cpu``, ``cuda`` or ``mps``; chosen when None.
+        folder: Where the footage and library go; a temporary folder when None.
+        progress: Called with ``(done, total, stage)``.
+    """
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as temporary:
+        base = Path(folder or temporary)
+        footage = demo_footage(base / "videos", scenes=scenes, n_frames=_SIZES[False][1], progress=progress)
+        with Library(base / "library", model=model, device=device) as library:
+            library.index(base / "videos", sampling=_SEARCHED_FRAMES, progress=progress)
+            found = search_scores(library, footage, vocabulary()["labels"])
+            tracked = []
+            for i, one in enumerate(footage):
+                if progress:
+                    progress(i, len(footage), "tracking scenes")
+                text = _best_shown(one)
+                if text is not None:
+                    tracks = track_objects(one.path, text, model=library.models)
+                    tracked.append(track_scores(one.showing(text), tracks))
+    return figures_of(found, tracked)
+
+
+def figures_of(found: SearchScores, tracked: Sequence[TrackScores]) -> dict[str, float]:
+    """Name → value of everything measured."""
+    figures = {
+        "right_video_first": found.first_right,
+        "answerable_queries": float(found.answerable),
+        "answerable_but_silent": found.silent,
+        "false_alarms": found.false_alarms,
+        "unanswerable_queries": float(found.unanswerable),
+    }
+    if tracked:
+        total = combined(tracked)
+        figures |= {
+            "idf1": total.identity.idf1,
+            "idp": total.identity.idp,
+            "idr": total.identity.idr,
+            "mask_iou": total.mean_iou,
+            "objects": float(total.objects),
+            "objects_matched": float(total.matched),
+            "tracks": float(total.tracks),
+        }
+    return figures
+
+
+def combined(parts: Sequence[TrackScores]) -> TrackScores:
+    """Several videos taken as one."""
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def _best_shown(footage: Footage) -> str | None:
+    """Label of the object of a video that shows on most frames."""
+    sights = {t.label: visible_sights(t) for t in footage.truth}
+    label = max(sights, key=lambda name: sights[name], default=None)
+    return label if label is not None and label in answers([footage]) else None
+
+
+def _measured(text: str, result: SearchAndTrackResult, footage: Sequence[Footage]) -> TrackScores:
+    one = next(f for f in footage if f.path.name == Path(result.video).name)
+    return track_scores(one.showing(text), result.tracks)
+
+
+def _section(text: str, moments: Sequence[Moment], results: Sequence[SearchAndTrackResult]) -> QuerySection:
+    cards = []
+    for moment in moments:
+        with open_video(moment.video) as source:
+            picture = source.frame_at(moment.key.frame_index).image
+        name = Path(moment.video).stem
+        cards.append(
+            MomentCard(name, moment.start_s, moment.end_s, moment.confidence, picture, moment.key.time_s)
+        )
+    videos = []
+    for result in results:
+        with open_video(result.video) as source:
+            backdrop = source.frame_at(0).image
+        exports = {name: path for name, path in result.files.items() if name != "overlay"}
+        videos.append(
+            TrackedVideo(
+                Path(result.video).stem, result.tracks, result.files.get("overlay"), backdrop, exports
+            )
+        )
+    return QuerySection(text, tuple(cards), tuple(videos))
+
+
+def _search_table(found: SearchScores, scenes: int) -> FigureTable:
+    about = (
+        f"All {found.answerable} things that show in the {scenes} videos, and {found.unanswerable} that do not,"
+        " asked for by name."
+    )
+    return FigureTable(
+        "Search",
+        (
+            Figure("Right video first", found.first_right, "share of answerable queries"),
+            Figure("Silent though there", found.silent, "share of answerable queries that found nothing"),
+            Figure("False alarms", found.false_alarms, "share of unanswerable queries that found something"),
+        ),
+        about,
+    )
+
+
+def _track_table(tracked: Sequence[TrackScores]) -> FigureTable:
+    if not tracked:
+        return FigureTable("Tracks", (), "Nothing was tracked.")
+    total = combined(tracked)
+    return FigureTable(
+        "Tracks",
+        (
+            Figure("IDF1", total.identity.idf1, "identities kept, at mask IoU 0.5"),
+            Figure("Mask IoU", total.mean_iou, "mean over matched objects, every frame that shows them"),
+            Figure("Objects found", total.matched / max(total.objects, 1), f"{total.matched} of {total.objects}"),
+        ),
+        f"{len(tracked)} videos tracked from text alone, against the world's exact masks. Frames at {FPS} per second.",
+    )
+
+
+def _slug(text: str) -> str:
+    return "-".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
