@@ -148,7 +148,7 @@ class VideoSource(ABC):
         start, stop = self._range()
         if start == stop:
             self._refuse_index(start, start, stop)
-        times, wanted = self._all_times(), Fraction(time_s)
+        times, wanted = self._all_times(), exact_seconds(time_s)
         after = min(max(bisect_left(times, wanted), start), stop - 1)
         before = max(after - 1, start)
         index = before if abs(times[before] - wanted) <= abs(times[after] - wanted) else after
@@ -183,8 +183,8 @@ class VideoSource(ABC):
         return f"{type(self).__name__}({i.path!r}, {i.height}x{i.width}, fps={float(i.fps):.3f})"
 
     def _interval(self, start_s: float | None, end_s: float | None) -> tuple[Fraction, Fraction | None]:
-        starts = [Fraction(s) for s in (start_s, self._start_s) if s is not None]
-        ends = [Fraction(s) for s in (end_s, self._end_s) if s is not None]
+        starts = [exact_seconds(s) for s in (start_s, self._start_s) if s is not None]
+        ends = [exact_seconds(s) for s in (end_s, self._end_s) if s is not None]
         return max(starts, default=Fraction(0)), min(ends, default=None)
 
     def _range(self) -> tuple[int, int]:
@@ -212,6 +212,11 @@ def check_interval(start_s: float | None, end_s: float | None) -> None:
             raise InputError(f"{name} must be seconds ≥ 0, got {value}")
     if end_s is not None and end_s <= (start_s or 0):
         raise InputError(f"end_s={end_s:g} must lie after start_s={start_s or 0:g}")
+
+
+def exact_seconds(seconds: float) -> Fraction:
+    """The time a float stands for: 0.1 becomes 1/10, and ``float(frame.timestamp)`` that timestamp again."""
+    return Fraction(seconds).limit_denominator(1_000_000)
 
 
 def exact_fps(fps: float | Fraction) -> Fraction:
