@@ -101,16 +101,18 @@ class Screen:
 
     @contextmanager
     def progress(self) -> Iterator[ProgressCallback | None]:
-        """A callback ``(done, total, stage)`` that draws one bar per stage, or None when quiet.
+        """A callback ``(done, total, stage)`` that draws one bar per stage.
+
+        None when quiet, or when nobody watches because standard error is not a terminal.
 
         A total of 0 or less is drawn as unknown; a bar goes when its stage is complete.
         """
-        if self.quiet:
+        if self.quiet or not self._err.is_terminal:
             yield None
             return
         columns = (
             SpinnerColumn(),
-            TextColumn("[progress.description]{task.description}"),
+            TextColumn("{task.description}", style="progress.description", markup=False),
             BarColumn(bar_width=32),
             MofNCompleteColumn(),
             TimeRemainingColumn(compact=True),
