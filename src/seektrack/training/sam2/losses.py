@@ -51,7 +51,7 @@ def mask_loss(
         The loss, and the mean IoU of mask 0 over visible objects (no gradient).
     """
     side = 2 * decoded.logits.shape[-1]
-    logits = F.interpolate(decoded.logits, size=(side, side), mode="bilinear", align_corners=False)
+    logits = F.interpolate(decoded.logits.float(), size=(side, side), mode="bilinear", align_corners=False)
     goal = _shrink(target, side).expand_as(logits)
     p = logits.sigmoid()
     ce = F.binary_cross_entropy_with_logits(logits, goal, reduction="none") * (1 + weights.others * _shrink(others, side))
@@ -63,19 +63,20 @@ def mask_loss(
     with torch.no_grad():
         answer, truth = logits > 0, goal > 0.5
         overlap = (answer & truth).sum((2, 3)) / (answer | truth).sum((2, 3)).clamp(min=1)
-    iou = (decoded.iou - overlap).abs().mean(1)
+    iou = (decoded.iou.float() - overlap).abs().mean(1)
     best = terms[:, 1:].min(1).values
     each = terms[:, 0] + weights.alternatives * (best + terms[:, 1:].mean(1) / 3) + weights.iou * iou
     there = visible.float()
     loss = (each * there).sum() / there.sum().clamp(min=1)
-    loss = loss + weights.score * F.binary_cross_entropy_with_logits(decoded.score[:, 0], there)
+    loss = loss + weights.score * F.binary_cross_entropy_with_logits(decoded.score[:, 0].float(), there)
     return loss, (overlap[:, 0] * there).sum() / there.sum().clamp(min=1)
 
 
 def nothing_loss(decoded: Decoded, weights: LossWeights) -> Tensor:
     """Loss of clicks on the background: no overlap is predicted and no object is there."""
-    absent = F.binary_cross_entropy_with_logits(decoded.score[:, 0], torch.zeros_like(decoded.score[:, 0]))
-    return weights.iou * decoded.iou.abs().mean() + weights.score * absent
+    score = decoded.score[:, 0].float()
+    absent = F.binary_cross_entropy_with_logits(score, torch.zeros_like(score))
+    return weights.iou * decoded.iou.float().abs().mean() + weights.score * absent
 
 
 def dense_loss(prediction: Tensor, ids: Tensor) -> Tensor:
@@ -85,6 +86,7 @@ def dense_loss(prediction: Tensor, ids: Tensor) -> Tensor:
         prediction: float (C, 3, h, h): foreground logit, then x and y offset in eighths of a cell.
         ids: long (C, h, h), 0 background.
     """
+    prediction = prediction.float()
     count, _, h, w = prediction.shape
     foreground = (ids > 0).float()
     n = int(ids.max()) + 1

@@ -42,6 +42,8 @@ class Sam2Recipe:
         losses: Weights of the terms.
         seed: Of weights, prompts and augmentation; scenes come from the training split in order.
         decay: Of the moving average of weights, which is what is saved.
+        bf16: Compute in bfloat16; 1.4 times the speed on a CPU that has it, with eager attention, as the fused
+            one's backward pass in bfloat16 costs more than it saves.
         validation: Held-out scenes a quick validation looks at; clips take less than half of them.
     """
 
@@ -50,6 +52,7 @@ class Sam2Recipe:
     losses: LossWeights = field(default_factory=LossWeights)
     seed: int = 0
     decay: float = 0.998
+    bf16: bool = False
     validation: int = 24
 
 
@@ -57,6 +60,7 @@ def pocket_recipe() -> Sam2Recipe:
     """The published pocket checkpoint: about two hours on one core."""
     return Sam2Recipe(
         size=PocketSize(stem=48, blocks=(1, 1, 3, 1)),
+        bf16=True,
         stages=(
             Stage(name="dense", steps=600, resolution=192, clips=8, lr=1.2e-3),
             Stage(name="decoder", steps=500, resolution=192, clips=8, lr=1.0e-3, warmup=50),
@@ -71,6 +75,7 @@ def smoke_recipe() -> Sam2Recipe:
     """A recipe of seconds that runs every stage: for tests and for trying the machinery."""
     return Sam2Recipe(
         size=PocketSize(resolution=64, stem=16, blocks=(1, 1, 1, 1)),
+        bf16=True,
         validation=2,
         stages=(
             Stage(name="dense", steps=2, resolution=64, clips=2),

@@ -141,6 +141,8 @@ class Sam2Trainer:
     def _enter(self, stage: Stage) -> None:
         self.model = at_resolution(self.model, self.recipe, stage.resolution).train()
         self.average = at_resolution(self.average, self.recipe, stage.resolution)
+        if self.recipe.bf16:
+            self.model.set_attn_implementation("eager")
         named = trained_parameters(self.model, self.head, stage)
         wanted = {id(p) for _, p in named}
         for parameter in [*self.model.parameters(), *self.head.parameters()]:
@@ -198,7 +200,10 @@ class Sam2Trainer:
         for group in optimiser.param_groups:
             group["lr"] = _learning_rate(stage, self.state.step)
         progress = self.state.step / stage.steps
-        loss, overlap = step_loss(self.model, self.head, stage, clips, self.rng, self.recipe.losses, progress)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bf16):
+            loss, overlap = step_loss(
+                self.model, self.head, stage, clips, self.rng, self.recipe.losses, progress
+            )
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own annotation is missing
         nn.utils.clip_grad_norm_([p for g in optimiser.param_groups for p in g["params"]], 1.0)
