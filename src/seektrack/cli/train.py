@@ -31,7 +31,8 @@ def clip(
     from seektrack.training.clip import ClipRecipe, train_clip
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    figures = train_clip(ClipRecipe(), out, max_minutes=minutes, resume=not fresh, progress=_teller(screen))
+    with screen.progress() as progress:
+        figures = train_clip(ClipRecipe(), out, max_minutes=minutes, resume=not fresh, progress=progress)
     print_figures(screen, figures)
     screen.note(f"use it with --model {out}")
 
