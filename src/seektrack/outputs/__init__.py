@@ -1,6 +1,38 @@
 """What a person or another program takes away: files of tracks and masks, overlay videos, the report."""
 
 from seektrack.outputs.motion import mean_speed, velocities
+from seektrack.outputs.overlay import OverlayStyle, draw_overlay, trails_at, write_overlay
+from seektrack.outputs.palette import hex_colour, object_colour
 from seektrack.outputs.registry import FORMATS, Format, load_tracks, save_formats, save_tracks
+from seektrack.outputs.report import (
+    Figure,
+    FigureTable,
+    MomentCard,
+    QuerySection,
+    ReportPage,
+    TrackedVideo,
+    write_report,
+)
 
-__all__ = ["FORMATS", "Format", "load_tracks", "mean_speed", "save_formats", "save_tracks", "velocities"]
+__all__ = [
+    "FORMATS",
+    "Figure",
+    "FigureTable",
+    "Format",
+    "MomentCard",
+    "OverlayStyle",
+    "QuerySection",
+    "ReportPage",
+    "TrackedVideo",
+    "draw_overlay",
+    "hex_colour",
+    "load_tracks",
+    "mean_speed",
+    "object_colour",
+    "save_formats",
+    "save_tracks",
+    "trails_at",
+    "velocities",
+    "write_overlay",
+    "write_report",
+]

@@ -18,7 +18,6 @@ from seektrack.errors import InputError
 from seektrack.outputs.palette import object_colour
 from seektrack.outputs.tags import draw_tags
 from seektrack.types import Frame, Observation, Track, Tracks
-from seektrack.video import VideoWriter
 
 Image = NDArray[np.uint8]
 Trail = Sequence[tuple[float, float]]
@@ -125,6 +124,8 @@ def write_overlay(
         InputError: There are no frames.
         OutputError: The file cannot be written.
     """
+    from seektrack.video import VideoWriter
+
     style = style or OverlayStyle()
     target = Path(path)
     iterator = iter(frames)
