@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from seektrack.cli.common import AsJson, Quiet, Screen, clock
+from seektrack.cli.eval import figure_table
 
 
 def demo(
@@ -23,14 +24,15 @@ def demo(
 
     Needs no network and no GPU: the pocket models come with the package, and the footage is drawn by it.
     """
-    from seektrack.pipeline.demo import run_demo
+    from seektrack.evaluation.demo import run_demo
 
     screen = Screen(quiet=quiet, as_json=as_json)
     with screen.progress() as progress:
         made = run_demo(out, small=small, progress=progress)
 
     def human(console: Console) -> None:
-        console.print(f"done in {clock(made.seconds)}; open")
+        console.print(figure_table(made.figures))
+        console.print(f"\ndone in {clock(made.seconds)}; open")
         console.print(f"  {made.page.resolve().as_uri()}", style="bold", markup=False)
 
     screen.result(made, human)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
+from rich.table import Table
 
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, table
 
@@ -54,14 +54,15 @@ def pocket(
 
 def print_figures(screen: Screen, figures: Mapping[str, Any]) -> None:
     """Print named figures as a table, or as JSON."""
+    screen.result(figures, lambda console: console.print(figure_table(figures)))
 
-    def human(console: Console) -> None:
-        shown = table("figure", "value", right=("value",))
-        for name, value in figures.items():
-            shown.add_row(escape(name), escape(_figure(value)))
-        console.print(shown)
 
-    screen.result(figures, human)
+def figure_table(figures: Mapping[str, Any]) -> Table:
+    """Named figures as a table."""
+    shown = table("figure", "value", right=("value",))
+    for name, value in figures.items():
+        shown.add_row(escape(name), escape(_figure(value)))
+    return shown
 
 
 def _figure(value: Any) -> str:

@@ -44,6 +44,7 @@ class Report:
 @dataclass(frozen=True)
 class Demo:
     page: Path
+    figures: dict[str, float]
     seconds: float
 
 
@@ -132,10 +133,10 @@ class Pipeline:
 def pipeline(monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     stand_in = Pipeline()
     module = stand_in.module()
-    demo = types.ModuleType("seektrack.pipeline.demo")
-    demo.run_demo = lambda out, *, small, progress: Demo(Path(out) / "index.html", 61.0)
+    demo = types.ModuleType("seektrack.evaluation.demo")
+    demo.run_demo = lambda out, *, small, progress: Demo(Path(out) / "index.html", {"J": 0.71}, 61.0)
     monkeypatch.setitem(sys.modules, "seektrack.pipeline", module)
-    monkeypatch.setitem(sys.modules, "seektrack.pipeline.demo", demo)
+    monkeypatch.setitem(sys.modules, "seektrack.evaluation.demo", demo)
     monkeypatch.delenv("SEEKTRACK_DEBUG", raising=False)
     monkeypatch.delenv("SEEKTRACK_LIBRARY", raising=False)
     return stand_in
@@ -168,6 +169,7 @@ def test_demo_ends_with_an_address_a_browser_opens(run, tmp_path: Path):
     assert done.status == 0
     assert (tmp_path / "index.html").as_uri() in done.out
     assert "1:01.0" in done.out
+    assert "0.710" in done.out
 
 
 def test_index_passes_its_settings_on_and_reports(run, pipeline: Pipeline):
