@@ -177,10 +177,10 @@ def choose(model: Sam2VideoModel, decoded: Decoded, *, multimask: bool) -> Chose
     return Chosen(decoded.logits[:, 0], decoded.iou[:, 0], decoded.tokens[:, 0])
 
 
-def stability(logits: Tensor, *, delta: float, threshold: float = 0.0) -> Tensor:
+def stability(logits: Tensor, *, delta: float | Tensor, threshold: float = 0.0) -> Tensor:
     """Overlap of the masks cut at ``threshold + delta`` and ``threshold - delta``; 1 where both are empty.
 
-    Logits are (..., h, w), the result is (...,).
+    Logits are (..., h, w), ``delta`` one number or (..., 1, 1), the result is (...,).
     """
     inner = (logits > threshold + delta).flatten(-2).sum(dim=-1).float()
     outer = (logits > threshold - delta).flatten(-2).sum(dim=-1).float()

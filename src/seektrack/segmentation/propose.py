@@ -1,0 +1,193 @@
+"""Masks of everything in a picture: a grid of points, and the answers the network stands by."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from seektrack.errors import InputError
+from seektrack.geometry import Box
+from seektrack.segmentation import network
+from seektrack.segmentation.masks import upsample
+from seektrack.segmentation.model import Sam2
+from seektrack.segmentation.network import ImageFeatures
+from seektrack.segmentation.suppression import box_iou_matrix, mask_boxes, mask_iou_matrix, suppress
+from seektrack.types import Mask
+
+Answers = Literal["all", "several", "single"]
+"""Which of the decoder's masks are candidates: all four, the three for an ambiguous prompt, or the one."""
+
+MAX_CANDIDATES = 1024
+"""The surest candidates that overlaps are computed among."""
+
+
+@dataclass(frozen=True, eq=False)
+class Proposal:
+    """A mask that could be an object.
+
+    Attributes:
+        mask: In the source picture.
+        box: Its tight ``xyxy`` box in source pixels.
+        score: Predicted overlap with the truth, in [0, 1].
+        stability: Overlap of the mask cut a little tighter and a little looser, in [0, 1].
+        point: ``(x, y)`` in source pixels it was asked for at.
+    """
+
+    mask: Mask
+    box: Box
+    score: float
+    stability: float
+    point: tuple[float, float]
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidates:
+    """Low-resolution answers: logits (N, h, h), score and stability (N,), point (N, 2) in the input."""
+
+    logits: Tensor
+    score: Tensor
+    stability: Tensor
+    point: Tensor
+
+    def rows(self, index: Tensor) -> _Candidates:
+        return _Candidates(*(getattr(self, n)[index] for n in ("logits", "score", "stability", "point")))
+
+
+@torch.inference_mode()
+def propose(
+    sam2: Sam2,
+    image: NDArray[np.uint8] | ImageFeatures,
+    *,
+    points_per_side: int = 16,
+    points_per_batch: int = 64,
+    pred_iou_thresh: float = 0.4,
+    stability_score_thresh: float = 0.2,
+    stability_score_offset: float | None = None,
+    mask_threshold: float = 0.0,
+    nms_thresh: float = 0.7,
+    nms_on: Literal["mask", "box"] = "mask",
+    min_area: float = 64.0,
+    max_area_fraction: float = 0.9,
+    answers: Answers = "all",
+    require_point: bool = True,
+    points: NDArray[np.float64] | None = None,
+) -> list[Proposal]:
+    """Propose a mask for everything that could be an object.
+
+    The method is the automatic mask generator of Segment Anything (Kirillov et al., arXiv:2304.02643), with
+    every filter and the suppression on low-resolution masks; only what is kept is brought to source size. The
+    thresholds are lower than the reference's, because what follows chooses among proposals.
+
+    Args:
+        sam2: The network.
+        image: uint8 (H, W, 3) RGB, or its features.
+        points_per_side: Points along each side of the grid.
+        points_per_batch: Points decoded at once; lower needs less memory.
+        pred_iou_thresh: Lowest predicted overlap kept.
+        stability_score_thresh: Lowest stability kept.
+        stability_score_offset: How far, in logits, the cut is moved to see whether the mask changes. If not
+            given, a tenth of the mask's mean absolute logit: about 1, the reference's value, for logits on
+            the published checkpoints' scale, and in proportion on another.
+        mask_threshold: Logit above which a pixel is inside.
+        nms_thresh: A proposal that overlaps a surer one by more is dropped.
+        nms_on: Whether overlap is of masks or of their boxes.
+        min_area: Smallest mask kept, in source pixels.
+        max_area_fraction: Largest mask kept, as a fraction of the picture.
+        answers: Which of the decoder's masks are candidates.
+        require_point: Drop a mask that does not hold the point it was asked for at.
+        points: float (P, 2), ``(x, y)`` in [0, 1] of the picture's sides, in place of the grid.
+
+    Returns:
+        Proposals, surest first.
+
+    Raises:
+        InputError: The picture or a count is not usable.
+    """
+    if points_per_side < 1 or points_per_batch < 1:
+        raise InputError(
+            "points_per_side and points_per_batch must be at least 1,"
+            f" got {points_per_side} and {points_per_batch}"
+        )
+    features = image if isinstance(image, ImageFeatures) else sam2.encode(image)
+    grid = point_grid(points_per_side) if points is None else np.asarray(points, dtype=np.float64)
+    if grid.ndim != 2 or grid.shape[1] != 2 or not len(grid):
+        raise InputError(f"points must be (P, 2) with P > 0, got {grid.shape}")
+    where = torch.from_numpy(grid).to(sam2.device, torch.float32) * sam2.resolution
+    height, width = features.hw
+    cell = height * width / (sam2.resolution // 4) ** 2
+    areas = (min_area / cell / 2, max_area_fraction * height * width / cell)
+    found = []
+    for start in range(0, len(where), points_per_batch):
+        chunk = where[start : start + points_per_batch]
+        candidates = _decode(sam2, features, chunk, answers)
+        candidates = candidates.rows(candidates.score >= pred_iou_thresh)
+        delta: float | Tensor | None = stability_score_offset
+        if delta is None:
+            delta = 0.1 * candidates.logits.abs().mean(dim=(1, 2), keepdim=True)
+        stable = network.stability(candidates.logits, delta=delta, threshold=mask_threshold)
+        inside = candidates.logits > mask_threshold
+        area = inside.flatten(1).sum(dim=1)
+        keep = (stable >= stability_score_thresh) & (area > areas[0]) & (area <= areas[1])
+        if require_point:
+            keep &= _holds(inside, candidates.point)
+        found.append(_Candidates(candidates.logits, candidates.score, stable, candidates.point).rows(keep))
+    pool = _Candidates(*(torch.cat([getattr(c, n) for c in found]) for n in _FIELDS))
+    pool = pool.rows(pool.score.argsort(descending=True, stable=True)[:MAX_CANDIDATES])
+    inside = pool.logits > mask_threshold
+    overlap = mask_iou_matrix(inside) if nms_on == "mask" else box_iou_matrix(mask_boxes(inside))
+    pool = pool.rows(suppress(overlap, pool.score, nms_thresh))
+    full = [_full_size(sam2, pool, i, features.hw, mask_threshold) for i in range(len(pool.score))]
+    largest = max_area_fraction * height * width
+    return [p for p in full if p is not None and min_area <= p.mask.area <= largest]
+
+
+def point_grid(per_side: int) -> NDArray[np.float64]:
+    """Centres of a grid of ``per_side`` squared cells: float (P, 2), ``(x, y)`` in [0, 1]."""
+    ticks = (np.arange(per_side) + 0.5) / per_side
+    xs, ys = np.meshgrid(ticks, ticks)
+    return np.stack([xs.ravel(), ys.ravel()], axis=1)
+
+
+_FIELDS = ("logits", "score", "stability", "point")
+_MASK_RANGE = {"all": slice(0, 4), "several": slice(1, 4), "single": slice(0, 1)}
+
+
+def _decode(sam2: Sam2, features: ImageFeatures, points: Tensor, answers: Answers) -> _Candidates:
+    """Every wanted mask for every point; stability is not yet known and holds zeros."""
+    labels = torch.ones(len(points), 1, dtype=torch.int32, device=points.device)
+    embedding = network.without_memory(sam2.model, features)
+    decoded = network.decode(sam2.model, features, embedding, points=points[:, None], labels=labels)
+    wanted = _MASK_RANGE[answers]
+    logits = decoded.logits[:, wanted]
+    score = decoded.iou[:, wanted].flatten().float()
+    return _Candidates(
+        logits.flatten(0, 1), score, torch.zeros_like(score), points.repeat_interleave(logits.shape[1], dim=0)
+    )
+
+
+def _holds(inside: Tensor, points: Tensor) -> Tensor:
+    """Whether each mask (N, h, h) holds its point (N, 2), given in the square input: bool (N,)."""
+    cell = (points / 4).long().clamp(0, inside.shape[-1] - 1)
+    return inside[torch.arange(len(inside), device=inside.device), cell[:, 1], cell[:, 0]]
+
+
+def _full_size(
+    sam2: Sam2, pool: _Candidates, slot: int, hw: tuple[int, int], threshold: float
+) -> Proposal | None:
+    """A candidate in source pixels, or None when nothing is left of it."""
+    mask = Mask.from_array(upsample(pool.logits[slot], hw) > threshold)
+    if mask.box is None:
+        return None
+    x, y = (pool.point[slot] / sam2.resolution).tolist()
+    return Proposal(
+        mask=mask,
+        box=mask.box,
+        score=float(pool.score[slot]),
+        stability=float(pool.stability[slot]),
+        point=(x * hw[1], y * hw[0]),
+    )
