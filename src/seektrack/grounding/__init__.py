@@ -9,7 +9,7 @@ from seektrack.grounding.ground import (
     ground_proposals,
 )
 from seektrack.grounding.prompts import PROMPT_KINDS, PromptKind, make_prompt, to_prompts
-from seektrack.grounding.scoring import TextScorer, softmax_confidence
+from seektrack.grounding.scoring import TextScorer
 from seektrack.grounding.target import Motion, Target, counter_texts, parse_target
 
 __all__ = [
@@ -27,6 +27,5 @@ __all__ = [
     "ground_proposals",
     "make_prompt",
     "parse_target",
-    "softmax_confidence",
     "to_prompts",
 ]

@@ -11,14 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.encoders import Encoder, contrast_texts, embed_queries, embed_query
-from seektrack.encoders.prompts import words_of
 from seektrack.geometry import BoolMask, Box, crop_square
-from seektrack.grounding.target import Target, counter_texts, parse_target, singular
+from seektrack.grounding.target import Target, counter_texts, parse_target
+from seektrack.retrieval.confidence import ConfidenceSettings, competitors, query_probability
 
 Image = NDArray[np.uint8]
-
-DUPLICATE_COSINE = 0.97
-_FILLER = frozenset({"a", "an", "the", "of", "photo", "picture", "object"})
 
 
 class TextScorer:
@@ -27,6 +24,7 @@ class TextScorer:
     Args:
         encoder: Embeds texts and crops.
         target: What is asked for.
+        settings: How cosines become beliefs.
 
     Attributes:
         target: What is asked for, taken apart.
@@ -34,57 +32,28 @@ class TextScorer:
         contrast: Unit embeddings of what competes with it, float32 (C, D).
     """
 
-    def __init__(self, encoder: Encoder, target: Target | str) -> None:
+    def __init__(
+        self, encoder: Encoder, target: Target | str, *, settings: ConfidenceSettings | None = None
+    ) -> None:
         self.encoder = encoder
         self.target = parse_target(target) if isinstance(target, str) else target
-        self.query = embed_query(encoder, self.target.clip_text)
-        texts = [*contrast_texts(encoder), *counter_texts(self.target)]
-        texts = [t for t in dict.fromkeys(texts) if competes(self.target.clip_text, t)]
+        self.settings = settings or ConfidenceSettings()
+        text = self.target.clip_text
+        self.query = embed_query(encoder, text)
+        texts = list(dict.fromkeys([*contrast_texts(encoder), *counter_texts(self.target)]))
         embedded = embed_queries(encoder, texts)
-        self.contrast = embedded[embedded @ self.query <= DUPLICATE_COSINE]
+        rivals = competitors(text, self.query, texts, embedded, max_cosine=self.settings.max_cosine)
+        self.contrast = embedded[rivals]
 
     def confidence(self, embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
         """Belief in [0, 1] that each embedding (N, D) of unit length shows the target: (N,)."""
-        return softmax_confidence(embeddings, self.query, self.contrast, scale=self.encoder.logit_scale)
-
-
-def softmax_confidence(
-    embeddings: NDArray[np.floating],
-    query: NDArray[np.floating],
-    contrast: NDArray[np.floating],
-    *,
-    scale: float,
-) -> NDArray[np.float64]:
-    """Share of the query in the softmax over it and its contrasts, for each image embedding.
-
-    Args:
-        embeddings: (N, D) unit vectors.
-        query: (D,) unit vector.
-        contrast: (C, D) unit vectors.
-        scale: Factor from cosines to logits.
-
-    Returns:
-        float64 (N,) in [0, 1].
-    """
-    embeddings = np.asarray(embeddings, dtype=np.float64).reshape(-1, query.shape[0])
-    logits = scale * embeddings @ np.vstack([query[None], contrast]).astype(np.float64).T
-    logits -= logits.max(axis=1, keepdims=True)
-    weights = np.exp(logits)
-    return np.asarray(weights[:, 0] / weights.sum(axis=1), dtype=np.float64)
-
-
-def competes(query: str, text: str) -> bool:
-    """Whether a contrast text says something else than the query.
-
-    A text that only says more (``a red car`` to the query ``a car``) or less (``a photo of a car`` to ``a red
-    car``) is no rival: its picture may well be the answer.
-    """
-    asked, other = _content(query), _content(text)
-    return not other or not (asked <= other or other <= asked)
-
-
-def _content(text: str) -> frozenset[str]:
-    return frozenset(singular(w) for w in words_of(text)) - _FILLER
+        return query_probability(
+            embeddings,
+            self.query,
+            self.contrast,
+            logit_scale=self.encoder.logit_scale,
+            temperature=self.settings.temperature,
+        )
 
 
 def object_crop(image: Image, box: Box, size: int, *, margin: float) -> Image:

@@ -17,11 +17,10 @@ from seektrack.grounding import (
     embed_objects,
     ground_proposals,
     make_prompt,
-    softmax_confidence,
     to_prompts,
 )
 from seektrack.grounding.prompts import innermost_point
-from seektrack.grounding.scoring import competes, masked_crop
+from seektrack.grounding.scoring import masked_crop
 from seektrack.types import Mask
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 160, 40), "blue": (40, 60, 210), "grey": (128, 128, 128)}
@@ -150,29 +149,16 @@ def test_duplicates_keep_the_best():
     assert distinct([worse, good]) == [good]
 
 
-def test_confidence_is_the_share_in_a_softmax():
-    query, contrast = np.array([1.0, 0.0]), np.array([[0.0, 1.0], [-1.0, 0.0]])
-    image = np.array([[0.6, 0.8]])
-    logits = np.array([0.6, 0.8, -0.6]) * 10
-    expected = np.exp(logits[0]) / np.exp(logits).sum()
-    assert softmax_confidence(image, query, contrast, scale=10) == pytest.approx([expected])
-    assert softmax_confidence(np.zeros((0, 2)), query, contrast, scale=10).shape == (0,)
-    assert softmax_confidence(image, query, np.zeros((0, 2)), scale=1e4) == pytest.approx([1.0])
-
-
-@pytest.mark.parametrize(
-    ("query", "text", "rival"),
-    [
-        ("a car", "a red car", False),
-        ("a red car", "a photo of a car", False),
-        ("a red car", "a blue car", True),
-        ("a red car", "a red bus", True),
-        ("cars", "a photo of a car", False),
-        ("a car", "a photo", True),
-    ],
-)
-def test_more_or_less_said_of_the_same_is_no_rival(query, text, rival):
-    assert competes(query, text) is rival
+def test_a_colour_asked_for_has_to_beat_the_other_colours():
+    """The encoder's own contrast texts name no colour; those of the target do."""
+    encoder = ColourEncoder()
+    scorer = TextScorer(encoder, "a red thing")
+    red, blue = encoder.embed_texts(["red", "blue"])
+    sure, unsure = scorer.confidence(np.stack([red, blue]))
+    assert sure > 0.9 and unsure < 0.05
+    logits = encoder.logit_scale * np.stack([scorer.query, *scorer.contrast]) @ red
+    assert sure == pytest.approx(np.exp(logits[0]) / np.exp(logits).sum(), rel=1e-4)
+    assert scorer.confidence(np.zeros((0, 4))).shape == (0,)
 
 
 def test_prompts_carry_what_their_kind_says():
