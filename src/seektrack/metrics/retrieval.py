@@ -10,8 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from seektrack.errors import InputError
+
+Query = TypeVar("Query", bound=Hashable)
+Item = TypeVar("Item", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def reciprocal_rank(relevance: Sequence[bool]) -> float:
     return next((1 / rank for rank, is_relevant in enumerate(relevance, start=1) if is_relevant), 0.0)
 
 
-def rank_items(scores: Mapping[Hashable, float]) -> list[Hashable]:
+def rank_items(scores: Mapping[Item, float]) -> list[Item]:
     """Items by falling score; ties by the items' text, so that a result never hangs on insertion order.
 
     Raises:
@@ -98,8 +102,8 @@ def rank_items(scores: Mapping[Hashable, float]) -> list[Hashable]:
 
 
 def evaluate(
-    scores: Mapping[Hashable, Mapping[Hashable, float]],
-    relevant: Mapping[Hashable, Collection[Hashable]],
+    scores: Mapping[Query, Mapping[Item, float]],
+    relevant: Mapping[Query, Collection[Item]],
     *,
     ks: Sequence[int] = (1, 5, 10),
 ) -> RetrievalScores:
