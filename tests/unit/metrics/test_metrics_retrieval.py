@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seektrack.errors import InputError
@@ -18,6 +18,7 @@ queries = st.dictionaries(
 
 
 @given(queries, st.integers(1, 20))
+@settings(max_examples=60, deadline=None)
 def test_evaluate_equals_the_textbook_on_any_scores(drawn, k):
     """Recomputed by sets of "items ranked no lower", without walking a list."""
     scores = {q: s for q, (s, _) in drawn.items()}
