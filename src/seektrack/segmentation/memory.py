@@ -1,7 +1,7 @@
 """What is remembered of each object: its prompted frames and a short ring of the frames just passed.
 
-Positions count the frames the session stepped, along the video: going forward adds one, going backward takes
-one away, so a video sampled at every tenth frame has the same memory as one stepped frame by frame.
+Positions count the frames the session stepped, from the index of the first: going forward adds one, going
+backward takes one away, so a video sampled at every tenth frame is remembered like one that was not.
 """
 
 from __future__ import annotations
@@ -127,7 +127,8 @@ class ObjectMemory:
         self.pointers.clear()
 
     def recall(self, position: int, direction: int) -> Recall:
-        """What to read at a position when moving in a direction (1 or -1)."""
+        """What to read at a position when moving in a direction, 1 or -1; 0, unknown yet, counts as 1."""
+        direction = direction or 1
         settings = self.settings
         chosen, others = self._select(position)
         passed = dict(self.memories)
@@ -173,7 +174,7 @@ class Timeline:
     Attributes:
         frame_index: The latest frame, or None before the first.
         position: Its position.
-        direction: 1 forward, -1 backward, 0 before the second frame.
+        direction: 1 forward, -1 backward, 0 while unknown.
         stride: Mean distance in frames between steps of the present run.
     """
 
@@ -189,6 +190,7 @@ class Timeline:
         After a turn the position follows from the nearest prompted frame.
         """
         if self.frame_index is None:
+            self.position = frame_index
             self.run_start = (frame_index, self.position)
         elif frame_index != self.frame_index:
             sign = 1 if frame_index > self.frame_index else -1

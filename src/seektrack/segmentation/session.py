@@ -39,6 +39,7 @@ class VideoSession:
         total_frames: Length of the video, where answers on a video shorter than the pointer memory must equal
             the reference's, which scales time codes to it.
         memory_dtype: What memories are stored in; bfloat16 is what the reference does.
+        direction: 1 or -1, where frames are conditioned ahead of the first step; the steps tell otherwise.
 
     Raises:
         InputError: A size or count is not positive.
@@ -53,6 +54,7 @@ class VideoSession:
         max_conditioning: int = 8,
         total_frames: int | None = None,
         memory_dtype: torch.dtype = torch.bfloat16,
+        direction: int = 0,
     ) -> None:
         if max_objects_per_batch < 1 or max_conditioning < 1:
             raise InputError(
@@ -73,7 +75,7 @@ class VideoSession:
             max_conditioning=max_conditioning,
             select_conditioning=int(config.max_cond_frame_num),
         )
-        self.timeline = Timeline()
+        self.timeline = Timeline(direction=direction)
         self.objects: dict[int, ObjectMemory] = {}
         self.pending: dict[int, dict[int, Prompt]] = defaultdict(dict)
         self.latest: dict[int, Row] = {}
@@ -127,13 +129,7 @@ class VideoSession:
             InputError: The picture's size is not that of the frames before it, or the index is negative.
             PromptError: A prompt for this frame does not fit the picture; it is dropped, the rest stays.
         """
-        if frame_index < 0:
-            raise InputError(f"frame_index counts from 0, got {frame_index}")
-        features = image if isinstance(image, ImageFeatures) else self.sam2.encode(image)
-        if self.hw is not None and features.hw != tuple(self.hw):
-            raise InputError(f"frame {frame_index} is {features.hw}, the session's frames are {self.hw}")
-        prompts = self._take_prompts(frame_index, features.hw)
-        self.hw = features.hw
+        features, prompts = self._look(image, frame_index)
         again = frame_index == self.timeline.frame_index
         if self.timeline.advance(frame_index, [c for o in self.objects.values() for c in o.conditioning]):
             for memory in self.objects.values():
@@ -146,19 +142,34 @@ class VideoSession:
                 rows[obj_id] = known
             else:
                 jobs.append(self._job(obj_id, prompts.get(obj_id)))
-        for batch in self._batches(jobs):
-            answers = answer(
-                self.sam2,
-                features,
-                batch,
-                n_pointers=self.settings.n_pointers,
-                memory_dtype=self.memory_dtype,
-            )
-            for job, row in zip(batch, answers, strict=True):
-                rows[job.obj_id] = row
-                self._keep(job, row)
+        for job, row in self._run(features, jobs):
+            rows[job.obj_id] = row
+            self._keep(job, row)
         self.latest = {obj_id: rows[obj_id] for obj_id in self.objects}
-        return self._answer(frame_index)
+        return self._answer(frame_index, self.latest)
+
+    @torch.inference_mode()
+    def condition(self, image: NDArray[np.uint8] | ImageFeatures, frame_index: int) -> FrameMasks:
+        """Answer a frame's prompts before the first step, so that steps on either side of it know of them.
+
+        For consecutive frames: positions are taken to be frame indices.
+
+        Returns:
+            The answer for the objects prompted on that frame.
+
+        Raises:
+            InputError: Steps were taken already, or the picture does not fit.
+            PromptError: A prompt for this frame does not fit the picture; it is dropped, the rest stays.
+        """
+        if self.timeline.frame_index is not None:
+            raise InputError("frames are conditioned before the first step", hint="step the frame instead")
+        features, prompts = self._look(image, frame_index)
+        rows = {}
+        for job, row in self._run(features, [self._job(o, p) for o, p in prompts.items()]):
+            memory = self.objects.setdefault(job.obj_id, ObjectMemory(self.settings))
+            memory.condition(frame_index, frame_index, row)
+            rows[job.obj_id] = row
+        return self._answer(frame_index, {obj_id: rows[obj_id] for obj_id in prompts})
 
     def save(self, path: str | Path) -> None:
         """Write the whole session to one file, from which ``load`` continues with identical masks.
@@ -182,8 +193,32 @@ class VideoSession:
 
         return load_session(path, sam2)
 
+    def _look(
+        self, image: NDArray[np.uint8] | ImageFeatures, frame_index: int
+    ) -> tuple[ImageFeatures, dict[int, Prompt]]:
+        """Features of a frame, and the prompts that waited for it, checked against its size."""
+        if frame_index < 0:
+            raise InputError(f"frame_index counts from 0, got {frame_index}")
+        features = image if isinstance(image, ImageFeatures) else self.sam2.encode(image)
+        if self.hw is not None and features.hw != tuple(self.hw):
+            raise InputError(f"frame {frame_index} is {features.hw}, the session's frames are {self.hw}")
+        prompts = self._take_prompts(frame_index, features.hw)
+        self.hw = features.hw
+        return features, prompts
+
+    def _run(self, features: ImageFeatures, jobs: Sequence[Job]) -> Iterator[tuple[Job, Row]]:
+        """Answers to jobs, computed in batches."""
+        for batch in self._batches(jobs):
+            answers = answer(
+                self.sam2,
+                features,
+                batch,
+                n_pointers=self.settings.n_pointers,
+                memory_dtype=self.memory_dtype,
+            )
+            yield from zip(batch, answers, strict=True)
+
     def _take_prompts(self, frame_index: int, hw: tuple[int, int]) -> dict[int, Prompt]:
-        """Prompts waiting for a frame, checked against its size."""
         prompts = self.pending.get(frame_index, {})
         for obj_id in list(prompts):
             try:
@@ -229,8 +264,8 @@ class VideoSession:
         else:
             memory.track(position, row)
 
-    def _answer(self, frame_index: int) -> FrameMasks:
-        model, rows = self.sam2.model, list(self.latest.values())
+    def _answer(self, frame_index: int, answers: dict[int, Row]) -> FrameMasks:
+        model, rows = self.sam2.model, list(answers.values())
         side = self.sam2.resolution // 4
         empty = torch.zeros(0, device=self.sam2.device, dtype=self.sam2.dtype)
 
@@ -239,7 +274,7 @@ class VideoSession:
 
         return FrameMasks(
             frame_index=frame_index,
-            obj_ids=list(self.latest),
+            obj_ids=list(answers),
             logits=column((r.logits for r in rows), side, side),
             object_scores=column(r.score for r in rows).float().sigmoid(),
             iou_scores=column(r.iou for r in rows),
