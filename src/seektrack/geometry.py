@@ -138,9 +138,7 @@ def resize_mask(mask: BoolMask, hw: tuple[int, int]) -> BoolMask:
     return np.asarray(out, dtype=bool)
 
 
-def crop_square(
-    image: NDArray[np.uint8], box: Box, size: int, *, margin: float = 0.0
-) -> NDArray[np.uint8]:
+def crop_square(image: NDArray[np.uint8], box: Box, size: int, *, margin: float = 0.0) -> NDArray[np.uint8]:
     """Cut a square around a box and resize it; what lies outside the picture repeats its edge.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from seektrack.evaluation.footage import FPS, Footage, write_footage
+from seektrack.evaluation.footage import Footage, write_footage
 from seektrack.evaluation.measures import (
     SearchScores,
     TrackScores,
@@ -16,7 +16,15 @@ from seektrack.evaluation.measures import (
     track_scores,
     visible_sights,
 )
-from seektrack.outputs.report import Figure, FigureTable, MomentCard, QuerySection, ReportPage, TrackedVideo, write_report
+from seektrack.outputs.report import (
+    Figure,
+    FigureTable,
+    MomentCard,
+    QuerySection,
+    ReportPage,
+    TrackedVideo,
+    write_report,
+)
 from seektrack.pipeline import Library, SearchAndTrackResult, search_and_track, track_objects
 from seektrack.types import Moment
 from seektrack.video import open_video
@@ -51,7 +59,13 @@ class DemoResult:
 def demo_settings(n_frames: int) -> SceneSettings:
     """Street scenes as the demo shows them."""
     return SceneSettings(
-        height=256, width=256, n_frames=n_frames, actors=(1, 4), street_only=True, object_size=(14.0, 50.0), rough=0.35
+        height=256,
+        width=256,
+        n_frames=n_frames,
+        actors=(1, 4),
+        street_only=True,
+        object_size=(14.0, 50.0),
+        rough=0.35,
     )
 
 
@@ -99,7 +113,9 @@ def run_demo(out: str | Path, *, small: bool = False, progress: Progress | None 
         found = search_scores(library, footage, vocabulary()["labels"])
         sections, tracked = [], []
         for text in (*QUERIES, NOTHING):
-            results = search_and_track(library, text, top=2, out=out / "tracks" / _slug(text), progress=progress)
+            results = search_and_track(
+                library, text, top=2, out=out / "tracks" / _slug(text), progress=progress
+            )
             sections.append(_section(text, library.search(text, k=6), results))
             tracked += [_measured(text, result, footage) for result in results]
     figures = figures_of(found, tracked)
@@ -115,7 +131,7 @@ def run_demo(out: str | Path, *, small: bool = False, progress: Progress | None 
             ("Indexing", f"{report.seconds:.0f} s" if report.indexed else "reused"),
             ("Nothing to find", "said so" if silent else "missed"),
         ),
-        footer="Procedural footage, pocket models, one machine without a network. Every figure is measured on this run.",
+        footer="Procedural footage, pocket models, no network. Every figure is measured on this run.",
     )
     figures["nothing_found_for_absent"] = float(silent)
     path = write_report(out / "index.html", page)
@@ -228,8 +244,8 @@ def _section(text: str, moments: Sequence[Moment], results: Sequence[SearchAndTr
 
 def _search_table(found: SearchScores, scenes: int) -> FigureTable:
     about = (
-        f"All {found.answerable} things that show in the {scenes} videos, and {found.unanswerable} that do not,"
-        " asked for by name."
+        f"All {found.answerable} things that show in the {scenes} videos,"
+        f" and {found.unanswerable} that do not, asked for by name."
     )
     return FigureTable(
         "Search",
@@ -250,10 +266,12 @@ def _track_table(tracked: Sequence[TrackScores]) -> FigureTable:
         "Tracks",
         (
             Figure("IDF1", total.identity.idf1, "identities kept, at mask IoU 0.5"),
-            Figure("Mask IoU", total.mean_iou, "mean over matched objects, every frame that shows them"),
-            Figure("Objects found", total.matched / max(total.objects, 1), f"{total.matched} of {total.objects}"),
+            Figure("Mask IoU", total.mean_iou, "mean over matched objects and all their frames"),
+            Figure(
+                "Objects found", total.matched / max(total.objects, 1), f"{total.matched} of {total.objects}"
+            ),
         ),
-        f"{len(tracked)} videos tracked from text alone, against the world's exact masks. Frames at {FPS} per second.",
+        f"{len(tracked)} videos tracked from text alone, against the world's exact masks.",
     )
 
 

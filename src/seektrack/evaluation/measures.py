@@ -21,7 +21,10 @@ MIN_SIGHTS, MIN_VISIBILITY, MIN_AREA = 3, 0.4, 60
 
 def visible_sights(track: Track) -> int:
     """Frames on which a true object can fairly be asked for."""
-    return sum(o.score >= MIN_VISIBILITY and o.mask is not None and o.mask.area >= MIN_AREA for o in track.observations)
+    return sum(
+        o.score >= MIN_VISIBILITY and o.mask is not None and o.mask.area >= MIN_AREA
+        for o in track.observations
+    )
 
 
 def answers(footage: Sequence[Footage]) -> dict[str, set[str]]:
@@ -63,8 +66,8 @@ def search_scores(library: Library, footage: Sequence[Footage], labels: Sequence
     Args:
         library: It holds the footage.
         footage: With its truth.
-        labels: What to ask for; those never shown are the unanswerable queries, those shown too little are left
-            out.
+        labels: What to ask for; those never shown are the unanswerable queries, those shown too little are
+            left out.
     """
     truth, shown = answers(footage), glimpsed(footage)
     right, silent, alarms = [], [], []

@@ -80,8 +80,8 @@ class Library:
     ) -> IndexReport:
         """Bring videos into the library, or up to date.
 
-        An unchanged video is skipped, an interrupted one goes on where it stopped, and one that cannot be read
-        is reported while the rest goes on.
+        An unchanged video is skipped, an interrupted one goes on where it stopped, and one that cannot be
+        read is reported while the rest goes on.
 
         Args:
             paths: Video files, or folders searched for them.
@@ -103,7 +103,9 @@ class Library:
         listed = [paths] if isinstance(paths, (str, Path)) else list(paths)
         files = find_videos(listed)
         if not files:
-            raise VideoError(f"no videos under {', '.join(map(str, listed))}", hint="name video files or folders")
+            raise VideoError(
+                f"no videos under {', '.join(map(str, listed))}", hint="name video files or folders"
+            )
         store = self._open_to_write(reindex=reindex)
         indexed = skipped = frames = 0
         failed: list[tuple[str, SeekTrackError]] = []

@@ -21,7 +21,8 @@ def parse_model(model: str) -> tuple[str, str]:
     """Names of the CLIP and the SAM 2 a model name stands for.
 
     Args:
-        model: ``pocket``, ``base``, ``large`` or ``multilingual``; ``CLIP+SAM2``, each a name, a folder or a hub
+        model: ``pocket``, ``base``, ``large`` or ``multilingual``; ``CLIP+SAM2``, each a name, a folder or a
+            hub
             id; a folder holding ``clip/`` and ``sam2/``; or one folder or hub id of either kind, the other
             being the pocket one.
 
@@ -30,7 +31,9 @@ def parse_model(model: str) -> tuple[str, str]:
     """
     name = model.strip()
     if not name:
-        raise ModelError("the model name is empty", hint=f"use one of {', '.join(BUILT_IN)}, a folder or a hub id")
+        raise ModelError(
+            "the model name is empty", hint=f"use one of {', '.join(BUILT_IN)}, a folder or a hub id"
+        )
     if name in _SEGMENTERS:
         return name, _SEGMENTERS[name]
     folder = Path(name).expanduser()

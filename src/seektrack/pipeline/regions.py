@@ -1,4 +1,4 @@
-"""What is embedded of a frame beside the whole: proposed objects, or tiles, so that small things are found."""
+"""What is embedded of a frame beside the whole: proposed objects or tiles, so small things are found."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def embed_frames(
         margin = settings.margin if kind == "object" else 0.0
         vectors = embed_objects(encoder, frame.image, boxes, [None] * len(boxes), margin=margin)
         rows += [
-            FrameRow(frame.index, frame.timestamp, v, box, kind) for v, box in zip(vectors, boxes, strict=True)
+            FrameRow(frame.index, frame.timestamp, v, box, kind)
+            for v, box in zip(vectors, boxes, strict=True)
         ]
     return rows
 

@@ -1,8 +1,9 @@
 """The procedural world: street-like clips whose every pixel, identity and motion is known.
 
 It trains the pocket models, fills the demo and disagrees with the tracker in tests. A scene is sampled
-from a seed (:func:`sample_scene`), rendered (:func:`render`) and its truth told in seektrack's own nouns (:func:`truth`). Equal seeds give equal pixels; :mod:`seektrack.world.seeds` keeps the
-seeds of training, validation, tests and the demo apart.
+from a seed (:func:`sample_scene`), rendered (:func:`render`) and its truth told in seektrack's own nouns
+(:func:`truth`). Equal seeds give equal pixels; :mod:`seektrack.world.seeds` keeps the seeds of training,
+validation, benchmarks, tests and the demo apart.
 """
 
 from seektrack.world.captions import actor_caption, frame_caption, vocabulary

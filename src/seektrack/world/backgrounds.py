@@ -78,7 +78,9 @@ def _waves(rng: np.random.Generator, h: int, w: int, k: float) -> Image:
     return np.asarray(palette[0] * (1 - t) + palette[1] * t, dtype=np.float32)
 
 
-def background(rng: np.random.Generator, h: int, w: int, *, scale: float, street_only: bool = False) -> NDArray[np.uint8]:
+def background(
+    rng: np.random.Generator, h: int, w: int, *, scale: float, street_only: bool = False
+) -> NDArray[np.uint8]:
     """A background picture, uint8 (h, w, 3); ``scale`` is the clip's size over 256."""
     kinds = (_street, _street, _street, _patchwork, _gradient, _waves)
     draw = _street if street_only else kinds[rng.integers(len(kinds))]

@@ -61,7 +61,11 @@ class _Painter:
         self.margin = scene.margin
         self.rng = np.random.default_rng((scene.seed, 1))
         self.backdrop = background(
-            self.rng, self.h + 2 * self.margin, self.w + 2 * self.margin, scale=s.scale, street_only=s.street_only
+            self.rng,
+            self.h + 2 * self.margin,
+            self.w + 2 * self.margin,
+            scale=s.scale,
+            street_only=s.street_only,
         )
         grain = self.rng.normal(0, scene.noise, (self.h + 32, self.w + 32, 1))
         self.grain = np.round(np.repeat(grain, 3, axis=2)).astype(np.int16)
@@ -78,7 +82,8 @@ class _Painter:
         shift_x = self.w / 2 - zoom * (self.w / 2 + self.margin + scene.camera[t, 0])
         shift_y = self.h / 2 - zoom * (self.h / 2 + self.margin + scene.camera[t, 1])
         warp = np.array([[zoom, 0, shift_x], [0, zoom, shift_y]], dtype=np.float32)
-        picture = cv2.warpAffine(self.backdrop, warp, (self.w, self.h), borderMode=cv2.BORDER_REFLECT)
+        moved = cv2.warpAffine(self.backdrop, warp, (self.w, self.h), borderMode=cv2.BORDER_REFLECT)
+        picture = np.asarray(moved, dtype=np.uint8)
         ids = np.zeros((self.h, self.w), np.uint8)
         full = np.zeros(len(scene.actors), np.int64)
         for layer in self.layers:
@@ -115,7 +120,9 @@ class _Painter:
         spread = np.diag([a.facing * a.stretch, 1.0])
         transform = np.array([[cos, -sin], [sin, cos]]) @ spread * size
         fill = tones(a.rgb)
-        parts = [(role, polygon @ transform.T + (cx, cy)) for role, polygon in a.draw(a.phase + a.phase_step * t)]
+        parts = [
+            (role, polygon @ transform.T + (cx, cy)) for role, polygon in a.draw(a.phase + a.phase_step * t)
+        ]
         for role, polygon in parts:
             points = _fixed_point(polygon)
             cv2.fillPoly(picture, points, fill[role], cv2.LINE_AA, _SUBPIXEL_BITS)
@@ -137,9 +144,9 @@ class _Painter:
         """Exposure, blur and sensor noise."""
         scene = self.scene
         if scene.gain != 1.0:
-            picture = cv2.convertScaleAbs(picture, alpha=scene.gain)
+            picture = np.asarray(cv2.convertScaleAbs(picture, alpha=scene.gain), dtype=np.uint8)
         if scene.blur:
-            picture = cv2.GaussianBlur(picture, (0, 0), scene.blur)
+            picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), scene.blur), dtype=np.uint8)
         dy, dx = (int(v) for v in self.rng.integers(0, 32, 2))
         grain = self.grain[dy : dy + self.h, dx : dx + self.w]
         return np.asarray(cv2.add(picture, grain, dtype=cv2.CV_8U), dtype=np.uint8)

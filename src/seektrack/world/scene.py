@@ -55,7 +55,8 @@ class SceneSettings:
     def __post_init__(self) -> None:
         if min(self.height, self.width) < 64 or self.n_frames < 1:
             raise InputError(
-                f"a scene needs at least 64x64 pixels and one frame, got {self.width}x{self.height}, {self.n_frames}",
+                "a scene needs at least 64x64 pixels and one frame,"
+                f" got {self.width}x{self.height} and {self.n_frames}",
                 hint="pass height, width >= 64 and n_frames >= 1",
             )
         for category, colour in self.cast:
@@ -152,7 +153,7 @@ class Scene:
 def _smooth(points: list[tuple[float, float]], t: Floats) -> Floats:
     """Piecewise-linear path through (frame, position) points."""
     frames, values = zip(*points, strict=True)
-    return np.interp(t, frames, values)
+    return np.asarray(np.interp(t, frames, values), dtype=np.float64)
 
 
 def _path(rng: np.random.Generator, s: SceneSettings, reach: float, facing: int) -> tuple[Floats, str]:
@@ -201,10 +202,12 @@ def _texture(rng: np.random.Generator) -> NDArray[np.float32]:
     elif kind == 4:
         coarse = rng.normal(0, strength, (8, 8))
         out = out + np.kron(coarse, np.ones((8, 8)))
-    return out.astype(np.float32)
+    return np.asarray(out, dtype=np.float32)
 
 
-def _actor(rng: np.random.Generator, s: SceneSettings, obj_id: int, category: str | None, colour: str | None) -> Actor:
+def _actor(
+    rng: np.random.Generator, s: SceneSettings, obj_id: int, category: str | None, colour: str | None
+) -> Actor:
     n, k = s.n_frames, s.scale
     draw = CATEGORIES[category] if category is not None else random_thing(rng)
     base = np.array(COLOURS[colour] if colour is not None else rng.uniform(20, 245, 3), dtype=np.float64)

@@ -26,6 +26,8 @@ def seeds(split: Split, count: int, *, start: int = 0) -> range:
         InputError: The range would leave the split.
     """
     if count < 0 or start < 0 or start + count > _SPAN:
-        raise InputError(f"seeds {start}..{start + count} leave the split", hint=f"each split has {_SPAN} seeds")
+        raise InputError(
+            f"seeds {start}..{start + count} leave the split", hint=f"each split has {_SPAN} seeds"
+        )
     first = split.value * _SPAN + start
     return range(first, first + count)

@@ -70,7 +70,9 @@ def _truck(phase: float) -> list[Part]:
 
 
 def _bus(phase: float) -> list[Part]:
-    windows: list[Part] = [("W", _rect(x, -0.65, x + 0.5, -0.1)) for x in (-1.8, -1.15, -0.5, 0.15, 0.8, 1.42)]
+    windows: list[Part] = [
+        ("W", _rect(x, -0.65, x + 0.5, -0.1)) for x in (-1.8, -1.15, -0.5, 0.15, 0.8, 1.42)
+    ]
     return [
         ("B", _poly(-2.0, -0.8, -1.9, -0.9, 1.9, -0.9, 2.0, -0.75, 2.05, 0.6, -2.05, 0.6)),
         ("D", _rect(-2.03, 0.15, 2.03, 0.3)),
@@ -239,11 +241,16 @@ def random_thing(rng: np.random.Generator) -> Callable[[float], list[Part]]:
     amps, phases = rng.uniform(0, 0.22, 3), rng.uniform(0, 2 * np.pi, 3)
     aspect = float(rng.uniform(0.5, 1.0))
     spiky = rng.random() < 0.3
-    marks = [(str(rng.choice(list("DLKGWYO"))), rng.uniform(-0.4, 0.4, 2), rng.uniform(0.08, 0.35, 2)) for _ in range(rng.integers(0, 4))]
+    marks = [
+        (str(rng.choice(list("DLKGWYO"))), rng.uniform(-0.4, 0.4, 2), rng.uniform(0.08, 0.35, 2))
+        for _ in range(rng.integers(0, 4))
+    ]
 
     def draw(phase: float) -> list[Part]:
         wobble = 0.25 * math.sin(phase * 0.5)
-        radius = 0.85 + sum(a * np.sin(o * angle + p + wobble) for o, a, p in zip(orders, amps, phases, strict=True))
+        radius = 0.85 + sum(
+            a * np.sin(o * angle + p + wobble) for o, a, p in zip(orders, amps, phases, strict=True)
+        )
         outline = np.stack([radius * np.cos(angle), aspect * radius * np.sin(angle)], axis=1)
         if spiky:
             outline = outline[::4]

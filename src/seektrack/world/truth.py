@@ -1,4 +1,4 @@
-"""The truth about a scene as seektrack's own nouns, so that it can be written, drawn and compared like a result."""
+"""The truth about a scene in seektrack's own nouns, to be written, drawn and compared like a result."""
 
 from __future__ import annotations
 
@@ -59,7 +59,9 @@ class TruthRecorder:
         return Tracks(self.info, "", tracks, dict(self._times))
 
 
-def truth(scene: Scene, ids: Iterable[NDArray[np.uint8]], full_area: NDArray[np.int64], *, fps: Fraction) -> Tracks:
+def truth(
+    scene: Scene, ids: Iterable[NDArray[np.uint8]], full_area: NDArray[np.int64], *, fps: Fraction
+) -> Tracks:
     """Ground truth of a rendered scene.
 
     Args:

@@ -36,7 +36,9 @@ def test_a_training_cut_short_goes_on_to_the_same_weights(tmp_path):
     while cut.state.stage < len(smoke_recipe().stages):
         cut = Sam2Trainer(smoke_recipe(), tmp_path / "cut", workers=0)
         cut.run(max_minutes=0)
-    for (name, a), b in zip(whole.average.state_dict().items(), cut.average.state_dict().values(), strict=True):
+    for (name, a), b in zip(
+        whole.average.state_dict().items(), cut.average.state_dict().values(), strict=True
+    ):
         assert torch.equal(a, b), name
 
 
@@ -54,7 +56,12 @@ def test_the_right_mask_costs_less_than_a_wrong_one_and_a_neighbour_more_than_ba
 
     def cost(mask: torch.Tensor) -> float:
         small = torch.nn.functional.interpolate(mask[:, None], size=(16, 16), mode="area")
-        decoded = network.Decoded((small * 20 - 10).expand(1, 4, -1, -1), torch.ones(1, 4), torch.zeros(1, 4, 8), torch.full((1, 1), 9.0))
+        decoded = network.Decoded(
+            (small * 20 - 10).expand(1, 4, -1, -1),
+            torch.ones(1, 4),
+            torch.zeros(1, 4, 8),
+            torch.full((1, 1), 9.0),
+        )
         return float(mask_loss(decoded, target, others, torch.tensor([True]), LossWeights(iou=0))[0])
 
     beside = torch.zeros(1, 64, 64)
@@ -81,7 +88,12 @@ def test_prompts_lie_on_the_object():
         assert mask[int(point[1]), int(point[0])] and labels == [1]
         (a, b), labels = sample_prompt(rng, mask, BOX)
         assert labels == [2, 3]
-        assert abs(a[0] - 40) <= 3.1 and abs(b[0] - 60) <= 3.1 and abs(a[1] - 20) <= 1.6 and abs(b[1] - 30) <= 1.6
+        assert (
+            abs(a[0] - 40) <= 3.1
+            and abs(b[0] - 60) <= 3.1
+            and abs(a[1] - 20) <= 1.6
+            and abs(b[1] - 30) <= 1.6
+        )
 
 
 def test_a_batch_holds_each_object_apart_from_the_others():

@@ -47,7 +47,13 @@ def test_pixels_of_an_object_have_its_colour():
     right = 0
     for i, colour in enumerate(names):
         settings = SceneSettings(
-            n_frames=1, cast=(("ball", colour),), actors=(0, 0), occluders=0, texture=0, rough=0, object_size=(40, 50)
+            n_frames=1,
+            cast=(("ball", colour),),
+            actors=(0, 0),
+            occluders=0,
+            texture=0,
+            rough=0,
+            object_size=(40, 50),
         )
         clip = render(sample_scene(SEEDS[i], settings))
         inside = clip.frames[0][clip.ids[0] == 1]

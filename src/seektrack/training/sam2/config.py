@@ -1,7 +1,7 @@
 """The pocket SAM 2: an ordinary ``Sam2VideoModel`` small enough for one core, and how it starts.
 
-The stock initialisation, N(0, 0.02) everywhere, does not move a network this narrow: logits stay near zero for
-hundreds of steps. What made it learn, measured on the prototype, is in :func:`initialise`.
+The stock initialisation, N(0, 0.02) everywhere, does not move a network this narrow: logits stay near zero
+for hundreds of steps. What made it learn, measured on the prototype, is in :func:`initialise`.
 """
 
 from __future__ import annotations
@@ -66,7 +66,12 @@ def pocket_config(size: PocketSize) -> Sam2VideoConfig:
     }
     return Sam2VideoConfig(
         vision_config=vision,
-        prompt_encoder_config={"hidden_size": width, "image_size": side, "patch_size": 16, "mask_input_channels": 16},
+        prompt_encoder_config={
+            "hidden_size": width,
+            "image_size": side,
+            "patch_size": 16,
+            "mask_input_channels": 16,
+        },
         mask_decoder_config={
             "hidden_size": width,
             "mlp_dim": 2 * width,
@@ -101,10 +106,11 @@ def pocket_config(size: PocketSize) -> Sam2VideoConfig:
 def initialise(model: Sam2VideoModel) -> None:
     """Start weights from which a narrow SAM 2 learns.
 
-    Xavier and Kaiming in place of N(0, 0.02); token embeddings N(0, 1) as in the original SAM, so that prompts
+    Xavier and Kaiming in place of N(0, 0.02); token embeddings N(0, 1) as in the original SAM, so that
+    prompts
     look different from each other; the neck scaled down so that positions are not drowned; the decoder's
-    cross-attention with keys equal to queries, a similarity kernel on the shared position code; the two copies
-    of the random position code made equal.
+    cross-attention with keys equal to queries, a similarity kernel on the shared position code; the two
+    copies of the random position code made equal.
     """
     shared = model.shared_image_embedding.positional_embedding
     model.prompt_encoder.shared_embedding.positional_embedding.copy_(shared)

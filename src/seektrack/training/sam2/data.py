@@ -85,7 +85,7 @@ def normalise(frames: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
 def augment(
     rng: np.random.Generator, frames: NDArray[np.uint8], ids: NDArray[np.uint8]
 ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Flip in space and time, permute and invert channels, change exposure: colour means nothing to a mask."""
+    """Flip in space and time, permute and invert channels, change exposure: a mask has no colour."""
     if rng.random() < 0.5:
         frames, ids = frames[::-1], ids[::-1]
     if rng.random() < 0.5:
@@ -107,11 +107,16 @@ def make_batch(
     per_clip: int,
     min_area: int,
 ) -> Batch | None:
-    """Augment clips and pick up to ``per_clip`` objects of each that show ``min_area`` pixels on its first frame.
+    """Augment clips and pick up to ``per_clip`` objects of each that show ``min_area`` pixels at first.
 
-    Without ``rng`` nothing is augmented and the first objects are taken. None when no clip has such an object.
+    Without ``rng`` nothing is augmented and the first objects are taken. None when no clip has such an
+    object.
     """
-    pixels, owner, masks, others, all_ids = [], [], [], [], []
+    pixels: list[Tensor] = []
+    owner: list[int] = []
+    masks: list[NDArray[np.bool_]] = []
+    others: list[NDArray[np.bool_]] = []
+    all_ids: list[NDArray[np.uint8]] = []
     for frames, ids in clips:
         picture, ids = augment(rng, frames, ids) if rng else (frames.astype(np.float32), ids)
         counts = np.bincount(ids[0].ravel())

@@ -54,7 +54,9 @@ def mask_loss(
     logits = F.interpolate(decoded.logits.float(), size=(side, side), mode="bilinear", align_corners=False)
     goal = _shrink(target, side).expand_as(logits)
     p = logits.sigmoid()
-    ce = F.binary_cross_entropy_with_logits(logits, goal, reduction="none") * (1 + weights.others * _shrink(others, side))
+    ce = F.binary_cross_entropy_with_logits(logits, goal, reduction="none") * (
+        1 + weights.others * _shrink(others, side)
+    )
     wrong = (1 - (p * goal + (1 - p) * (1 - goal))).square()
     focal = (ce * wrong).mean((2, 3))
     dice = 1 - (2 * (p * goal).sum((2, 3)) + 1) / (p.sum((2, 3)) + goal.sum((2, 3)) + 1)

@@ -42,8 +42,8 @@ class Sam2Recipe:
         losses: Weights of the terms.
         seed: Of weights, prompts and augmentation; scenes come from the training split in order.
         decay: Of the moving average of weights, which is what is saved.
-        bf16: Compute in bfloat16; 1.4 times the speed on a CPU that has it, with eager attention, as the fused
-            one's backward pass in bfloat16 costs more than it saves.
+        bf16: Compute in bfloat16; 1.4 times the speed on a CPU that has it. Attention is then the eager one:
+            the fused one's backward pass in bfloat16 costs more than it saves.
         validation: Held-out scenes a quick validation looks at; clips take less than half of them.
     """
 

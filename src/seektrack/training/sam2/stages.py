@@ -30,9 +30,7 @@ def next_batch(stage: Stage, clips: Clips, rng: np.random.Generator) -> Batch:
             return batch
 
 
-def _encode_with_dense(
-    model: Sam2VideoModel, head: nn.Module, batch: Batch
-) -> tuple[ImageFeatures, Tensor]:
+def _encode_with_dense(model: Sam2VideoModel, head: nn.Module, batch: Batch) -> tuple[ImageFeatures, Tensor]:
     """Image features, and the loss of the dense head on the finest map."""
     out = model.vision_encoder(batch.pixels, return_dict=True)
     fine, middle, top = out.fpn_hidden_states
@@ -112,7 +110,9 @@ def step_loss(
     return out.loss, float(out.iou[1:].mean())
 
 
-def trained_parameters(model: Sam2VideoModel, head: nn.Module, stage: Stage) -> list[tuple[str, nn.Parameter]]:
+def trained_parameters(
+    model: Sam2VideoModel, head: nn.Module, stage: Stage
+) -> list[tuple[str, nn.Parameter]]:
     """Named parameters a stage changes: the encoder, the decoder, or everything."""
     named = list(model.named_parameters())
     if stage.name == "dense":

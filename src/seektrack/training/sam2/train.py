@@ -63,8 +63,8 @@ def _learning_rate(stage: Stage, step: int) -> float:
 class Sam2Trainer:
     """Trains a pocket SAM 2 into a folder.
 
-    The folder gets ``model/`` (the averaged weights, an ordinary Hugging Face folder), ``checkpoint.pt`` to go
-    on from, ``recipe.json`` and ``curve.csv``.
+    The folder gets ``model/`` (the averaged weights, an ordinary Hugging Face folder), ``checkpoint.pt`` to
+    go on from, ``recipe.json`` and ``curve.csv``.
 
     Args:
         recipe: What to do.
@@ -108,7 +108,8 @@ class Sam2Trainer:
             return
         if note.read_text() != self._recipe_json():
             raise ModelError(
-                f"{self.out} holds a training of another recipe", hint="choose another --out, or remove the folder"
+                f"{self.out} holds a training of another recipe",
+                hint="choose another --out, or remove the folder",
             )
         saved = torch.load(self._checkpoint, weights_only=True)
         self.state = _State(**saved["state"])
@@ -160,7 +161,11 @@ class Sam2Trainer:
             yield np.asarray(frames), np.asarray(ids)
 
     def run(
-        self, *, max_minutes: float | None = None, save_every_s: float = 120.0, progress: Progress | None = None
+        self,
+        *,
+        max_minutes: float | None = None,
+        save_every_s: float = 120.0,
+        progress: Progress | None = None,
     ) -> dict[str, float]:
         """Train to the end of the recipe or for ``max_minutes``, whichever comes first.
 
@@ -220,9 +225,16 @@ class Sam2Trainer:
     ) -> dict[str, float]:
         figures: dict[str, float] = {}
         if stage.name in {"decoder", "image"}:
-            figures = validate(self.average, resolution=stage.resolution, scenes=self.recipe.validation, n_frames=1)
+            figures = validate(
+                self.average, resolution=stage.resolution, scenes=self.recipe.validation, n_frames=1
+            )
         elif stage.name == "clip":
-            figures = validate(self.average, resolution=stage.resolution, scenes=max(1, self.recipe.validation * 5 // 12), n_frames=8)
+            figures = validate(
+                self.average,
+                resolution=stage.resolution,
+                scenes=max(1, self.recipe.validation * 5 // 12),
+                n_frames=8,
+            )
         row: dict[str, Any] = {
             "stage": f"{self.state.stage}-{stage.name}",
             "step": self.state.step,

@@ -40,8 +40,8 @@ def first_answer(
 ) -> tuple[Decoded, Tensor]:
     """Decode the prompted frame; returns the answers and the token (B, C) the pointer is made from.
 
-    A mask prompt is decoded as the reference does it: no ``no_memory_embedding``, pointer from the best of the
-    multimask tokens.
+    A mask prompt is decoded as the reference does it: no ``no_memory_embedding``, pointer from the best of
+    the multimask tokens.
     """
     if kind == MASK:
         dense = model.mask_downsample(target[:, None])
@@ -112,7 +112,9 @@ def unroll(
         if forced or (t == 0 and kind == MASK):
             memory_mask = target[:, None]
         else:
-            full = F.interpolate(decoded.logits[:, :1], size=(side, side), mode="bilinear", align_corners=False)
+            full = F.interpolate(
+                decoded.logits[:, :1], size=(side, side), mode="bilinear", align_corners=False
+            )
             full = torch.where(appearing[:, None, None, None], full, network.NO_OBJECT_LOGIT)
             memory_mask = (full > 0).float() if t == 0 else full.sigmoid()
         memories.append(network.remember(model, features.top, memory_mask, appearing[:, None]))

@@ -55,4 +55,3 @@ def validate(model: Sam2VideoModel, *, resolution: int, scenes: int, n_frames: i
     if "there" in figures:
         figures["score_acc"] = round((figures.pop("there") + figures.pop("gone", 0.0)) / 2, 4)
     return figures
-
