@@ -21,7 +21,7 @@ from seektrack.segmentation import FrameMasks, Sam2, VideoSession
 from seektrack.training.sam2.config import PocketSize, pocket_config
 from seektrack.types import Mask, Prompt
 
-SIDE, N_FRAMES, HW = 128, 7, (90, 120)
+SIDE, N_FRAMES, HW = 64, 7, (90, 120)
 TOLERANCE = 1e-3
 
 

@@ -116,7 +116,7 @@ def _multimask(config: Any, n_points: int, *, afresh: bool) -> bool:
 
 def _rows(logits: Tensor, score: Tensor, iou: Tensor, pointer: Tensor, memory: Tensor) -> list[Row]:
     """Cut a batch into one ``Row`` an object, copied so that what is kept does not hold the whole batch."""
+    columns = (logits, score, iou, pointer, memory)
     return [
-        Row(logits[i].clone(), score[i].clone(), iou[i].clone(), pointer[i].clone(), memory[i].clone())
-        for i in range(len(logits))
+        Row(*(c[i].clone(memory_format=torch.contiguous_format) for c in columns)) for i in range(len(logits))
     ]

@@ -125,6 +125,7 @@ def load_sam2(
     source = _resolve(str(model))
     config = _load_config(source, str(model))
     _set_resolution(config, resolution)
+    from safetensors import SafetensorError
     from transformers import Sam2VideoModel
 
     try:
@@ -136,7 +137,7 @@ def load_sam2(
                 use_safetensors=True,
                 output_loading_info=True,
             )
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
         raise ModelError(
             f"the SAM 2 checkpoint {str(model)!r} cannot be loaded: {_first_line(error)}", hint=_WAY_OUT
         ) from error

@@ -17,8 +17,8 @@ from seektrack.training.sam2.config import PocketSize, build_pocket
 @pytest.fixture(scope="module")
 def sam2() -> Sam2:
     torch.manual_seed(0)
-    size = PocketSize(resolution=128, stem=16, blocks=(1, 1, 1, 1))
-    return Sam2(build_pocket(size).eval(), 128)
+    size = PocketSize(resolution=64, stem=16, blocks=(1, 1, 1, 1))
+    return Sam2(build_pocket(size).eval(), 64)
 
 
 @pytest.fixture
