@@ -6,7 +6,6 @@ to embeddings. A figure is a share in [0, 1] unless its name says otherwise.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,9 @@ SMALL_BOX = 24.0
 ACCEPTED = 0.5
 
 
-def evaluate_clip(folder: str | Path, *, crops: int = 1500, frames: int = 200, start: int = 0) -> dict[str, Any]:
+def evaluate_clip(
+    folder: str | Path, *, crops: int = 1500, frames: int = 200, start: int = 0
+) -> dict[str, Any]:
     """Measure a CLIP folder on held-out scenes.
 
     Args:
@@ -51,20 +52,18 @@ def evaluate_clip(folder: str | Path, *, crops: int = 1500, frames: int = 200, s
         ModelError: The folder holds no usable model.
     """
     if crops < 1 or frames < 1:
-        raise InputError(f"cannot measure on {crops} crops and {frames} frames", hint="ask for at least 1 of each")
+        raise InputError(
+            f"cannot measure on {crops} crops and {frames} frames", hint="ask for at least 1 of each"
+        )
     encoder = load_encoder(folder)
     found = collect(encoder.image_size, crops=crops, frames=frames, start=start)
     figures = _crop_figures(encoder, found)
     figures |= _frame_figures(encoder, found)
-    return figures | {"logit_scale": round(encoder.logit_scale, 2), "n_crops": len(found.crops), "n_frames": len(found.frames)}
-
-
-@dataclass(frozen=True, eq=False)
-class Words:
-    """Embeddings of what the world can say: labels (108, D) and backgrounds (M, D)."""
-
-    labels: NDArray[np.float32]
-    background: NDArray[np.float32]
+    return figures | {
+        "logit_scale": round(encoder.logit_scale, 2),
+        "n_crops": len(found.crops),
+        "n_frames": len(found.frames),
+    }
 
 
 def probabilities(images: Floats, labels: Floats, background: Floats, scale: float) -> NDArray[np.float64]:
@@ -72,7 +71,8 @@ def probabilities(images: Floats, labels: Floats, background: Floats, scale: flo
 
     Args:
         images: (N, D) unit rows.
-        labels, background: (L, D) and (M, D) unit rows.
+        labels: (L, D) unit rows.
+        background: (M, D) unit rows.
         scale: What cosines are multiplied by.
 
     Returns:
@@ -85,10 +85,12 @@ def probabilities(images: Floats, labels: Floats, background: Floats, scale: flo
     return np.concatenate([p[:, : len(labels)], p[:, len(labels) :].sum(1, keepdims=True)], axis=1)
 
 
-def calibration(confidence: Floats, right: NDArray[np.bool_], *, bins: int = 10) -> tuple[float, list[list[float]]]:
+def calibration(
+    confidence: Floats, right: NDArray[np.bool_], *, bins: int = 10
+) -> tuple[float, list[list[float]]]:
     """Expected calibration error, and per bin of confidence: share of all, mean confidence, share right.
 
-    Equal-width bins as in Guo et al., On Calibration of Modern Neural Networks, 2017; empty ones are left out.
+    Equal-width bins (Guo et al., On Calibration of Modern Neural Networks, 2017); empty ones are left out.
     """
     which = np.minimum((np.asarray(confidence) * bins).astype(int), bins - 1)
     rows = []
@@ -119,7 +121,10 @@ def _crop_figures(encoder: Encoder, found: PocketSet) -> dict[str, Any]:
         return _share((images @ encoder.embed_texts(texts).T).argmax(1) == y)
 
     def refused(pictures: list[NDArray[np.uint8]]) -> float:
-        return _share(probabilities(encoder.embed_images(pictures), labels, background, scale)[:, :N_LABELS].max(1) >= ACCEPTED)
+        return _share(
+            probabilities(encoder.embed_images(pictures), labels, background, scale)[:, :N_LABELS].max(1)
+            >= ACCEPTED
+        )
 
     similarity = images @ labels.T
     present = np.unique(y)
@@ -138,7 +143,9 @@ def _crop_figures(encoder: Encoder, found: PocketSet) -> dict[str, Any]:
         "colour": _share(best % N_COLOURS == y % N_COLOURS),
         "crop108_shifted": _share((shifted @ labels.T).argmax(1) == y),
         "crop108_small": _share((best == y)[found.sides < SMALL_BOX]),
-        "crop108_paraphrased": _share([_paraphrased(encoder, images, labels, y, text, label) for text, label in PARAPHRASES]),
+        "crop108_paraphrased": _share(
+            [_paraphrased(encoder, images, labels, y, text, label) for text, label in PARAPHRASES]
+        ),
         **{f"crop108_{language}": named(texts) for language, texts in foreign_labels().items()},
         "text_to_crop_p1": _share([y[similarity[:, q].argmax()] == q for q in present]),
         "recall_at_half": _share(p[np.arange(len(y)), y] >= ACCEPTED),

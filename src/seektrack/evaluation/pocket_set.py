@@ -8,7 +8,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.geometry import Box, crop_square, mask_to_box
-from seektrack.world import CATEGORIES, COLOURS, Clip, SceneSettings, Split, frame_caption, render, sample_scene, seeds
+from seektrack.world import (
+    CATEGORIES,
+    COLOURS,
+    Clip,
+    SceneSettings,
+    Split,
+    frame_caption,
+    render,
+    sample_scene,
+    seeds,
+)
 
 Image = NDArray[np.uint8]
 MIN_AREA, MIN_VISIBILITY = 60, 0.3
@@ -64,7 +74,9 @@ def _blank(clip: Clip, side: int, rng: np.random.Generator) -> Image | None:
         window = ids[max(0, int(cy - reach)) : int(cy + reach), max(0, int(cx - reach)) : int(cx + reach)]
         inside = np.bincount(window.ravel(), minlength=len(area) + 1)[1:]
         if (inside < 0.2 * np.maximum(area, 1)).all() and (window > 0).mean() < 0.12:
-            return crop_square(clip.frames[0], (cx - half, cy - half, cx + half, cy + half), side, margin=MARGIN)
+            return crop_square(
+                clip.frames[0], (cx - half, cy - half, cx + half, cy + half), side, margin=MARGIN
+            )
     return None
 
 

@@ -1,4 +1,4 @@
-"""Texts for measuring how a pocket text encoder hears words: other words for its labels, and words it cannot know."""
+"""How a pocket text encoder hears words: other ways to say its labels, and words it cannot know."""
 
 from __future__ import annotations
 
@@ -38,11 +38,13 @@ PARAPHRASES: list[tuple[str, int]] = [
 ]
 """Other ways to say a label, with the label's number."""
 
-UNKNOWN_WORDS = tuple(
-    """camel kangaroo squirrel octopus crab lobster eagle turtle sofa fridge blender pillow blanket mirror curtain
-    carpet trumpet saxophone harp pineapple strawberry lemonade cucumber onion garlic lighthouse windmill pyramid
-    submarine scooter tram balloon parachute telescope microscope calculator printer stapler cactus kettle""".split()
-)
+_UNKNOWN = """
+camel kangaroo squirrel octopus crab lobster eagle turtle sofa fridge blender pillow blanket mirror
+curtain carpet trumpet saxophone harp pineapple strawberry lemonade cucumber onion garlic lighthouse
+windmill pyramid submarine scooter tram balloon parachute telescope microscope calculator printer
+stapler cactus kettle
+"""
+UNKNOWN_WORDS = tuple(_UNKNOWN.split())
 """Things the world does not have; the pocket model is never trained on these words."""
 
 

@@ -1,4 +1,4 @@
-"""What every training loop here shares: the learning-rate curve, the time budget, checkpoints, a CSV of figures."""
+"""What training loops share: the learning-rate curve, the time budget, checkpoints, a CSV of figures."""
 
 from __future__ import annotations
 
@@ -70,7 +70,8 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
         state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ModelError(
-            f"{path} is no readable checkpoint: {type(error).__name__}", hint="delete it to start the training again"
+            f"{path} is no readable checkpoint: {type(error).__name__}",
+            hint="delete it to start the training again",
         ) from error
     return state
 

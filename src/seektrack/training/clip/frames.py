@@ -1,4 +1,4 @@
-"""Rendered pictures of the world with what is in them, kept compressed on disk so that rendering is paid once."""
+"""Rendered pictures of the world with what is in them, compressed on disk: rendering is paid once."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def prepare(
     keep: int,
     start: int = 0,
     settings: SceneSettings | None = None,
-    progress: Callable[[str], None] | None = None,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> list[Path]:
     """Render the shards of a split that are not on disk yet; returns the paths of all of them.
 
@@ -105,9 +105,11 @@ def prepare(
         count = min(SHARD_CLIPS, clips - first)
         path = folder / f"{split.name.lower()}-{start + first:07d}-{count}x{keep}.npz"
         if not path.exists():
-            render_shard(path, seeds(split, count, start=start + first), settings or training_settings(keep), keep)
+            render_shard(
+                path, seeds(split, count, start=start + first), settings or training_settings(keep), keep
+            )
             if progress:
-                progress(f"rendered {first + count} of {clips} scenes")
+                progress(first + count, clips, "rendering scenes")
         paths.append(path)
     return paths
 

@@ -15,7 +15,7 @@ import torch
 
 from seektrack.errors import ModelError
 from seektrack.training.clip.frames import FrameStore, prepare
-from seektrack.training.clip.losses import N_LABELS, matching_loss, vocabulary_loss
+from seektrack.training.clip.losses import matching_loss, vocabulary_loss
 from seektrack.training.clip.model import (
     build_model,
     build_processor,
@@ -32,7 +32,7 @@ from seektrack.training.clip.validate import Validator
 from seektrack.training.common import Budget, CsvLog, cosine, load_checkpoint, save_checkpoint, warmed
 from seektrack.world import Split, vocabulary
 
-Progress = Callable[[dict[str, float]], None]
+Progress = Callable[[int, int, str], None]
 
 
 def train_clip(
@@ -50,14 +50,15 @@ def train_clip(
 
     Args:
         recipe: What to train, on what, for how many steps.
-        out: Folder of the result. ``out/training`` keeps the checkpoint, the curve (``curve.csv``) and, unless
-            ``cache`` says otherwise, the rendered pictures.
-        max_minutes: Time allowed, counting earlier runs that this one resumes. The learning rate falls with the
-            steps or with the time, whichever is further on.
+        out: Folder of the result. ``out/training`` keeps the checkpoint, the curve (``curve.csv``) and,
+            unless ``cache`` says otherwise, the rendered pictures.
+        max_minutes: Time allowed, counting earlier runs that this one resumes. The learning rate falls with
+            the steps or with the time, whichever is further on.
         resume: Go on from ``out/training/checkpoint.pt`` where there is one.
-        progress: Called with the figures of every validation.
+        progress: Called with done, total and the name of the stage.
         cache: Folder of the rendered pictures, to share between trainings.
-        checkpoint_every_s, validate_every_s: Seconds between checkpoints, and between validations.
+        checkpoint_every_s: Seconds between checkpoints.
+        validate_every_s: Seconds between validations.
 
     Returns:
         The last figures, and ``steps``, ``seconds`` and ``folder``.
@@ -67,19 +68,19 @@ def train_clip(
     """
     out, work = Path(out), Path(out) / "training"
     frames = cache or work / "frames"
-    run = _Run(recipe, work, frames, resume=resume, max_minutes=max_minutes)
+    run = _Run(recipe, work, frames, resume=resume, max_minutes=max_minutes, progress=progress)
     log = CsvLog(work / "curve.csv")
     figures: dict[str, float] = {}
     saved = checked = time.monotonic()
     while run.progress < 1:
         run.step()
+        if progress:
+            progress(min(1000, int(1000 * run.progress)), 1000, "training")
         now = time.monotonic()
         if now - checked >= validate_every_s or run.progress >= 1:
             figures = run.validate()
             log.write(figures)
             save_folder(run.average, run.processor, out)
-            if progress:
-                progress(figures)
             checked = time.monotonic()
         if now - saved >= checkpoint_every_s or run.progress >= 1:
             run.save()
@@ -93,7 +94,16 @@ def train_clip(
 class _Run:
     """The state of one training: what a checkpoint holds, and what a step does to it."""
 
-    def __init__(self, recipe: ClipRecipe, work: Path, frames: Path, *, resume: bool, max_minutes: float) -> None:
+    def __init__(
+        self,
+        recipe: ClipRecipe,
+        work: Path,
+        frames: Path,
+        *,
+        resume: bool,
+        max_minutes: float,
+        progress: Progress | None = None,
+    ) -> None:
         self.recipe, self.path = recipe, work / "checkpoint.pt"
         state = load_checkpoint(self.path) if resume else None
         self.description = json.dumps(dataclasses.asdict(recipe), sort_keys=True)
@@ -103,17 +113,29 @@ class _Run:
                 hint="give another output folder, the same recipe, or resume=False",
             )
         self.store = FrameStore(
-            prepare(frames, Split.TRAIN, clips=recipe.clips, keep=recipe.frames_per_clip, start=recipe.first_clip)
+            prepare(
+                frames,
+                Split.TRAIN,
+                clips=recipe.clips,
+                keep=recipe.frames_per_clip,
+                start=recipe.first_clip,
+                progress=progress,
+            )
         )
-        self.validator = Validator(frames, recipe.sizes.image_size)
-        self.tokenizer = build_tokenizer(recipe.sizes, seed=recipe.seed)
+        self.validator = Validator(frames, recipe.sizes.image_size, clips=recipe.validation_clips)
+        self.tokenizer = _tokenizer(recipe, work / "tokenizer", resume=state is not None)
         self.processor = build_processor(recipe.sizes, self.tokenizer)
         self.model = build_model(recipe.sizes, self.tokenizer, seed=recipe.seed)
+        # On a CPU the fused attention's backward pass in bfloat16 costs more than all else together.
+        self.model.set_attn_implementation("eager")
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.sampler = Sampler(self.store, recipe)
         matrices = [p for p in self.model.parameters() if p.ndim > 1]
         vectors = [p for p in self.model.parameters() if p.ndim <= 1]
-        groups = [{"params": matrices, "weight_decay": recipe.weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+        groups = [
+            {"params": matrices, "weight_decay": recipe.weight_decay},
+            {"params": vectors, "weight_decay": 0.0},
+        ]
         self.optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98))
         self.steps, self.loss = 0, 0.0
         if state is not None:
@@ -149,8 +171,7 @@ class _Run:
         rate = r.learning_rate * warmed(self.steps, r.warmup) * cosine(self.progress, floor=r.floor)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        early = self.progress < r.early_share
-        samples, texts = self.sampler.batch(self.steps, side=r.early_size if early else r.sizes.image_size)
+        samples, texts = self.sampler.batch(self.steps, early=self.progress < r.early_share)
         names = bank(np.random.default_rng((r.seed, 8, self.steps)))
         matches = torch.from_numpy(match_matrix(samples, len(texts)))
         labels = torch.tensor([s.label for s in samples])
@@ -180,3 +201,12 @@ class _Run:
         keep = min(self.recipe.average, (1 + self.steps) / (10 + self.steps))
         for mean, now in zip(self.average.parameters(), self.model.parameters(), strict=True):
             mean.lerp_(now, 1 - keep)
+
+
+def _tokenizer(recipe: ClipRecipe, folder: Path, *, resume: bool) -> Any:
+    """The tokenizer of a run: made once, then the one its weights were trained with."""
+    from transformers import CLIPTokenizer
+
+    if not (resume and folder.exists()):
+        build_tokenizer(recipe.sizes, seed=recipe.seed).save_pretrained(folder)
+    return CLIPTokenizer.from_pretrained(folder)

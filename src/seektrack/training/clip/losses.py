@@ -1,4 +1,4 @@
-"""Losses of the pocket CLIP: in-batch matching with several right answers, and the whole vocabulary as classifier."""
+"""Losses of the pocket CLIP: in-batch matching with many right answers, and the vocabulary as classifier."""
 
 from __future__ import annotations
 
@@ -16,20 +16,22 @@ def matching_loss(logits: Tensor, matches: Tensor) -> Tensor:
 
     Args:
         logits: (B, T), image rows against text columns.
-        matches: (B, T), 1 where they match. A row or column that matches nothing gives no target of its own but
-            stays a wrong answer for the others.
+        matches: (B, T), 1 where they match. A row or column that matches nothing gives no target of its own
+            but stays a wrong answer for the others.
     """
     rows, columns = matches.sum(1), matches.sum(0)
     to_text = -(F.log_softmax(logits, 1) * matches).sum(1) / rows.clamp(min=1)
     to_image = -(F.log_softmax(logits, 0) * matches).sum(0) / columns.clamp(min=1)
-    return (to_text.sum() / (rows > 0).sum().clamp(min=1) + to_image.sum() / (columns > 0).sum().clamp(min=1)) / 2
+    return (
+        to_text.sum() / (rows > 0).sum().clamp(min=1) + to_image.sum() / (columns > 0).sum().clamp(min=1)
+    ) / 2
 
 
 def vocabulary_loss(logits: Tensor, labels: Tensor, n_background: int) -> Tensor:
     """Cross-entropy of crops over the bank of :func:`seektrack.training.clip.texts.bank`.
 
-    A named object should be its label among labels and background; an object that has no name, or no object at
-    all, should be any of the background texts, whichever. Category and colour are also asked for one at a time.
+    A named object should be its label among labels and background; an object that has no name, or no object
+    at all, should be any of the background texts, whichever. Category and colour are also asked for alone.
 
     Args:
         logits: (B, 108 + n_background + 12 + 9).
@@ -37,7 +39,9 @@ def vocabulary_loss(logits: Tensor, labels: Tensor, n_background: int) -> Tensor
         n_background: Background texts in the bank.
     """
     n_categories, n_colours = len(CATEGORY_NAMES), len(COLOUR_NAMES)
-    joint, categories, colours = logits.split([N_LABELS + n_background, n_categories, n_colours], dim=1)
+    joint, categories, colours = torch.split(
+        logits, [N_LABELS + n_background, n_categories, n_colours], dim=1
+    )
     named = labels >= 0
     log_joint = F.log_softmax(joint, 1)
     refused = -torch.logsumexp(log_joint[~named, N_LABELS:], 1).sum()
@@ -48,5 +52,5 @@ def vocabulary_loss(logits: Tensor, labels: Tensor, n_background: int) -> Tensor
         with_background = torch.cat([categories, background], 1)
         category = F.cross_entropy(with_background[named], labels[named] // n_colours)
         colour = F.cross_entropy(colours[named], labels[named] % n_colours)
-        loss = loss + 0.25 * (category + colour)
+        loss = loss + 0.5 * category + 0.25 * colour
     return loss

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -18,17 +19,28 @@ from seektrack.world import vocabulary
 
 
 def build_tokenizer(sizes: ClipSizes, *, seed: int = 0) -> Any:
-    """A lower-case byte-level BPE ``CLIPTokenizer`` learnt from the training texts; it can spell any word."""
+    """A lower-case byte-level BPE ``CLIPTokenizer`` learnt from the training texts; it spells any word."""
     from transformers import CLIPTokenizer
 
-    base = CLIPTokenizer()
-    tokenizer = base.train_new_from_iterator(list(corpus(np.random.default_rng(seed))), vocab_size=sizes.vocabulary)
+    texts = list(corpus(np.random.default_rng(seed)))
+    learnt = CLIPTokenizer().train_new_from_iterator(texts, vocab_size=sizes.vocabulary)
+    model = json.loads(learnt.backend_tokenizer.to_str())["model"]
+    merges = [tuple(pair) for pair in model["merges"]]
+    # The trainer numbers its letters in an order that changes from run to run: number them anew.
+    special, merged = set(learnt.all_special_tokens), ["".join(pair) for pair in merges]
+    letters = sorted(set(model["vocab"]) - special - set(merged))
+    order = dict.fromkeys([*letters, *merged, *sorted(special, reverse=True)])
+    tokenizer = CLIPTokenizer(vocab={token: i for i, token in enumerate(order)}, merges=merges)
     tokenizer.model_max_length = sizes.context
     return tokenizer
 
 
 def build_model(sizes: ClipSizes, tokenizer: Any, *, seed: int = 0) -> Any:
-    """A fresh ``CLIPModel`` of the recipe's sizes."""
+    """A fresh ``CLIPModel`` of the recipe's sizes.
+
+    The places of the patches start as two-dimensional sines, loud enough to be heard beside the patches
+    (Beyer et al., Better plain ViT baselines for ImageNet-1k, 2022): shapes are learnt from places.
+    """
     from transformers import CLIPConfig, CLIPModel
 
     torch.manual_seed(seed)
@@ -58,7 +70,21 @@ def build_model(sizes: ClipSizes, tokenizer: Any, *, seed: int = 0) -> Any:
         },
         projection_dim=sizes.dim,
     )
-    return CLIPModel(config)
+    model = CLIPModel(config)
+    places = model.vision_model.embeddings.position_embedding.weight
+    with torch.no_grad():
+        places[1:] = 0.5 * sine_places(sizes.image_size // sizes.patch_size, sizes.width)
+    return model
+
+
+def sine_places(side: int, width: int) -> Tensor:
+    """Sine and cosine codes of a ``side`` × ``side`` grid, (side², width), row by row."""
+    quarter = width // 4
+    waves = torch.pi * torch.exp2(torch.linspace(-1, math.log2(side) - 1, quarter))
+    along = torch.outer((torch.arange(side) + 0.5) / side, waves)
+    codes = torch.cat([along.sin(), along.cos()], 1)
+    rows, columns = codes.repeat_interleave(side, 0), codes.repeat(side, 1)
+    return F.pad(torch.cat([rows, columns], 1), (0, width - 4 * quarter))
 
 
 def build_processor(sizes: ClipSizes, tokenizer: Any) -> Any:
@@ -71,7 +97,7 @@ def build_processor(sizes: ClipSizes, tokenizer: Any) -> Any:
 
 
 def save_folder(model: Any, processor: Any, folder: Path) -> None:
-    """Write a folder that ``CLIPModel`` and ``AutoProcessor`` load, in fp16, with the vocabulary beside it."""
+    """Write a folder that ``CLIPModel`` and ``AutoProcessor`` load, in fp16, and the vocabulary."""
     folder.mkdir(parents=True, exist_ok=True)
     half = copy.deepcopy(model).eval().half()
     half.save_pretrained(folder)

@@ -53,7 +53,8 @@ class ClipRecipe:
         objects, backgrounds, things: Crops of each kind in a batch.
         scenes: Whole frames and half-size tiles in a batch.
         unknown_texts: Texts in a batch that match nothing.
-        early_size: Input side for the first part of the training, which costs less there; a multiple of the patch.
+        early_size: Input side in the first part of the training, a multiple of the patch; smaller is cheaper.
+        early_scenes: Scenes in a batch in that part; object crops take the place of the others.
         early_share: That part, as a share of the schedule.
         steps: Steps of the whole schedule.
         learning_rate, warmup, floor: Peak, steps to reach it, and the share of it left at the end.
@@ -61,6 +62,7 @@ class ClipRecipe:
         label_weight: Weight of the loss over the whole vocabulary, beside the in-batch one.
         average: Decay of the running mean of the weights that is exported.
         bf16: Compute in bfloat16 where that is faster.
+        validation_clips: Scenes of the quick look while training, two pictures of each.
     """
 
     sizes: ClipSizes = field(default_factory=ClipSizes)
@@ -74,7 +76,8 @@ class ClipRecipe:
     scenes: int = 22
     unknown_texts: int = 8
     early_size: int = 84
-    early_share: float = 0.35
+    early_scenes: int = 8
+    early_share: float = 0.4
     steps: int = 7000
     learning_rate: float = 1.2e-3
     warmup: int = 200
@@ -83,3 +86,4 @@ class ClipRecipe:
     label_weight: float = 1.0
     average: float = 0.998
     bf16: bool = True
+    validation_clips: int = 200

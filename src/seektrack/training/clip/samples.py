@@ -1,4 +1,4 @@
-"""Training batches: crops around imperfect boxes, crops of nothing, whole frames and tiles, each with a text."""
+"""Training batches: crops around imperfect boxes, crops of nothing, frames and tiles, each with a text."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class Sample:
         image: uint8 (S, S, 3).
         objects: Names it matches; a nameless thing is ``(ANY, ANY)``.
         asked: The items its text names.
-        label: Category × colour number for a crop of one object, ``REJECT`` for a crop of none, ``NO_LABEL`` for
-            a scene.
+        label: Category × colour number for a crop of one object, ``REJECT`` for a crop of none, ``NO_LABEL``
+            for a scene.
     """
 
     image: Image
@@ -83,7 +83,11 @@ def augment(image: Image, rng: np.random.Generator) -> Image:
         grain = rng.normal(0, rng.uniform(2, 10), out.shape[:2]).astype(np.int16)[..., None].repeat(3, 2)
         out = cv2.add(np.ascontiguousarray(out), grain, dtype=cv2.CV_8U)
     elif roll < 0.3:
-        data = cv2.imencode(".jpg", np.ascontiguousarray(out[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 85))])[1]
+        data = cv2.imencode(
+            ".jpg",
+            np.ascontiguousarray(out[..., ::-1]),
+            [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 85))],
+        )[1]
         out = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
     return np.ascontiguousarray(out, dtype=np.uint8)
 
@@ -97,7 +101,7 @@ def _asked_of_crop(item: Item, rng: np.random.Generator) -> Item:
     return (item[0], ANY) if roll < 0.87 else (ANY, item[1])
 
 
-def _background_box(id_map: NDArray[np.uint8], objects: Objects, rng: np.random.Generator) -> Box | None:
+def background_box(id_map: NDArray[np.uint8], objects: Objects, rng: np.random.Generator) -> Box | None:
     """A square whose surroundings, as cropped, hold less than a fifth of every object."""
     h, w = id_map.shape
     for _ in range(6):
@@ -145,7 +149,9 @@ class Sampler:
         label = REJECT if item == (ANY, ANY) else item[0] * 9 + item[1]
         return Sample(image, [item], [_asked_of_crop(item, rng)], label)
 
-    def scene(self, picture: Image, id_map: NDArray[np.uint8], objects: Objects, rng: np.random.Generator) -> Sample:
+    def scene(
+        self, picture: Image, id_map: NDArray[np.uint8], objects: Objects, rng: np.random.Generator
+    ) -> Sample:
         """The whole frame, or a half-size tile of it."""
         h, w = id_map.shape
         shown = visible(objects)
@@ -154,7 +160,9 @@ class Sampler:
             y, x = int(rng.integers(0, h - th + 1)), int(rng.integers(0, w - tw + 1))
             picture = picture[y : y + th, x : x + tw]
             inside = np.bincount(id_map[y : y + th, x : x + tw].ravel(), minlength=256)[objects.ids]
-            shown = np.flatnonzero((inside >= MIN_AREA) & (inside >= 0.4 * objects.area) & (objects.visibility >= 0.3))
+            shown = np.flatnonzero(
+                (inside >= MIN_AREA) & (inside >= 0.4 * objects.area) & (objects.visibility >= 0.3)
+            )
         how = cv2.INTER_AREA if rng.random() < 0.6 else cv2.INTER_CUBIC
         image = augment(cv2.resize(picture, (self.side, self.side), interpolation=how), rng)
         present = [self._name(objects, int(s)) for s in shown]
@@ -166,37 +174,45 @@ class Sampler:
             order = [_asked_of_crop(order[0], rng)]
         return Sample(image, present, order, NO_LABEL)
 
-    def batch(self, step: int, *, side: int | None = None) -> tuple[list[Sample], list[str]]:
+    def batch(self, step: int, *, early: bool = False) -> tuple[list[Sample], list[str]]:
         """Samples of a step and their texts, followed by the texts that match nothing.
 
         Args:
             step: Number of the step; it alone decides what is drawn.
-            side: Of the pictures in pixels; the network's own unless given.
+            early: Smaller pictures and fewer scenes, as in the first part of the training.
         """
         r = self.recipe
-        self.side = side or r.sizes.image_size
+        self.side = r.early_size if early else r.sizes.image_size
+        n_scenes = r.early_scenes if early else r.scenes
+        n_objects = r.objects + r.scenes - n_scenes
         rng = np.random.default_rng((r.seed, 7, step))
         crops: list[Sample] = []
         things: list[Sample] = []
         blanks: list[Sample] = []
         scenes: list[Sample] = []
         tries = 0
-        while min(len(crops) - r.objects, len(blanks) - r.backgrounds, len(scenes) - r.scenes) < 0 and tries < 200:
+        while tries < 400 and not (
+            len(crops) >= n_objects and len(blanks) >= r.backgrounds and len(scenes) >= n_scenes
+        ):
             tries += 1
             index = int(rng.integers(len(self.store)))
-            picture, id_map, objects = self.store.picture(index), self.store.id_map(index), self.store.objects(index)
+            picture, id_map, objects = (
+                self.store.picture(index),
+                self.store.id_map(index),
+                self.store.objects(index),
+            )
             shown = visible(objects)
             named = [int(s) for s in shown if objects.names[s, 0] != ANY]
             rest = [int(s) for s in shown if objects.names[s, 0] == ANY]
             for slot in rng.permutation(named)[:2]:
-                if len(crops) < r.objects:
+                if len(crops) < n_objects:
                     crops.append(self.object_crop(picture, objects, int(slot), rng))
             for slot in rest[:1]:
                 if len(things) < r.things:
                     things.append(self.object_crop(picture, objects, slot, rng))
-            if len(blanks) < r.backgrounds and (box := _background_box(id_map, objects, rng)):
+            if len(blanks) < r.backgrounds and (box := background_box(id_map, objects, rng)):
                 blanks.append(Sample(self._crop(picture, box, rng), [], [], REJECT))
-            if len(scenes) < r.scenes:
+            if len(scenes) < n_scenes:
                 scenes.append(self.scene(picture, id_map, objects, rng))
         samples = crops + things + blanks + scenes
         texts = [query(s.asked, rng) for s in samples] + [unknown(rng) for _ in range(r.unknown_texts)]
@@ -204,18 +220,20 @@ class Sampler:
 
 
 def matches(asked: list[Item], objects: list[Item]) -> bool:
-    """Whether each item is met by an object of its own; nothing asked matches only where nothing is shown."""
+    """Whether each item can be met by an object of its own; nothing asked matches only an empty scene."""
     if not asked:
         return not objects
-    left = list(objects)
-    for category, colour in sorted(asked, key=lambda i: (i[0] == ANY) + (i[1] == ANY)):
-        for position, (c, k) in enumerate(left):
-            if category in (ANY, c) and colour in (ANY, k):
-                left.pop(position)
-                break
-        else:
-            return False
-    return True
+    return _assignable(asked, objects)
+
+
+def _assignable(asked: list[Item], objects: list[Item]) -> bool:
+    if not asked:
+        return True
+    (category, colour), rest = asked[0], asked[1:]
+    return any(
+        category in (ANY, c) and colour in (ANY, k) and _assignable(rest, objects[:i] + objects[i + 1 :])
+        for i, (c, k) in enumerate(objects)
+    )
 
 
 def match_matrix(samples: list[Sample], n_texts: int) -> NDArray[np.float32]:

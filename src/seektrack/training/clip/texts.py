@@ -7,6 +7,16 @@ from collections.abc import Iterator
 import numpy as np
 
 from seektrack.training.clip.languages import foreign_phrase
+from seektrack.training.clip.words import (
+    EMPTY,
+    FILLERS,
+    PLURALS,
+    SHADES,
+    SYLLABLES,
+    SYNONYMS,
+    TEMPLATES,
+    UNKNOWN_NOUNS,
+)
 from seektrack.world import CATEGORIES, COLOURS, vocabulary
 
 CATEGORY_NAMES = tuple(CATEGORIES)
@@ -16,67 +26,6 @@ ANY = -1
 
 Item = tuple[int, int]
 """Category and colour by number; ``ANY`` where the text leaves it open."""
-
-SYNONYMS: dict[str, tuple[str, ...]] = {
-    "car": ("vehicle", "auto", "automobile", "sedan"),
-    "truck": ("lorry", "pickup", "van"),
-    "bus": ("coach", "minibus"),
-    "person": ("man", "woman", "pedestrian", "human", "child", "people"),
-    "dog": ("puppy", "hound", "doggy"),
-    "bird": ("parrot", "sparrow", "pigeon"),
-    "boat": ("ship", "sailboat", "vessel"),
-    "ball": ("football", "soccer ball", "beach ball"),
-    "robot": ("android", "droid", "machine"),
-    "bicycle": ("bike", "cyclist", "cycle"),
-    "cup": ("mug", "teacup", "coffee cup"),
-    "block": ("cube", "box", "brick", "crate"),
-}
-SHADES: dict[str, tuple[str, ...]] = {
-    "red": ("crimson", "scarlet", "ruby"),
-    "orange": ("amber", "tangerine"),
-    "yellow": ("golden", "lemon"),
-    "green": ("emerald", "lime"),
-    "blue": ("navy", "azure", "cobalt"),
-    "purple": ("violet", "lilac"),
-    "pink": ("rose", "magenta"),
-    "white": ("ivory", "snowy"),
-    "black": ("dark", "ebony"),
-}
-_PLURALS = {"person": "people", "bus": "buses", "man": "men", "woman": "women", "child": "children", "puppy": "puppies",
-            "lorry": "lorries", "people": "people", "doggy": "doggies", "box": "boxes", "coach": "coaches",
-            "minibus": "minibuses"}
-TEMPLATES = (
-    "{}", "a photo of {}", "a picture of {}", "an image of {}", "a video of {}", "a video frame showing {}",
-    "a frame with {}", "{} in the street", "{} on the road", "{} in a video", "there is {}", "find {}", "show me {}",
-    "a close-up of {}", "a cropped photo of {}", "a blurry photo of {}", "a bad photo of {}", "a good photo of {}",
-    "itap of {}", "art of {}", "a rendering of {}", "a low resolution photo of {}", "a scene with {}",
-    "{} moving left", "{} moving right", "{} standing still", "{} driving", "{} from the side", "{} in the scene",
-    "a clean origami {}", "{} in a video game", "a photo of one {}",
-)
-_FILLERS = ("small", "big", "little", "large", "fast", "slow", "old", "new", "shiny", "striped", "single", "moving", "plain", "tiny")
-_EMPTY = tuple(vocabulary()["background"]) + (
-    "background", "an empty road", "an empty scene", "no object", "a wall", "trees", "the ground", "texture",
-    "a blurry background", "clouds", "an empty picture", "leaves", "houses", "a pattern", "the background", "a photo of nothing",
-)
-UNKNOWN_NOUNS = tuple(
-    """airplane train motorcycle bench cat horse sheep cow elephant bear zebra giraffe backpack umbrella handbag tie
-    suitcase frisbee skis snowboard kite bat glove skateboard surfboard racket bottle fork knife spoon bowl banana
-    apple sandwich broccoli carrot pizza donut cake chair couch plant bed table toilet television laptop mouse remote
-    keyboard phone microwave oven toaster sink refrigerator book clock vase scissors drill toothbrush helicopter rocket
-    tractor tank lion tiger monkey fish shark whale snake spider butterfly insect rabbit fox wolf deer penguin chicken
-    shoe hat shirt jacket glasses watch ring guitar piano drum violin camera lamp candle door window bridge castle
-    tower mountain river beach desert volcano island moon star rainbow snowman flower rose mushroom pumpkin tomato
-    potato bread cheese egg hamburger coffee wine guitarist doctor wheel engine ladder hammer rope flag statue
-    fountain fence tent wallet key pencil paper envelope coin money dinosaur dragon unicorn ghost""".split()
-)
-HELD_OUT_NOUNS = tuple(
-    """camel kangaroo squirrel octopus crab lobster eagle turtle sofa fridge blender pillow blanket mirror curtain
-    carpet trumpet saxophone harp pineapple strawberry lemonade cucumber onion garlic lighthouse windmill pyramid
-    submarine scooter tram balloon parachute telescope microscope calculator printer stapler umbrella-stand cactus""".split()
-)
-"""Never trained on: asked only to see whether a word the model does not know is refused."""
-_UNKNOWN_NOUNS = UNKNOWN_NOUNS
-_SYLLABLES = tuple("ba ker lo min tra ven su pol dri fa gon hi ter nal mo ple qua ris sto ul wex yo zan ch ing er".split())
 
 
 def _article(words: str) -> str:
@@ -94,7 +43,7 @@ def canonical(item: Item) -> str:
 
 
 def _plural(noun: str) -> str:
-    return _PLURALS.get(noun, noun + "s")
+    return PLURALS.get(noun, noun + "s")
 
 
 def phrase(item: Item, rng: np.random.Generator, *, foreign: float = 0.0) -> str:
@@ -110,7 +59,7 @@ def phrase(item: Item, rng: np.random.Generator, *, foreign: float = 0.0) -> str
     hue = COLOUR_NAMES[colour] if colour != ANY else ""
     if hue and rng.random() < 0.2:
         hue = _pick(rng, SHADES[hue])
-    filler = _pick(rng, _FILLERS) + " " if rng.random() < 0.12 else ""
+    filler = _pick(rng, FILLERS) + " " if rng.random() < 0.12 else ""
     name = filler + (f"{hue} {noun}" if hue else noun)
     form = rng.random()
     if form < 0.4:
@@ -125,9 +74,9 @@ def phrase(item: Item, rng: np.random.Generator, *, foreign: float = 0.0) -> str
         return f"one {name}"
     if category == ANY:
         return f"something {hue}"
-    return _pick(rng, ("{a} that is {h}", "the {n} that is {h}", "{n} which is {h}", "{a} in {h}", "{a}, {h}")).format(
-        a=_article(noun), n=noun, h=hue
-    )
+    return _pick(
+        rng, ("{a} that is {h}", "the {n} that is {h}", "{n} which is {h}", "{a} in {h}", "{a}, {h}")
+    ).format(a=_article(noun), n=noun, h=hue)
 
 
 def in_template(text: str, rng: np.random.Generator) -> str:
@@ -143,7 +92,7 @@ def join(parts: list[str]) -> str:
 def query(items: list[Item], rng: np.random.Generator) -> str:
     """A text asking for all items at once; no items ask for an empty scene."""
     if not items:
-        return _pick(rng, _EMPTY)
+        return _pick(rng, EMPTY)
     if len(items) == 1:
         text = phrase(items[0], rng, foreign=0.12)
     elif rng.random() < 0.6:
@@ -156,9 +105,9 @@ def query(items: list[Item], rng: np.random.Generator) -> str:
 def unknown(rng: np.random.Generator) -> str:
     """A text about something the world does not have."""
     if rng.random() < 0.7:
-        noun = _pick(rng, _UNKNOWN_NOUNS)
+        noun = _pick(rng, UNKNOWN_NOUNS)
     else:
-        noun = "".join(_pick(rng, _SYLLABLES) for _ in range(int(rng.integers(2, 5))))
+        noun = "".join(_pick(rng, SYLLABLES) for _ in range(int(rng.integers(2, 5))))
     name = f"{_pick(rng, COLOUR_NAMES)} {noun}" if rng.random() < 0.4 else noun
     text = _article(name) if rng.random() < 0.7 else name
     return in_template(text, rng) if rng.random() < 0.3 else text
@@ -190,9 +139,9 @@ def corpus(rng: np.random.Generator) -> Iterator[str]:
     for _ in range(30):
         for item in named:
             yield phrase(item, rng, foreign=0.3)
-        yield from _EMPTY
+        yield from EMPTY
         yield from (t.format("object") for t in TEMPLATES)
-        yield from _FILLERS
+        yield from FILLERS
     for words in (*SYNONYMS.values(), *SHADES.values()):
         yield from words * 10
     for _ in range(1500):

@@ -12,7 +12,7 @@ from seektrack.geometry import crop_square
 from seektrack.training.clip.frames import FrameStore, prepare
 from seektrack.training.clip.losses import N_LABELS
 from seektrack.training.clip.model import embed_images, embed_texts, normalise
-from seektrack.training.clip.samples import _background_box, visible
+from seektrack.training.clip.samples import background_box, visible
 from seektrack.training.clip.texts import ANY
 from seektrack.world import Split, vocabulary
 
@@ -41,20 +41,23 @@ class Validator:
                     x0, y0, x1, y1 = objects.boxes[slot]
                     crops.append(crop_square(picture, (x0, y0, x1, y1), side, margin=0.45))
                     labels.append(category * 9 + colour)
-            box = _background_box(store.id_map(index), objects, rng)
+            box = background_box(store.id_map(index), objects, rng)
             if box is not None and len(blanks) < 200:
                 blanks.append(crop_square(picture, box, side, margin=0.45))
         self.crops, self.labels, self.blanks = np.stack(crops[:800]), np.array(labels[:800]), np.stack(blanks)
 
     @torch.no_grad()
     def __call__(self, model: Any, tokenizer: Any, processor: Any) -> dict[str, float]:
-        """Shares in [0, 1]: crops named right among labels and background, and background crops taken for objects."""
+        """Shares in [0, 1]: crops named right, and background crops taken for objects."""
         words = vocabulary()
         texts = embed_texts(model, tokenizer, words["labels"] + words["background"])
         scale = float(model.logit_scale.exp().clamp(max=100))
 
         def probabilities(images: np.ndarray) -> np.ndarray:
-            parts = [embed_images(model, normalise(images[i : i + 100], processor)) for i in range(0, len(images), 100)]
+            parts = [
+                embed_images(model, normalise(images[i : i + 100], processor))
+                for i in range(0, len(images), 100)
+            ]
             return np.asarray(torch.softmax(torch.cat(parts) @ texts.T * scale, 1).numpy())
 
         found = probabilities(self.crops)
