@@ -40,7 +40,10 @@ class TextScorer:
         self.settings = settings or ConfidenceSettings()
         text = self.target.clip_text
         self.query = embed_query(encoder, text)
-        texts = list(dict.fromkeys([*contrast_texts(encoder), *counter_texts(self.target)]))
+        # A vocabulary names every colour the model knows; unknown ones would only dilute its belief.
+        closed = getattr(encoder, "vocabulary", None) is not None
+        counters = [] if closed else counter_texts(self.target)
+        texts = list(dict.fromkeys([*contrast_texts(encoder), *counters]))
         embedded = embed_queries(encoder, texts)
         rivals = competitors(text, self.query, texts, embedded, max_cosine=self.settings.max_cosine)
         self.contrast = embedded[rivals]
