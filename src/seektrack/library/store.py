@@ -106,6 +106,11 @@ class LibraryStore(LibraryReader):
             connection.close()
             raise
 
+    @staticmethod
+    def is_library(path: str | Path) -> bool:
+        """Whether a folder holds a library file; `open` tells whether it can be used."""
+        return (Path(path).expanduser() / database.FILE_NAME).is_file()
+
     def require(self, *, model: str, fingerprint: str) -> None:
         """Check that vectors of an encoder can be compared with those here.
 

@@ -1,0 +1,238 @@
+"""How far to believe that a picture shows what was asked: pure functions over arrays.
+
+A cosine has no meaning by itself: 0.91 is a match for one query and noise for another. Two steps turn it
+into a belief in [0, 1]:
+
+1. `query_probability`: the query competes with texts of everything else the picture could show, in the
+   softmax the model was trained with.
+2. `temporal_evidence`: what is there stays there for a while. A two-state Markov chain over the sampled
+   frames (present, absent) weighs each frame against its neighbours, so that several good sightings in a row
+   are believed and a single flash among clear misses is not.
+
+Every number that can be calibrated is in `ConfidenceSettings`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.encoders.prompts import ARTICLES, words_of
+
+BLOCK = 8192
+_FRAMING_WORDS = """
+photo photograph picture image frame video close up of there is are in on at the scene with and find show
+it its
+"""
+_FRAMING = frozenset(_FRAMING_WORDS.split()) | ARTICLES
+_ANYTHING = frozenset({"object", "thing", "something", "anything", "item"})
+_PLURALS = {
+    "people": "person",
+    "men": "man",
+    "women": "woman",
+    "children": "child",
+    "mice": "mouse",
+    "geese": "goose",
+}
+
+
+@dataclass(frozen=True)
+class ConfidenceSettings:
+    """What decides how scores become beliefs.
+
+    Attributes:
+        temperature: Divides the logits; above 1 the model is taken to be less sure than it says.
+        max_cosine: A contrast text nearer to the query than this says the same and does not compete.
+        dwell_s: How long, in seconds, a thing stays in view or out of view on average.
+        prior: Share of frames that show what is asked for, before looking. An isolated frame keeps its own
+            probability whatever this is; below it, a neighbour counts as evidence of absence.
+        weight: How much one neighbouring frame counts, as neighbours repeat each other; 1 takes them as
+            independent witnesses.
+        floor: No single frame is surer than this of absence, or of presence than its complement.
+    """
+
+    temperature: float = 1.0
+    max_cosine: float = 0.97
+    dwell_s: float = 1.5
+    prior: float = 0.2
+    weight: float = 0.3
+    floor: float = 0.01
+
+
+def content_words(text: str) -> tuple[str, ...]:
+    """Words that say what is shown, in the singular, in order; framing such as "a photo of" is left out."""
+    words = [_singular(w) for w in words_of(text) if w not in _FRAMING]
+    specific = [w for w in words if w not in _ANYTHING]
+    return tuple(specific or words)
+
+
+def competitors(
+    query: str,
+    query_vector: NDArray[np.float32],
+    texts: Sequence[str],
+    vectors: NDArray[np.float32],
+    *,
+    max_cosine: float = 0.97,
+) -> NDArray[np.bool_]:
+    """Which contrast texts a query has to beat: all but those it agrees with.
+
+    A text does not compete when a picture of it is a picture of the query (``"a red car"`` for ``"a car"``),
+    when it says a part of the query (``"a red car"`` for ``"a red car on a bridge"``), or when the encoder
+    takes the two for the same.
+
+    Args:
+        query: What is asked for.
+        query_vector: Its embedding, float32 (D,), unit length.
+        texts: C contrast texts.
+        vectors: Their embeddings, float32 (C, D), unit length.
+        max_cosine: See `ConfidenceSettings`.
+
+    Returns:
+        bool (C,).
+    """
+    asked = content_words(query)
+    keep = vectors @ query_vector <= max_cosine
+    for i, text in enumerate(texts):
+        said = content_words(text)
+        shows_it = bool(asked) and set(asked) <= set(said)
+        says_part = bool(said) and any(asked[j : j + len(said)] == said for j in range(len(asked)))
+        if shows_it or says_part:
+            keep[i] = False
+    return np.asarray(keep, dtype=bool)
+
+
+def supporters(query: str, labels: Sequence[str]) -> NDArray[np.bool_]:
+    """Which of C names are kinds of what is asked for, bool (C,): ``"a red car"`` for ``"a car"``."""
+    asked = set(content_words(query)) - _ANYTHING
+    return np.array([bool(asked) and asked < set(content_words(label)) for label in labels], dtype=bool)
+
+
+def query_probability(
+    vectors: NDArray[np.floating],
+    query: NDArray[np.float32],
+    contrast: NDArray[np.float32],
+    *,
+    logit_scale: float,
+    temperature: float = 1.0,
+    support: NDArray[np.float32] | None = None,
+) -> NDArray[np.float64]:
+    """Share of the query in a softmax against the contrast texts, for each picture.
+
+    With ``support``, the best of the query and these texts takes the query's place: a model that was taught
+    "a red car" and "a blue car" places pictures of cars at those names, and "a car" lies between them.
+
+    Args:
+        vectors: (N, D) picture embeddings of unit length.
+        query: (D,) query embedding of unit length.
+        contrast: (C, D) embeddings of the texts that compete.
+        logit_scale: The encoder's.
+        temperature: See `ConfidenceSettings`.
+        support: (A, D) embeddings of kinds of what is asked for, or None.
+
+    Returns:
+        (N,) in (0, 1); with no contrast texts, all 1.
+    """
+    own = query[None] if support is None else np.concatenate([query[None], support])
+    texts = np.concatenate([own, contrast]).astype(np.float32)
+    out = np.empty(len(vectors), dtype=np.float64)
+    for start in range(0, len(vectors), BLOCK):
+        cosines = np.asarray(vectors[start : start + BLOCK], dtype=np.float32) @ texts.T
+        logits = cosines.astype(np.float64) * (logit_scale / temperature)
+        logits -= logits.max(axis=1, keepdims=True)
+        shares = np.exp(logits)
+        asked = shares[:, : len(own)].max(axis=1)
+        out[start : start + BLOCK] = asked / (asked + shares[:, len(own) :].sum(axis=1))
+    return out
+
+
+def temporal_evidence(
+    probability: NDArray[np.float64], times: NDArray[np.float64], settings: ConfidenceSettings | None = None
+) -> NDArray[np.float64]:
+    """Belief that the thing is present on each sampled frame, given all frames of one video.
+
+    The posterior of a continuous-time two-state Markov chain (forward-backward, Rabiner 1989), its
+    stationary distribution ``prior``, its relaxation time ``dwell_s``. Each frame's own probability is its
+    posterior when seen alone, so far-apart frames keep it; close ones lend each other ``weight`` of their
+    evidence.
+
+    Args:
+        probability: (T,) of each frame alone, in [0, 1].
+        times: (T,) seconds, ascending; gaps of any size.
+        settings: Defaults when None.
+
+    Returns:
+        (T,) in (0, 1).
+    """
+    s = settings or ConfidenceSettings()
+    n = len(probability)
+    if n == 0:
+        return np.zeros(0)
+    base = np.array([1 - s.prior, s.prior])
+    evidence = log_odds(np.clip(probability, s.floor, 1 - s.floor)) - log_odds(np.float64(s.prior))
+    ratio = np.exp(s.weight * evidence)
+    decay = np.exp(-np.diff(times) / s.dwell_s)
+    ahead = np.empty(n)  # log odds of presence from the frames before, then from those behind
+    behind = np.empty(n)
+    for out, order, gaps in ((ahead, range(n), decay), (behind, range(n - 1, -1, -1), decay[::-1])):
+        belief = base[1]
+        for step, t in enumerate(order):
+            if step:
+                belief = base[1] + gaps[step - 1] * (belief - base[1])
+            out[t] = np.log(belief) - np.log1p(-belief)
+            present = belief * ratio[t]
+            belief = present / (present + 1 - belief)
+    neighbours = (ahead - log_odds(base[1])) + (behind - log_odds(base[1]))
+    own = log_odds(np.clip(probability, 1e-9, 1 - 1e-9))
+    return sigmoid(own + neighbours)
+
+
+def frame_best(
+    frames: NDArray[np.int64], values: NDArray[np.float64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Frames present and, for each, the position of its row of greatest value.
+
+    Args:
+        frames: (N,) frame of each row, in any order.
+        values: (N,) value of each row.
+
+    Returns:
+        ``(unique frames ascending (T,), positions (T,))``.
+    """
+    order = np.lexsort((-values, frames))
+    unique, first = np.unique(frames[order], return_index=True)
+    return unique, order[first]
+
+
+def shift_rows(
+    rows: NDArray[np.float64], frame_before: NDArray[np.float64], frame_after: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Give each row the change, in log odds, that the evidence over time made to its frame's best row."""
+    tiny = 1e-9
+    clip = [np.clip(x, tiny, 1 - tiny) for x in (rows, frame_before, frame_after)]
+    return sigmoid(log_odds(clip[0]) + log_odds(clip[2]) - log_odds(clip[1]))
+
+
+def log_odds(p: NDArray[np.float64] | np.float64) -> NDArray[np.float64]:
+    """``log(p / (1 - p))`` of probabilities strictly between 0 and 1."""
+    return np.asarray(np.log(p) - np.log1p(-p), dtype=np.float64)
+
+
+def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inverse of `log_odds`, without overflow."""
+    return np.asarray(0.5 * (1 + np.tanh(x / 2)), dtype=np.float64)
+
+
+def _singular(word: str) -> str:
+    if word in _PLURALS:
+        return _PLURALS[word]
+    if re.search(r"(?:s|x|z|ch|sh)es$", word):
+        return word[:-2]
+    if word.endswith("ies") and len(word) > 4:
+        return word[:-3] + "y"
+    return (
+        word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3 else word
+    )

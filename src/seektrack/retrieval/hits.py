@@ -1,0 +1,312 @@
+"""Text or picture in, hits out: which frames and regions of a library show it, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack import geometry
+from seektrack.encoders import Encoder, clean_query, contrast_texts, embed_queries, embed_query
+from seektrack.encoders.prompts import TemplateChoice
+from seektrack.errors import InputError
+from seektrack.library import LibraryStore, Rows, Where
+from seektrack.retrieval.confidence import (
+    ConfidenceSettings,
+    competitors,
+    frame_best,
+    query_probability,
+    shift_rows,
+    supporters,
+    temporal_evidence,
+)
+from seektrack.types import Hit
+
+SHORTLIST = 50_000
+"""Rows, nearest to the query first, that are weighed in full; of a larger library the rest are misses."""
+SAME_REGION_IOU = 0.5
+
+
+@dataclass(frozen=True, eq=False)
+class TextQuery:
+    """A text ready to be compared with pictures.
+
+    Attributes:
+        text: As it was cleaned.
+        vector: float32 (D,) of unit length.
+        contrast: float32 (C, D), the texts it has to beat.
+        support: float32 (A, D), names the model knows for kinds of what is asked.
+        logit_scale: The encoder's.
+    """
+
+    text: str
+    vector: NDArray[np.float32]
+    contrast: NDArray[np.float32]
+    support: NDArray[np.float32]
+    logit_scale: float
+
+    def probability(
+        self, vectors: NDArray[np.floating], settings: ConfidenceSettings | None = None
+    ) -> NDArray[np.float64]:
+        """Of each (N, D) picture, alone, to show this; (N,) in (0, 1)."""
+        return query_probability(
+            vectors,
+            self.vector,
+            self.contrast,
+            logit_scale=self.logit_scale,
+            temperature=(settings or ConfidenceSettings()).temperature,
+            support=self.support,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class VideoScores:
+    """One video under one query.
+
+    Attributes:
+        path: The video.
+        frame_indices, times: (T,) frames looked at, in order.
+        belief: (T,) that the frame shows it, all frames considered.
+        best: (T,) position in the rows of the frame's best picture; -1 where none came close.
+        hits: Belief of each row, as ``(positions (M,), beliefs (M,))``.
+    """
+
+    path: str
+    frame_indices: NDArray[np.int64]
+    times: NDArray[np.float64]
+    belief: NDArray[np.float64]
+    best: NDArray[np.int64]
+    hits: tuple[NDArray[np.int64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """A library, or what a filter leaves of it, under one query.
+
+    Attributes:
+        rows: N rows.
+        cosine: (N,) similarity with the query.
+        videos: One each.
+    """
+
+    rows: Rows
+    cosine: NDArray[np.float32]
+    videos: tuple[VideoScores, ...]
+
+    def hit(self, row: int, confidence: float) -> Hit:
+        """Row as a hit."""
+        return Hit(
+            video=self.rows.path(row),
+            frame_index=int(self.rows.frame_indices[row]),
+            time_s=float(self.rows.times[row]),
+            score=float(np.clip(self.cosine[row], -1, 1)),
+            confidence=float(confidence),
+            box=self.rows.box(row),
+        )
+
+
+def prepare_query(
+    encoder: Encoder,
+    text: str,
+    *,
+    templates: TemplateChoice = "auto",
+    settings: ConfidenceSettings | None = None,
+    store: LibraryStore | None = None,
+) -> TextQuery:
+    """Embed a text and the texts it competes with.
+
+    Args:
+        encoder: Where texts are embedded.
+        text: What is asked for.
+        templates: See `embed_query`.
+        settings: Which texts are too near to compete.
+        store: Keeps the embeddings of the contrast texts between runs.
+
+    Raises:
+        QueryError: The text has no words.
+    """
+    s = settings or ConfidenceSettings()
+    cleaned = clean_query(text)
+    vector = embed_query(encoder, cleaned, templates=templates)
+    texts = contrast_texts(encoder)
+    vectors = _contrast_vectors(encoder, texts, store)
+    keep = competitors(cleaned, vector, texts, vectors, max_cosine=s.max_cosine)
+    vocabulary = getattr(encoder, "vocabulary", None)
+    kinds = supporters(cleaned, texts if vocabulary is not None else [])
+    support = vectors[: len(kinds)][kinds]
+    return TextQuery(cleaned, vector, vectors[keep], support, encoder.logit_scale)
+
+
+def _contrast_vectors(encoder: Encoder, texts: list[str], store: LibraryStore | None) -> NDArray[np.float32]:
+    # A small-world model competes in the wordings it knows; the built-in texts are already worded.
+    templates: TemplateChoice = "none" if getattr(encoder, "vocabulary", None) is None else "auto"
+    key = "\x1f".join(["contrast", encoder.fingerprint, templates, *texts])
+    kept = store.cached_array(key) if store is not None else None
+    if kept is not None and kept.shape == (len(texts), encoder.dim):
+        return kept
+    vectors = embed_queries(encoder, texts, templates=templates)
+    if store is not None:
+        store.keep_array(key, vectors)
+    return vectors
+
+
+def score_library(
+    store: LibraryStore,
+    query: TextQuery,
+    *,
+    where: Where | None = None,
+    settings: ConfidenceSettings | None = None,
+) -> Scores:
+    """Weigh every picture of a library, or of what a filter leaves, against a query."""
+    s = settings or ConfidenceSettings()
+    whole = where is None or where == Where()
+    complete = not whole or store.count() <= SHORTLIST
+    if complete:
+        vectors, rows = store.vectors(where=where)
+    else:
+        vectors, rows = store.vectors_by_id(store.nearest(query.vector, SHORTLIST)[0])
+    cosine = np.concatenate(
+        [
+            np.asarray(v, dtype=np.float32) @ query.vector
+            for v in np.array_split(vectors, len(vectors) // 8192 + 1)
+        ]
+    )
+    probability = query.probability(vectors, s)
+    videos = []
+    for video_id in np.unique(rows.video_ids):
+        members = np.flatnonzero(rows.video_ids == video_id)
+        path = rows.paths[int(video_id)]
+        frames, best = frame_best(rows.frame_indices[members], probability[members])
+        best = members[best]
+        times = rows.times[best]
+        if not complete:
+            frames, times, best = _on_timeline(*store.timeline(path), frames, best)
+        alone = np.where(best >= 0, probability[best], 0.0)
+        belief = temporal_evidence(alone, times, s)
+        at = np.searchsorted(frames, rows.frame_indices[members])
+        shifted = shift_rows(probability[members], alone[at], belief[at])
+        videos.append(VideoScores(path, frames, times, belief, best, (members, shifted)))
+    return Scores(rows, cosine, tuple(videos))
+
+
+def _on_timeline(
+    all_frames: NDArray[np.int64],
+    all_times: NDArray[np.float64],
+    frames: NDArray[np.int64],
+    best: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    spread = np.full(len(all_frames), -1, dtype=np.int64)
+    spread[np.searchsorted(all_frames, frames)] = best
+    return all_frames, all_times, spread
+
+
+def search(
+    store: LibraryStore,
+    encoder: Encoder,
+    text: str,
+    *,
+    k: int = 20,
+    video: str | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    min_confidence: float = 0.5,
+    settings: ConfidenceSettings | None = None,
+) -> list[Hit]:
+    """Frames and regions that show what a text says, best first.
+
+    Of regions of one frame that overlap by half or more only the best is kept.
+
+    Args:
+        store: Where to look.
+        encoder: The encoder the library was made with.
+        text: What to look for.
+        k: At most so many hits.
+        video: Only in this video.
+        start_s: Only from this second on.
+        end_s: Only before this second.
+        min_confidence: Leave out what is less believed; 0 gives the best ``k`` whatever they are.
+        settings: How scores become beliefs.
+
+    Returns:
+        Hits; none when nothing matches.
+
+    Raises:
+        QueryError: The text has no words.
+        LibraryMismatchError: The library was made by another encoder.
+    """
+    _check_k(k)
+    store.require(model=encoder.name, fingerprint=encoder.fingerprint)
+    query = prepare_query(encoder, text, settings=settings, store=store)
+    scores = score_library(store, query, where=Where(video, start_s, end_s), settings=settings)
+    if not scores.videos:
+        return []
+    positions = np.concatenate([v.hits[0] for v in scores.videos])
+    beliefs = np.concatenate([v.hits[1] for v in scores.videos])
+    order = np.lexsort((-scores.cosine[positions], -beliefs))
+    ranked = ((int(positions[i]), float(beliefs[i])) for i in order if beliefs[i] >= min_confidence)
+    return _distinct(scores, ranked, k)
+
+
+def search_image(
+    store: LibraryStore,
+    encoder: Encoder,
+    image: NDArray[np.uint8],
+    *,
+    k: int = 20,
+    video: str | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    min_score: float = 0.0,
+) -> list[Hit]:
+    """Frames and regions that look like a picture, best first; `Hit.confidence` is the cosine cut to [0, 1].
+
+    Args:
+        store: Where to look.
+        encoder: The encoder the library was made with.
+        image: RGB uint8 (H, W, 3).
+        k: At most so many hits.
+        video: Only in this video.
+        start_s: Only from this second on.
+        end_s: Only before this second.
+        min_score: Leave out what is less similar.
+
+    Raises:
+        InputError: The image is not RGB uint8.
+        LibraryMismatchError: The library was made by another encoder.
+    """
+    _check_k(k)
+    store.require(model=encoder.name, fingerprint=encoder.fingerprint)
+    vector = encoder.embed_images([image])[0]
+    ids, cosine = store.nearest(vector, 4 * k, where=Where(video, start_s, end_s))
+    _, rows = store.vectors_by_id(ids)
+    by_id = dict(zip(ids.tolist(), cosine.tolist(), strict=True))
+    scores = Scores(rows, np.array([by_id[i] for i in rows.ids.tolist()], dtype=np.float32), ())
+    order = np.argsort(-scores.cosine, kind="stable")
+    ranked = (
+        (int(i), float(np.clip(scores.cosine[i], 0, 1))) for i in order if scores.cosine[i] >= min_score
+    )
+    return _distinct(scores, ranked, k)
+
+
+def _distinct(scores: Scores, ranked: Iterable[tuple[int, float]], k: int) -> list[Hit]:
+    """The first ``k`` rows as hits, without regions that repeat a better one of the same frame."""
+    hits: list[Hit] = []
+    taken: dict[tuple[str, int], list[geometry.Box]] = {}
+    for row, confidence in ranked:
+        hit = scores.hit(row, confidence)
+        others = taken.setdefault((hit.video, hit.frame_index), [])
+        if hit.box is not None:
+            if others and geometry.box_iou(np.array([hit.box]), np.array(others)).max() >= SAME_REGION_IOU:
+                continue
+            others.append(hit.box)
+        hits.append(hit)
+        if len(hits) == k:
+            break
+    return hits
+
+
+def _check_k(k: int) -> None:
+    if k < 1:
+        raise InputError(f"k must be at least 1, got {k}")

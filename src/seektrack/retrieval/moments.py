@@ -1,0 +1,182 @@
+"""From beliefs on sampled frames to stretches of video that answer a query."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.encoders import Encoder
+from seektrack.errors import InputError
+from seektrack.library import LibraryStore, Where
+from seektrack.retrieval.confidence import ConfidenceSettings
+from seektrack.retrieval.hits import Scores, VideoScores, prepare_query, score_library
+from seektrack.types import Moment
+
+
+@dataclass(frozen=True)
+class MomentSettings:
+    """What makes frames a moment.
+
+    Attributes:
+        min_confidence: A moment has at least one frame believed this much.
+        keep_ratio: Its other frames are believed at least this share of the query's best frame, but never
+            more than ``min_confidence`` is asked of them: the threshold follows the query.
+        max_gap_s: Stretches nearer than this in seconds are one moment.
+        max_overlap: Of two moments of a video that overlap by more (intersection over union), one stays.
+    """
+
+    min_confidence: float = 0.5
+    keep_ratio: float = 0.5
+    max_gap_s: float = 2.0
+    max_overlap: float = 0.5
+
+
+def find_moments(
+    store: LibraryStore,
+    encoder: Encoder,
+    text: str,
+    *,
+    k: int = 10,
+    video: str | None = None,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    settings: MomentSettings | None = None,
+    confidence: ConfidenceSettings | None = None,
+) -> list[Moment]:
+    """Moments that answer a text, best first.
+
+    Args:
+        store: Where to look.
+        encoder: The encoder the library was made with.
+        text: What to look for.
+        k: At most so many moments.
+        video: Only in this video.
+        start_s: Only from this second on.
+        end_s: Only before this second.
+        settings: What makes frames a moment.
+        confidence: How scores become beliefs.
+
+    Returns:
+        Moments; none when nothing matches.
+
+    Raises:
+        QueryError: The text has no words.
+        LibraryMismatchError: The library was made by another encoder.
+    """
+    if k < 1:
+        raise InputError(f"k must be at least 1, got {k}")
+    store.require(model=encoder.name, fingerprint=encoder.fingerprint)
+    query = prepare_query(encoder, text, settings=confidence, store=store)
+    where = Where(video, start_s, end_s)
+    scores = score_library(store, query, where=where, settings=confidence)
+    durations = {record.path: record.duration_s for record in store.videos()}
+    return moments_from_scores(scores, durations=durations, settings=settings)[:k]
+
+
+def moments_from_scores(
+    scores: Scores,
+    *,
+    durations: dict[str, float | None] | None = None,
+    settings: MomentSettings | None = None,
+) -> list[Moment]:
+    """Moments of all videos under one query, best first.
+
+    Args:
+        scores: From `score_library`.
+        durations: Seconds of each video by path, to end its last moment by.
+        settings: What makes frames a moment.
+    """
+    s = settings or MomentSettings()
+    best = max((float(v.belief.max()) for v in scores.videos if len(v.belief)), default=0.0)
+    stay = min(s.min_confidence, s.keep_ratio * best)
+    moments: list[Moment] = []
+    for v in scores.videos:
+        runs = find_runs(v.belief, v.times, enter=s.min_confidence, stay=stay, max_gap_s=s.max_gap_s)
+        ends_s = (durations or {}).get(v.path)
+        found = [_moment(scores, v, first, last, ends_s, s) for first, last in runs]
+        moments += temporal_nms([m for m in found if m is not None], max_overlap=s.max_overlap)
+    return sorted(moments, key=_rank)
+
+
+def find_runs(
+    belief: NDArray[np.float64],
+    times: NDArray[np.float64],
+    *,
+    enter: float,
+    stay: float,
+    max_gap_s: float,
+) -> list[tuple[int, int]]:
+    """Runs of frames believed at least ``stay`` that reach ``enter`` somewhere, gaps closed.
+
+    Args:
+        belief: (T,) in [0, 1].
+        times: (T,) seconds, ascending.
+        enter: What the best frame of a run has to reach.
+        stay: What its other frames have to reach.
+        max_gap_s: Runs whose ends lie nearer than this are joined.
+
+    Returns:
+        Positions ``(first, last)`` of each run, both inside, in order.
+    """
+    above = np.flatnonzero(belief >= stay)
+    if len(above) == 0:
+        return []
+    near = (np.diff(above) == 1) | (np.diff(times[above]) <= max_gap_s)
+    starts = np.concatenate([[0], np.flatnonzero(~near) + 1])
+    ends = np.concatenate([starts[1:] - 1, [len(above) - 1]])
+    runs = [(int(above[a]), int(above[b])) for a, b in zip(starts, ends, strict=True)]
+    return [(a, b) for a, b in runs if belief[a : b + 1].max() >= enter]
+
+
+def temporal_nms(moments: Sequence[Moment], *, max_overlap: float = 0.5) -> list[Moment]:
+    """Keep the best of moments of one video that overlap by more than a temporal IoU, best first."""
+    kept: list[Moment] = []
+    for moment in sorted(moments, key=_rank):
+        if all(temporal_iou(moment, other) <= max_overlap for other in kept if other.video == moment.video):
+            kept.append(moment)
+    return kept
+
+
+def temporal_iou(a: Moment, b: Moment) -> float:
+    """Intersection over union of two stretches of time; 0 for two instants."""
+    inter = max(0.0, min(a.end_s, b.end_s) - max(a.start_s, b.start_s))
+    union = (a.end_s - a.start_s) + (b.end_s - b.start_s) - inter
+    return inter / union if union > 0 else 0.0
+
+
+def _moment(
+    scores: Scores, v: VideoScores, first: int, last: int, ends_s: float | None, s: MomentSettings
+) -> Moment | None:
+    seen = [i for i in range(first, last + 1) if v.best[i] >= 0]
+    if not seen:
+        return None
+    # Among frames believed alike the one most similar to the query is shown.
+    key = max(seen, key=lambda i: (round(float(v.belief[i]), 3), float(scores.cosine[v.best[i]])))
+    confidence = float(v.belief[seen].max())
+    start, end = _reach(v.times, first, last, ends_s, s.max_gap_s)
+    return Moment(v.path, start, end, scores.hit(int(v.best[key]), float(v.belief[key])), confidence)
+
+
+def _reach(
+    times: NDArray[np.float64], first: int, last: int, ends_s: float | None, max_gap_s: float
+) -> tuple[float, float]:
+    """Stretch a run half-way to the frames beside it, where the thing was not seen any more."""
+    most = max_gap_s / 2
+    start = float(times[first])
+    if first > 0:
+        start -= min(most, (start - float(times[first - 1])) / 2)
+    end = float(times[last])
+    if last + 1 < len(times):
+        end += min(most, (float(times[last + 1]) - end) / 2)
+    elif ends_s is not None:
+        end = max(end, min(end + most, ends_s))
+    elif len(times) > 1:
+        end += min(most, float(times[-1] - times[-2]) / 2)
+    return start, end
+
+
+def _rank(moment: Moment) -> tuple[float, float, str, float]:
+    return -round(moment.confidence, 4), -moment.key.score, moment.video, moment.start_s
