@@ -64,24 +64,24 @@ class ImageSettings:
     @classmethod
     def from_dict(cls, config: Mapping[str, Any]) -> ImageSettings:
         """Read the content of a ``preprocessor_config.json``; old files write sizes as one integer."""
-        size = config.get("size", 224)
+        size = config.get("size") or 224
         if isinstance(size, int):
             size = {"shortest_edge": size}
-        crop = config.get("crop_size", 224)
+        crop = config.get("crop_size") or 224
         if isinstance(crop, int):
             crop = {"height": crop, "width": crop}
         shortest = size.get("shortest_edge")
         resize = None if shortest is not None else (int(size["height"]), int(size["width"]))
-        if not config.get("do_resize", True):
+        if not _flag(config, "do_resize"):
             shortest, resize = None, None
-        crops = config.get("do_center_crop", "crop_size" in config)
-        normalises = config.get("do_normalize", True)
+        crops = _flag(config, "do_center_crop", default=bool(config.get("crop_size")))
+        normalises = _flag(config, "do_normalize")
         return cls(
             shortest_edge=None if shortest is None else int(shortest),
             resize_hw=resize,
             crop_hw=(int(crop["height"]), int(crop["width"])) if crops else None,
             resample=int(config.get("resample", BICUBIC)),
-            scale=float(config.get("rescale_factor", 1 / 255)) if config.get("do_rescale", True) else 1.0,
+            scale=float(config.get("rescale_factor", 1 / 255)) if _flag(config, "do_rescale") else 1.0,
             mean=_triple(config.get("image_mean", CLIP_MEAN)) if normalises else (0.0, 0.0, 0.0),
             std=_triple(config.get("image_std", CLIP_STD)) if normalises else (1.0, 1.0, 1.0),
         )
@@ -160,6 +160,12 @@ def _centre_crop(image: NDArray[np.uint8], hw: tuple[int, int]) -> NDArray[np.ui
         return canvas[y : y + hw[0], x : x + hw[1]]
     y, x = (height - hw[0]) // 2, (width - hw[1]) // 2
     return image[y : y + hw[0], x : x + hw[1]]
+
+
+def _flag(config: Mapping[str, Any], key: str, *, default: bool = True) -> bool:
+    """A switch that may be missing or null."""
+    value = config.get(key)
+    return default if value is None else bool(value)
 
 
 def _triple(values: Any) -> tuple[float, float, float]:

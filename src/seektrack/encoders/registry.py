@@ -95,7 +95,7 @@ def _resolve(name: str) -> str:
     if name in HUB_IDS:
         return HUB_IDS[name]
     path = Path(name).expanduser()
-    if path.is_dir():
+    if name.strip() and path.is_dir():
         if not (path / "config.json").is_file():
             raise ModelError(
                 f"{name!r} is a folder without a config.json",
