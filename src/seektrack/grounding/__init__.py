@@ -1,19 +1,15 @@
 """Text to objects in one picture: what is asked for, where it is, and how to tell the segmenter."""
 
-from seektrack.grounding.ground import (
-    Grounding,
-    GroundSettings,
-    distinct,
-    embed_objects,
-    ground,
-    ground_proposals,
-)
+from seektrack.grounding.found import CropKind, Grounding, GroundSettings
+from seektrack.grounding.ground import ground, ground_proposals
+from seektrack.grounding.merging import distinct, join_parts
 from seektrack.grounding.prompts import PROMPT_KINDS, PromptKind, make_prompt, to_prompts
-from seektrack.grounding.scoring import TextScorer
+from seektrack.grounding.scoring import TextScorer, embed_objects
 from seektrack.grounding.target import Motion, Target, counter_texts, parse_target
 
 __all__ = [
     "PROMPT_KINDS",
+    "CropKind",
     "GroundSettings",
     "Grounding",
     "Motion",
@@ -25,6 +21,7 @@ __all__ = [
     "embed_objects",
     "ground",
     "ground_proposals",
+    "join_parts",
     "make_prompt",
     "parse_target",
     "to_prompts",

@@ -10,7 +10,7 @@ import numpy as np
 
 from seektrack.errors import InputError
 from seektrack.geometry import BoolMask
-from seektrack.grounding.ground import Grounding
+from seektrack.grounding.found import Grounding
 from seektrack.types import Mask, Prompt
 
 PromptKind = Literal["mask", "box", "box_point"]

@@ -6,14 +6,18 @@ crop could show (`seektrack.encoders.contrast_texts`) and against the same thing
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.encoders import Encoder, contrast_texts, embed_queries, embed_query
+from seektrack.encoders import Encoder, contrast_texts, embed_queries, embed_query, l2_normalise
 from seektrack.geometry import BoolMask, Box, crop_square
+from seektrack.grounding.found import CropKind
 from seektrack.grounding.target import Target, counter_texts, parse_target
 from seektrack.retrieval.confidence import ConfidenceSettings, competitors, query_probability
+from seektrack.types import Mask
 
 Image = NDArray[np.uint8]
 
@@ -85,3 +89,36 @@ def masked_crop(image: Image, mask: BoolMask, box: Box, size: int, *, margin: fl
     sigma = max(size / 16, 1.0)
     backdrop = cv2.GaussianBlur(plain, (0, 0), sigma).astype(np.float32) * 0.4 + 127 * 0.6
     return np.clip(plain * alpha + backdrop * (1 - alpha), 0, 255).astype(np.uint8)
+
+
+def embed_objects(
+    encoder: Encoder,
+    image: Image,
+    boxes: Sequence[Box],
+    masks: Sequence[Mask | None],
+    *,
+    crop: CropKind = "plain",
+    margin: float = 0.45,
+) -> NDArray[np.float32]:
+    """Appearance of objects of one picture, float32 (N, D) of unit length.
+
+    Args:
+        encoder: Embeds the crops.
+        image: uint8 (H, W, 3), RGB.
+        boxes: ``xyxy`` pixels.
+        masks: Pixels of each, used unless ``crop`` is ``plain``; a None mask is cropped plainly.
+        crop: See `GroundSettings`.
+        margin: See `GroundSettings`.
+    """
+    size = encoder.image_size
+    plain = [object_crop(image, b, size, margin=margin) for b in boxes]
+    if crop == "plain" or not plain:
+        return encoder.embed_images(plain)
+    masked = [
+        p if m is None else masked_crop(image, m.to_array(), b, size, margin=margin)
+        for p, b, m in zip(plain, boxes, masks, strict=True)
+    ]
+    if crop == "masked":
+        return encoder.embed_images(masked)
+    both = encoder.embed_images([*plain, *masked])
+    return l2_normalise(both[: len(plain)] + both[len(plain) :])

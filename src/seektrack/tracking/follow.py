@@ -59,7 +59,7 @@ class FollowSettings:
     identity: IdentitySettings = field(default_factory=IdentitySettings)
     motion: MotionSettings = field(default_factory=MotionSettings)
     backward: BackwardSettings = field(default_factory=BackwardSettings)
-    prompt: PromptKind = "mask"
+    prompt: PromptKind = "box_point"
     ground_every_s: float = 1.0
     look_every_s: float = 0.5
     both_ways: bool = True

@@ -23,6 +23,7 @@ from seektrack.tracking.recognise import (
     already_followed,
     has_jumped,
     has_left,
+    is_partial,
     is_something,
     looks_wrong,
     recognise,
@@ -132,6 +133,7 @@ class IdentityTracker:
             if memory.strikes >= self.settings.drift_strikes:
                 step.dropped.append(obj_id)
                 step.retracted.append((obj_id, memory.strike_frame))
+                memory.hide()
                 memory.strikes, memory.state = 0, TrackState.LOST
                 return
         elif detection.embedding is not None or detection.confidence is not None:
@@ -243,9 +245,10 @@ class IdentityTracker:
         step.new.append(obj_id)
 
     def _see(self, step: _Step, memory: TrackMemory, detection: Detection, *, restart: bool) -> None:
-        memory.see(step.frame_index, detection, self.settings.kalman, restart=restart)
-        if detection.embedding is not None and memory.strikes == 0:
+        typical = memory.strikes == 0 and not is_partial(memory, detection, self.settings)
+        if detection.embedding is not None and typical:
             memory.appearance.add(detection.embedding)
+        memory.see(step.frame_index, detection, self.settings.kalman, restart=restart)
         if memory.hidden or memory.hits >= self.settings.min_hits:
             memory.state = TrackState.ACTIVE
         step.seen[memory.obj_id] = detection

@@ -26,7 +26,7 @@ class PassSettings:
         backwards: Whether the frames come in decreasing order.
     """
 
-    prompt: PromptKind = "mask"
+    prompt: PromptKind = "box_point"
     look_every_s: float = 0.5
     backwards: bool = False
 

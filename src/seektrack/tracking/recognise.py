@@ -31,14 +31,25 @@ def is_something(detection: Detection, settings: IdentitySettings) -> bool:
 
 
 def looks_wrong(memory: TrackMemory, detection: Detection, settings: IdentitySettings) -> bool:
-    """Whether a detection looks unlike the object's past, or unlike what was asked for."""
-    if detection.embedding is None:
+    """Whether a detection looks unlike the object's past, or unlike what was asked for.
+
+    What is mostly hidden or cut off looks like nothing much, and is not judged.
+    """
+    if detection.embedding is None or is_partial(memory, detection, settings):
         return False
     similarity = memory.appearance.similarity(detection.embedding)
     if similarity is None:
         return False
     denied = detection.confidence is not None and detection.confidence < settings.drift_confidence
     return similarity < (settings.revive_similarity if denied else settings.drift_similarity)
+
+
+def is_partial(memory: TrackMemory, detection: Detection, settings: IdentitySettings) -> bool:
+    """Whether far less of an object is in sight than its last boxes held."""
+    if not memory.boxes:
+        return False
+    usual = float(np.percentile([box_area(b) for b in memory.boxes], 75))
+    return box_area(detection.box) < settings.partial_area * usual
 
 
 def has_jumped(memory: TrackMemory, detection: Detection, settings: IdentitySettings) -> bool:
@@ -146,5 +157,6 @@ def _in_reach(
 ) -> NDArray[np.bool_]:
     last = np.array(memory.boxes[-1] if memory.boxes else memory.kalman.box)
     distance = np.linalg.norm((boxes[:, :2] + boxes[:, 2:] - last[:2] - last[2:]) / 2, axis=1)
-    reach = settings.max_speed * memory.kalman.size * (abs(time_s - memory.seen_s) + 0.2)
+    size = float(np.sqrt(max(box_area(b) for b in memory.boxes))) if memory.boxes else memory.kalman.size
+    reach = settings.max_speed * size * (abs(time_s - memory.seen_s) + 0.2)
     return np.asarray(distance <= reach, dtype=np.bool_)

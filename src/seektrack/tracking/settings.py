@@ -31,6 +31,7 @@ class IdentitySettings:
         drift_confidence: Where its confidence in the text falls below this, it must be as similar as one that
             is recognised.
         drift_strikes: Suspect looks in a row after which the engine is not believed any more.
+        partial_area: Of a box smaller than this fraction of the usual, looks are not judged.
         jump_frames: Frames in a row an impossible jump must stay before it is believed.
         merge_iou: Two ids overlapping by this IoU are on the same pixels.
         merge_frames: Frames in a row after which they are one object, if they never lived apart.
@@ -53,6 +54,7 @@ class IdentitySettings:
     drift_similarity: float = 0.5
     drift_confidence: float = 0.05
     drift_strikes: int = 2
+    partial_area: float = 0.4
     jump_frames: int = 3
     merge_iou: float = 0.7
     merge_frames: int = 3

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -142,6 +142,37 @@ def test_halves_that_are_less_sure_give_way_to_the_whole():
 def test_a_poor_whole_gives_way_to_a_good_part():
     blob, ball = rect(10, 10, 100, 70, confidence=0.5), rect(40, 30, 20, 20, confidence=0.95)
     assert distinct([blob, ball]) == [ball]
+
+
+class WholeEncoder(ColourEncoder):
+    """Believes in a red thing the more, the more of the crop is red."""
+
+    def embed_images(self, images, *, batch_size=32):
+        red = [(np.abs(i.astype(int) - COLOURS["red"]).sum(axis=2) < 60).mean() for i in images]
+        cosine = np.clip(0.85 + 0.5 * (np.array(red) - 0.2), 0, 1)
+        zeros = np.zeros_like(cosine)
+        return np.stack([cosine, zeros, zeros, np.sqrt(1 - cosine**2)], axis=1).astype(np.float32)
+
+
+def test_halves_of_one_object_are_joined():
+    image, (left, right) = scene(("red", 40, 30, 15, 30), ("red", 55, 30, 15, 30))
+    proposals = [Proposal(left), Proposal(right)]
+    scorer = TextScorer(WholeEncoder(), "a red thing")
+    settings = GroundSettings(min_confidence=0.01, crop="masked")
+    (whole,) = ground_proposals(scorer, image, proposals, settings=settings)
+    assert whole.mask == Mask.from_array(left | right)
+    assert whole.box == (40, 30, 70, 60)
+    never = replace(settings, join_gain=0.0)
+    assert len(ground_proposals(scorer, image, proposals, settings=never)) == 2
+    sure_of_each = TextScorer(ColourEncoder(), "a red thing")
+    assert len(ground_proposals(sure_of_each, image, proposals, settings=settings)) == 2
+
+
+def test_things_that_do_not_touch_are_not_joined():
+    image, masks = scene(("red", 40, 30, 15, 30), ("red", 61, 30, 15, 30))
+    settings = GroundSettings(min_confidence=0.01, crop="masked")
+    scorer = TextScorer(WholeEncoder(), "a red thing")
+    assert len(ground_proposals(scorer, image, [Proposal(m) for m in masks], settings=settings)) == 2
 
 
 def test_duplicates_keep_the_best():

@@ -11,6 +11,7 @@ from seektrack.geometry import mask_to_box
 from seektrack.video import open_video
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 160, 40), "blue": (40, 60, 210), "grey": (128, 128, 128)}
+PAINTS = {**COLOURS, "rust": (172, 69, 69)}
 HW = (96, 160)
 FPS = 10
 
@@ -107,7 +108,7 @@ class World:
                 mask = one.mask(t)
                 self.truth[t, :k] &= ~mask
                 self.truth[t, k] = mask
-                self.video[t][mask] = COLOURS[one.colours[t]]
+                self.video[t][mask] = PAINTS[one.colours[t]]
             self.video[t, 0, 0] = t
 
     @property

@@ -115,6 +115,18 @@ def test_drift_is_dropped_and_taken_back():
     assert tracker.memory(1).appearance.similarity(BLUE) < 0.2
 
 
+def test_a_sliver_is_not_judged_by_its_looks():
+    """An object going behind another keeps its id and place, although what is left of it looks wrong."""
+    tracker = IdentityTracker(HW)
+    run(tracker, steady(1, 30, 40, 8, embedding=RED))
+    out = run(tracker, [[seen(rect(66 + i, 40, 7, 16), 1, embedding=BLUE)] for i in range(3)], start=8)
+    assert all(o.observations[1].visible and not o.dropped for o in out)
+    hidden = tracker.update(11, 1.1, [])
+    assert not hidden.observations[1].visible
+    assert hidden.observations[1].box[2] - hidden.observations[1].box[0] > 18
+    assert tracker.memory(1).appearance.similarity(BLUE) < 0.2
+
+
 def test_candidates_are_told_from_followed_objects():
     tracker = IdentityTracker(HW)
     run(tracker, steady(1, 30, 40, 4))
