@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from seektrack.segmentation import Sam2
 
 Progress = Callable[[int, int, str], None]
-"""Called with frames done, frames in all (0 when unknown) and the stage, ``forward`` or ``backward``."""
+"""Called with frames done, frames in all and the stage, ``forward`` or ``backward``."""
 
 _NEVER = 1 << 62
 """Frames after which objects pointed at by hand merge: what a person told apart stays apart."""
@@ -246,7 +246,7 @@ def _ahead(source: VideoSource, settings: FollowSettings) -> Iterable[Frame]:
 
 def _report(progress: Progress | None, done: int, source: VideoSource, stage: str) -> None:
     if progress is not None:
-        progress(done, source.info.n_frames or 0, stage)
+        progress(done, source.len_frames(), stage)
 
 
 def _span(record: Record) -> str:
