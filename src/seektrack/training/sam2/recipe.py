@@ -19,6 +19,8 @@ class Stage:
         clips, frames, objects: Clips a step, frames a clip, most objects a clip.
         lr, warmup: Peak learning rate and the steps to reach it; a cosine brings it to a twentieth.
         teacher: Teacher forcing at the start; it fades linearly to none at 70 % of the stage.
+        image_share: In a clip stage, the share of steps that take the frames as single pictures instead, so
+            that what the image stage taught is kept.
     """
 
     name: str
@@ -30,6 +32,7 @@ class Stage:
     lr: float = 1.0e-3
     warmup: int = 100
     teacher: float = 0.0
+    image_share: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,7 +69,16 @@ def pocket_recipe() -> Sam2Recipe:
             Stage(name="decoder", steps=500, resolution=192, clips=8, lr=1.0e-3, warmup=50),
             Stage(name="image", steps=2600, resolution=192, clips=8, lr=1.0e-3),
             Stage(name="clip", steps=900, resolution=192, clips=2, frames=4, objects=4, lr=6e-4, teacher=0.6),
-            Stage(name="clip", steps=900, resolution=256, clips=2, frames=6, objects=4, lr=5e-4),
+            Stage(
+                name="clip",
+                steps=1300,
+                resolution=256,
+                clips=2,
+                frames=8,
+                objects=4,
+                lr=5e-4,
+                image_share=0.35,
+            ),
         ),
     )
 
@@ -81,6 +93,6 @@ def smoke_recipe() -> Sam2Recipe:
             Stage(name="dense", steps=2, resolution=64, clips=2),
             Stage(name="decoder", steps=2, resolution=64, clips=2),
             Stage(name="image", steps=2, resolution=64, clips=2),
-            Stage(name="clip", steps=2, resolution=64, clips=1, frames=3, teacher=0.5),
+            Stage(name="clip", steps=2, resolution=64, clips=1, frames=3, teacher=0.5, image_share=0.5),
         ),
     )

@@ -20,11 +20,13 @@ from seektrack.training.sam2.unroll import unroll
 Clips = Iterator[tuple[Any, Any]]
 
 
-def next_batch(stage: Stage, clips: Clips, rng: np.random.Generator) -> Batch:
-    """Take clips from the stream until one has an object to train on."""
+def next_batch(stage: Stage, clips: Clips, rng: np.random.Generator, *, single: bool = False) -> Batch:
+    """Take clips from the stream until one has an object to train on; ``single`` takes their frames apart."""
     min_area = max(12, int(40 * (stage.resolution / 192) ** 2))
     while True:
         chosen = [next(clips) for _ in range(stage.clips)]
+        if single:
+            chosen = [(f[t : t + 1], i[t : t + 1]) for f, i in chosen for t in range(len(f))]
         batch = make_batch(rng, chosen, per_clip=stage.objects, min_area=min_area)
         if batch is not None:
             return batch
@@ -91,7 +93,8 @@ def step_loss(
         weights: Of the losses.
         progress: Of the stage, 0 to 1.
     """
-    batch = next_batch(stage, clips, rng)
+    single = stage.image_share > 0 and rng.random() < stage.image_share
+    batch = next_batch(stage, clips, rng, single=single)
     if stage.name == "dense":
         return _encode_with_dense(model, head, batch)[1], 0.0
     if stage.name == "decoder":
@@ -100,7 +103,7 @@ def step_loss(
         kind = POINT if progress < 0.5 or rng.random() < 0.5 else BOX
         loss, overlap = _prompted(model, features, batch, kind, rng, weights)
         return loss, float(overlap)
-    if stage.name == "image":
+    if stage.name == "image" or single:
         features, dense = _encode_with_dense(model, head, batch)
         loss, overlap = _prompted(model, features, batch, str(rng.choice([BOX, POINT])), rng, weights)
         return loss + dense, float(overlap)
