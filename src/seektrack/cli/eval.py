@@ -36,20 +36,41 @@ def demo(
 def pocket(
     folder: Annotated[
         Path | None,
-        typer.Option("--folder", help="A text encoder's folder; the one in the package when left out."),
+        typer.Option(
+            "--folder",
+            help="Folder of one network, or one holding clip/ and sam2/; the package's own when left out.",
+        ),
     ] = None,
     crops: Annotated[int, typer.Option("--crops", min=1, help="Held-out object crops to classify.")] = 1500,
     frames: Annotated[int, typer.Option("--frames", min=1, help="Held-out frames to retrieve.")] = 200,
+    scenes: Annotated[int, typer.Option("--scenes", min=1, help="Held-out pictures to segment.")] = 100,
+    clips: Annotated[int, typer.Option("--clips", min=1, help="Held-out clips of 48 frames to follow.")] = 12,
+    resolution: Annotated[
+        int | None, typer.Option("--resolution", help="Side of SAM 2's input; its own when left out.")
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure a pocket text encoder on held-out crops and frames of the procedural world."""
+    """Measure pocket networks on held-out scenes of the procedural world: crops named, masks followed."""
     from seektrack.cli.models import pocket_folder
     from seektrack.evaluation.pocket_clip import evaluate_clip
+    from seektrack.evaluation.pocket_sam2 import evaluate_sam2
+    from seektrack.pipeline import parse_model
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    screen.note("measuring; a minute or two …")
-    print_figures(screen, evaluate_clip(folder or pocket_folder("clip"), crops=crops, frames=frames))
+    clip, sam2 = (str(pocket_folder(part)) for part in ("clip", "sam2"))
+    if folder is not None:
+        clip, sam2 = ("" if name == "pocket" else name for name in parse_model(str(folder)))
+    figures: dict[str, Any] = {}
+    if clip:
+        screen.note("measuring the text encoder; a minute or two …")
+        figures |= evaluate_clip(clip, crops=crops, frames=frames)
+    if sam2:
+        with screen.progress() as progress:
+            figures |= evaluate_sam2(
+                sam2, resolution=resolution, scenes=scenes, clips=clips, progress=progress
+            )
+    print_figures(screen, figures)
 
 
 def print_figures(screen: Screen, figures: Mapping[str, Any]) -> None:
