@@ -67,9 +67,10 @@ def render_shard(path: Path, scene_seeds: range, settings: SceneSettings, keep: 
         clip = render(sample_scene(seed, settings))
         for t in np.linspace(0, len(clip.frames) - 1, keep).astype(int):
             rows += _rows(clip, int(t), len(pictures))
-            bgr = cv2.cvtColor(clip.frames[t], cv2.COLOR_RGB2BGR)
-            pictures.append(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 93])[1].ravel())
-            id_maps.append(cv2.imencode(".png", clip.ids[t], [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].ravel())
+            pictures.append(encode_rgb(clip.frames[t], 93))
+            id_maps.append(
+                np.asarray(cv2.imencode(".png", clip.ids[t], [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]).ravel()
+            )
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(f".{os.getpid()}.tmp.npz")
     np.savez(
@@ -114,6 +115,26 @@ def prepare(
     return paths
 
 
+def _decode(data: NDArray[np.uint8], flags: int) -> NDArray[np.uint8]:
+    image = cv2.imdecode(data, flags)
+    if image is None:
+        raise InputError(
+            "a rendered picture cannot be read back", hint="delete the folder of rendered pictures"
+        )
+    return np.asarray(image, dtype=np.uint8)
+
+
+def encode_rgb(image: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """RGB uint8 (H, W, 3) as the bytes of a JPEG."""
+    bgr = np.ascontiguousarray(image[..., ::-1])
+    return np.asarray(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], np.uint8).ravel()
+
+
+def decode_rgb(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The bytes of a JPEG as RGB uint8 (H, W, 3)."""
+    return np.ascontiguousarray(_decode(data, cv2.IMREAD_COLOR)[..., ::-1])
+
+
 class FrameStore:
     """Pictures of many shards in memory, still compressed; more shards may be added at any time."""
 
@@ -152,12 +173,11 @@ class FrameStore:
 
     def picture(self, index: int) -> NDArray[np.uint8]:
         """RGB uint8 (H, W, 3)."""
-        bgr = cv2.imdecode(self._pictures[index], cv2.IMREAD_COLOR)
-        return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        return decode_rgb(self._pictures[index])
 
     def id_map(self, index: int) -> NDArray[np.uint8]:
         """uint8 (H, W): 0 background, the object's id elsewhere."""
-        return np.asarray(cv2.imdecode(self._id_maps[index], cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
+        return _decode(self._id_maps[index], cv2.IMREAD_GRAYSCALE)
 
     def objects(self, index: int) -> Objects:
         """What the picture shows."""

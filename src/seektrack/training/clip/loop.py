@@ -187,7 +187,7 @@ class _Run:
         n_background = len(vocabulary()["background"])
         loss = loss + r.label_weight * vocabulary_loss(logits, labels[crops], n_background)
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         self._follow()

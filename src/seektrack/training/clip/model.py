@@ -17,6 +17,8 @@ from seektrack.training.clip.recipe import ClipSizes
 from seektrack.training.clip.texts import corpus
 from seektrack.world import vocabulary
 
+WORD_END = "</w>"
+
 
 def build_tokenizer(sizes: ClipSizes, *, seed: int = 0) -> Any:
     """A lower-case byte-level BPE ``CLIPTokenizer`` learnt from the training texts; it spells any word."""
@@ -25,11 +27,13 @@ def build_tokenizer(sizes: ClipSizes, *, seed: int = 0) -> Any:
     texts = list(corpus(np.random.default_rng(seed)))
     learnt = CLIPTokenizer().train_new_from_iterator(texts, vocab_size=sizes.vocabulary)
     model = json.loads(learnt.backend_tokenizer.to_str())["model"]
-    merges = [tuple(pair) for pair in model["merges"]]
-    # The trainer numbers its letters in an order that changes from run to run: number them anew.
-    special, merged = set(learnt.all_special_tokens), ["".join(pair) for pair in merges]
-    letters = sorted(set(model["vocab"]) - special - set(merged))
-    order = dict.fromkeys([*letters, *merged, *sorted(special, reverse=True)])
+    # The trainer numbers letters in an order that changes from run to run, and leaves out those that never
+    # ended a word: number them anew, every byte inside a word and at its end.
+    letters = sorted(token for token in model["vocab"] if len(token) == 1)
+    letters += [letter + WORD_END for letter in letters]
+    special = sorted(set(learnt.all_special_tokens), reverse=True)
+    merges = [tuple(pair) for pair in model["merges"]][: sizes.vocabulary - len(letters) - len(special)]
+    order = dict.fromkeys([*letters, *("".join(pair) for pair in merges), *special])
     tokenizer = CLIPTokenizer(vocab={token: i for i, token in enumerate(order)}, merges=merges)
     tokenizer.model_max_length = sizes.context
     return tokenizer

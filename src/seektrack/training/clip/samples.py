@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.geometry import Box, crop_square
-from seektrack.training.clip.frames import FrameStore, Objects
+from seektrack.training.clip.frames import FrameStore, Objects, decode_rgb, encode_rgb
 from seektrack.training.clip.recipe import ClipRecipe
 from seektrack.training.clip.texts import ANY, Item, query, unknown
 
@@ -72,24 +73,18 @@ def jitter(box: Box, rng: np.random.Generator) -> Box:
 
 def augment(image: Image, rng: np.random.Generator) -> Image:
     """Mild changes under which names hold: exposure, mirror, blur, noise, compression; never the hue."""
-    out = image[:, ::-1] if rng.random() < 0.5 else image
+    out: NDArray[Any] = np.ascontiguousarray(image[:, ::-1] if rng.random() < 0.5 else image)
     if rng.random() < 0.7:
-        scale, shift = rng.uniform(0.82, 1.18), rng.uniform(-12, 12)
-        out = cv2.convertScaleAbs(cv2.max(cv2.addWeighted(out, scale, out, 0.0, shift), 0))
+        out = cv2.addWeighted(out, rng.uniform(0.82, 1.18), out, 0.0, rng.uniform(-12, 12))
     roll = rng.random()
     if roll < 0.1:
         out = cv2.GaussianBlur(out, (0, 0), rng.uniform(0.5, 1.5))
     elif roll < 0.2:
-        grain = rng.normal(0, rng.uniform(2, 10), out.shape[:2]).astype(np.int16)[..., None].repeat(3, 2)
-        out = cv2.add(np.ascontiguousarray(out), grain, dtype=cv2.CV_8U)
+        grain = rng.normal(0, rng.uniform(2, 10), out.shape[:2]).astype(np.int16)
+        out = cv2.add(out, grain[..., None].repeat(3, 2), dtype=cv2.CV_8U)
     elif roll < 0.3:
-        data = cv2.imencode(
-            ".jpg",
-            np.ascontiguousarray(out[..., ::-1]),
-            [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(30, 85))],
-        )[1]
-        out = cv2.imdecode(data, cv2.IMREAD_COLOR)[..., ::-1]
-    return np.ascontiguousarray(out, dtype=np.uint8)
+        out = decode_rgb(encode_rgb(np.asarray(out, np.uint8), int(rng.integers(30, 85))))
+    return np.asarray(out, dtype=np.uint8)
 
 
 def _asked_of_crop(item: Item, rng: np.random.Generator) -> Item:
@@ -164,7 +159,8 @@ class Sampler:
                 (inside >= MIN_AREA) & (inside >= 0.4 * objects.area) & (objects.visibility >= 0.3)
             )
         how = cv2.INTER_AREA if rng.random() < 0.6 else cv2.INTER_CUBIC
-        image = augment(cv2.resize(picture, (self.side, self.side), interpolation=how), rng)
+        shrunk = cv2.resize(picture, (self.side, self.side), interpolation=how)
+        image = augment(np.asarray(shrunk, np.uint8), rng)
         present = [self._name(objects, int(s)) for s in shown]
         named = [i for i in present if i != (ANY, ANY)]
         order = [named[int(j)] for j in rng.permutation(len(named))][:4]

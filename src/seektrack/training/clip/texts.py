@@ -10,6 +10,7 @@ from seektrack.training.clip.languages import foreign_phrase
 from seektrack.training.clip.words import (
     EMPTY,
     FILLERS,
+    NUMBERS,
     PLURALS,
     SHADES,
     SYLLABLES,
@@ -69,7 +70,8 @@ def phrase(item: Item, rng: np.random.Generator, *, foreign: float = 0.0) -> str
     if form < 0.72:
         return f"the {name}"
     if form < 0.84:
-        return f"{filler}{hue} {_plural(noun)}".strip() if hue else filler + _plural(noun)
+        count = _pick(rng, NUMBERS) + " " if rng.random() < 0.3 else ""
+        return count + filler + (f"{hue} {_plural(noun)}" if hue else _plural(noun))
     if not hue:
         return f"one {name}"
     if category == ANY:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from seektrack.geometry import crop_square
 from seektrack.training.clip.frames import FrameStore, prepare
@@ -32,7 +33,9 @@ class Validator:
     def __init__(self, frames: Path, side: int, *, clips: int = 200) -> None:
         store = FrameStore(prepare(frames, Split.VALIDATION, clips=clips, keep=2, start=FIRST))
         rng = np.random.default_rng(0)
-        crops, labels, blanks = [], [], []
+        crops: list[NDArray[np.uint8]] = []
+        blanks: list[NDArray[np.uint8]] = []
+        labels: list[int] = []
         for index in range(len(store)):
             picture, objects = store.picture(index), store.objects(index)
             for slot in visible(objects):

@@ -75,8 +75,15 @@ TEMPLATES = (
     "{} in the scene",
     "a clean origami {}",
     "{} in a video game",
-    "a photo of one {}",
+    "a still of {}",
+    "{}.",
+    "{}!",
+    "{} 1",
+    "where is {}?",
+    "is there {}?",
+    "photo no. 42: {}",
 )
+NUMBERS = ("2", "3", "4", "5", "7", "10", "two", "three", "four", "many", "some")
 FILLERS = (
     "small",
     "big",
