@@ -8,7 +8,7 @@ import torch
 from pycocotools import mask as coco_mask
 
 from seektrack.errors import InputError
-from seektrack.segmentation import Sam2, propose
+from seektrack.segmentation import Proposal, Sam2, propose
 from seektrack.segmentation.propose import point_grid
 from seektrack.segmentation.suppression import box_iou_matrix, mask_boxes, mask_iou_matrix, suppress
 from seektrack.training.sam2.config import PocketSize, build_pocket
@@ -86,16 +86,21 @@ def test_the_grid_lies_at_cell_centres() -> None:
     assert grid.tolist() == [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]]
 
 
+def largest_overlap(found: list[Proposal]) -> float:
+    return max(a.mask.iou(b.mask) for i, a in enumerate(found) for b in found[:i])
+
+
 def test_proposals_are_sorted_apart_and_in_source_pixels(sam2: Sam2, image: np.ndarray) -> None:
-    found = propose(sam2, image, points_per_side=5, nms_thresh=0.6, **EVERYTHING)
+    found = propose(sam2, image, points_per_side=5, nms_thresh=0.4, **EVERYTHING)
     assert len(found) > 1
     assert [p.score for p in found] == sorted((p.score for p in found), reverse=True)
     for p in found:
         assert p.mask.size == (90, 140)
         assert p.mask.box == p.box
         assert 0 <= p.point[0] <= 140 and 0 <= p.point[1] <= 90
-    overlaps = [a.mask.iou(b.mask) for i, a in enumerate(found) for b in found[:i]]
-    assert max(overlaps) < 0.7, "0.6 at low resolution, a little more where edges are drawn finer"
+    assert largest_overlap(found) < 0.6, "0.4 at low resolution, a little more where edges are drawn finer"
+    everything = propose(sam2, image, points_per_side=5, nms_thresh=1.0, **EVERYTHING)
+    assert largest_overlap(everything) > 0.9
 
 
 def test_features_serve_as_well_as_the_picture(sam2: Sam2, image: np.ndarray) -> None:
