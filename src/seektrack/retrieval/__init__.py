@@ -10,8 +10,6 @@ from seektrack.retrieval.export import (
 )
 from seektrack.retrieval.hits import (
     Scores,
-    TextQuery,
-    prepare_query,
     score_library,
     search,
     search_image,
@@ -23,6 +21,7 @@ from seektrack.retrieval.moments import (
     temporal_iou,
     temporal_nms,
 )
+from seektrack.retrieval.query import TextQuery, prepare_query
 
 __all__ = [
     "ConfidenceSettings",

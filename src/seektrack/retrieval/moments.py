@@ -12,7 +12,8 @@ from seektrack.encoders import Encoder
 from seektrack.errors import InputError
 from seektrack.library import LibraryStore, Where
 from seektrack.retrieval.confidence import ConfidenceSettings
-from seektrack.retrieval.hits import Scores, VideoScores, prepare_query, score_library
+from seektrack.retrieval.hits import Scores, VideoScores, score_library
+from seektrack.retrieval.query import prepare_query
 from seektrack.types import Moment
 
 
