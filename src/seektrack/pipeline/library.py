@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 Progress = Callable[[int, int, str], None]
 _FRAMES_AT_ONCE = 8
+INDEX_POINTS_PER_SIDE = 12
+"""Grid of proposals while indexing; coarser than when tracking, as every sampled frame pays for it."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Library:
     ) -> None:
         self.path = Path(path).expanduser()
         self.models = Models(model, device=device)
-        self.ground = ground or GroundSettings()
+        self.ground = ground or GroundSettings(points_per_side=INDEX_POINTS_PER_SIDE)
         self._store: LibraryStore | None = None
 
     def index(
