@@ -177,11 +177,11 @@ def follow_with(
     _merge_duplicates(record, settings)
     tracks = _judged(record, asked, settings)
     if asked.motion is not None and camera is not None:
-        motion, width, offsets = asked.motion, source.info.width, camera.offsets
+        motion, width, to_first = asked.motion, source.info.width, camera.to_first
         tracks = [
             t
             for t in tracks
-            if agrees(motion, t.observations, width=width, camera=offsets, settings=settings.motion)
+            if agrees(motion, t.observations, width=width, camera=to_first, settings=settings.motion)
         ]
     tracks = _of_size(tracks, asked.size, settings)
     numbered = (Track(i + 1, t.label, t.score, t.observations) for i, t in enumerate(tracks))

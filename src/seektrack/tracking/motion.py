@@ -12,52 +12,70 @@ from numpy.typing import NDArray
 from seektrack.grounding import Motion
 from seektrack.types import Observation
 
-Offset = tuple[float, float]
+Affine = NDArray[np.float64]
+"""(2, 3): takes ``(x, y, 1)`` of one frame to ``(x, y)`` of another."""
+
+_MIN_POINTS = 8
 
 
 class CameraMotion:
-    """Where the picture has gone since the first frame, by phase correlation of small grey copies.
+    """Where still things have gone in the picture since the first frame: pan, zoom and roll.
 
-    A translation only: pans and shakes, not zooms or turns. What most of the picture does is the camera's.
+    Corners followed by pyramidal Lucas-Kanade, forth and back, and a similarity fitted by RANSAC: what most
+    of the picture does counts as the camera's doing. A frame with too little to follow, as after a cut, adds
+    none.
 
     Args:
-        side: Length in pixels of the longer side of the copies.
-        min_response: Peak of the correlation below which two frames share no content (a cut): no motion.
+        side: Longer side in pixels of the grey copies compared; larger pictures are reduced.
+        corners: Most corners followed.
+
+    Attributes:
+        to_first: By frame index, the map from its pixels to those of the first frame.
     """
 
-    def __init__(self, *, side: int = 160, min_response: float = 0.05) -> None:
+    def __init__(self, *, side: int = 320, corners: int = 200) -> None:
         self.side = side
-        self.min_response = min_response
-        self.offsets: dict[int, Offset] = {}
-        self._previous: NDArray[np.float32] | None = None
-        self._window: NDArray[np.float32] | None = None
-        self._total = np.zeros(2)
+        self.corners = corners
+        self.to_first: dict[int, Affine] = {}
+        self._from_first: Affine = np.eye(3)
+        self._previous: NDArray[np.uint8] | None = None
 
-    def update(self, frame_index: int, image: NDArray[np.uint8]) -> Offset:
-        """Take in the next frame.
+    def update(self, frame_index: int, image: NDArray[np.uint8]) -> Affine:
+        """Take in the next frame, uint8 (H, W, 3), and map its pixels to those of the first: (2, 3)."""
+        scale = min(self.side / max(image.shape[:2]), 1.0)
+        picture = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+        if scale < 1:
+            picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        grey: NDArray[np.uint8] = np.asarray(cv2.GaussianBlur(picture, (0, 0), 1.2), dtype=np.uint8)
+        step = None if self._previous is None else self._step(self._previous, grey)
+        if step is not None:
+            step[:, 2] /= scale
+            whole = np.vstack([step, [0.0, 0.0, 1.0]]) @ self._from_first
+            self._from_first = np.asarray(whole, dtype=np.float64)
+        self._previous = grey
+        inverse: Affine = np.asarray(np.linalg.inv(self._from_first)[:2], dtype=np.float64)
+        self.to_first[frame_index] = inverse
+        return inverse
 
-        Args:
-            frame_index: Its index.
-            image: uint8 (H, W, 3).
-
-        Returns:
-            ``(x, y)`` in source pixels: how far still things have moved in the picture since the first frame.
-        """
-        h, w = image.shape[:2]
-        scale = self.side / max(h, w)
-        size = max(round(w * scale), 8), max(round(h * scale), 8)
-        small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-        grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY).astype(np.float32)
-        if self._window is None:
-            self._window = np.asarray(cv2.createHanningWindow(size, cv2.CV_32F), dtype=np.float32)
-        if self._previous is not None and self._previous.shape == grey.shape:
-            shift, response = cv2.phaseCorrelate(self._previous, grey, self._window)
-            if response >= self.min_response:
-                self._total = self._total + np.array(shift) * (w / size[0], h / size[1])
-        self._previous = np.asarray(grey, dtype=np.float32)
-        offset = (float(self._total[0]), float(self._total[1]))
-        self.offsets[frame_index] = offset
-        return offset
+    def _step(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Affine | None:
+        """Map from one grey picture to the next, or None when they share too little."""
+        if before.shape != after.shape:
+            return None
+        corners = cv2.goodFeaturesToTrack(before, self.corners, 0.005, 7)
+        if corners is None or len(corners) < _MIN_POINTS:
+            return None
+        moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None)  # type: ignore[call-overload]
+        back, refound, _ = cv2.calcOpticalFlowPyrLK(after, before, moved, None)  # type: ignore[call-overload]
+        returned = np.linalg.norm((back - corners).reshape(-1, 2), axis=1) < 1
+        sure = (found.ravel() == 1) & (refound.ravel() == 1) & returned
+        if sure.sum() < _MIN_POINTS:
+            return None
+        step, inliers = cv2.estimateAffinePartial2D(
+            corners[sure], moved[sure], method=cv2.RANSAC, ransacReprojThreshold=1.0
+        )
+        if step is None or int(inliers.sum()) < _MIN_POINTS:
+            return None
+        return np.asarray(step, dtype=np.float64)
 
 
 @dataclass(frozen=True)
@@ -75,7 +93,7 @@ class MotionSettings:
 
     min_travel: float = 0.25
     min_travel_picture: float = 0.02
-    still_slack: float = 2.0
+    still_slack: float = 1.2
     min_straightness: float = 0.5
     fast: float = 0.15
     growth: float = 1.15
@@ -102,14 +120,14 @@ class Travel:
     seconds: float
 
 
-def travel(observations: Sequence[Observation], camera: Mapping[int, Offset] | None = None) -> Travel | None:
+def travel(observations: Sequence[Observation], camera: Mapping[int, Affine] | None = None) -> Travel | None:
     """Measure a track's movement from what was seen of it; None with fewer than two sightings."""
     seen = [o for o in observations if o.visible]
     if len(seen) < 2:
         return None
     camera = camera or {}
-    shift = np.array([camera.get(o.frame_index, (0.0, 0.0)) for o in seen])
-    centres = np.array([o.centre for o in seen]) - shift
+    still = np.eye(3)[:2]
+    centres = np.array([camera.get(o.frame_index, still) @ (*o.centre, 1.0) for o in seen])
     sizes = np.sqrt([max(o.box[2] - o.box[0], 1.0) * max(o.box[3] - o.box[1], 1.0) for o in seen])
     n = max(1, min(len(seen) // 5, 5))
     way = np.median(centres[-n:], axis=0) - np.median(centres[:n], axis=0)
@@ -129,7 +147,7 @@ def agrees(
     observations: Sequence[Observation],
     *,
     width: int,
-    camera: Mapping[int, Offset] | None = None,
+    camera: Mapping[int, Affine] | None = None,
     settings: MotionSettings | None = None,
 ) -> bool:
     """Whether a track moves as was asked for.
@@ -138,7 +156,7 @@ def agrees(
         motion: What was asked for.
         observations: Of the track, in order of time.
         width: Of the picture in pixels.
-        camera: By frame, how far still things have moved in the picture (`CameraMotion`).
+        camera: By frame, the map to pixels of the first (`CameraMotion.to_first`).
         settings: See `MotionSettings`.
 
     Returns:

@@ -57,25 +57,33 @@ def test_a_single_sight_only_stands_still():
 
 
 def test_camera_motion_is_measured_and_taken_off():
-    """A panned noise picture: the measured offset is the pan, and what pans along stands still."""
+    """A panned and zoomed picture, with something crossing: what the camera alone moves stands still."""
     rng = np.random.default_rng(0)
     ground = cv2.GaussianBlur(rng.integers(0, 255, (300, 500, 3), dtype=np.uint8), (0, 0), 3)
     ground = cv2.normalize(ground, None, 0, 255, cv2.NORM_MINMAX)
     camera = CameraMotion()
-    pans = np.cumsum(rng.uniform(1.0, 6.0, 20)).round().astype(int)
+    pans = np.cumsum(rng.uniform(1.0, 6.0, 20))
+    seen = []
     for i, pan in enumerate(pans):
-        camera.update(i, np.ascontiguousarray(ground[40:240, pan : pan + 320]))
-    measured = np.array([camera.offsets[i] for i in range(20)])
-    assert measured[:, 0] == pytest.approx(-(pans - pans[0]), abs=2.5)
-    assert np.abs(measured[:, 1]).max() < 1.5
-    fixed = path(200.0 - pans)
-    assert agrees(Motion(False), fixed, width=320, camera=camera.offsets)
+        zoom = 1 + 0.005 * i
+        view = np.array([[zoom, 0, -pan * zoom], [0, zoom, -40 * zoom]])
+        picture = cv2.warpAffine(ground, view, (320, 200))
+        cv2.rectangle(picture, (10 + 9 * i, 60), (60 + 9 * i, 120), (250, 30, 30), -1)
+        camera.update(i, picture)
+        seen.append(view @ (200.0, 140.0, 1.0))
+    in_first = np.array([camera.to_first[i] @ (*seen[i], 1.0) for i in range(20)])
+    assert np.abs(in_first - in_first[0]).max() < 2
+    fixed = path([p[0] for p in seen], [p[1] for p in seen])
+    assert agrees(Motion(False), fixed, width=320, camera=camera.to_first)
     assert agrees(Motion(True, (-1, 0)), fixed, width=320)
 
 
-def test_a_cut_is_no_motion():
+def test_a_cut_and_an_empty_picture_are_no_motion():
     rng = np.random.default_rng(0)
-    camera = CameraMotion(min_response=0.1)
+    camera = CameraMotion()
     for i in range(4):
         picture = rng.integers(0, 255, (120, 160, 3), dtype=np.uint8)
-        assert camera.update(i, picture) == (0.0, 0.0)
+        assert camera.update(i, picture) == pytest.approx(np.eye(3)[:2], abs=0.02)
+    assert camera.update(4, np.full((120, 160, 3), 90, dtype=np.uint8)) == pytest.approx(
+        np.eye(3)[:2], abs=0.02
+    )
