@@ -339,6 +339,8 @@ WRITER = """
             if i % 10 == 9:
                 handle.flush()
                 print(handle.last_frame_index, flush=True)
+                if pause == "paced":
+                    sys.stdin.readline()
         if pause == "pause":
             sys.stdin.read()
         handle.finish()
@@ -361,11 +363,13 @@ def start_writer(folder: Path, pause: str, *paths: Path) -> subprocess.Popen[str
 def test_kill_9_loses_nothing_that_was_acknowledged(tmp_path: Path, video: Path) -> None:
     folder = tmp_path / "lib"
     for wanted in (0, 7, 20):
-        process = start_writer(folder, "go", video)
-        assert process.stdout is not None
+        process = start_writer(folder, "paced", video)
+        assert process.stdout is not None and process.stdin is not None
         acknowledged = -1
         for _ in range(wanted + 1):
             acknowledged = int(process.stdout.readline())
+            process.stdin.write("\n")
+            process.stdin.flush()
         process.send_signal(signal.SIGKILL)
         rest = process.communicate()[0].split()
         acknowledged = int(rest[-1]) if rest else acknowledged
