@@ -73,7 +73,7 @@ def join_parts(
     """
     kept = list(groundings)
     while settings.join_gain > 0:
-        pairs = [(a, b) for i, a in enumerate(kept) for b in kept[i + 1 :] if _touch(a, b)]
+        pairs = [(a, b) for i, a in enumerate(kept) for b in kept[i + 1 :] if touch(a.mask, b.mask)]
         if not pairs:
             break
         masks = [Mask.from_array(a.mask.to_array() | b.mask.to_array()) for a, b in pairs]
@@ -91,14 +91,18 @@ def join_parts(
     return sorted(kept, key=lambda g: g.score, reverse=True)
 
 
-def _touch(a: Grounding, b: Grounding, *, gap: float = 2.0) -> bool:
-    """Whether two masks come within ``gap`` pixels of each other, or overlap."""
-    x0, y0, x1, y1 = a.box
-    if b.box[0] > x1 + gap or b.box[2] < x0 - gap or b.box[1] > y1 + gap or b.box[3] < y0 - gap:
+def touch(a: Mask, b: Mask, *, gap: float = 2.0) -> bool:
+    """Whether two masks of one picture come within ``gap`` pixels of each other, or overlap."""
+    first, second = a.box, b.box
+    if first is None or second is None:
+        return False
+    low = [max(p, q) for p, q in zip(first[:2], second[:2], strict=True)]
+    high = [min(p, q) for p, q in zip(first[2:], second[2:], strict=True)]
+    if low[0] > high[0] + gap or low[1] > high[1] + gap:
         return False
     side = 2 * int(gap) + 1
-    grown = cv2.dilate(a.mask.to_array().astype(np.uint8), np.ones((side, side), dtype=np.uint8))
-    return bool((grown.astype(bool) & b.mask.to_array()).any())
+    grown = cv2.dilate(a.to_array().astype(np.uint8), np.ones((side, side), dtype=np.uint8))
+    return bool((grown.astype(bool) & b.to_array()).any())
 
 
 def _hull(a: Box, b: Box) -> Box:

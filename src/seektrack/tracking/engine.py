@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.encoders import Encoder
-from seektrack.grounding import Grounding, GroundSettings, TextScorer, embed_objects, ground_proposals
+from seektrack.grounding import (
+    Grounding,
+    GroundSettings,
+    TextScorer,
+    embed_objects,
+    ground_proposals,
+    join_parts,
+    touch,
+)
 from seektrack.grounding.ground import ProposalLike
 from seektrack.grounding.target import Target
 from seektrack.types import Mask, Prompt
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
     from seektrack.segmentation import Sam2
 
 Image = NDArray[np.uint8]
+_SEPARATE_IOU = 0.2
 
 
 class MasksLike(Protocol):
@@ -109,6 +118,33 @@ class Eyes:
     def find(self, image: Image, proposals: Sequence[ProposalLike]) -> list[Grounding]:
         """Proposals that are what was asked for."""
         return ground_proposals(self.scorer, image, proposals, settings=self.settings)
+
+    def complete(self, image: Image, found: Sequence[Grounding], followed: Sequence[Mask]) -> list[Grounding]:
+        """Join what was found with followed masks it touches, where both together look more like the target.
+
+        Args:
+            image: uint8 (H, W, 3), RGB.
+            found: Groundings of the picture.
+            followed: Masks the engine follows on it.
+
+        Returns:
+            As many groundings, each as it was or joined.
+        """
+        out = []
+        for grounding in found:
+            near = [m for m in followed if touch(m, grounding.mask)] if self.settings.join_gain > 0 else []
+            near = [m for m in near if m.iou(grounding.mask) < _SEPARATE_IOU]
+            if near:
+                embeddings, confidence = self.look(image, near)
+                parts = [
+                    Grounding(m, m.box or grounding.box, float(c), grounding.quality, e, grounding.label)
+                    for m, e, c in zip(near, embeddings, confidence, strict=True)
+                ]
+                joined = join_parts(self.scorer, image, [grounding, *parts], settings=self.settings)
+                known = {id(grounding), *map(id, parts)}
+                grounding = next((g for g in joined if id(g) not in known), grounding)
+            out.append(grounding)
+        return out
 
     def look(self, image: Image, masks: Sequence[Mask]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
         """Embeddings (N, D) of objects with non-empty masks, and confidence (N,) in the target."""

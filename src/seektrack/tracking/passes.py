@@ -13,7 +13,7 @@ from seektrack.tracking.engine import Engine, Eyes, MasksLike
 from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.memory import Detection, FrameIdentities
 from seektrack.tracking.record import Look, Record
-from seektrack.types import Frame, Mask, Prompt
+from seektrack.types import Frame, Mask, Observation, Prompt
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,15 @@ class PassSettings:
         prompt: What the engine is given of a grounded mask.
         look_every_s: Seconds between two looks at an object that is in sight.
         backwards: Whether the frames come in decreasing order.
+        refresh_iou: A grounded mask that overlaps the engine's by less may replace it.
+        shrink_gain: A smaller one has to be this many times as sure; a larger, `GroundSettings.join_gain`.
     """
 
     prompt: PromptKind = "box_point"
     look_every_s: float = 0.5
     backwards: bool = False
+    refresh_iou: float = 0.6
+    shrink_gain: float = 1.3
 
 
 class Pass:
@@ -87,10 +91,11 @@ class Pass:
             detections = self._detections(frame, answer, {p.obj_id: p for p in prompts})
         if ground and self.eyes is not None:
             features = self.engine.encode(frame.image) if features is None else features
-            detections += self._candidates(frame, features)
+            detections += self._candidates(frame, features, [d.mask for d in detections if d.mask])
         settled = self.tracker.update(frame.index, frame.time_s, detections)
         candidates = [d for d in detections if d.obj_id is None]
-        self._prompt_engine(frame, features, settled, candidates)
+        better = self._better(frame, settled, detections)
+        self._prompt_engine(frame, features, settled, candidates, better)
         self._look_down(frame, settled, detections)
         for obj_id in settled.dropped:
             if obj_id in self.session.obj_ids:
@@ -135,23 +140,26 @@ class Pass:
         last = self._last_look.get(obj_id)
         return last is None or abs(time_s - last) >= self.settings.look_every_s - 1e-6
 
-    def _candidates(self, frame: Frame, features: Any) -> list[Detection]:
+    def _candidates(self, frame: Frame, features: Any, followed: Sequence[Mask]) -> list[Detection]:
         if self.eyes is None:
             return []
         proposals = self.engine.propose(features, self.eyes.settings)
-        return [
-            Detection(g.box, g.mask, g.quality, None, g.embedding, g.confidence, g.label)
-            for g in self.eyes.find(frame.image, proposals)
-        ]
+        found = self.eyes.complete(frame.image, self.eyes.find(frame.image, proposals), followed)
+        return [Detection(g.box, g.mask, g.quality, None, g.embedding, g.confidence, g.label) for g in found]
 
     def _prompt_engine(
-        self, frame: Frame, features: Any, settled: FrameIdentities, candidates: Sequence[Detection]
+        self,
+        frame: Frame,
+        features: Any,
+        settled: FrameIdentities,
+        candidates: Sequence[Detection],
+        better: frozenset[int],
     ) -> None:
-        """Tell the engine of newcomers and of those recognised."""
+        """Tell the engine of newcomers, of those recognised, and of better masks."""
         wanted = {*settled.new, *settled.revived}
         prompted = False
-        for obj_id, candidate in zip(settled.candidate_ids, candidates, strict=True):
-            if obj_id not in wanted or candidate.mask is None:
+        for k, (obj_id, candidate) in enumerate(zip(settled.candidate_ids, candidates, strict=True)):
+            if (obj_id not in wanted and k not in better) or candidate.mask is None:
                 continue
             score = 1.0 if candidate.confidence is None else candidate.confidence
             self.session.add(
@@ -170,6 +178,40 @@ class Pass:
             self.record.sightings.setdefault(obj_id, []).append(frame.index)
         if prompted:
             self.session.step(features, frame.index)
+
+    def _better(
+        self, frame: Frame, settled: FrameIdentities, detections: Sequence[Detection]
+    ) -> frozenset[int]:
+        """Candidates that show a followed object clearly better than the engine's mask of it.
+
+        The engine may hold on to a part, or bleed over its border, until it is told again. The observation of
+        the frame becomes the candidate's.
+        """
+        if self.eyes is None or self.eyes.settings.join_gain <= 0:
+            return frozenset()
+        engine = {d.obj_id: d for d in detections if d.obj_id is not None}
+        candidates = [d for d in detections if d.obj_id is None]
+        best: dict[int, int] = {}
+        for k, (obj_id, c) in enumerate(zip(settled.candidate_ids, candidates, strict=True)):
+            mask = engine[obj_id].mask if obj_id in engine and obj_id not in settled.revived else None
+            if mask is None or c.mask is None or c.mask.iou(mask) >= self.settings.refresh_iou:
+                continue
+            if obj_id not in best or (c.confidence or 0) > (candidates[best[obj_id]].confidence or 0):
+                best[obj_id] = k
+        out = set()
+        for obj_id, k in best.items():
+            mask, candidate = engine[obj_id].mask, candidates[k]
+            if mask is None or candidate.mask is None or obj_id not in settled.observations:
+                continue
+            _, sure = self.eyes.look(frame.image, [mask])
+            larger = candidate.mask.area > mask.area
+            gain = self.eyes.settings.join_gain if larger else self.settings.shrink_gain
+            if (candidate.confidence or 0.0) >= gain * float(sure[0]):
+                out.add(k)
+                settled.observations[obj_id] = Observation(
+                    frame.index, frame.time_s, candidate.box, candidate.mask, candidate.score
+                )
+        return frozenset(out)
 
     def _look_down(self, frame: Frame, settled: FrameIdentities, detections: Sequence[Detection]) -> None:
         """Write down the looks taken on this frame at what was believed."""

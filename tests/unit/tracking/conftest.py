@@ -90,6 +90,8 @@ class World:
         blind: (frame, thing) pairs the session does not see.
         drift: frame → (thing, thing): sessions following the first take the second from that frame on.
         unproposed: (frame, thing) pairs not among the proposals.
+        halved: thing → frame up to which only its left half is proposed.
+        other_half: Things of which only the right half is proposed from that frame on.
     """
 
     things: list[Thing]
@@ -97,6 +99,8 @@ class World:
     blind: set = field(default_factory=set)
     drift: dict = field(default_factory=dict)
     unproposed: set = field(default_factory=set)
+    halved: dict = field(default_factory=dict)
+    other_half: frozenset = frozenset()
     steps: list[int] = field(default_factory=list)
 
     def __post_init__(self):
@@ -128,8 +132,13 @@ class World:
             mask = self.truth[t, k]
             if mask.sum() < 20 or (t, k) in self.unproposed:
                 continue
-            half = mask.copy()
-            half[:, : int(np.flatnonzero(mask.any(axis=0)).mean())] = False
+            half = mask & ~left_half(mask)
+            if t < self.halved.get(k, 0):
+                out.append(Proposal(left_half(mask)))
+                continue
+            if k in self.other_half:
+                out.append(Proposal(half))
+                continue
             out += [Proposal(rough(mask, rng)), Proposal(half, 0.6)]
         background = ~self.truth[t].any(axis=0)
         return [*out, Proposal(background, 0.8)]
@@ -140,9 +149,27 @@ def rough(mask, rng):
     return np.roll(mask, rng.integers(-1, 2, 2), axis=(0, 1)) if mask.any() else mask
 
 
+def left_half(mask):
+    half = mask.copy()
+    if mask.any():
+        half[:, int(np.flatnonzero(mask.any(axis=0)).mean()) :] = False
+    return half
+
+
+class WholeEncoder(ColourEncoder):
+    """Believes in a red thing the more, the more of the crop is red."""
+
+    def embed_images(self, images, *, batch_size=32):
+        red = [(np.abs(i.astype(int) - COLOURS["red"]).sum(axis=2) < 60).mean() for i in images]
+        cosine = np.clip(0.85 + 0.5 * (np.array(red) - 0.2), 0, 1)
+        zeros = np.zeros_like(cosine)
+        return np.stack([cosine, zeros, zeros, np.sqrt(1 - cosine**2)], axis=1).astype(np.float32)
+
+
 class Session:
     def __init__(self, world):
         self.world, self.prompts, self.follows, self.unseen, self.at = world, [], {}, {}, None
+        self.partly = {}
 
     @property
     def obj_ids(self):
@@ -161,13 +188,17 @@ class Session:
         for prompt in [p for p in self.prompts if p.frame_index == frame_index]:
             self.follows[prompt.obj_id] = self._pointed_at(prompt, t)
             self.unseen[prompt.obj_id] = 0
+            box = prompt.box or (prompt.mask.box if prompt.mask else None)
+            whole = mask_to_box(world.truth[t, self.follows[prompt.obj_id]])
+            narrow = box is not None and whole is not None and box[2] - box[0] < 0.7 * (whole[2] - whole[0])
+            self.partly[prompt.obj_id] = narrow
         self.prompts = [p for p in self.prompts if p.frame_index != frame_index]
         rng = np.random.default_rng(1000 + t)
         pixels, scores = [], []
         for obj_id, k in self.follows.items():
             if frame_index in world.drift and world.drift[frame_index][0] == k:
                 k = self.follows[obj_id] = world.drift[frame_index][1]
-            mask = world.truth[t, k]
+            mask = left_half(world.truth[t, k]) if self.partly[obj_id] else world.truth[t, k]
             if (t, k) in world.blind or mask.sum() < 30 or self.unseen[obj_id] > world.forget_after:
                 mask = np.zeros_like(mask)
                 self.unseen[obj_id] += self.at != t
@@ -192,6 +223,11 @@ class Session:
 @pytest.fixture
 def encoder():
     return ColourEncoder()
+
+
+@pytest.fixture
+def whole_encoder():
+    return WholeEncoder()
 
 
 @pytest.fixture

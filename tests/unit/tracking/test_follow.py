@@ -49,6 +49,17 @@ def test_newcomer_gets_its_own_id_and_its_time_before_it_was_found(make_world, m
     assert _by_start(late)[1].observations[0].frame_index == 20
 
 
+@pytest.mark.parametrize("other_half", [frozenset(), frozenset({0})])
+def test_a_half_is_made_whole_when_the_rest_is_found(other_half, make_world, make_thing, whole_encoder):
+    """Found later is the whole, or only the other half, which is no second object."""
+    thing = make_thing("red", 20, 30, 2, N, w=32, h=32)
+    world = make_world([thing], halved={0: 10}, other_half=other_half)
+    (track,) = follow_with(world, whole_encoder, world.source, "a red box", settings=SETTINGS)
+    widths = [o.box[2] - o.box[0] for o in track.observations]
+    assert widths[9] == pytest.approx(16, abs=2)
+    assert widths[10:] == pytest.approx([32] * (N - 10), abs=2)
+
+
 def test_seeds_are_grounded_on(make_world, make_thing, encoder):
     world = make_world([make_thing("red", 150, 70, -3, N, absent=range(13))])
     settings = FollowSettings(ground_every_s=60.0, both_ways=False)
