@@ -2,7 +2,7 @@
 
 from seektrack.grounding.found import CropKind, Grounding, GroundSettings
 from seektrack.grounding.ground import ground, ground_proposals
-from seektrack.grounding.merging import distinct, join_parts, touch
+from seektrack.grounding.merging import distinct, join_parts, masked_confidence, touch
 from seektrack.grounding.prompts import PROMPT_KINDS, PromptKind, make_prompt, to_prompts
 from seektrack.grounding.scoring import TextScorer, embed_objects
 from seektrack.grounding.target import Motion, Target, counter_texts, parse_target
@@ -23,6 +23,7 @@ __all__ = [
     "ground_proposals",
     "join_parts",
     "make_prompt",
+    "masked_confidence",
     "parse_target",
     "to_prompts",
     "touch",

@@ -60,7 +60,8 @@ def join_parts(
     """Join touching groundings that CLIP takes for one object when it sees them together.
 
     Where the segmenter halves an object, each half may pass for the whole; together they look more like it.
-    Two objects side by side look less like one.
+    Two objects side by side look less like one. Compared are masked crops: a plain crop of a half shows the
+    other half too.
 
     Args:
         scorer: Holds the embedded text.
@@ -78,17 +79,31 @@ def join_parts(
             break
         masks = [Mask.from_array(a.mask.to_array() | b.mask.to_array()) for a, b in pairs]
         boxes = [_hull(a.box, b.box) for a, b in pairs]
-        seen = embed_objects(scorer.encoder, image, boxes, masks, crop=settings.crop, margin=settings.margin)
-        sure = scorer.confidence(seen)
-        gain = [s / max(a.confidence, b.confidence, 1e-9) for s, (a, b) in zip(sure, pairs, strict=True)]
+        sure = masked_confidence(scorer, image, masks, margin=settings.margin)
+        alone = masked_confidence(scorer, image, [g.mask for g in kept], margin=settings.margin)
+        by_id = {id(g): c for g, c in zip(kept, alone, strict=True)}
+        gain = [s / max(by_id[id(a)], by_id[id(b)], 1e-9) for s, (a, b) in zip(sure, pairs, strict=True)]
         best = int(np.argmax(gain))
         if gain[best] < settings.join_gain:
             break
         a, b = pairs[best]
         quality = (a.quality * a.mask.area + b.quality * b.mask.area) / (a.mask.area + b.mask.area)
-        whole = Grounding(masks[best], boxes[best], float(sure[best]), quality, seen[best], a.label)
+        seen = embed_objects(
+            scorer.encoder, image, [boxes[best]], [masks[best]], crop=settings.crop, margin=settings.margin
+        )
+        confidence = float(scorer.confidence(seen)[0])
+        whole = Grounding(masks[best], boxes[best], confidence, quality, seen[0], a.label)
         kept = [g for g in kept if g is not a and g is not b] + [whole]
     return sorted(kept, key=lambda g: g.score, reverse=True)
+
+
+def masked_confidence(
+    scorer: TextScorer, image: Image, masks: Sequence[Mask], *, margin: float
+) -> NDArray[np.float64]:
+    """Confidence (N,) in the target of non-empty masks, by what lies inside them alone."""
+    boxes = [m.box or (0.0, 0.0, 1.0, 1.0) for m in masks]
+    seen = embed_objects(scorer.encoder, image, boxes, masks, crop="masked", margin=margin)
+    return scorer.confidence(seen)
 
 
 def touch(a: Mask, b: Mask, *, gap: float = 2.0) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from seektrack.grounding import PromptKind, make_prompt
+from seektrack.grounding import PromptKind, make_prompt, masked_confidence
 from seektrack.tracking.engine import Engine, Eyes, MasksLike
 from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.memory import Detection, FrameIdentities
@@ -203,10 +203,12 @@ class Pass:
             mask, candidate = engine[obj_id].mask, candidates[k]
             if mask is None or candidate.mask is None or obj_id not in settled.observations:
                 continue
-            _, sure = self.eyes.look(frame.image, [mask])
+            sure, before = masked_confidence(
+                self.eyes.scorer, frame.image, [candidate.mask, mask], margin=self.eyes.settings.margin
+            )
             larger = candidate.mask.area > mask.area
             gain = self.eyes.settings.join_gain if larger else self.settings.shrink_gain
-            if (candidate.confidence or 0.0) >= gain * float(sure[0]):
+            if sure >= gain * before:
                 out.add(k)
                 settled.observations[obj_id] = Observation(
                     frame.index, frame.time_s, candidate.box, candidate.mask, candidate.score
