@@ -58,6 +58,16 @@ def debugging() -> bool:
     return os.environ.get("SEEKTRACK_DEBUG", "") not in ("", "0")
 
 
+def spare_threads(model: str) -> None:
+    """Run the pocket networks on one thread, unless OMP_NUM_THREADS says otherwise; call before torch loads.
+
+    They are too small to share: on two idle cores two threads take as long as one, and on busy ones they
+    wait for each other and take many times as long.
+    """
+    if model == "pocket" and "torch" not in sys.modules:
+        os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
 def report_error(error: SeekTrackError, *, as_json: bool) -> None:
     """Write an error on standard error, as one line and its hint or in the JSON error shape."""
     if as_json:

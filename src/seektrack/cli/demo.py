@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from seektrack.cli.common import AsJson, Quiet, Screen, clock
+from seektrack.cli.common import AsJson, Quiet, Screen, clock, spare_threads
 from seektrack.cli.eval import figure_table
 
 
@@ -24,6 +24,7 @@ def demo(
 
     Needs no network and no GPU: the pocket models come with the package, and the footage is drawn by it.
     """
+    spare_threads("pocket")
     from seektrack.evaluation.demo import run_demo
 
     screen = Screen(quiet=quiet, as_json=as_json)

@@ -10,7 +10,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, table
+from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads, table
 
 app = typer.Typer(help="Measure accuracy on footage with known truth.", no_args_is_help=True)
 
@@ -24,6 +24,7 @@ def demo(
     as_json: AsJson = False,
 ) -> None:
     """Run text to tracks on held-out generated scenes and compare with their perfect truth."""
+    spare_threads(model)
     from seektrack.evaluation.demo import evaluate_demo
 
     screen = Screen(quiet=quiet, as_json=as_json)
@@ -52,6 +53,7 @@ def pocket(
     as_json: AsJson = False,
 ) -> None:
     """Measure pocket networks on held-out scenes of the procedural world: crops named, masks followed."""
+    spare_threads("pocket")
     from seektrack.cli.models import pocket_folder
     from seektrack.evaluation.pocket_clip import evaluate_clip
     from seektrack.evaluation.pocket_sam2 import evaluate_sam2

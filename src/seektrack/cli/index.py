@@ -8,7 +8,17 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from seektrack.cli.common import DEFAULT_LIBRARY, AsJson, Device, LibraryFolder, Model, Quiet, Screen, clock
+from seektrack.cli.common import (
+    DEFAULT_LIBRARY,
+    AsJson,
+    Device,
+    LibraryFolder,
+    Model,
+    Quiet,
+    Screen,
+    clock,
+    spare_threads,
+)
 
 
 def index(
@@ -37,6 +47,7 @@ def index(
     It may be interrupted at any time: the next run goes on where this one stopped. A video that cannot be
     read is reported and the rest goes on; the exit status is then that of its error.
     """
+    spare_threads(model)
     from seektrack.pipeline import Library
 
     screen = Screen(quiet=quiet, as_json=as_json)

@@ -20,6 +20,7 @@ from seektrack.cli.common import (
     Screen,
     clock,
     short_path,
+    spare_threads,
     table,
 )
 from seektrack.errors import NothingFoundError
@@ -43,6 +44,7 @@ def search(
 
     Says so, and ends with status 6, when nothing in the library does.
     """
+    spare_threads(model)
     from seektrack.pipeline import Library
 
     screen = Screen(quiet=quiet, as_json=as_json)

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, clock, table
+from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, clock, spare_threads, table
 from seektrack.cli.prompts import BOX_FORM, POINT_FORM, parse_prompts
 from seektrack.errors import InputError, NothingFoundError
 from seektrack.types import Tracks
@@ -64,6 +64,7 @@ def track(
     """
     prompts = parse_prompts(point or (), box or ())
     _check(video, text, has_prompts=bool(prompts), library=library)
+    spare_threads(model)
     from seektrack.pipeline import Library, search_and_track, track_objects
 
     screen = Screen(quiet=quiet, as_json=as_json)
