@@ -16,6 +16,7 @@ from seektrack.evaluation.measures import (
     track_scores,
     visible_sights,
 )
+from seektrack.outputs import mark_region
 from seektrack.outputs.report import (
     Figure,
     FigureTable,
@@ -224,7 +225,7 @@ def _section(text: str, moments: Sequence[Moment], results: Sequence[SearchAndTr
     cards = []
     for moment in moments:
         with open_video(moment.video) as source:
-            picture = source.frame_at(moment.key.frame_index).image
+            picture = mark_region(source.frame_at(moment.key.frame_index).image, moment.key.box)
         name = Path(moment.video).stem
         cards.append(
             MomentCard(name, moment.start_s, moment.end_s, moment.confidence, picture, moment.key.time_s)

@@ -1,7 +1,7 @@
 """What a person or another program takes away: files of tracks and masks, overlay videos, the report."""
 
 from seektrack.outputs.motion import mean_speed, velocities
-from seektrack.outputs.overlay import OverlayStyle, draw_overlay, trails_at, write_overlay
+from seektrack.outputs.overlay import OverlayStyle, draw_overlay, mark_region, trails_at, write_overlay
 from seektrack.outputs.palette import hex_colour, object_colour
 from seektrack.outputs.registry import FORMATS, Format, load_tracks, save_formats, save_tracks
 from seektrack.outputs.report import (
@@ -27,6 +27,7 @@ __all__ = [
     "draw_overlay",
     "hex_colour",
     "load_tracks",
+    "mark_region",
     "mean_speed",
     "object_colour",
     "save_formats",

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError
+from seektrack.geometry import Box
 from seektrack.outputs.palette import object_colour
 from seektrack.outputs.tags import draw_tags
 from seektrack.types import Frame, Observation, Track, Tracks
@@ -85,6 +86,25 @@ def draw_overlay(
             _draw_box(out, o, colour, unit)
     if style.tags:
         draw_tags(out, pairs)
+    return out
+
+
+def mark_region(image: Image, box: Box | None) -> Image:
+    """Frame the region of a picture that a search found; the whole picture comes back as it is.
+
+    Args:
+        image: uint8 (H, W, 3) RGB; left as it is.
+        box: ``xyxy`` pixels, or None for the whole picture.
+    """
+    import cv2
+
+    if box is None:
+        return image
+    out = image.copy()
+    unit = line_unit(image)
+    corners = [(round(box[0]), round(box[1])), (round(box[2]) - 1, round(box[3]) - 1)]
+    for colour, width in (((20, 24, 28), 4.0), ((255, 255, 255), 1.6)):
+        cv2.rectangle(out, *corners, colour, max(1, round(width * unit)), cv2.LINE_AA)
     return out
 
 

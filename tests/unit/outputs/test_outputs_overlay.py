@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from seektrack.errors import InputError, OutputError
-from seektrack.outputs.overlay import OverlayStyle, draw_overlay, trails_at, write_overlay
+from seektrack.outputs.overlay import OverlayStyle, draw_overlay, mark_region, trails_at, write_overlay
 from seektrack.outputs.palette import hex_colour, object_colour
 from seektrack.outputs.tags import draw_tags, tag_text
 from seektrack.types import Frame, Mask, Observation, Track, Tracks, VideoInfo
@@ -154,3 +154,13 @@ def test_an_overlay_that_cannot_be_written(tmp_path):
     with pytest.raises(OutputError, match="file"):
         write_overlay([Frame(0, Fraction(0), grey())], tracks, tmp_path / "file" / "o.mp4")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["file"]
+
+
+def test_a_region_is_framed_and_the_rest_left_alone():
+    image = np.full((90, 120, 3), 128, np.uint8)
+    framed = mark_region(image, (30, 20, 70, 60))
+    assert (image == 128).all()
+    assert framed[40, 30].min() > 200  # on the frame
+    assert (framed[30:50, 40:60] == 128).all()
+    assert (framed[:15] == 128).all() and (framed[:, 80:] == 128).all()
+    assert mark_region(image, None) is image
