@@ -13,8 +13,15 @@ if TYPE_CHECKING:
     from seektrack.encoders import Encoder
     from seektrack.segmentation import Sam2
 
-BUILT_IN = ("pocket", "base", "large", "multilingual")
-_SEGMENTERS = {"pocket": "pocket", "base": "base", "large": "large", "multilingual": "base"}
+BUILT_IN: dict[str, tuple[str, str]] = {
+    "pocket": ("pocket", "pocket"),
+    "tiny": ("base", "tiny"),
+    "small": ("base", "small"),
+    "base": ("base", "base"),
+    "large": ("large", "large"),
+    "multilingual": ("multilingual", "base"),
+}
+"""Name → its CLIP and its SAM 2."""
 
 
 def parse_model(model: str) -> tuple[str, str]:
@@ -34,8 +41,8 @@ def parse_model(model: str) -> tuple[str, str]:
         raise ModelError(
             "the model name is empty", hint=f"use one of {', '.join(BUILT_IN)}, a folder or a hub id"
         )
-    if name in _SEGMENTERS:
-        return name, _SEGMENTERS[name]
+    if name in BUILT_IN:
+        return BUILT_IN[name]
     folder = Path(name).expanduser()
     if (folder / "clip").is_dir() and (folder / "sam2").is_dir():
         return str(folder / "clip"), str(folder / "sam2")

@@ -1,0 +1,59 @@
+import json
+
+import pytest
+
+from seektrack.errors import InputError, ModelError
+from seektrack.pipeline import parse_model
+from seektrack.pipeline.regions import check_regions, tiles
+
+
+def folder_of(path, kind):
+    path.mkdir(parents=True)
+    (path / "config.json").write_text(json.dumps({"model_type": kind}))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("pocket", ("pocket", "pocket")),
+        ("tiny", ("base", "tiny")),
+        ("large", ("large", "large")),
+        ("multilingual", ("multilingual", "base")),
+        ("openai/clip-vit-base-patch32", ("openai/clip-vit-base-patch32", "pocket")),
+        ("facebook/sam2.1-hiera-tiny", ("pocket", "facebook/sam2.1-hiera-tiny")),
+        ("google/siglip-base+facebook/sam2-hiera-large", ("google/siglip-base", "facebook/sam2-hiera-large")),
+        ("+tiny", ("pocket", "tiny")),
+    ],
+)
+def test_a_name_stands_for_two_networks(name, parts):
+    assert parse_model(name) == parts
+
+
+def test_a_folder_is_of_one_kind_or_holds_both(tmp_path):
+    clip, sam2 = folder_of(tmp_path / "a", "siglip"), folder_of(tmp_path / "b", "sam2_video")
+    assert parse_model(str(clip)) == (str(clip), "pocket")
+    assert parse_model(str(sam2)) == ("pocket", str(sam2))
+    both = tmp_path / "both"
+    folder_of(both / "clip", "clip"), folder_of(both / "sam2", "sam2_video")
+    assert parse_model(str(both)) == (str(both / "clip"), str(both / "sam2"))
+
+
+def test_what_is_no_model_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="empty"):
+        parse_model("  ")
+    with pytest.raises(ModelError, match="not a model folder"):
+        parse_model(str(tmp_path))
+
+
+def test_tiles_cover_the_picture_and_overlap():
+    boxes = tiles((100, 200))
+    assert len(boxes) == 9
+    assert (min(b[0] for b in boxes), min(b[1] for b in boxes)) == (0, 0)
+    assert (max(b[2] for b in boxes), max(b[3] for b in boxes)) == (200, 100)
+    assert all(b[2] - b[0] == 100 and b[3] - b[1] == 50 for b in boxes)
+
+
+def test_unknown_regions_are_refused():
+    with pytest.raises(InputError, match="unknown regions 'faces'.*objects"):
+        check_regions("faces")
