@@ -102,9 +102,9 @@ def mark_region(image: Image, box: Box | None) -> Image:
         return image
     out = image.copy()
     unit = line_unit(image)
-    corners = [(round(box[0]), round(box[1])), (round(box[2]) - 1, round(box[3]) - 1)]
+    low, high = (round(box[0]), round(box[1])), (round(box[2]) - 1, round(box[3]) - 1)
     for colour, width in (((20, 24, 28), 4.0), ((255, 255, 255), 1.6)):
-        cv2.rectangle(out, *corners, colour, max(1, round(width * unit)), cv2.LINE_AA)
+        cv2.rectangle(out, low, high, colour, max(1, round(width * unit)), cv2.LINE_AA)
     return out
 
 

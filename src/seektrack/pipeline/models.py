@@ -28,10 +28,8 @@ def parse_model(model: str) -> tuple[str, str]:
     """Names of the CLIP and the SAM 2 a model name stands for.
 
     Args:
-        model: ``pocket``, ``base``, ``large`` or ``multilingual``; ``CLIP+SAM2``, each a name, a folder or a
-            hub
-            id; a folder holding ``clip/`` and ``sam2/``; or one folder or hub id of either kind, the other
-            being the pocket one.
+        model: A name of :data:`BUILT_IN`; ``CLIP+SAM2``, each a name, a folder or a hub id; a folder holding
+            ``clip/`` and ``sam2/``; or one folder or hub id of either kind, the other being the pocket one.
 
     Raises:
         ModelError: The name is empty.

@@ -55,5 +55,5 @@ def test_tiles_cover_the_picture_and_overlap():
 
 
 def test_unknown_regions_are_refused():
-    with pytest.raises(InputError, match="unknown regions 'faces'.*objects"):
+    with pytest.raises(InputError, match=r"unknown regions 'faces'.*objects"):
         check_regions("faces")
