@@ -25,16 +25,39 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Start over instead of goin
 
 @app.command()
 def clip(
-    out: Out, minutes: Minutes = 60.0, fresh: Fresh = False, quiet: Quiet = False, as_json: AsJson = False
+    out: Out,
+    minutes: Minutes = 60.0,
+    proposal_minutes: Annotated[
+        float,
+        typer.Option(
+            "--proposal-minutes",
+            min=0.0,
+            help="Then go on this long on what the segmenter proposes; 0 leaves that out.",
+        ),
+    ] = 15.0,
+    sam2: Annotated[
+        str, typer.Option("--sam2", help="Segmenter that proposes: pocket, a folder or a hub id.")
+    ] = "pocket",
+    fresh: Fresh = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train the text encoder; interrupt it at any time, the same command goes on."""
-    from seektrack.training.clip import ClipRecipe, train_clip
+    from seektrack.training.clip import ClipRecipe, ProposalRecipe, train_clip, train_proposals
 
-    screen = Screen(quiet=quiet, as_json=as_json)
+    screen, model = Screen(quiet=quiet, as_json=as_json), out
     with screen.progress() as progress:
         figures = train_clip(ClipRecipe(), out, max_minutes=minutes, resume=not fresh, progress=progress)
+        if proposal_minutes:
+            from seektrack.segmentation import load_sam2
+
+            model = out / "model"
+            figures = train_proposals(
+                ProposalRecipe(), out, model, load_sam2(sam2),
+                max_minutes=proposal_minutes, resume=not fresh, progress=progress,
+            )  # fmt: skip
     print_figures(screen, figures)
-    screen.note(f"use it with --model {out}")
+    screen.note(f"use it with --model {model}")
 
 
 @app.command()

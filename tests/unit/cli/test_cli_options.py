@@ -40,7 +40,7 @@ FROZEN = {
     "videos": ["--library -l", "--remove", *COMMON],
     "eval demo": ["--scenes", "--model -m", "--device", *COMMON],
     "eval pocket": ["--folder", "--crops", "--frames", "--scenes", "--clips", "--resolution", *COMMON],
-    "train clip": ["--out -o", "--minutes", "--fresh", *COMMON],
+    "train clip": ["--out -o", "--minutes", "--proposal-minutes", "--sam2", "--fresh", *COMMON],
     "train sam2": ["--out -o", "--minutes", "--recipe", "--init", "--workers", *COMMON],
     "models": COMMON,
     "doctor": COMMON,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seektrack.errors import InputError
 from seektrack.geometry import mask_to_box
 from seektrack.training.clip.texts import CATEGORY_NAMES, COLOUR_NAMES
-from seektrack.world import Clip, SceneSettings, Split, render, sample_scene, seeds
+from seektrack.world import Clip, Scene, SceneSettings, Split, render, sample_scene, seeds
 
 SHARD_CLIPS = 200
 THING = -1
@@ -45,17 +45,36 @@ def training_settings(frames_per_clip: int) -> SceneSettings:
     return SceneSettings(n_frames=max(4, frames_per_clip), things=(0, 2), speed=(4.0, 30.0))
 
 
-def _rows(clip: Clip, t: int, frame: int) -> list[list[float]]:
+def objects_of(scene: Scene, ids: NDArray[np.uint8], full_area: NDArray[np.int64]) -> Objects:
+    """The visible objects of one drawn frame: ids (H, W), and the uncovered area (N,) of each actor."""
     rows = []
-    area, visibility = clip.area[t], clip.visibility[t]
-    for slot, actor in enumerate(clip.scene.actors):
-        box = mask_to_box(clip.ids[t] == actor.obj_id)
+    counts = np.bincount(ids.ravel(), minlength=len(scene.actors) + 1)
+    for slot, actor in enumerate(scene.actors):
+        box = mask_to_box(ids == actor.obj_id)
         if box is None:
             continue
         category = CATEGORY_NAMES.index(actor.category) if actor.category is not None else THING
         colour = COLOUR_NAMES.index(actor.colour) if actor.colour is not None else THING
-        rows.append([frame, category, colour, actor.obj_id, *box, area[slot], visibility[slot]])
-    return rows
+        area = int(counts[actor.obj_id])
+        visibility = area / full_area[slot] if full_area[slot] > 0 else 0.0
+        rows.append([category, colour, actor.obj_id, *box, area, visibility])
+    return _objects(np.array(rows, dtype=np.float64).reshape(-1, 9))
+
+
+def _objects(rows: NDArray[np.float64]) -> Objects:
+    return Objects(
+        names=rows[:, :2].astype(np.int64),
+        ids=rows[:, 2].astype(np.int64),
+        boxes=rows[:, 3:7],
+        area=rows[:, 7].astype(np.int64),
+        visibility=rows[:, 8],
+    )
+
+
+def _rows(clip: Clip, t: int, frame: int) -> list[list[float]]:
+    o = objects_of(clip.scene, clip.ids[t], clip.full_area[t])
+    columns = (o.names, o.ids[:, None], o.boxes, o.area[:, None], o.visibility[:, None])
+    return [[frame, *row] for row in np.concatenate(columns, axis=1).tolist()]
 
 
 def render_shard(path: Path, scene_seeds: range, settings: SceneSettings, keep: int) -> None:
@@ -158,15 +177,7 @@ class FrameStore:
             table = shard["objects"]
         for frame in range(count):
             rows = table[table[:, 0] == frame]
-            self._objects.append(
-                Objects(
-                    names=rows[:, 1:3].astype(np.int64),
-                    ids=rows[:, 3].astype(np.int64),
-                    boxes=rows[:, 4:8],
-                    area=rows[:, 8].astype(np.int64),
-                    visibility=rows[:, 9],
-                )
-            )
+            self._objects.append(_objects(rows[:, 1:]))
 
     def __len__(self) -> int:
         return len(self._pictures)

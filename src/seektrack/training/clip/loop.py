@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from seektrack.errors import ModelError
 from seektrack.training.clip.frames import FrameStore, prepare
@@ -33,6 +34,7 @@ from seektrack.training.common import Budget, CsvLog, cosine, load_checkpoint, s
 from seektrack.world import Split, vocabulary
 
 Progress = Callable[[int, int, str], None]
+N_BACKGROUND = len(vocabulary()["background"])
 
 
 def train_clip(
@@ -68,8 +70,17 @@ def train_clip(
     """
     out, work = Path(out), Path(out) / "training"
     frames = cache or work / "frames"
-    run = _Run(recipe, work, frames, resume=resume, max_minutes=max_minutes, progress=progress)
-    log = CsvLog(work / "curve.csv")
+    run = Run(recipe, work, frames, resume=resume, max_minutes=max_minutes, progress=progress)
+    return drive(
+        run, out, progress=progress, checkpoint_every_s=checkpoint_every_s, validate_every_s=validate_every_s
+    )
+
+
+def drive(
+    run: Run, out: Path, *, progress: Progress | None, checkpoint_every_s: float, validate_every_s: float
+) -> dict[str, Any]:
+    """Step a run to its end, saving and measuring on the way; arguments and figures of :func:`train_clip`."""
+    log = CsvLog(run.path.parent / "curve.csv")
     figures: dict[str, float] = {}
     saved = checked = time.monotonic()
     while run.progress < 1:
@@ -91,8 +102,16 @@ def train_clip(
     return {**figures, "steps": run.steps, "seconds": round(run.budget.used_s), "folder": str(out)}
 
 
-class _Run:
-    """The state of one training: what a checkpoint holds, and what a step does to it."""
+class Run:
+    """The state of one training: what a checkpoint holds, and what a step does to it.
+
+    Args:
+        recipe: Batches and schedule.
+        work: Folder of the checkpoint.
+        frames: Folder of the rendered pictures.
+        resume, max_minutes, progress: See :func:`train_clip`.
+        description: Settings beside the recipe that a checkpoint belongs to.
+    """
 
     def __init__(
         self,
@@ -103,10 +122,11 @@ class _Run:
         resume: bool,
         max_minutes: float,
         progress: Progress | None = None,
+        description: dict[str, Any] | None = None,
     ) -> None:
         self.recipe, self.path = recipe, work / "checkpoint.pt"
         state = load_checkpoint(self.path) if resume else None
-        self.description = json.dumps(dataclasses.asdict(recipe), sort_keys=True)
+        self.description = json.dumps(dataclasses.asdict(recipe) | (description or {}), sort_keys=True)
         if state is not None and state["recipe"] != self.description:
             raise ModelError(
                 f"{self.path} was written by another recipe",
@@ -123,9 +143,8 @@ class _Run:
             )
         )
         self.validator = Validator(frames, recipe.sizes.image_size, clips=recipe.validation_clips)
-        self.tokenizer = _tokenizer(recipe, work / "tokenizer", resume=state is not None)
+        self.tokenizer, self.model = self._network(work, resume=state is not None)
         self.processor = build_processor(recipe.sizes, self.tokenizer)
-        self.model = build_model(recipe.sizes, self.tokenizer, seed=recipe.seed)
         # On a CPU the fused attention's backward pass in bfloat16 costs more than all else together.
         self.model.set_attn_implementation("eager")
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
@@ -145,11 +164,18 @@ class _Run:
             self.steps, self.loss = state["steps"], state["loss"]
         self.budget = Budget(max_minutes, state["seconds"] if state is not None else 0.0)
 
+    def _network(self, work: Path, *, resume: bool) -> tuple[Any, Any]:
+        """The tokenizer and the network to start from."""
+        tokenizer = _tokenizer(self.recipe, work / "tokenizer", resume=resume)
+        return tokenizer, build_model(self.recipe.sizes, tokenizer, seed=self.recipe.seed)
+
     @property
     def progress(self) -> float:
+        """Share of the schedule done, by steps or by time, whichever is further on."""
         return max(self.steps / self.recipe.steps, self.budget.progress)
 
     def save(self) -> None:
+        """Write the checkpoint."""
         save_checkpoint(
             self.path,
             recipe=self.description,
@@ -162,30 +188,18 @@ class _Run:
         )
 
     def validate(self) -> dict[str, float]:
+        """Figures of the averaged weights."""
         figures = self.validator(self.average, self.tokenizer, self.processor)
         seconds = round(self.budget.used_s)
         return {"step": self.steps, "seconds": seconds, "loss": round(self.loss, 4), **figures}
 
     def step(self) -> None:
+        """One batch, one update."""
         r = self.recipe
         rate = r.learning_rate * warmed(self.steps, r.warmup) * cosine(self.progress, floor=r.floor)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
-        samples, texts = self.sampler.batch(self.steps, early=self.progress < r.early_share)
-        names = bank(np.random.default_rng((r.seed, 8, self.steps)))
-        matches = torch.from_numpy(match_matrix(samples, len(texts)))
-        labels = torch.tensor([s.label for s in samples])
-        crops = labels != NO_LABEL
-        pixels = normalise(np.stack([s.image for s in samples]), self.processor)
-        with torch.autocast("cpu", torch.bfloat16, enabled=r.bf16):
-            images = embed_images(self.model, pixels)
-            asked = embed_texts(self.model, self.tokenizer, texts)
-            classes = embed_texts(self.model, self.tokenizer, names)
-        scale = self.model.logit_scale.exp().clamp(max=100)
-        loss = matching_loss(images @ asked.T * scale, matches)
-        logits = images[crops] @ classes.T * scale
-        n_background = len(vocabulary()["background"])
-        loss = loss + r.label_weight * vocabulary_loss(logits, labels[crops], n_background)
+        loss = self._loss()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -194,6 +208,27 @@ class _Run:
         value = float(loss.detach())
         self.loss = value if self.steps == 0 else 0.97 * self.loss + 0.03 * value
         self.steps += 1
+
+    def _loss(self) -> Tensor:
+        r = self.recipe
+        samples, texts = self.sampler.batch(self.steps, early=self.progress < r.early_share)
+        matches = torch.from_numpy(match_matrix(samples, len(texts)))
+        labels = torch.tensor([s.label for s in samples])
+        crops = labels != NO_LABEL
+        images, asked, classes, scale = self._embed([s.image for s in samples], texts)
+        logits = images[crops] @ classes.T * scale
+        loss = matching_loss(images @ asked.T * scale, matches)
+        return loss + r.label_weight * vocabulary_loss(logits, labels[crops], N_BACKGROUND)
+
+    def _embed(self, pictures: list[Any], texts: list[str]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Unit rows of pictures, texts and the step's vocabulary bank, and what multiplies their cosines."""
+        names = bank(np.random.default_rng((self.recipe.seed, 8, self.steps)))
+        pixels = normalise(np.stack(pictures), self.processor)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bf16):
+            images = embed_images(self.model, pixels)
+            asked = embed_texts(self.model, self.tokenizer, texts)
+            classes = embed_texts(self.model, self.tokenizer, names)
+        return images, asked, classes, self.model.logit_scale.exp().clamp(max=100)
 
     @torch.no_grad()
     def _follow(self) -> None:

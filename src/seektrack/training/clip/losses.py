@@ -54,3 +54,17 @@ def vocabulary_loss(logits: Tensor, labels: Tensor, n_background: int) -> Tensor
         colour = F.cross_entropy(colours[named], labels[named] % n_colours)
         loss = loss + 0.5 * category + 0.25 * colour
     return loss
+
+
+def either_loss(logits: Tensor, allowed: Tensor) -> Tensor:
+    """Cross-entropy of crops that may rightly be called several things: any of them will do.
+
+    Minus the log of the probability all right answers have together (Jin and Ghahramani, Learning with
+    Multiple Labels, 2002).
+
+    Args:
+        logits: (B, 108 + n_background + ...); of the bank, the labels and the background are used.
+        allowed: bool (B, 108 + n_background), at least one in every row.
+    """
+    log_joint = F.log_softmax(logits[:, : allowed.shape[1]], 1)
+    return -torch.logsumexp(log_joint.masked_fill(~allowed, -torch.inf), 1).mean()

@@ -87,7 +87,8 @@ def augment(image: Image, rng: np.random.Generator) -> Image:
     return np.asarray(out, dtype=np.uint8)
 
 
-def _asked_of_crop(item: Item, rng: np.random.Generator) -> Item:
+def asked_of_crop(item: Item, rng: np.random.Generator) -> Item:
+    """What a text asks of a crop of an object: mostly its name, else its category, its colour or anything."""
     roll = rng.random()
     if item == (ANY, ANY) or roll >= 0.96:
         return ANY, ANY
@@ -142,7 +143,7 @@ class Sampler:
         x0, y0, x1, y1 = objects.boxes[slot]
         image = self._crop(picture, jitter((x0, y0, x1, y1), rng), rng)
         label = REJECT if item == (ANY, ANY) else item[0] * 9 + item[1]
-        return Sample(image, [item], [_asked_of_crop(item, rng)], label)
+        return Sample(image, [item], [asked_of_crop(item, rng)], label)
 
     def scene(
         self, picture: Image, id_map: NDArray[np.uint8], objects: Objects, rng: np.random.Generator
@@ -167,7 +168,7 @@ class Sampler:
         if order and rng.random() < 0.5:
             order = order[: int(rng.integers(1, len(order) + 1))]
         if len(order) == 1 and rng.random() < 0.25:
-            order = [_asked_of_crop(order[0], rng)]
+            order = [asked_of_crop(order[0], rng)]
         return Sample(image, present, order, NO_LABEL)
 
     def batch(self, step: int, *, early: bool = False) -> tuple[list[Sample], list[str]]:
