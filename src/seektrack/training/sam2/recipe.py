@@ -71,7 +71,7 @@ def pocket_recipe() -> Sam2Recipe:
             Stage(name="clip", steps=900, resolution=192, clips=2, frames=4, objects=4, lr=6e-4, teacher=0.6),
             Stage(
                 name="clip",
-                steps=1300,
+                steps=900,
                 resolution=256,
                 clips=2,
                 frames=8,
