@@ -90,11 +90,16 @@ FILES: dict[str, tuple[str, dict[str, object]]] = {
     "mp4-intra-refresh": ("i.mp4", {"options": {"x264-params": "intra-refresh=1"}}),
     "h264-without-container": ("r.h264", {}),
 }
-KINDS = [*FILES, "folder", "array", "list"]
+KINDS = [*FILES, "folder", "array", "list", "nifti", "dicom-series", "dicom-recording"]
 
 
 @pytest.fixture(scope="module", params=KINDS)
-def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Case:
+def case(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    write_dicom: Callable[..., Path],
+    write_nifti: Callable[..., Path],
+) -> Case:
     kind: str = request.param
     folder = tmp_path_factory.mktemp(kind)
     if kind in FILES:
@@ -110,6 +115,19 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         for i, image in enumerate(images):
             Image.fromarray(image).save(folder / f"frame{i}.png")
         return Case(lambda **kw: open_video(folder, fps=fps, **kw), times, images)
+    if kind == "dicom-recording":
+        recording = write_dicom(folder / "a.dcm", np.stack(images))
+        return Case(lambda **kw: open_video(recording, fps=fps, **kw), times, images)
+    if kind in {"nifti", "dicom-series"}:
+        grey = np.stack(images)[..., 0]
+        if kind == "nifti":
+            path = write_nifti(folder / "a.nii.gz", grey)
+        else:
+            path = folder
+            for i, one in enumerate(grey):
+                write_dicom(folder / f"{N - i}.dcm", one, InstanceNumber=i + 1)
+        shown = [np.repeat(one[..., None], 3, axis=-1) for one in grey]
+        return Case(lambda **kw: open_video(path, fps=fps, window=(127.5, 255), **kw), times, shown)
     given = np.stack(images) if kind == "array" else images
     return Case(lambda **kw: open_video(given, fps=fps, **kw), times, images)
 

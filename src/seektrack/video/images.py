@@ -41,7 +41,7 @@ class ImagePicture(Picture):
         return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
 
 
-class _EvenSource(VideoSource):
+class EvenSource(VideoSource):
     """``n`` pictures at an even rate, each readable by its number."""
 
     def __init__(
@@ -64,7 +64,7 @@ class _EvenSource(VideoSource):
         return ImagePicture(index, self._times[index], self._read)
 
 
-class FolderSource(_EvenSource):
+class FolderSource(EvenSource):
     """The images of one folder in natural order of their names (``2.png`` before ``10.png``).
 
     Args:
@@ -90,10 +90,7 @@ class FolderSource(_EvenSource):
 
     def _load(self, index: int) -> NDArray[np.uint8]:
         file = self._files[index]
-        data = np.fromfile(file, dtype=np.uint8) if file.is_file() else np.empty(0, np.uint8)
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-        if image is None:
-            raise VideoError(f"cannot read the image {file}", hint="is it empty, damaged, or gone?")
+        image = read_image(file)
         if self._size is None:
             self._size = image.shape
         if image.shape != self._size:
@@ -102,10 +99,10 @@ class FolderSource(_EvenSource):
                 f"{self._size[1]}x{self._size[0]}",
                 hint="a folder read as a video holds images of one size",
             )
-        return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        return image
 
 
-class ArraySource(_EvenSource):
+class ArraySource(EvenSource):
     """Pictures already in memory; frames are views of what was given, not copies.
 
     Args:
@@ -140,6 +137,19 @@ class ArraySource(_EvenSource):
 
     def _pick(self, index: int) -> NDArray[np.uint8]:
         return self._images[index]
+
+
+def read_image(file: Path) -> NDArray[np.uint8]:
+    """One image file as uint8 (H, W, 3), RGB, turned as its EXIF says.
+
+    Raises:
+        VideoError: Missing, empty or damaged.
+    """
+    data = np.fromfile(file, dtype=np.uint8) if file.is_file() else np.empty(0, np.uint8)
+    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
+    if image is None:
+        raise VideoError(f"cannot read the image {file}", hint="is it empty, damaged, or gone?")
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def image_files(folder: Path) -> list[Path]:

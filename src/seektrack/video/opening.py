@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from seektrack.errors import InputError, VideoError
 from seektrack.video.file import FileSource
 from seektrack.video.images import ArraySource, FolderSource
-from seektrack.video.source import VideoSource, exact_fps
+from seektrack.video.medical import MedicalSource, is_medical
+from seektrack.video.source import VideoSource, describe, exact_fps
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -31,22 +32,34 @@ def open_video(
     fps: float | Fraction | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
+    window: tuple[float, float] | None = None,
 ) -> VideoSource:
-    """Open a video file, a folder of images, or pictures in memory.
+    """Open a video file, a folder of images, a medical scan, or pictures in memory.
 
     Args:
-        source: Path of a file or of a folder of images (in natural order of names); or uint8 (T, H, W, 3),
-            or a sequence of uint8 (H, W, 3), RGB.
-        fps: Frames per second of images or arrays, 25 unless given; a file has its own times.
+        source: Path of a file, of a folder of images (in natural order of names), of a NIfTI volume
+            (``.nii``, ``.nii.gz``), of a DICOM file or a folder holding one DICOM series; or uint8
+            (T, H, W, 3), or a sequence of uint8 (H, W, 3), RGB.
+        fps: Frames per second of images, scans or arrays, 25 unless given or, for a scan in time, told by
+            its file; a video file has its own times.
         start_s: Show only frames from here on, in seconds.
         end_s: Show only frames before here, in seconds.
+        window: ``(level, width)`` of the values of a scan that become black to white, see `MedicalSource`.
 
     Raises:
         VideoError: Missing, empty, not a video, without pictures, or damaged beyond the first picture.
-        InputError: A wrong ``fps`` or interval.
+        InputError: A wrong ``fps``, interval or ``window``, or a ``window`` for what is no scan.
     """
-    if isinstance(source, (str, os.PathLike)):
-        path = Path(source)
+    path = Path(source) if isinstance(source, (str, os.PathLike)) else None
+    if path is not None and is_medical(path):
+        rate = None if fps is None else exact_fps(fps)
+        return MedicalSource(path, fps=rate, window=window, start_s=start_s, end_s=end_s)
+    if window is not None:
+        raise InputError(
+            f"window={window} given for {path or describe(source)}, which is no medical scan",
+            hint="a window applies to DICOM and NIfTI only; leave it out",
+        )
+    if path is not None:
         if not path.is_dir():
             if fps is not None:
                 raise InputError(f"fps={fps} given for {path}", hint="a video file carries its own times")
