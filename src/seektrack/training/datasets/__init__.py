@@ -1,0 +1,32 @@
+"""Readers of training data, all giving the same few kinds of item.
+
+`Dataset` is a sequence that reads on demand; its items are `ImageText`, `VideoText`, `MaskClip` or `BoxClip`.
+"""
+
+from seektrack.training.datasets.base import BoxClip, Dataset, FrameMasks, ImageText, MaskClip, VideoText
+from seektrack.training.datasets.boxes import mot_challenge
+from seektrack.training.datasets.captions import coco_captions, flickr30k, middle_frames, msr_vtt
+from seektrack.training.datasets.masks import davis, youtube_vos
+from seektrack.training.datasets.medical import decathlon, scans
+from seektrack.training.datasets.world import world_boxes, world_masks, world_texts
+
+__all__ = [
+    "BoxClip",
+    "Dataset",
+    "FrameMasks",
+    "ImageText",
+    "MaskClip",
+    "VideoText",
+    "coco_captions",
+    "davis",
+    "decathlon",
+    "flickr30k",
+    "middle_frames",
+    "mot_challenge",
+    "msr_vtt",
+    "scans",
+    "world_boxes",
+    "world_masks",
+    "world_texts",
+    "youtube_vos",
+]

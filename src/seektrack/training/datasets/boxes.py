@@ -1,0 +1,131 @@
+"""MOT Challenge sequences: a folder of pictures and boxes with identities."""
+
+from __future__ import annotations
+
+import configparser
+import csv
+from collections.abc import Sequence
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+
+from seektrack.errors import InputError
+from seektrack.training.datasets.base import BoxClip, Dataset
+from seektrack.training.datasets.files import read_text, require_folder
+from seektrack.types import Observation, Track, Tracks, VideoInfo
+from seektrack.video import open_video
+
+PEDESTRIAN = 1
+
+CLASSES = (
+    "pedestrian", "person on vehicle", "car", "bicycle", "motorbike", "non motorized vehicle",
+    "static person", "distractor", "occluder", "occluder on the ground", "occluder full", "reflection",
+)  # fmt: skip
+"""Classes 1 to 12 of MOT16 and later."""
+
+
+def mot_challenge(
+    root: str | Path, *, classes: Sequence[int] = (PEDESTRIAN,), names: Sequence[str] | None = None
+) -> Dataset[BoxClip]:
+    """Sequences as ``<root>/<sequence>/{seqinfo.ini, img1/, gt/gt.txt}``.
+
+    Args:
+        root: Such as ``MOT17/train``.
+        classes: Numbers of `CLASSES` to take; rows of fewer than nine columns know none and are all taken.
+        names: Which sequences, in this order; all of them unless given.
+
+    Raises:
+        InputError: The folder or a sequence is missing, or holds none.
+    """
+    base = require_folder(Path(root), what="folder of sequences")
+    found = sorted(p.parent.name for p in base.glob("*/seqinfo.ini"))
+    chosen = found if names is None else list(names)
+    if not found or not set(chosen) <= set(found):
+        wrong = sorted(set(chosen) - set(found))
+        raise InputError(
+            f"no sequence {', '.join(wrong) or 'at all'} in {base}; it has {', '.join(found) or 'none'}",
+            hint="a sequence is a folder with seqinfo.ini, img1/ and gt/gt.txt",
+        )
+    return Dataset(chosen, partial(_clip, base, tuple(classes)))
+
+
+def read_sequence_info(path: Path) -> VideoInfo:
+    """``seqinfo.ini`` of a sequence.
+
+    Raises:
+        InputError: Missing, or lacks what it must say.
+    """
+    parser = configparser.ConfigParser()
+    try:
+        parser.read_string(read_text(path, what="sequence description"))
+        section = parser["Sequence"]
+        fps, length = Fraction(section["frameRate"]), section.getint("seqLength")
+        return VideoInfo(
+            path=str(path.parent / section.get("imDir", "img1")),
+            width=int(section["imWidth"]),
+            height=int(section["imHeight"]),
+            fps=fps,
+            duration_s=float(length / fps) if length else None,
+            n_frames=length,
+        )
+    except (configparser.Error, KeyError, ValueError, ZeroDivisionError) as error:
+        raise InputError(
+            f"{path} is no sequence description: {error!r}",
+            hint="[Sequence] needs frameRate, imWidth, imHeight and seqLength",
+        ) from error
+
+
+def read_boxes(path: Path, info: VideoInfo, *, classes: Sequence[int] = (PEDESTRIAN,)) -> Tracks:
+    """``gt.txt``: ``frame,id,left,top,width,height,consider,class,visibility``, frames and pixels from 1.
+
+    Rows not to be considered are left out. An observation's ``score`` is its visibility, 1 where unstated.
+
+    Args:
+        path: The file.
+        info: Of the video.
+        classes: Numbers of `CLASSES` to take.
+
+    Raises:
+        InputError: Missing, or a row is not made of at least six numbers.
+    """
+    by_id: dict[int, list[Observation]] = {}
+    labels: dict[int, str] = {}
+    for number, row in enumerate(csv.reader(read_text(path, what="ground truth").splitlines()), start=1):
+        if not row:
+            continue
+        try:
+            frame, obj_id = int(float(row[0])), int(float(row[1]))
+            left, top, width, height = (float(v) for v in row[2:6])
+            consider = float(row[6]) != 0 if len(row) > 6 else True
+            kind = int(float(row[7])) if len(row) >= 9 else None
+            seen = float(row[8]) if len(row) >= 9 else 1.0
+        except (ValueError, IndexError) as error:
+            raise InputError(
+                f"{path} line {number} is not a row of boxes: {','.join(row)!r}",
+                hint="frame,id,left,top,width,height,consider,class,visibility",
+            ) from error
+        if not consider or (kind is not None and kind not in classes):
+            continue
+        box = (left - 1, top - 1, left - 1 + width, top - 1 + height)
+        time_s, score = float((frame - 1) / info.fps), seen if 0 <= seen <= 1 else 1.0
+        by_id.setdefault(obj_id, []).append(Observation(frame - 1, time_s, box, None, score))
+        labels[obj_id] = _label(kind)
+    for shown in by_id.values():
+        shown.sort(key=lambda o: o.frame_index)
+    tracks = tuple(Track(i, labels[i], 1.0, tuple(by_id[i])) for i in sorted(by_id))
+    known = {o.frame_index for t in tracks for o in t.observations}
+    indices = range(info.n_frames) if info.n_frames else sorted(known)
+    return Tracks(info, "", tracks, {i: float(i / info.fps) for i in indices})
+
+
+def _label(kind: int | None) -> str:
+    if kind is None:
+        return ""
+    return CLASSES[kind - 1] if 1 <= kind <= len(CLASSES) else f"class {kind}"
+
+
+def _clip(base: Path, classes: tuple[int, ...], name: str) -> BoxClip:
+    info = read_sequence_info(base / name / "seqinfo.ini")
+    require_folder(Path(info.path), what="folder of pictures")
+    tracks = read_boxes(base / name / "gt" / "gt.txt", info, classes=classes)
+    return BoxClip(name, partial(open_video, info.path, fps=info.fps), tracks)
