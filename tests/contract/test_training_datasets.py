@@ -254,6 +254,51 @@ def write_scans(root: Path, write_dicom: Write, write_nifti: Write) -> tuple[Dat
     )
 
 
+def write_segmentation(path: Path, labels: np.ndarray, write_dicom: Write, *, first_mm: float = 0.0) -> Path:
+    """A segmentation object of one bit a pixel, its frames in no order, empty ones left out."""
+    from pydicom.dataset import Dataset as Attributes
+    from pydicom.pixels.utils import pack_bits
+
+    def holder(sequence: str, **attributes: object) -> Attributes:
+        item, around = Attributes(), Attributes()
+        for name, value in attributes.items():
+            setattr(item, name, value)
+        setattr(around, sequence, [item])
+        return around
+
+    frames, groups = [], []
+    for z in reversed(range(len(labels))):
+        for number in (3, 1):
+            if (labels[z] == number).any():
+                frames.append(labels[z] == number)
+                group = holder("PlanePositionSequence", ImagePositionPatient=[0, 0, first_mm + 2 * z])
+                group.update(holder("SegmentIdentificationSequence", ReferencedSegmentNumber=number))
+                groups.append(group)
+    segments = [Attributes(), Attributes()]
+    for segment, number, label in zip(segments, (1, 3), ("liver", "cyst"), strict=True):
+        segment.SegmentNumber, segment.SegmentLabel = number, label
+    bits = {"BitsAllocated": 1, "BitsStored": 1, "HighBit": 0}
+    pixels = np.stack(frames).astype(np.uint8)
+    return write_dicom(
+        path, pixels, Modality="SEG", SegmentationType="BINARY", SegmentSequence=segments,
+        PerFrameFunctionalGroupsSequence=groups, PixelData=pack_bits(pixels), **bits,
+    )  # fmt: skip
+
+
+def write_segmented(root: Path, write_dicom: Write, _: Write) -> tuple[Dataset[MaskClip], Truth]:
+    labels = np.stack(label_pictures(3, void=False))
+    (root / "ct").mkdir()
+    for z in range(3):
+        place = {"ImagePositionPatient": [0, 0, 2 * z], "ImageOrientationPatient": [1, 0, 0, 0, 1, 0]}
+        write_dicom(root / f"ct/{9 - z}.dcm", np.full((H, W), 50 * z, np.int16), **place)
+    write_segmentation(root / "seg.dcm", labels, write_dicom)
+    return scans([(root / "ct", root / "seg.dcm")], window=(127.5, 255)), Truth(
+        images={f"00000/{z}": np.full((H, W, 3), 50 * z, np.uint8) for z in range(3)},
+        labels={"00000": list(labels)},
+        categories={"00000": {1: "liver", 3: "cyst"}},
+    )
+
+
 def world_clips(_: Path, __: Write, ___: Write) -> tuple[Dataset[MaskClip], Truth]:
     return world_masks(SEEDS, SMALL), Truth()
 
@@ -263,6 +308,7 @@ MASKS = {
     "youtube-vos": write_youtube_vos,
     "decathlon": write_decathlon,
     "dicom": write_scans,
+    "dicom-seg": write_segmented,
     "world": world_clips,
 }
 
@@ -593,6 +639,20 @@ def test_a_label_map_that_does_not_fit_its_scan_is_refused(
     drawn = write_nifti(tmp_path / "labels.nii.gz", labels, **kw)
     (clip,) = scans([(scan, drawn)])
     with pytest.raises(InputError, match=message):
+        list(clip.frames())
+
+
+def test_a_segmentation_of_other_slices_is_refused(
+    tmp_path: Path, write_dicom: Write, write_nifti: Write
+) -> None:
+    labels = np.stack(label_pictures(3, void=False))
+    write_segmented(tmp_path, write_dicom, write_nifti)
+    other = write_segmentation(tmp_path / "other.dcm", labels, write_dicom, first_mm=3.5)
+    (clip,) = scans([(tmp_path / "ct", other)])
+    with pytest.raises(InputError, match=r"frame 0 of .*other\.dcm lies on no slice .* 3\.5 mm away"):
+        list(clip.frames())
+    (clip,) = scans([(write_nifti(tmp_path / "v.nii.gz", labels), other)])
+    with pytest.raises(InputError, match="needs slices with positions"):
         list(clip.frames())
 
 

@@ -60,6 +60,10 @@ class DicomSlices:
     """
 
     affine: NDArray[np.float64] | None = None
+    positions: NDArray[np.float64] | None
+    window: tuple[float, float] | None
+    inverted: bool
+    fps: Fraction | None
 
     def __init__(self, path: Path) -> None:
         self._pydicom = require_medical("pydicom", path)
@@ -73,10 +77,22 @@ class DicomSlices:
         if len(series) > 1:
             told = ", ".join(f"{uid or 'without a number'} ({n} files)" for uid, n in series.items())
             raise VideoError(f"{path} holds {len(series)} DICOM series: {told}", hint="keep each in a folder")
-        pictures.sort(key=lambda p: _place(p[1]))
-        self._frames = [(f, i) for f, h in pictures for i in range(int(h.get("NumberOfFrames", None) or 1))]
+        try:
+            self._arrange(pictures)
+        except (TypeError, ValueError) as error:
+            raise VideoError(
+                f"the DICOM header in {path} cannot be understood: {error}", hint="is it damaged?"
+            ) from error
+
+    def _arrange(self, pictures: list[tuple[Path, Any]]) -> None:
+        """Put the frames of all files in order and take what holds for all from the first file."""
+        frames = [(f, h, i) for f, h in pictures for i in range(int(h.get("NumberOfFrames", None) or 1))]
+        frames.sort(key=lambda frame: _place(frame[1], frame[2]))
+        self._frames = [(file, i) for file, _, i in frames]
         self._headers = dict(pictures)
-        first = pictures[0][1]
+        places = [_position(header, i) for _, header, i in frames]
+        self.positions = None if any(p is None for p in places) else np.asarray(places, dtype=np.float64)
+        first = frames[0][1]
         self._hw = int(first.Rows), int(first.Columns)
         self._colour = int(first.get("SamplesPerPixel", 1)) > 1 or self._uses_palette(first)
         self.inverted = first.get("PhotometricInterpretation", "") == "MONOCHROME1"
@@ -134,14 +150,21 @@ def _item(header: Any, sequence: str, frame: int) -> Any:
     return header
 
 
-def _place(header: Any) -> tuple[float, int]:
-    """Sort key of a slice: position along the normal in mm, then instance number."""
-    position, axes = header.get("ImagePositionPatient", None), header.get("ImageOrientationPatient", None)
+def _position(header: Any, frame: int) -> list[float] | None:
+    """Centre of a slice's first pixel in mm in the patient, or None where the file does not say."""
+    position = _item(header, "PlanePositionSequence", frame).get("ImagePositionPatient", None)
+    return [float(v) for v in position] if position else None
+
+
+def _place(header: Any, frame: int) -> tuple[float, int, int]:
+    """Sort key of a slice: position along the normal in mm, then instance number, then place in the file."""
+    position = _position(header, frame)
+    axes = _item(header, "PlaneOrientationSequence", frame).get("ImageOrientationPatient", None)
     along = 0.0
     if position and axes:
         rows, columns = np.asarray(axes[:3], dtype=float), np.asarray(axes[3:], dtype=float)
-        along = float(np.cross(rows, columns) @ np.asarray(position, dtype=float))
-    return round(along, 3), int(header.get("InstanceNumber", None) or 0)
+        along = float(np.cross(rows, columns) @ np.asarray(position))
+    return round(along, 3), int(header.get("InstanceNumber", None) or 0), frame
 
 
 def _window(header: Any) -> tuple[float, float] | None:

@@ -43,6 +43,10 @@ class Slices(Protocol):
     def affine(self) -> NDArray[np.float64] | None:
         """(4, 4), from ``(column, row, slice, 1)`` to mm in the patient, or None where it was not read."""
 
+    @property
+    def positions(self) -> NDArray[np.float64] | None:
+        """(Z, 3), each slice's first pixel in mm in the patient, or None where it was not read."""
+
     def __len__(self) -> int:
         """How many slices."""
 
@@ -91,6 +95,11 @@ class MedicalSource(EvenSource):
     def affine(self) -> NDArray[np.float64] | None:
         """(4, 4), from ``(column, row, slice, 1)`` to mm in the patient, or None where it was not read."""
         return self._slices.affine
+
+    @property
+    def positions(self) -> NDArray[np.float64] | None:
+        """(Z, 3), each slice's first pixel in mm in the patient, or None where it was not read."""
+        return self._slices.positions
 
     def values(self, index: int) -> Values:
         """The slice before windowing: float32 (H, W) in the scan's unit, or (H, W, 3) of a colour picture."""

@@ -32,6 +32,7 @@ class NiftiSlices:
     inverted = False
     fps: Fraction | None = None
     affine: NDArray[np.float64]
+    positions: NDArray[np.float64] | None = None
 
     def __init__(self, path: Path) -> None:
         nibabel = require_medical("nibabel", path)

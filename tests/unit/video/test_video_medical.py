@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pydicom
+import pydicom.data
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.pixels import apply_modality_lut, apply_windowing
@@ -182,6 +183,19 @@ def test_damaged_scans_are_refused(tmp_path: Path, write_dicom: Write, write_nif
             open_video(path)
     with pytest.raises(VideoError, match="no such file"):
         open_video(tmp_path / "gone.nii.gz")
+
+
+def test_a_header_that_makes_no_sense_is_refused() -> None:
+    path = Path(pydicom.data.get_testdata_file("badVR.dcm", download=False))
+    with pytest.raises(VideoError, match=r"header in .*badVR\.dcm cannot be understood"):
+        open_video(path)
+
+
+def test_a_palette_is_looked_up() -> None:
+    path = Path(pydicom.data.get_testdata_file("examples_palette.dcm", download=False))
+    file = pydicom.dcmread(path)
+    wanted = pydicom.pixels.apply_color_lut(file.pixel_array, file)
+    np.testing.assert_array_equal(open_video(path).frame_at(0).image, wanted >> 8 * (wanted.itemsize - 1))
 
 
 def test_several_volumes_in_a_file_are_refused(tmp_path: Path) -> None:

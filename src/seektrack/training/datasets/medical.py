@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from seektrack.errors import InputError
 from seektrack.training.datasets.base import Dataset, FrameMasks, MaskClip
 from seektrack.training.datasets.files import read_json
+from seektrack.training.datasets.segments import Segmentation, is_segmentation
 from seektrack.video import VideoSource, open_video
 from seektrack.video.medical import Slices, open_slices
 
@@ -30,8 +31,9 @@ def scans(
     Args:
         pairs: ``(scan, labels)``: each a NIfTI file, a DICOM file or the folder of a DICOM series. The label
             map has the scan's slices, in the same order once opened, and whole numbers, 0 being background.
-            Axial DICOM and NIfTI may be mixed.
-        categories: Label to what it is.
+            Axial DICOM and NIfTI may be mixed. With a DICOM series, the labels may be its DICOM segmentation
+            object (SEG), whose frames are laid on the slices by position.
+        categories: Label to what it is; a segmentation object's own names unless given.
         window: ``(level, width)``, see `seektrack.video.medical.MedicalSource`.
 
     Raises:
@@ -84,6 +86,15 @@ class LabelledScan:
         return open_video(self.scan, window=self.window)
 
     @cached_property
+    def _segments(self) -> Segmentation | None:
+        return Segmentation(self.labels) if is_segmentation(self.labels) else None
+
+    @property
+    def categories(self) -> dict[int, str]:
+        """What the labels call themselves; only a segmentation object does."""
+        return {} if self._segments is None else self._segments.categories
+
+    @cached_property
     def _label_slices(self) -> Slices:
         slices, n = open_slices(self.labels), self._source.len_frames()
         if len(slices) != n:
@@ -109,6 +120,10 @@ class LabelledScan:
         Raises:
             InputError: The map does not fit the scan, or holds values that are no labels.
         """
+        if self._segments is not None:
+            inside = 0 <= index < self._source.len_frames()
+            positions = getattr(self._source, "positions", None)
+            return self._segments.masks(index, positions) if inside else None
         if not 0 <= index < len(self._label_slices):
             return None
         values = self._label_slices.values(index)
@@ -128,7 +143,7 @@ def _clip(
     found: Mapping[str, tuple[Path, Path]], categories: Mapping[int, str], window: Window | None, key: str
 ) -> MaskClip:
     pair = LabelledScan(*found[key], window=window)
-    return MaskClip(key, pair.open, pair.annotation, categories)
+    return MaskClip(key, pair.open, pair.annotation, categories or pair.categories)
 
 
 def _apart(a: NDArray[np.float64], b: NDArray[np.float64], hwz: tuple[int, int, int]) -> bool:
