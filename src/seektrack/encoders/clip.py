@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ class ClipEncoder:
         vocabulary: What a small-world model knows, or None.
         device: Where the model runs.
         dtype: Precision it runs in; embeddings come out as float32 all the same.
+        folder: Where its files lie, for those who write another like it.
     """
 
     def __init__(
@@ -47,8 +49,10 @@ class ClipEncoder:
         vocabulary: Vocabulary | None = None,
         device: torch.device,
         dtype: torch.dtype,
+        folder: Path | None = None,
     ) -> None:
         self.name = name
+        self.folder = folder
         self.fingerprint = fingerprint
         self.vocabulary = vocabulary
         self.settings = settings
@@ -82,18 +86,32 @@ class ClipEncoder:
         rows = [self._text_batch(texts[i : i + batch_size]) for i in range(0, len(texts), batch_size)]
         return np.concatenate(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
 
-    def _image_batch(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    @property
+    def network(self) -> Any:
+        """The transformers model, to be trained or exported."""
+        return self._model
+
+    @property
+    def tokenizer(self) -> Any:
+        """Its tokenizer."""
+        return self._tokenizer
+
+    def image_inputs(self, images: Sequence[NDArray[np.uint8]]) -> dict[str, torch.Tensor]:
+        """What ``network.get_image_features`` takes for RGB uint8 (H, W, 3) images, on the model's device.
+
+        Raises:
+            InputError: An image is not uint8 (H, W, 3).
+        """
         if self._patches is not None:
             inputs = dict(self._patches(images=list(images), return_tensors="pt"))
         else:
             stacked = np.stack([clip_transform(image, self.settings) for image in images])
             inputs = {"pixel_values": torch.from_numpy(stacked)}
         inputs["pixel_values"] = inputs["pixel_values"].to(self.dtype)
-        with torch.inference_mode():
-            out = self._model.get_image_features(**{k: v.to(self.device) for k, v in inputs.items()})
-        return self._unit_rows(out)
+        return {k: v.to(self.device) for k, v in inputs.items()}
 
-    def _text_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
+    def text_inputs(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
+        """What ``network.get_text_features`` takes, on the model's device; a text too long is cut."""
         siglip = self._family.startswith("siglip")
         inputs = self._tokenizer(
             list(texts),
@@ -103,9 +121,15 @@ class ClipEncoder:
             return_tensors="pt",
         )
         keys = ("input_ids",) if siglip else ("input_ids", "attention_mask")
+        return {k: inputs[k].to(self.device) for k in keys}
+
+    def _image_batch(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
         with torch.inference_mode():
-            out = self._model.get_text_features(**{k: inputs[k].to(self.device) for k in keys})
-        return self._unit_rows(out)
+            return self._unit_rows(self._model.get_image_features(**self.image_inputs(images)))
+
+    def _text_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        with torch.inference_mode():
+            return self._unit_rows(self._model.get_text_features(**self.text_inputs(texts)))
 
     def _text_length(self) -> int:
         positions = int(self._model.config.text_config.max_position_embeddings)

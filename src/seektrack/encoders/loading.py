@@ -81,6 +81,7 @@ def load_clip(
         vocabulary=read_vocabulary(folder),
         device=where,
         dtype=precision,
+        folder=folder,
     )
 
 
