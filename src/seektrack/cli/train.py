@@ -1,4 +1,4 @@
-"""``seektrack train``: the pocket models again from nothing, on the procedural world."""
+"""``seektrack train``: the pocket models again from nothing, or a text encoder on footage of one's own."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from seektrack.cli.common import AsJson, Quiet, Screen
+from seektrack.cli.common import AsJson, Device, Quiet, Screen, spare_threads
 from seektrack.cli.eval import print_figures
 from seektrack.errors import InputError
 
-app = typer.Typer(help="Train pocket models on the procedural world.", no_args_is_help=True)
+app = typer.Typer(
+    help="Train pocket models on the procedural world, or fine-tune on your own pictures.",
+    no_args_is_help=True,
+)
 
 Out = Annotated[
     Path, typer.Option("--out", "-o", help="Folder for checkpoints, the log and the finished model.")
@@ -21,6 +24,13 @@ Minutes = Annotated[
     float, typer.Option("--minutes", min=0.1, help="Stop, with a finished model, after this long.")
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start over instead of going on from what --out holds.")]
+
+
+_TUNING = "Fine-tuning (with --data)"
+
+
+def _option(name: str, text: str, **limits: Any) -> Any:
+    return typer.Option(name, help=text, rich_help_panel=_TUNING, **limits)
 
 
 @app.command()
@@ -39,25 +49,95 @@ def clip(
         str, typer.Option("--sam2", help="Segmenter that proposes: pocket, a folder or a hub id.")
     ] = "pocket",
     fresh: Fresh = False,
+    data: Annotated[
+        str | None,
+        _option(
+            "--data",
+            "Pictures with captions: a folder with captions.csv, a COCO captions .json, or world:400.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, _option("--model", "What to start from: pocket (the default), a folder or a hub id.")
+    ] = None,
+    recipe: Annotated[
+        str | None,
+        _option("--recipe", "What moves: full (the default), frozen-image, frozen-text, head or lora."),
+    ] = None,
+    epochs: Annotated[int, _option("--epochs", "Passes over the pictures.", min=1)] = 10,
+    batch: Annotated[int, _option("--batch", "Pairs in a step.", min=2)] = 64,
+    learning_rate: Annotated[
+        float | None, _option("--learning-rate", "Peak; what suits recipe and network when left out.")
+    ] = None,
+    rank: Annotated[int, _option("--rank", "Rank of the adapters of lora.", min=1)] = 8,
+    alignment: Annotated[
+        float, _option("--alignment", "Weight of the distance between pictures and their captions.", min=0)
+    ] = 0.0,
+    balance: Annotated[bool, _option("--balance", "Let every loss pull equally hard.")] = False,
+    no_augment: Annotated[bool, _option("--no-augment", "Show the pictures as they are.")] = False,
+    bf16: Annotated[bool, _option("--bf16", "Compute in bfloat16.")] = False,
+    held_out: Annotated[
+        float, _option("--held-out", "Share of the pictures retrieval is measured on.", min=0, max=0.9)
+    ] = 0.1,
+    patience: Annotated[
+        int, _option("--patience", "Epochs without better retrieval before stopping; 0 never stops.", min=0)
+    ] = 5,
+    seed: Annotated[int, _option("--seed", "Of the split, the order and the augmentation.", min=0)] = 0,
+    device: Device = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train the text encoder; interrupt it at any time, the same command goes on."""
-    from seektrack.training.clip import ClipRecipe, ProposalRecipe, train_clip, train_proposals
+    """Train the text encoder, or fine-tune one with --data; interrupted, the same command goes on."""
+    screen, result = Screen(quiet=quiet, as_json=as_json), out
+    if data is None:
+        for name, given in (("--model", model), ("--recipe", recipe)):
+            if given is not None:
+                raise InputError(
+                    f"{name} {given} is for fine-tuning, and there is no --data",
+                    hint="add --data FOLDER with captions.csv; without it the pocket encoder starts anew",
+                )
+        from seektrack.training.clip import ClipRecipe, ProposalRecipe, train_clip, train_proposals
 
-    screen, model = Screen(quiet=quiet, as_json=as_json), out
-    with screen.progress() as progress:
-        figures = train_clip(ClipRecipe(), out, max_minutes=minutes, resume=not fresh, progress=progress)
-        if proposal_minutes:
-            from seektrack.segmentation import load_sam2
+        with screen.progress() as progress:
+            figures = train_clip(ClipRecipe(), out, max_minutes=minutes, resume=not fresh, progress=progress)
+            if proposal_minutes:
+                from seektrack.segmentation import load_sam2
 
-            model = out / "model"
-            figures = train_proposals(
-                ProposalRecipe(), out, model, load_sam2(sam2),
-                max_minutes=proposal_minutes, resume=not fresh, progress=progress,
-            )  # fmt: skip
+                result = out / "model"
+                figures = train_proposals(
+                    ProposalRecipe(), out, result, load_sam2(sam2),
+                    max_minutes=proposal_minutes, resume=not fresh, progress=progress,
+                )  # fmt: skip
+    else:
+        spare_threads(model or "pocket")
+        from seektrack.training.finetune import FinetuneRecipe, finetune_clip
+
+        settings = FinetuneRecipe(
+            mode=recipe or "full",
+            epochs=epochs,
+            batch=batch,
+            learning_rate=learning_rate,
+            rank=rank,
+            alignment=alignment,
+            balance=balance,
+            augment=not no_augment,
+            bf16=bf16,
+            held_out=held_out,
+            patience=patience,
+            seed=seed,
+        )
+        with screen.progress() as progress:
+            figures = finetune_clip(
+                settings,
+                data,
+                out,
+                model=model or "pocket",
+                max_minutes=minutes,
+                resume=not fresh,
+                progress=progress,
+                device=device,
+            )
     print_figures(screen, figures)
-    screen.note(f"use it with --model {model}")
+    screen.note(f"use it with --model {result}")
 
 
 @app.command()

@@ -1,0 +1,118 @@
+"""From pairs to the batches of a step: who is held out, in which order, cropped and coloured how."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.errors import InputError
+from seektrack.training.clip.frames import decode_rgb, encode_rgb
+from seektrack.training.finetune.data import Pairs, Picture, load_picture, pair_at, same_text
+from seektrack.training.finetune.recipe import FinetuneRecipe
+
+FEWEST = 4
+"""Fewer pairs than this teach nothing."""
+_SIDES = re.compile(r"\b(left|right|links|rechts|gauche|droite|izquierda|derecha)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """What a step sees.
+
+    Attributes:
+        images: RGB uint8 pictures of any sizes.
+        texts: One caption of each.
+        matches: float32 (B, B), 1 where the picture of the row carries the caption of the column.
+        weights: float32 (B,).
+    """
+
+    images: list[Picture]
+    texts: list[str]
+    matches: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+
+def split_pairs(count: int, recipe: FinetuneRecipe) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Numbers of the pairs to train on and of those held out, both in order; the seed alone decides.
+
+    Raises:
+        InputError: Too few pairs.
+    """
+    held = min(recipe.max_held_out, max(2, round(count * recipe.held_out))) if recipe.held_out else 0
+    if count - held < FEWEST:
+        raise InputError(
+            f"{count} pairs, {held} of them held out, are too few to train on",
+            hint=f"give at least {FEWEST} beside the held-out share",
+        )
+    order = np.random.default_rng((recipe.seed, 1)).permutation(count)
+    return np.sort(order[held:]), np.sort(order[:held])
+
+
+def augment(image: Picture, rng: np.random.Generator, *, mirror: bool = True) -> Picture:
+    """Crop at least 60 % of the area, and change mildly what names do not speak of; never the hue.
+
+    Args:
+        image: RGB uint8 (H, W, 3).
+        rng: Decides.
+        mirror: Whether left and right may change places.
+    """
+    h, w = image.shape[:2]
+    area = rng.uniform(0.6, 1.0)
+    ratio = float(np.exp(rng.uniform(-0.15, 0.15)))
+    ch, cw = min(h, max(1, round(h * area**0.5 / ratio))), min(w, max(1, round(w * area**0.5 * ratio)))
+    y, x = int(rng.integers(0, h - ch + 1)), int(rng.integers(0, w - cw + 1))
+    out = np.ascontiguousarray(image[y : y + ch, x : x + cw])
+    if rng.random() < 0.5 and mirror:
+        out = np.ascontiguousarray(out[:, ::-1])
+    if rng.random() < 0.7:
+        gain, offset = rng.uniform(0.82, 1.18), rng.uniform(-12, 12)
+        out = np.clip(out.astype(np.float32) * gain + offset, 0, 255).astype(np.uint8)
+    roll = rng.random()
+    if roll < 0.1:
+        out = np.asarray(cv2.GaussianBlur(out, (0, 0), rng.uniform(0.3, 1.2)), np.uint8)
+    elif roll < 0.2:
+        out = decode_rgb(encode_rgb(out, int(rng.integers(30, 85))))
+    return out
+
+
+class Batches:
+    """Draws batches; step ``n`` of equal recipes on equal data draws the same one.
+
+    Args:
+        pairs: All of them.
+        chosen: Numbers of those to train on.
+        recipe: Batch, augmentation, seed.
+    """
+
+    def __init__(self, pairs: Pairs, chosen: NDArray[np.intp], recipe: FinetuneRecipe) -> None:
+        self.pairs, self.chosen, self.recipe = pairs, chosen, recipe
+        self.size = min(recipe.batch, len(chosen))
+        self.per_epoch = len(chosen) // self.size
+
+    def __call__(self, step: int) -> Batch:
+        """The batch of a step; an epoch leaves out what does not fill its last one."""
+        r = self.recipe
+        epoch, place = divmod(step, self.per_epoch)
+        order = np.random.default_rng((r.seed, 2, epoch)).permutation(self.chosen)
+        rng = np.random.default_rng((r.seed, 3, step))
+        drawn = [pair_at(self.pairs, int(i)) for i in order[place * self.size : (place + 1) * self.size]]
+        texts = [pair.texts[int(rng.integers(len(pair.texts)))] for pair in drawn]
+        images = []
+        for pair in drawn:
+            image = load_picture(pair.image)
+            if r.augment:
+                image = augment(image, rng, mirror=not any(_SIDES.search(text) for text in pair.texts))
+            images.append(image)
+        weights = np.array([pair.weight for pair in drawn], np.float32)
+        return Batch(images, texts, match_matrix([pair.texts for pair in drawn], texts), weights)
+
+
+def match_matrix(captions: list[tuple[str, ...]], texts: list[str]) -> NDArray[np.float32]:
+    """1 where a picture (row) carries a text (column) among its captions, however spelt."""
+    carried = [{same_text(caption) for caption in of_one} for of_one in captions]
+    asked = [same_text(text) for text in texts]
+    return np.array([[text in of_one for text in asked] for of_one in carried], np.float32)

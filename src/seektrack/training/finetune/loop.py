@@ -1,0 +1,266 @@
+"""The fine-tuning itself: steps, measurements, early stopping, checkpoints."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seektrack.errors import InputError, ModelError
+from seektrack.training.common import Budget, CsvLog, cosine, load_checkpoint, save_checkpoint, warmed
+from seektrack.training.finetune.batches import Batches, split_pairs
+from seektrack.training.finetune.data import Pairs, digest, read_pairs
+from seektrack.training.finetune.losses import GradientBalancer, alignment_loss, info_nce
+from seektrack.training.finetune.recipe import FinetuneRecipe
+from seektrack.training.finetune.towers import Towers
+from seektrack.training.finetune.validate import Validator
+
+Progress = Callable[[int, int, str], None]
+LATE = 0.05
+"""The learning rate follows the steps, and the clock only when the clock is this share further on."""
+
+
+def finetune_clip(
+    recipe: FinetuneRecipe,
+    data: str | Path | Pairs,
+    out: str | Path,
+    *,
+    model: str | Path = "pocket",
+    max_minutes: float = 60.0,
+    resume: bool = True,
+    progress: Progress | None = None,
+    device: str | None = None,
+    checkpoint_every_s: float = 90.0,
+) -> dict[str, Any]:
+    """Fine-tune a CLIP-family model and write it to ``out`` as an ordinary Hugging Face folder.
+
+    The folder opens with :func:`seektrack.encoders.load_encoder`; ``lora`` also writes ``out/adapter``, which
+    peft puts on the untouched model. ``out/training`` keeps the checkpoint, the recipe (``recipe.json``) and
+    the curve (``curve.csv``); its first row measures the untouched model.
+
+    Args:
+        recipe: Which weights move, by which losses, for how long.
+        data: What :func:`seektrack.training.finetune.read_pairs` takes, or pairs.
+        out: Folder of the result.
+        model: What to start from: ``pocket``, a built-in name, a folder or a hub id.
+        max_minutes: Time allowed, counting earlier runs that this one resumes; the learning rate falls in
+            time.
+        resume: Go on from ``out/training/checkpoint.pt`` where there is one.
+        progress: Called with done, total and the name of the stage.
+        device: ``"cpu"``, ``"cuda"``…; the best there is by default.
+        checkpoint_every_s: Seconds between checkpoints, beside those after each measurement.
+
+    Returns:
+        ``mode``, ``steps``, ``seconds``, ``stopped`` (``done``, ``patience`` or ``minutes``), ``loss``,
+        ``pairs`` and ``held_out`` (counts), ``trainable`` (parameters), ``folder``, and where pairs are held
+        out ``r1_before``, ``r1``, ``text_r1``, ``image_r1`` and ``best_step`` of the weights written.
+
+    Raises:
+        InputError: The data cannot be used, or ``out`` is the model's own folder.
+        ModelError: The model cannot be used, the checkpoint belongs to another recipe, model or data, or the
+            loss is no longer a number.
+    """
+    out = Path(out)
+    if Path(model).is_dir() and Path(model).resolve() == out.resolve():
+        raise InputError(f"{out} is the model to start from", hint="write the result to another folder")
+    pairs = read_pairs(data) if isinstance(data, str | Path) else data
+    run = _Run(recipe, pairs, out / "training", model, resume=resume, minutes=max_minutes, device=device)
+    log = CsvLog(out / "training" / "curve.csv")
+    if run.steps == 0:
+        log.path.unlink(missing_ok=True)
+        log.write(run.measure())
+    saved = time.monotonic()
+    while run.stopped is None:
+        run.step()
+        if progress:
+            progress(run.steps, run.total, "training")
+        measuring = run.steps % run.every == 0 or run.steps >= run.total or run.budget.progress >= 1
+        if measuring:
+            log.write(run.measure())
+        if measuring or time.monotonic() - saved >= checkpoint_every_s:
+            run.save()
+            saved = time.monotonic()
+    run.take_best()
+    run.towers.save(out)
+    (out / "training" / "recipe.json").write_text(run.description + "\n", encoding="utf-8")
+    return {**run.summary(), "folder": str(out)}
+
+
+class _Run:
+    """The state of one fine-tuning: what a checkpoint holds, and what a step does to it."""
+
+    def __init__(
+        self,
+        recipe: FinetuneRecipe,
+        pairs: Pairs,
+        work: Path,
+        model: str | Path,
+        *,
+        resume: bool,
+        minutes: float,
+        device: str | None,
+    ) -> None:
+        self.recipe, self.path = recipe, work / "checkpoint.pt"
+        chosen, held_out = split_pairs(len(pairs), recipe)
+        self.batches = Batches(pairs, chosen, recipe)
+        self.validator = Validator(pairs, held_out) if len(held_out) else None
+        self.n_pairs, self.n_held_out = len(chosen), len(held_out)
+        self.total = recipe.steps or recipe.epochs * self.batches.per_epoch
+        self.every = recipe.validate_every or self.batches.per_epoch
+        self.towers = Towers(model, recipe, device=device)
+        weights = self.towers.trainable().values()
+        self.rate = recipe.rate(sum(p.numel() for p in self.towers.network.parameters()))
+        self.optimiser = torch.optim.AdamW(
+            [
+                {"params": [w for w in weights if w.ndim > 1], "weight_decay": recipe.weight_decay},
+                {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
+            ],
+            lr=self.rate,
+            betas=(0.9, 0.98),
+        )
+        terms = ("image_to_text", "text_to_image", "alignment")
+        self.terms = {name: float(getattr(recipe, name)) for name in terms if getattr(recipe, name) > 0}
+        self.balancer = GradientBalancer(list(self.terms), restoring=recipe.restoring)
+        self.steps, self.worse, self.loss = 0, 0, math.nan
+        self.parts: dict[str, float] = {}
+        self.before: dict[str, float] = {}
+        self.best: dict[str, float] = {}
+        self.best_state: dict[str, torch.Tensor] = {}
+        self.description = json.dumps(
+            {
+                "recipe": dataclasses.asdict(recipe),
+                "model": self.towers.encoder.fingerprint,
+                "data": digest(pairs),
+            },
+            sort_keys=True,
+        )
+        state = load_checkpoint(self.path) if resume else None
+        if state is not None:
+            self._go_on(state)
+        self.budget = Budget(minutes, state["seconds"] if state is not None else 0.0)
+
+    def _go_on(self, state: dict[str, Any]) -> None:
+        if state.get("description") != self.description:
+            raise ModelError(
+                f"{self.path} was written by another recipe, model or data",
+                hint="give another output folder, the same recipe, or start over (--fresh, resume=False)",
+            )
+        self.towers.load(state["weights"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.balancer.load_state_dict(state["balancer"])
+        self.steps, self.worse, self.loss = state["steps"], state["worse"], state["loss"]
+        self.before, self.best, self.best_state = state["before"], state["best"], state["best_state"]
+
+    @property
+    def stopped(self) -> str | None:
+        """Why no further step is taken, or None."""
+        if self.steps >= self.total:
+            return "done"
+        if self.validator and 0 < self.recipe.patience <= self.worse:
+            return "patience"
+        return "minutes" if self.budget.progress >= 1 else None
+
+    def save(self) -> None:
+        """Write the checkpoint."""
+        save_checkpoint(
+            self.path,
+            description=self.description,
+            weights=self.towers.state(),
+            optimiser=self.optimiser.state_dict(),
+            balancer=self.balancer.state_dict(),
+            steps=self.steps,
+            worse=self.worse,
+            loss=self.loss,
+            before=self.before,
+            best=self.best,
+            best_state=self.best_state,
+            seconds=self.budget.used_s,
+        )
+
+    def measure(self) -> dict[str, float | str]:
+        """Retrieval of the weights as they are; keeps a copy of the best. Returns a row of the curve."""
+        figures = self.validator(self.towers) if self.validator else {}
+        if figures and figures["r1"] > self.best.get("r1", -1.0):
+            self.best, self.worse = {**figures, "best_step": self.steps}, 0
+            self.best_state = self.towers.state()
+        else:
+            self.worse += 1
+        if self.steps == 0:
+            self.before = figures
+        terms = {name: round(self.parts[name], 4) if self.parts else "" for name in self.terms}
+        weights = {f"weight_{name}": round(w, 4) for name, w in self.balancer.weights.items()}
+        return {
+            "step": self.steps,
+            "seconds": round(self.budget.used_s),
+            "loss": round(self.loss, 4) if self.parts else "",
+            **terms,
+            **weights,
+            **figures,
+        }
+
+    def take_best(self) -> None:
+        """Go back to the weights that measured best."""
+        if self.best_state:
+            self.towers.load(self.best_state)
+
+    def summary(self) -> dict[str, Any]:
+        """What is told at the end."""
+        figures = {"r1_before": self.before["r1"], **self.best} if self.before else {}
+        return {
+            "mode": self.recipe.mode,
+            "steps": self.steps,
+            "seconds": round(self.budget.used_s),
+            "stopped": self.stopped,
+            "loss": round(self.loss, 4),
+            "pairs": self.n_pairs,
+            "held_out": self.n_held_out,
+            "trainable": sum(weight.numel() for weight in self.towers.trainable().values()),
+            **figures,
+        }
+
+    def step(self) -> None:
+        """Take one step; its number decides batch, augmentation and dropout."""
+        r, device = self.recipe, self.towers.encoder.device
+        done = max(self.steps / self.total, self.budget.progress - LATE)
+        rate = self.rate * warmed(self.steps, round(r.warmup * self.total)) * cosine(done, floor=r.floor)
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        batch = self.batches(self.steps)
+        matches, weights = torch.from_numpy(batch.matches), torch.from_numpy(batch.weights)
+        matches, weights = matches.to(device), weights.to(device)
+        self.towers.train()
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(r.seed * 1_000_003 + self.steps)
+            with torch.autocast(device.type, torch.bfloat16, enabled=r.bf16):
+                images, texts = self.towers.embed_images(batch.images), self.towers.embed_texts(batch.texts)
+        to_text, to_image = info_nce(images @ texts.T * self.towers.scale(), matches, weights)
+        losses = {
+            "image_to_text": to_text,
+            "text_to_image": to_image,
+            "alignment": alignment_loss(images, texts, weights),
+        }
+        losses = {name: losses[name] for name in self.terms}
+        if r.balance:
+            self.balancer.update(losses, (images, texts))
+        loss = torch.stack(
+            [self.balancer.weights[name] * self.terms[name] * losses[name] for name in self.terms]
+        ).sum()
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise ModelError(
+                f"the loss is {value} at step {self.steps}",
+                hint="lower the learning rate, or train in float32",
+            )
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        torch.nn.utils.clip_grad_norm_(list(self.towers.trainable().values()), 1.0)
+        self.optimiser.step()
+        self.parts = {name: float(part.detach()) for name, part in losses.items()}
+        self.loss = value if math.isnan(self.loss) else 0.9 * self.loss + 0.1 * value
+        self.steps += 1

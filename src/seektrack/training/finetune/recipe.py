@@ -1,0 +1,120 @@
+"""What a fine-tuning consists of: which weights move, which losses pull them, for how long."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seektrack.errors import InputError
+
+MODES = ("full", "frozen-image", "frozen-text", "head", "lora")
+LORA_TARGETS = (
+    "q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2",
+    "query", "key", "value", "dense",
+    "visual_projection", "text_projection",
+)  # fmt: skip
+"""Layers of the CLIP family that an adapter fits: attention, feed-forward, projections, and BERT's names."""
+SMALL = 20_000_000
+"""A network with fewer parameters than this bears ten times the learning rate."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneRecipe:
+    """A fine-tuning; equal recipes on equal data take equal steps.
+
+    Attributes:
+        mode: What moves. ``full``: everything. ``frozen-image``: the text tower (Zhai et al., LiT, 2022).
+            ``frozen-text``: the image tower. ``head``: the projections into the shared space only.
+            ``lora``: low-rank additions to the layers of ``targets``, nothing else (Hu et al., 2021). The
+            scale of the logits moves in all but the last.
+        rank, alpha, dropout, targets: Of the adapters: their rank, their weight ``alpha / rank``, dropout
+            before them, and the last part of the names of the layers that get one.
+        image_to_text, text_to_image: Weights of InfoNCE asking each picture for its text, and each text for
+            its picture; equal ones make the symmetric loss of CLIP.
+        alignment: Weight of the mean squared distance between pictures and their texts (Wang & Isola,
+            Understanding Contrastive Representation Learning, 2020).
+        balance: Move the three weights so that each loss pulls equally hard; see
+            :class:`seektrack.training.finetune.losses.GradientBalancer`.
+        restoring: How much harder a loss pulls that has fallen less than the others (GradNorm's alpha).
+        augment: Crop, mirror, expose, blur and recompress training pictures. A picture whose captions name a
+            side (left, right) is never mirrored.
+        epochs: Passes over the training pairs.
+        steps: Steps instead of epochs, where given.
+        batch: Pairs in a step; each is the wrong answer of the others, so more is better.
+        learning_rate: Peak; None takes what suits the mode and the size of the network.
+        warmup: Share of the steps until the peak.
+        floor: Share of the peak left at the end.
+        weight_decay: On matrices.
+        bf16: Compute in bfloat16, keep weights in float32.
+        held_out: Share of the pairs kept from training to measure retrieval on; 0 measures nothing and
+            keeps the last weights.
+        max_held_out: Most pairs kept for that.
+        validate_every: Steps between measurements; None once an epoch.
+        patience: Measurements without a better R@1 (mean of both directions) before stopping; 0 never
+            stops. The best measured weights are what is written, the untouched ones included.
+        seed: Of the split, the order, the augmentation and the adapters.
+    """
+
+    mode: str = "full"
+    rank: int = 8
+    alpha: int = 16
+    dropout: float = 0.0
+    targets: tuple[str, ...] = LORA_TARGETS
+    image_to_text: float = 0.5
+    text_to_image: float = 0.5
+    alignment: float = 0.0
+    balance: bool = False
+    restoring: float = 0.5
+    augment: bool = True
+    epochs: int = 10
+    steps: int | None = None
+    batch: int = 64
+    learning_rate: float | None = None
+    warmup: float = 0.1
+    floor: float = 0.01
+    weight_decay: float = 0.05
+    bf16: bool = False
+    held_out: float = 0.1
+    max_held_out: int = 500
+    validate_every: int | None = None
+    patience: int = 5
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise InputError(f"unknown recipe {self.mode!r}", hint=f"choose from {', '.join(MODES)}")
+        at_least = {
+            "rank": 1,
+            "alpha": 1,
+            "epochs": 1,
+            "batch": 2,
+            "steps": 1,
+            "validate_every": 1,
+            "max_held_out": 2,
+        }
+        for name, least in at_least.items():
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise InputError(f"{name} must be at least {least}, got {value}")
+        positive = ("image_to_text", "text_to_image", "alignment", "weight_decay", "patience", "restoring")
+        for name in positive:
+            if getattr(self, name) < 0:
+                raise InputError(f"{name} must not be negative, got {getattr(self, name)}")
+        if self.image_to_text + self.text_to_image <= 0:
+            raise InputError(
+                "both directions of InfoNCE have weight 0, and alignment alone makes all embeddings equal",
+                hint="give image_to_text or text_to_image a weight",
+            )
+        if self.learning_rate is not None and self.learning_rate <= 0:
+            raise InputError(f"learning_rate must be above 0, got {self.learning_rate}")
+        for name in ("held_out", "warmup", "dropout"):
+            if not 0 <= getattr(self, name) < 1:
+                raise InputError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
+
+    def rate(self, parameters: int) -> float:
+        """The peak learning rate for a network of that many parameters."""
+        if self.learning_rate is not None:
+            return self.learning_rate
+        if self.mode == "head":
+            return 1e-3
+        base = 2e-4 if self.mode == "lora" else 2e-5
+        return 10 * base if parameters < SMALL else base
