@@ -5,6 +5,9 @@ from __future__ import annotations
 import copy
 import re
 import shutil
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seektrack.encoders.clip import ClipEncoder
-from seektrack.encoders.registry import load_encoder
+from seektrack.encoders.registry import HUB_IDS, load_encoder
 from seektrack.errors import ModelError
 from seektrack.training.finetune.recipe import FinetuneRecipe
 
@@ -51,7 +54,7 @@ class Towers:
         self.half = self.half and not str(self.network.config.dtype).endswith("bfloat16")
         self._adapted: Any = None
         if recipe.mode == "lora":
-            self._adapted = _adapt(self.network, recipe, str(model))
+            self._adapted = _adapt(self.network, recipe, _base_name(str(model), encoder.folder))
         else:
             for name, weight in self.network.named_parameters():
                 weight.requires_grad_(any(p.search(name) for p in _FREE[recipe.mode]))
@@ -106,15 +109,36 @@ class Towers:
         if self._adapted is None:
             network = copy.deepcopy(self.network)
         else:
-            self._adapted.save_pretrained(out / "adapter")
+            self._adapted.save_pretrained(out / "adapter", save_embedding_layers=False)
             network = copy.deepcopy(self._adapted).merge_and_unload()
         network = network.eval().to("cpu", torch.float16 if self.half else torch.float32)
-        network.save_pretrained(out)
+        with _no_bars():
+            network.save_pretrained(out)
         self.encoder.tokenizer.save_pretrained(out)
         for name in _BESIDE:
             source = (self.encoder.folder or out) / name
             if source.is_file() and source.resolve() != (out / name).resolve():
                 shutil.copyfile(source, out / name)
+
+
+@contextmanager
+def _no_bars() -> Iterator[None]:
+    from transformers.utils import logging as hf_logging
+
+    shown = hf_logging.is_progress_bar_enabled()
+    hf_logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            hf_logging.enable_progress_bar()
+
+
+def _base_name(model: str, folder: Path) -> str:
+    """Where peft finds the untouched model: its folder, or its id on the hub."""
+    if model in HUB_IDS:
+        return HUB_IDS[model]
+    return str(folder) if model == "pocket" or Path(model).expanduser().is_dir() else model
 
 
 def _unit(features: Any) -> Tensor:
@@ -145,7 +169,8 @@ def _adapt(network: Any, recipe: FinetuneRecipe, source: str) -> Any:
     settings = LoraConfig(
         r=recipe.rank, lora_alpha=recipe.alpha, lora_dropout=recipe.dropout, target_modules=layers
     )
-    with torch.random.fork_rng(devices=[]):
+    with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # peft asks transformers by an old name
         torch.manual_seed(recipe.seed)
         adapted = get_peft_model(network, settings)
     adapted.peft_config["default"].base_model_name_or_path = source

@@ -22,17 +22,19 @@ class Validator:
     """
 
     def __init__(self, pairs: Pairs, held_out: NDArray[np.intp]) -> None:
-        self.pairs = [pair_at(pairs, int(i)) for i in held_out]
-        self.texts = distinct_texts(text for pair in self.pairs for text in pair.texts)
-        self.matches = match_matrix([pair.texts for pair in self.pairs], self.texts)
+        self.pairs, self.held_out = pairs, held_out
+        captions = [pair_at(pairs, int(i)).texts for i in held_out]
+        self.texts = distinct_texts(text for of_one in captions for text in of_one)
+        self.matches = match_matrix(captions, self.texts)
 
     @torch.no_grad()
     def __call__(self, towers: Towers, *, batch: int = 64) -> dict[str, float]:
         """Shares in [0, 1]: ``r1`` is the mean of ``image_r1`` (text→image) and ``text_r1`` (image→text)."""
         towers.eval()
         images, texts = [], []
-        for i in range(0, len(self.pairs), batch):
-            pictures = [load_picture(pair.image) for pair in self.pairs[i : i + batch]]
+        for i in range(0, len(self.held_out), batch):
+            chosen = self.held_out[i : i + batch]
+            pictures = [load_picture(pair_at(self.pairs, int(j)).image) for j in chosen]
             images.append(towers.embed_images(pictures))
         for i in range(0, len(self.texts), batch):
             texts.append(towers.embed_texts(self.texts[i : i + batch]))
