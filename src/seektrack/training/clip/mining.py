@@ -33,8 +33,10 @@ FIRST = 1_000_000
 """Mined scenes start here in the seeds of their split, away from those of the other stages."""
 MAX_REGIONS, MIN_QUALITY, POINTS_PER_SIDE = 24, 0.3, 12
 """What indexing keeps of a frame, and the grid it asks at."""
-WHOLE_IOU, PART_SHARE, COVERED, SHOWN = 0.5, 0.7, 0.15, 0.5
-_MAX_LABELS = 4
+WHOLE_IOU, PART_SHARE, COVERED, SHOWN, SEEN_SHARE = 0.5, 0.7, 0.15, 0.5, 0.02
+MARGIN = 0.45
+"""Of the crops that a search looks at, as a share of half the longer side."""
+_MAX_LABELS = 6
 _MIN_SIDE = 10.0
 
 
@@ -68,7 +70,8 @@ def verdict(mask: NDArray[np.bool_], box: Box, ids: NDArray[np.uint8], objects: 
     A mask that is an object's (IoU of a half) is that object. A part of one object is that object where the
     region's surroundings show at least half of it; of a smaller part, refusing it is right as well. What
     holds several objects, or one that fills little of it, may be called each of them or refused. What holds
-    none must be refused, and so must a nameless thing.
+    none must be refused, and so must a nameless thing; but what may be refused may also be called by any
+    object that the crop shows beside it.
 
     Args:
         mask: bool (H, W).
@@ -86,36 +89,51 @@ def verdict(mask: NDArray[np.bool_], box: Box, ids: NDArray[np.uint8], objects: 
     named = objects.names[:, 0] != ANY
     labels = objects.names[:, 0] * len(COLOUR_NAMES) + objects.names[:, 1]
     fair = np.isin(np.arange(len(share)), visible(objects))
-    in_box = _held(ids, box, 0.0, objects)
-    if len(share) and iou.max() >= WHOLE_IOU:
-        slot = int(iou.argmax())
-        return _one(int(labels[slot]), named=bool(named[slot]), clear=True) if fair[slot] else None
-    if len(share) and share.max() >= PART_SHARE:
-        slot = int(share.argmax())
-        clear = bool(fair[slot]) and _held(ids, box, 0.25, objects)[slot] >= SHOWN * objects.area[slot]
-        return _one(int(labels[slot]), named=bool(named[slot]), clear=clear)
-    held = (share >= COVERED) | ((in_box >= SHOWN * objects.area) & (in_box >= 0.03 * _area(box)))
-    said = np.unique(labels[held & named])[:_MAX_LABELS]
-    return Verdict(tuple(int(v) for v in said), background=True)
+    beside = named & fair & _shown(ids, box, MARGIN, objects)
 
+    def said(mine: NDArray[np.bool_]) -> Verdict:
+        numbers = np.unique(labels[mine & named | beside])[:_MAX_LABELS]
+        return Verdict(tuple(int(v) for v in numbers), background=True)
 
-def _one(label: int, *, named: bool, clear: bool) -> Verdict:
-    return Verdict((label,), not clear) if named else Verdict((), background=True)
+    slot = int(iou.argmax()) if len(iou) else 0
+    if len(iou) and iou[slot] >= WHOLE_IOU:
+        if not fair[slot]:
+            return None
+        return Verdict((int(labels[slot]),), background=False) if named[slot] else said(np.zeros_like(named))
+    slot = int(share.argmax()) if len(share) else 0
+    if len(share) and share[slot] >= PART_SHARE:
+        clear = (
+            named[slot] and fair[slot] and _held(ids, box, 0.25, objects)[slot] >= SHOWN * objects.area[slot]
+        )
+        part = np.arange(len(share)) == slot
+        return Verdict((int(labels[slot]),), background=False) if clear else said(part)
+    return said((share >= COVERED) | _shown(ids, box, 0.0, objects))
 
 
 def _area(box: Box) -> float:
     return max(1.0, (box[2] - box[0]) * (box[3] - box[1]))
 
 
+def _window(box: Box, margin: float) -> Box:
+    """The box, or with a margin the square around it that a crop shows."""
+    if not margin:
+        return box
+    half = max(box[2] - box[0], box[3] - box[1]) / 2 * (1 + margin)
+    cx, cy = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+    return cx - half, cy - half, cx + half, cy + half
+
+
 def _held(ids: NDArray[np.uint8], box: Box, margin: float, objects: Objects) -> NDArray[np.int64]:
-    """Pixels of each object (N,) in the box, or in the square around it that a crop with a margin shows."""
-    x0, y0, x1, y1 = box
-    if margin:
-        half = max(x1 - x0, y1 - y0) / 2 * (1 + margin)
-        cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
-        x0, y0, x1, y1 = cx - half, cy - half, cx + half, cy + half
+    """Pixels of each object (N,) in the window."""
+    x0, y0, x1, y1 = _window(box, margin)
     window = ids[max(0, int(y0)) : max(0, int(np.ceil(y1))), max(0, int(x0)) : max(0, int(np.ceil(x1)))]
     return np.bincount(window.ravel(), minlength=256)[objects.ids].astype(np.int64)
+
+
+def _shown(ids: NDArray[np.uint8], box: Box, margin: float, objects: Objects) -> NDArray[np.bool_]:
+    """Which objects (N,) the window shows half of, large enough to be seen in it."""
+    held = _held(ids, box, margin, objects)
+    return (held >= SHOWN * objects.area) & (held >= SEEN_SHARE * _area(_window(box, margin)))
 
 
 def scenery(scene: Scene) -> Iterator[Box]:

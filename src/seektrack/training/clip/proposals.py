@@ -15,17 +15,19 @@ from torch import Tensor
 from seektrack.geometry import crop_square
 from seektrack.training.clip.loop import N_BACKGROUND, Progress, Run, drive
 from seektrack.training.clip.losses import N_LABELS, either_loss, matching_loss, vocabulary_loss
-from seektrack.training.clip.mining import RegionStore, mine
+from seektrack.training.clip.mining import MARGIN, RegionStore, mine
 from seektrack.training.clip.model import embed_images, embed_texts, normalise
 from seektrack.training.clip.recipe import ClipRecipe
 from seektrack.training.clip.samples import NO_LABEL, REJECT, Sample, asked_of_crop, augment, match_matrix
 from seektrack.training.clip.texts import COLOUR_NAMES, query
+from seektrack.training.common import Budget
 from seektrack.world import Split, vocabulary
 
 if TYPE_CHECKING:
     from seektrack.segmentation import Sam2
 
-MARGIN = 0.45
+VALIDATED = 600
+"""Held-out proposals looked at while training."""
 _SHARES = (0.35, 0.25, 0.4)
 """Of the evenly drawn half of the regions: those of one name, those of several answers, those to refuse."""
 
@@ -39,7 +41,7 @@ def _batches() -> ClipRecipe:
         scenes=11,
         unknown_texts=8,
         early_share=0.0,
-        steps=1000,
+        steps=1200,
         learning_rate=4e-4,
         warmup=40,
         floor=0.0,
@@ -60,7 +62,7 @@ class ProposalRecipe:
     """
 
     clip: ClipRecipe = field(default_factory=_batches)
-    scenes: int = 1000
+    scenes: int = 500
     validation_scenes: int = 50
     mined: int = 36
     hard: float = 0.5
@@ -86,7 +88,7 @@ def train_proposals(
         start: Folder that :func:`seektrack.training.clip.train_clip` wrote; only read.
         out: Folder of the result; ``out/training`` keeps the checkpoint and the curve.
         sam2: Proposes.
-        max_minutes: As of ``train_clip``; mining takes its own time.
+        max_minutes: As of ``train_clip``; mining, and looking through what was mined, take their own time.
         resume: Go on from ``out/training/checkpoint.pt`` where there is one.
         progress: Called with done, total and the name of the stage.
         cache: Folder of rendered and mined pictures; if not given, ``start/training/frames``.
@@ -144,6 +146,7 @@ class _ProposalRun(Run):
         groups = ((answers == 1) & ~refuse, answers > 1, refuse)
         self.groups = [np.flatnonzero(g) for g in groups]
         self.doubt = self._doubt(work / "doubt.npy", known=resume)
+        self.budget = Budget(max_minutes, self.budget.spent_s)
 
     def _network(self, work: Path, *, resume: bool) -> tuple[Any, Any]:
         from transformers import CLIPModel, CLIPTokenizer
@@ -155,22 +158,23 @@ class _ProposalRun(Run):
         """How likely the encoder was, before the stage, to say something wrong about each region."""
         if not (known and path.exists()):
             _, model = self._network(path.parent, resume=False)
-            p = self._probabilities(model.eval(), self.regions)
+            p = self._probabilities(model.eval(), self.regions, np.arange(len(self.regions)))
             path.parent.mkdir(parents=True, exist_ok=True)
             np.save(path, 1 - (p * self.regions.allowed).sum(1))
         doubt = np.load(path, allow_pickle=False).astype(np.float64).clip(1e-4, 1)
         return np.asarray(doubt / doubt.sum(), np.float64)
 
     @torch.no_grad()
-    def _probabilities(self, model: Any, regions: RegionStore) -> NDArray[np.float64]:
-        """(M, 109): every label, and last the background, as a search sees them."""
+    def _probabilities(
+        self, model: Any, regions: RegionStore, which: NDArray[np.intp]
+    ) -> NDArray[np.float64]:
+        """(M, 109) of ``which`` regions: every label, and last the background, as a search sees them."""
         words = vocabulary()
         texts = embed_texts(model, self.tokenizer, words["labels"] + words["background"])
         scale = model.logit_scale.exp().clamp(max=100)
         side, parts = self.recipe.sizes.image_size, []
-        for first in range(0, len(regions), 100):
-            some = range(first, min(first + 100, len(regions)))
-            crops = [_crop(regions, i, side, MARGIN) for i in some]
+        for first in range(0, len(which), 100):
+            crops = [_crop(regions, int(i), side, MARGIN) for i in which[first : first + 100]]
             images = embed_images(model, normalise(np.stack(crops), self.processor))
             p = torch.softmax(images @ texts.T * scale, 1)
             parts.append(torch.cat([p[:, :N_LABELS], p[:, N_LABELS:].sum(1, keepdim=True)], 1))
@@ -178,7 +182,8 @@ class _ProposalRun(Run):
 
     def validate(self) -> dict[str, float]:
         """Figures of the averaged weights, with those on held-out proposals."""
-        p, allowed = self._probabilities(self.average, self.held_out), self.held_out.allowed
+        which = np.random.default_rng(0).permutation(len(self.held_out))[:VALIDATED]
+        p, allowed = self._probabilities(self.average, self.held_out, which), self.held_out.allowed[which]
         wrong = np.where(allowed, 0, p)[:, :N_LABELS].max(1)
         whole = allowed[:, :N_LABELS].any(1) & (allowed.sum(1) == 1)
         return super().validate() | {

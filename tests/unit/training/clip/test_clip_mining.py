@@ -68,7 +68,8 @@ def test_two_objects_at_once_may_be_called_either_or_refused() -> None:
 def test_scenery_must_be_refused_unless_it_holds_an_object() -> None:
     car = (CAR, (70.0, 70.0, 90.0, 90.0), 1.0)
     assert _judge((10, 10, 50, 50), car) == Verdict((), background=True)
-    assert _judge((10, 10, 75, 75), car) == Verdict((), background=True)
+    assert _judge((5, 5, 60, 60), car) == Verdict((), background=True)  # a corner of it in the crop
+    assert _judge((10, 10, 75, 75), car) == Verdict((CAR,), background=True)  # most of it beside the box
     assert _judge((5, 5, 95, 95), car) == Verdict((CAR,), background=True)
     ids, _ = _picture(car)
     nothing = Objects(
