@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import csv
 import json
 import math
 import time
@@ -19,6 +18,7 @@ from torch.utils.data import DataLoader
 from transformers import Sam2VideoModel
 
 from seektrack.errors import ModelError, OutputError
+from seektrack.training.common import CsvLog, cosine, load_checkpoint, save_checkpoint, warmed
 from seektrack.training.sam2.config import build_pocket, pocket_config
 from seektrack.training.sam2.data import WorldClips
 from seektrack.training.sam2.recipe import Sam2Recipe, Stage
@@ -56,8 +56,7 @@ def _optimiser(named: list[tuple[str, nn.Parameter]], lr: float) -> torch.optim.
 
 
 def _learning_rate(stage: Stage, step: int) -> float:
-    cosine = 0.5 * (1 + math.cos(math.pi * step / stage.steps))
-    return stage.lr * min(1.0, (step + 1) / stage.warmup) * (0.95 * cosine + 0.05)
+    return stage.lr * warmed(step, stage.warmup) * cosine(step / stage.steps, floor=0.05)
 
 
 class Sam2Trainer:
@@ -103,7 +102,8 @@ class Sam2Trainer:
 
     def _resume(self) -> None:
         note = self.out / "recipe.json"
-        if not self._checkpoint.exists():
+        saved = load_checkpoint(self._checkpoint)
+        if saved is None:
             note.write_text(self._recipe_json())
             return
         if note.read_text() != self._recipe_json():
@@ -111,7 +111,6 @@ class Sam2Trainer:
                 f"{self.out} holds a training of another recipe",
                 hint="choose another --out, or remove the folder",
             )
-        saved = torch.load(self._checkpoint, weights_only=True)
         self.state = _State(**saved["state"])
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
@@ -125,18 +124,16 @@ class Sam2Trainer:
 
     def save(self) -> None:
         """Write the checkpoint and the averaged weights, each by a temporary name."""
-        saved = {
-            "state": asdict(self.state),
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
-            "head": self.head.state_dict(),
-            "optimiser": self.optimiser.state_dict() if self.optimiser else None,
-            "numpy": self.rng.bit_generator.state,
-            "torch": torch.get_rng_state(),
-        }
-        partial = self._checkpoint.with_suffix(".partial")
-        torch.save(saved, partial)
-        partial.replace(self._checkpoint)
+        save_checkpoint(
+            self._checkpoint,
+            state=asdict(self.state),
+            model=self.model.state_dict(),
+            average=self.average.state_dict(),
+            head=self.head.state_dict(),
+            optimiser=self.optimiser.state_dict() if self.optimiser else None,
+            numpy=self.rng.bit_generator.state,
+            torch=torch.get_rng_state(),
+        )
         publish(self.average, self.out / "model")
 
     def _enter(self, stage: Stage) -> None:
@@ -243,13 +240,7 @@ class Sam2Trainer:
             "train_j": round(overlap, 4),
             **{k: figures.get(k, "") for k in ("J_box", "J_point", "Jt_box", "Jt_point", "score_acc")},
         }
-        curve = self.out / "curve.csv"
-        fresh = not curve.exists()
-        with curve.open("a", newline="") as file:
-            writer = csv.DictWriter(file, fieldnames=list(row))
-            if fresh:
-                writer.writeheader()
-            writer.writerow(row)
+        CsvLog(self.out / "curve.csv").write(row)
         if progress is not None:
             progress(row)
         return figures
