@@ -59,7 +59,7 @@ class ConfidenceSettings:
     max_cosine: float = 0.97
     dwell_s: float = 1.5
     prior: float = 0.2
-    weight: float = 0.3
+    weight: float = 0.15
     floor: float = 0.01
 
 

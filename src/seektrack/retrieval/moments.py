@@ -29,7 +29,7 @@ class MomentSettings:
         max_overlap: Of two moments of a video that overlap by more (intersection over union), one stays.
     """
 
-    min_confidence: float = 0.5
+    min_confidence: float = 0.88
     keep_ratio: float = 0.5
     max_gap_s: float = 2.0
     max_overlap: float = 0.5

@@ -137,15 +137,15 @@ def test_temporal_evidence_is_the_sum_over_all_histories(
 
 
 def test_repeated_sightings_are_believed_and_a_flash_is_not() -> None:
-    times = np.arange(12) / 3
+    times, settings = np.arange(12) / 3, ConfidenceSettings(weight=0.3)
     flash, seen = np.full(12, 0.01), np.full(12, 0.01)
     flash[5] = 0.6
     seen[3:9] = 0.6
-    assert temporal_evidence(flash, times)[5] < 0.4
-    believed = temporal_evidence(seen, times)
+    assert temporal_evidence(flash, times, settings)[5] < 0.4
+    believed = temporal_evidence(seen, times, settings)
     assert believed[5] > 0.65
     assert believed[[0, 11]].max() < 0.1
-    lone = temporal_evidence(flash, times * 1000)
+    lone = temporal_evidence(flash, times * 1000, settings)
     np.testing.assert_allclose(lone, flash, atol=1e-6)
     assert temporal_evidence(np.zeros(0), np.zeros(0)).shape == (0,)
     sure = temporal_evidence(np.array([0.0, 1.0, 1.0]), np.array([0.0, 0.5, 1.0]))
