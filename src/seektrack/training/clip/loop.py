@@ -91,14 +91,14 @@ def drive(
         if now - checked >= validate_every_s or run.progress >= 1:
             figures = run.validate()
             log.write(figures)
-            save_folder(run.average, run.processor, out)
+            save_folder(run.exported(), run.processor, out)
             checked = time.monotonic()
         if now - saved >= checkpoint_every_s or run.progress >= 1:
             run.save()
             saved = time.monotonic()
     if not figures:
         figures = run.validate()
-        save_folder(run.average, run.processor, out)
+        save_folder(run.exported(), run.processor, out)
     return {**figures, "steps": run.steps, "seconds": round(run.budget.used_s), "folder": str(out)}
 
 
@@ -174,6 +174,10 @@ class Run:
         """Share of the schedule done, by steps or by time, whichever is further on."""
         return max(self.steps / self.recipe.steps, self.budget.progress)
 
+    def exported(self) -> Any:
+        """The network to write out and to measure: the running mean."""
+        return self.average
+
     def save(self) -> None:
         """Write the checkpoint."""
         save_checkpoint(
@@ -188,8 +192,8 @@ class Run:
         )
 
     def validate(self) -> dict[str, float]:
-        """Figures of the averaged weights."""
-        figures = self.validator(self.average, self.tokenizer, self.processor)
+        """Figures of the weights that are exported."""
+        figures = self.validator(self.exported(), self.tokenizer, self.processor)
         seconds = round(self.budget.used_s)
         return {"step": self.steps, "seconds": seconds, "loss": round(self.loss, 4), **figures}
 

@@ -59,6 +59,8 @@ class ProposalRecipe:
         validation_scenes: The same for the look while training.
         mined: Proposed regions in a batch.
         hard: Share of them drawn by how wrong the encoder was about them before the stage.
+        mix: How far the exported weights go from those at the start, 0, to the running mean, 1: what lies
+            between keeps more of what was known (Wortsman et al., Robust fine-tuning, 2022).
     """
 
     clip: ClipRecipe = field(default_factory=_batches)
@@ -66,6 +68,7 @@ class ProposalRecipe:
     validation_scenes: int = 50
     mined: int = 36
     hard: float = 0.5
+    mix: float = 0.75
 
 
 def train_proposals(
@@ -180,10 +183,18 @@ class _ProposalRun(Run):
             parts.append(torch.cat([p[:, :N_LABELS], p[:, N_LABELS:].sum(1, keepdim=True)], 1))
         return np.asarray(torch.cat(parts).numpy(), np.float64)
 
+    @torch.no_grad()
+    def exported(self) -> Any:
+        """The network at the start and the running mean, mixed."""
+        _, model = self._network(self.path.parent, resume=False)
+        for weight, mean in zip(model.parameters(), self.average.parameters(), strict=True):
+            weight.lerp_(mean, self.stage.mix)
+        return model.eval()
+
     def validate(self) -> dict[str, float]:
-        """Figures of the averaged weights, with those on held-out proposals."""
+        """Figures of the exported weights, with those on held-out proposals."""
         which = np.random.default_rng(0).permutation(len(self.held_out))[:VALIDATED]
-        p, allowed = self._probabilities(self.average, self.held_out, which), self.held_out.allowed[which]
+        p, allowed = self._probabilities(self.exported(), self.held_out, which), self.held_out.allowed[which]
         wrong = np.where(allowed, 0, p)[:, :N_LABELS].max(1)
         whole = allowed[:, :N_LABELS].any(1) & (allowed.sum(1) == 1)
         return super().validate() | {

@@ -30,7 +30,7 @@ CLIP = ClipRecipe(
     early_share=0.0, steps=4, warmup=2, bf16=False, validation_clips=5,
 )  # fmt: skip
 STAGE = ProposalRecipe(
-    clip=replace(CLIP, seed=1, learning_rate=4e-4), scenes=1, validation_scenes=1, mined=10
+    clip=replace(CLIP, seed=1, learning_rate=4e-3), scenes=1, validation_scenes=1, mined=10
 )
 
 
@@ -62,6 +62,12 @@ def test_the_stage_goes_on_from_a_folder_and_from_where_it_was_stopped(
     new = CLIPModel.from_pretrained(tmp_path / "whole").state_dict()
     moved = [float((old[k].float() - new[k].float()).abs().max()) for k in old]
     assert 1e-5 < max(moved) < 0.05
+    checkpoint = load_checkpoint(tmp_path / "whole" / "training" / "checkpoint.pt")
+    assert checkpoint is not None
+    name = "visual_projection.weight"
+    mixed = 0.25 * old[name].float() + 0.75 * checkpoint["average"][name]
+    assert torch.allclose(new[name].float(), mixed, atol=2e-4)
+    assert not torch.allclose(checkpoint["average"][name], mixed, atol=4e-4)
 
     steps = []
 
