@@ -68,7 +68,7 @@ class ProposalRecipe:
     validation_scenes: int = 50
     mined: int = 36
     hard: float = 0.5
-    mix: float = 0.75
+    mix: float = 1.0
 
 
 def train_proposals(
