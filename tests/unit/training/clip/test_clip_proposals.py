@@ -30,7 +30,7 @@ CLIP = ClipRecipe(
     early_share=0.0, steps=4, warmup=2, bf16=False, validation_clips=5,
 )  # fmt: skip
 STAGE = ProposalRecipe(
-    clip=replace(CLIP, seed=1, learning_rate=4e-3), scenes=1, validation_scenes=1, mined=10
+    clip=replace(CLIP, seed=1, learning_rate=4e-3), scenes=1, validation_scenes=1, mined=10, mix=0.75
 )
 
 
