@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from seektrack.cli import train_sam2
 from seektrack.cli.common import AsJson, Device, Quiet, Screen, spare_threads
 from seektrack.cli.eval import print_figures
 from seektrack.errors import InputError
@@ -140,43 +140,4 @@ def clip(
     screen.note(f"use it with --model {result}")
 
 
-@app.command()
-def sam2(
-    out: Out,
-    minutes: Minutes = 120.0,
-    recipe: Annotated[
-        str,
-        typer.Option("--recipe", help="pocket (the published one) or smoke (seconds, to try the machinery)."),
-    ] = "pocket",
-    init: Annotated[
-        Path | None, typer.Option("--init", help="Folder of weights to start from instead of random ones.")
-    ] = None,
-    workers: Annotated[
-        int, typer.Option("--workers", min=0, help="Processes that draw scenes; 0 draws in this one.")
-    ] = 1,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
-) -> None:
-    """Train the segmenter; interrupt it at any time, the same command goes on."""
-    from seektrack.training.sam2 import pocket_recipe, smoke_recipe, train_sam2
-
-    recipes = {"pocket": pocket_recipe, "smoke": smoke_recipe}
-    if recipe not in recipes:
-        raise InputError(f"unknown recipe {recipe!r}", hint=f"choose from {', '.join(recipes)}")
-    screen = Screen(quiet=quiet, as_json=as_json)
-
-    figures = train_sam2(
-        recipes[recipe](), out, init=init, max_minutes=minutes, workers=workers, progress=_teller(screen)
-    )
-    print_figures(screen, figures)
-    screen.note(f"use it with --model {out / 'model'}")
-
-
-def _teller(screen: Screen) -> Callable[[Mapping[str, Any]], None]:
-    """What training calls after each validation: one line of figures."""
-
-    def tell(row: Mapping[str, Any]) -> None:
-        shown = {k: f"{v:.4g}" if isinstance(v, float) else v for k, v in row.items() if v != ""}
-        screen.note("  ".join(f"{name} {value}" for name, value in shown.items()))
-
-    return tell
+app.command()(train_sam2.sam2)

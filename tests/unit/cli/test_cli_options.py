@@ -63,7 +63,15 @@ FROZEN = {
         "--device",
         *COMMON,
     ],
-    "train sam2": ["--out -o", "--minutes", "--recipe", "--init", "--workers", *COMMON],
+    "train sam2": [
+        "--out -o",
+        "--max-minutes --minutes",
+        "--recipe",
+        "--style",
+        "--init",
+        "--workers",
+        *COMMON,
+    ],
     "models": COMMON,
     "doctor": COMMON,
 }

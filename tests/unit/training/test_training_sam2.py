@@ -31,11 +31,11 @@ def test_every_stage_runs_and_the_result_is_an_ordinary_folder(tmp_path):
 def test_a_training_cut_short_goes_on_to_the_same_weights(tmp_path):
     whole, cut = (Sam2Trainer(smoke_recipe(), tmp_path / name, workers=0) for name in ("whole", "cut"))
     whole.run()
-    cut.run(max_minutes=0)  # ends after one step
+    cut.run(max_steps=1)
     assert (cut.state.stage, cut.state.step) == (0, 1)
     while cut.state.stage < len(smoke_recipe().stages):
         cut = Sam2Trainer(smoke_recipe(), tmp_path / "cut", workers=0)
-        cut.run(max_minutes=0)
+        cut.run(max_steps=1)
     for (name, a), b in zip(
         whole.average.state_dict().items(), cut.average.state_dict().values(), strict=True
     ):
@@ -43,7 +43,7 @@ def test_a_training_cut_short_goes_on_to_the_same_weights(tmp_path):
 
 
 def test_a_folder_of_another_recipe_is_refused(tmp_path):
-    Sam2Trainer(smoke_recipe(), tmp_path, workers=0).run(max_minutes=0)
+    Sam2Trainer(smoke_recipe(), tmp_path, workers=0).run(max_steps=1)
     with pytest.raises(ModelError, match="another recipe"):
         Sam2Trainer(replace(smoke_recipe(), seed=1), tmp_path, workers=0)
 

@@ -35,6 +35,18 @@ class PocketSize:
     blocks: tuple[int, int, int, int] = (1, 1, 2, 1)
     memories: int = 4
 
+    @classmethod
+    def of(cls, config: Sam2VideoConfig) -> PocketSize:
+        """The dimensions of a pocket SAM 2 from its configuration."""
+        backbone = config.vision_config.backbone_config
+        return cls(
+            resolution=config.image_size,
+            width=config.memory_attention_hidden_size,
+            stem=backbone.hidden_size,
+            blocks=tuple(backbone.blocks_per_stage),
+            memories=config.num_maskmem,
+        )
+
 
 def pocket_config(size: PocketSize) -> Sam2VideoConfig:
     """The transformers configuration of a pocket SAM 2."""
@@ -42,6 +54,8 @@ def pocket_config(size: PocketSize) -> Sam2VideoConfig:
 
     side, stem, width = size.resolution, size.stem, size.width
     top = side // 16
+    # The third stage looks everywhere, at any resolution; the first block of a stage pools and cannot.
+    third = sum(size.blocks[:2])
     backbone = {
         "model_type": "sam2_hiera_det_model",
         "hidden_size": stem,
@@ -52,7 +66,7 @@ def pocket_config(size: PocketSize) -> Sam2VideoConfig:
         "num_attention_heads_per_stage": [1, 2, 4, 8],
         "window_size_per_stage": [8, 8, top, 8],
         "window_positional_embedding_background_size": [8, 8],
-        "global_attention_blocks": [],
+        "global_attention_blocks": list(range(third + 1, third + size.blocks[2])),
         "mlp_ratio": 3.0,
     }
     vision = {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from seektrack.training.sam2.recipe import Stage
 from seektrack.world import SceneSettings, Split, render, sample_scene, seeds
 
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255
@@ -18,14 +20,17 @@ _STD = np.array([0.229, 0.224, 0.225], np.float32) * 255
 
 BOX, POINT, MASK = "box", "point", "mask"
 
+RawClip: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+"""Frames (T, S, S, 3) and object ids (T, S, S)."""
 
-def world_settings(resolution: int, n_frames: int) -> SceneSettings:
+
+def world_settings(resolution: int, n_frames: int, *, style: str = "plain") -> SceneSettings:
     """Scenes harder than the demo's: nameless things, many textures, and, in clips, time-lapse speed.
 
     A clip of few frames must contain what a long one does: exits, full occlusion and returns.
     """
     faster = 2.5 if n_frames > 1 else 1.0
-    return SceneSettings(
+    settings = SceneSettings(
         height=resolution,
         width=resolution,
         n_frames=n_frames,
@@ -34,27 +39,42 @@ def world_settings(resolution: int, n_frames: int) -> SceneSettings:
         speed=(0.5 * faster, 5.0 * faster),
         texture=0.4,
     )
+    return settings if style == "plain" else replace(settings, style=style)
 
 
-class WorldClips(IterableDataset[tuple[NDArray[np.uint8], NDArray[np.uint8]]]):
-    """Endless clips ``(frames (T, S, S, 3), ids (T, S, S))``, one a training seed, in order of seeds.
+class WorldClips(IterableDataset[list[RawClip]]):
+    """Endless lists of clips for a step each, every clip of one training seed, in order of seeds.
+
+    The side of a step's pictures and the style of each clip are drawn from the seed, so the stream is the
+    same however often it is taken up again.
 
     Args:
-        resolution: S, pixels.
-        n_frames: T.
-        start: Seeds to skip, to resume or to keep stages apart.
+        stage: Says how many clips, of how many frames, how large, in which style.
+        start: Seeds to skip, a multiple of ``stage.clips``, to resume or to keep stages apart.
     """
 
-    def __init__(self, *, resolution: int, n_frames: int, start: int = 0) -> None:
-        self.resolution, self.n_frames, self.start = resolution, n_frames, start
+    def __init__(self, stage: Stage, *, start: int = 0) -> None:
+        self.stage, self.start = stage, start
 
-    def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
+    def __iter__(self) -> Iterator[list[RawClip]]:
         worker = get_worker_info()
         step, first = (worker.num_workers, worker.id) if worker else (1, 0)
-        settings = world_settings(self.resolution, self.n_frames)
-        for seed in seeds(Split.TRAIN, 50_000_000, start=self.start)[first::step]:
-            clip = render(sample_scene(seed, settings))
-            yield clip.frames, clip.ids
+        numbers = seeds(Split.TRAIN, 50_000_000, start=self.start)
+        for group in range(first, len(numbers) // self.stage.clips, step):
+            yield self.clips(numbers[group * self.stage.clips : (group + 1) * self.stage.clips])
+
+    def clips(self, numbers: Sequence[int]) -> list[RawClip]:
+        """The clips of so many seeds: fewer of them where pictures are larger, for equal cost."""
+        stage = self.stage
+        drawn = np.random.default_rng((numbers[0], 1))
+        side = int(drawn.choice(stage.resolutions)) if stage.resolutions else stage.resolution
+        kept = numbers[: max(1, round(stage.clips * (stage.resolution / side) ** 2))]
+        out: list[RawClip] = []
+        for seed in kept:
+            style = stage.style if drawn.random() < stage.style_share else "plain"
+            clip = render(sample_scene(seed, world_settings(side, stage.frames, style=style)))
+            out.append((clip.frames, clip.ids))
+        return out
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +122,7 @@ def augment(
 
 def make_batch(
     rng: np.random.Generator | None,
-    clips: list[tuple[NDArray[np.uint8], NDArray[np.uint8]]],
+    clips: Sequence[RawClip],
     *,
     per_clip: int,
     min_area: int,

@@ -1,9 +1,12 @@
-"""The recipe of the pocket SAM 2: four stages, each starting from the last one's weights."""
+"""The recipe of the pocket SAM 2: stages, each starting from the last one's weights."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
+from seektrack.errors import ModelError
 from seektrack.training.sam2.config import PocketSize
 from seektrack.training.sam2.losses import LossWeights
 
@@ -14,13 +17,19 @@ class Stage:
 
     Attributes:
         name: ``dense``, ``decoder``, ``image`` or ``clip``; decides what is trained on what.
-        steps: Optimiser steps.
-        resolution: Side of the square input in pixels.
+        steps: Optimiser steps, fewer when the time allowed ends first.
+        resolution: Side of the square input in pixels; the one validated at.
         clips, frames, objects: Clips a step, frames a clip, most objects a clip.
-        lr, warmup: Peak learning rate and the steps to reach it; a cosine brings it to a twentieth.
+        lr, warmup, floor: Peak learning rate, the steps to reach it, and the share of it a cosine ends at.
         teacher: Teacher forcing at the start; it fades linearly to none at 70 % of the stage.
         image_share: In a clip stage, the share of steps that take the frames as single pictures instead, so
             that what the image stage taught is kept.
+        resolutions: Sides of which each step takes one, so that the network works at all of them; none means
+            ``resolution``. A larger one takes fewer clips, a smaller one as many as ``clips``.
+        style, style_share: Of the world's scenes (see ``SceneSettings``), and how many are drawn in it; the
+            others are plain.
+        min_area: Fewest visible pixels of an object on the first frame, for pictures of 192 x 192.
+        share: Of the time allowed, in proportion to the other stages'.
     """
 
     name: str
@@ -33,6 +42,12 @@ class Stage:
     warmup: int = 100
     teacher: float = 0.0
     image_share: float = 0.0
+    floor: float = 0.05
+    resolutions: tuple[int, ...] = ()
+    style: str = "plain"
+    style_share: float = 1.0
+    min_area: int = 40
+    share: float = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,41 +73,118 @@ class Sam2Recipe:
     bf16: bool = False
     validation: int = 24
 
+    @classmethod
+    def from_json(cls, text: str) -> Sam2Recipe:
+        """The recipe that ``json.dumps(asdict(recipe))`` wrote; fields it does not name take their defaults.
 
-def pocket_recipe() -> Sam2Recipe:
-    """The published pocket checkpoint: about two hours on one core."""
+        Raises:
+            ModelError: It is no recipe, or has fields that are unknown here.
+        """
+        try:
+            raw = json.loads(text)
+            raw["size"] = PocketSize(**{**raw["size"], "blocks": tuple(raw["size"]["blocks"])})
+            stages = [
+                {**stage, "resolutions": tuple(stage.get("resolutions", ()))} for stage in raw["stages"]
+            ]
+            raw["stages"] = tuple(Stage(**stage) for stage in stages)
+            raw["losses"] = LossWeights(**raw["losses"])
+            return cls(**raw)
+        except (ValueError, KeyError, TypeError) as error:
+            raise ModelError(
+                f"the recipe of the training cannot be read: {type(error).__name__} {error}",
+                hint="go on with the version of seektrack that wrote it, or choose another --out",
+            ) from error
+
+
+def pocket_recipe(*, style: str = "rich") -> Sam2Recipe:
+    """From random weights to a pocket checkpoint: about six hours on one core, or the time allowed.
+
+    Args:
+        style: Of most scenes; ``plain`` is the world of the demo.
+    """
+    simple = Stage(name="dense", steps=900, resolution=192, clips=8, lr=1.2e-3, style=style, style_share=0.5)
+    still = replace(simple, name="image", steps=9000, lr=1.0e-3, objects=5, style_share=0.7, min_area=30)
     return Sam2Recipe(
         size=PocketSize(stem=48, blocks=(1, 1, 3, 1)),
         bf16=True,
         stages=(
-            Stage(name="dense", steps=600, resolution=192, clips=8, lr=1.2e-3),
-            Stage(name="decoder", steps=500, resolution=192, clips=8, lr=1.0e-3, warmup=50),
-            Stage(name="image", steps=2600, resolution=192, clips=8, lr=1.0e-3),
-            Stage(name="clip", steps=900, resolution=192, clips=2, frames=4, objects=4, lr=6e-4, teacher=0.6),
-            Stage(
-                name="clip",
-                steps=900,
-                resolution=256,
-                clips=2,
-                frames=8,
-                objects=4,
-                lr=5e-4,
-                image_share=0.35,
-            ),
+            replace(simple, share=10),
+            replace(simple, name="decoder", steps=500, lr=1.0e-3, warmup=50, share=5),
+            replace(still, resolutions=(192, 192, 256, 320), share=110),
+            replace(still, name="clip", steps=2500, clips=2, frames=4, lr=6e-4, teacher=0.6, share=45),
+            _clips(style, steps=4000, lr=5e-4, share=190),
         ),
     )
 
 
-def smoke_recipe() -> Sam2Recipe:
-    """A recipe of seconds that runs every stage: for tests and for trying the machinery."""
+def polish_recipe(*, style: str = "rich") -> Sam2Recipe:
+    """Go on from a finished pocket checkpoint (``init``): pictures, then clips, at mixed resolutions.
+
+    Args:
+        style: Of most scenes; ``plain`` is the world of the demo.
+    """
+    still = Stage(
+        name="image",
+        steps=8000,
+        resolution=256,
+        resolutions=(192, 256, 256, 384),
+        clips=6,
+        objects=5,
+        lr=6e-4,
+        style=style,
+        style_share=0.7,
+        min_area=30,
+        share=45,
+    )
+    return Sam2Recipe(
+        size=PocketSize(stem=48, blocks=(1, 1, 3, 1)),
+        bf16=True,
+        decay=0.999,
+        stages=(still, _clips(style, steps=6000, lr=4e-4, share=55)),
+    )
+
+
+def _clips(style: str, *, steps: int, lr: float, share: float) -> Stage:
+    return Stage(
+        name="clip",
+        steps=steps,
+        resolution=256,
+        resolutions=(192, 256, 256, 384),
+        clips=2,
+        frames=8,
+        objects=4,
+        lr=lr,
+        image_share=0.35,
+        style=style,
+        style_share=0.7,
+        min_area=30,
+        share=share,
+    )
+
+
+def smoke_recipe(*, style: str = "plain") -> Sam2Recipe:
+    """A recipe of seconds that runs every stage: for tests and for trying the machinery.
+
+    Args:
+        style: Of all scenes.
+    """
+    small = Stage(name="dense", steps=2, resolution=64, clips=2, style=style)
     return Sam2Recipe(
         size=PocketSize(resolution=64, stem=16, blocks=(1, 1, 1, 1)),
         bf16=True,
         validation=2,
         stages=(
-            Stage(name="dense", steps=2, resolution=64, clips=2),
-            Stage(name="decoder", steps=2, resolution=64, clips=2),
-            Stage(name="image", steps=2, resolution=64, clips=2),
-            Stage(name="clip", steps=2, resolution=64, clips=1, frames=3, teacher=0.5, image_share=0.5),
+            small,
+            replace(small, name="decoder"),
+            replace(small, name="image", resolutions=(64, 96)),
+            replace(small, name="clip", clips=1, frames=3, teacher=0.5, image_share=0.5),
         ),
     )
+
+
+RECIPES: Mapping[str, Callable[..., Sam2Recipe]] = {
+    "pocket": pocket_recipe,
+    "polish": polish_recipe,
+    "smoke": smoke_recipe,
+}
+"""By name; each takes ``style``."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,22 +11,32 @@ from transformers import Sam2VideoModel
 
 from seektrack.segmentation import network
 from seektrack.segmentation.network import ImageFeatures
-from seektrack.training.sam2.data import BOX, MASK, POINT, Batch, background_points, make_batch, prompts_for
+from seektrack.training.sam2.data import (
+    BOX,
+    MASK,
+    POINT,
+    Batch,
+    RawClip,
+    background_points,
+    make_batch,
+    prompts_for,
+)
 from seektrack.training.sam2.losses import LossWeights, dense_loss, mask_loss, nothing_loss
 from seektrack.training.sam2.recipe import Stage
+from seektrack.training.sam2.sides import set_side
 from seektrack.training.sam2.unroll import unroll
 
-Clips = Iterator[tuple[Any, Any]]
+Clips = Iterator[list[RawClip]]
 
 
 def next_batch(stage: Stage, clips: Clips, rng: np.random.Generator, *, single: bool = False) -> Batch:
-    """Take clips from the stream until one has an object to train on; ``single`` takes their frames apart."""
-    min_area = max(12, int(40 * (stage.resolution / 192) ** 2))
+    """Take clips from the stream until some have an object to train on; ``single`` takes frames apart."""
     while True:
-        chosen = [next(clips) for _ in range(stage.clips)]
+        chosen = next(clips)
+        area = max(12, int(stage.min_area * (chosen[0][0].shape[1] / 192) ** 2))
         if single:
             chosen = [(f[t : t + 1], i[t : t + 1]) for f, i in chosen for t in range(len(f))]
-        batch = make_batch(rng, chosen, per_clip=stage.objects, min_area=min_area)
+        batch = make_batch(rng, chosen, per_clip=stage.objects, min_area=area)
         if batch is not None:
             return batch
 
@@ -95,6 +104,7 @@ def step_loss(
     """
     single = stage.image_share > 0 and rng.random() < stage.image_share
     batch = next_batch(stage, clips, rng, single=single)
+    set_side(model, batch.pixels.shape[-1])
     if stage.name == "dense":
         return _encode_with_dense(model, head, batch)[1], 0.0
     if stage.name == "decoder":

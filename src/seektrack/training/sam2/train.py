@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import math
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,34 +17,19 @@ from torch.utils.data import DataLoader
 from transformers import Sam2VideoModel
 
 from seektrack.errors import ModelError, OutputError
-from seektrack.training.common import CsvLog, cosine, load_checkpoint, save_checkpoint, warmed
-from seektrack.training.sam2.config import build_pocket, pocket_config
+from seektrack.segmentation import load_sam2
+from seektrack.training.common import CsvLog, load_checkpoint, save_checkpoint
+from seektrack.training.sam2.config import PocketSize, build_pocket, pocket_config
 from seektrack.training.sam2.data import WorldClips
 from seektrack.training.sam2.recipe import Sam2Recipe, Stage
+from seektrack.training.sam2.schedule import Clock, State, learning_rate, stage_progress, stage_seconds
+from seektrack.training.sam2.sides import set_side
 from seektrack.training.sam2.stages import step_loss, trained_parameters
 from seektrack.training.sam2.validate import validate
 
 Progress = Callable[[dict[str, Any]], None]
 _SEEDS_PER_STAGE = 4_000_000
-
-
-@dataclass
-class _State:
-    """What a checkpoint holds beside the tensors."""
-
-    stage: int = 0
-    step: int = 0
-    clips_used: int = 0
-    seconds: float = 0.0
-
-
-def at_resolution(model: Sam2VideoModel, recipe: Sam2Recipe, resolution: int) -> Sam2VideoModel:
-    """The same weights in a network for another input size."""
-    if model.image_size == resolution:
-        return model
-    fresh = Sam2VideoModel(pocket_config(replace(recipe.size, resolution=resolution)))
-    fresh.load_state_dict(model.state_dict())
-    return fresh
+_FIGURES = ("J_box", "J_point", "Jt_box", "Jt_point", "score_acc")
 
 
 def _optimiser(named: list[tuple[str, nn.Parameter]], lr: float) -> torch.optim.AdamW:
@@ -53,10 +37,6 @@ def _optimiser(named: list[tuple[str, nn.Parameter]], lr: float) -> torch.optim.
     rest = [p for _, p in named if p.ndim <= 1]
     groups = [{"params": decayed, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98))
-
-
-def _learning_rate(stage: Stage, step: int) -> float:
-    return stage.lr * warmed(step, stage.warmup) * cosine(step / stage.steps, floor=0.05)
 
 
 class Sam2Trainer:
@@ -76,20 +56,26 @@ class Sam2Trainer:
         ModelError: It holds a checkpoint of another recipe.
     """
 
-    def __init__(self, recipe: Sam2Recipe, out: Path, *, init: Path | None = None, workers: int = 1) -> None:
+    def __init__(
+        self, recipe: Sam2Recipe, out: Path, *, init: str | Path | None = None, workers: int = 1
+    ) -> None:
         self.recipe, self.out, self.workers = recipe, Path(out), workers
+        self._allowed: float | None = None
         try:
             self.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"cannot make the training folder {out}: {error.strerror}") from error
         torch.manual_seed(recipe.seed)
         self.rng = np.random.default_rng(recipe.seed)
-        self.model = build_pocket(recipe.size)
-        if init is not None:
-            self.model.load_state_dict(Sam2VideoModel.from_pretrained(init, dtype=torch.float32).state_dict())
-        self.head = nn.Conv2d(recipe.size.width, 3, 1)
+        if init is None:
+            self.model = build_pocket(recipe.size)
+        else:
+            start = load_sam2(init, device="cpu").model
+            self.model = build_pocket(_size_of(start, init))
+            self.model.load_state_dict(start.state_dict())
+        self.head = nn.Conv2d(self.model.config.memory_attention_hidden_size, 3, 1)
         self.average = copy.deepcopy(self.model)
-        self.state = _State()
+        self.state = State()
         self.optimiser: torch.optim.AdamW | None = None
         self._resume()
 
@@ -106,12 +92,12 @@ class Sam2Trainer:
         if saved is None:
             note.write_text(self._recipe_json())
             return
-        if note.read_text() != self._recipe_json():
+        if Sam2Recipe.from_json(note.read_text()) != self.recipe:
             raise ModelError(
                 f"{self.out} holds a training of another recipe",
                 hint="choose another --out, or remove the folder",
             )
-        self.state = _State(**saved["state"])
+        self.state = State(**saved["state"])
         self.model.load_state_dict(saved["model"])
         self.average.load_state_dict(saved["average"])
         self.head.load_state_dict(saved["head"])
@@ -134,11 +120,12 @@ class Sam2Trainer:
             numpy=self.rng.bit_generator.state,
             torch=torch.get_rng_state(),
         )
-        publish(self.average, self.out / "model")
+        side = self.recipe.stages[min(self.state.stage, len(self.recipe.stages) - 1)].resolution
+        publish(set_side(self.average, side), self.out / "model")
 
     def _enter(self, stage: Stage) -> None:
-        self.model = at_resolution(self.model, self.recipe, stage.resolution).train()
-        self.average = at_resolution(self.average, self.recipe, stage.resolution)
+        set_side(self.model, stage.resolution).train()
+        set_side(self.average, stage.resolution)
         if self.recipe.bf16:
             self.model.set_attn_implementation("eager")
         named = trained_parameters(self.model, self.head, stage)
@@ -149,59 +136,85 @@ class Sam2Trainer:
 
     def _clips(self, stage: Stage) -> Iterator[Any]:
         start = self.state.stage * _SEEDS_PER_STAGE + self.state.clips_used
-        dataset = WorldClips(resolution=stage.resolution, n_frames=stage.frames, start=start)
+        dataset = WorldClips(stage, start=start)
         loader = DataLoader(
-            dataset, batch_size=None, num_workers=self.workers, prefetch_factor=16 if self.workers else None
+            dataset, batch_size=None, num_workers=self.workers, prefetch_factor=4 if self.workers else None
         )
-        for frames, ids in loader:
-            self.state.clips_used += 1
-            yield np.asarray(frames), np.asarray(ids)
+        for clips in loader:
+            self.state.clips_used += stage.clips
+            yield [(np.asarray(frames), np.asarray(ids)) for frames, ids in clips]
 
     def run(
         self,
         *,
         max_minutes: float | None = None,
+        max_steps: int | None = None,
         save_every_s: float = 120.0,
+        validate_every_s: float = 600.0,
         progress: Progress | None = None,
     ) -> dict[str, float]:
-        """Train to the end of the recipe or for ``max_minutes``, whichever comes first.
+        """Train to the end of the recipe.
+
+        Args:
+            max_minutes: Allowed in all, earlier runs of the same training included. Each stage takes its
+                share of them, and its learning rate falls to the end within it.
+            max_steps: Interrupt after so many steps; the next run goes on as if there had been no break.
+            save_every_s, validate_every_s: Seconds between checkpoints and between measurements.
+            progress: Called with each row of the curve.
 
         Returns:
             The last validation figures (see :func:`seektrack.training.sam2.validate.validate`).
         """
-        began = last = time.monotonic()
+        clock = Clock(self.state, save_every_s, validate_every_s)
         figures: dict[str, float] = {}
+        done = 0
         while self.state.stage < len(self.recipe.stages):
             stage = self.recipe.stages[self.state.stage]
+            if max_minutes is not None:
+                before = self.state.seconds - self.state.stage_seconds
+                self._allowed = stage_seconds(
+                    self.recipe, self.state.stage, minutes=max_minutes, spent_s=before
+                )
             if self.optimiser is None:
                 self._enter(stage)
             clips = self._clips(stage)
             loss_mean, overlap_mean = math.nan, math.nan
-            while self.state.step < stage.steps:
+            while self._progress(stage) < 1:
                 loss, overlap = self._step(stage, clips)
                 loss_mean = loss if math.isnan(loss_mean) else 0.97 * loss_mean + 0.03 * loss
                 overlap_mean = overlap if math.isnan(overlap_mean) else 0.97 * overlap_mean + 0.03 * overlap
-                now = time.monotonic()
-                out_of_time = max_minutes is not None and now - began > max_minutes * 60
-                if now - last > save_every_s or out_of_time or self.state.step == stage.steps:
-                    self.state.seconds += now - last
+                done += 1
+                clock.tick()
+                ended, enough = self._progress(stage) >= 1, done == max_steps
+                if ended or clock.validation_due():
                     figures = self._report(stage, loss_mean, overlap_mean, progress)
+                    clock.validated()
+                if ended or enough or clock.save_due():
+                    clock.tick()
                     self.save()
-                    last = time.monotonic()
-                if out_of_time:
+                    clock.saved()
+                if enough and not ended:
                     return figures
-            self.state = replace(self.state, stage=self.state.stage + 1, step=0, clips_used=0)
+            self.state.stage, self.state.step = self.state.stage + 1, 0
+            self.state.clips_used, self.state.stage_seconds = 0, 0.0
             self.optimiser = None
+            if done == max_steps:
+                break
         self.save()
         return figures
+
+    def _progress(self, stage: Stage) -> float:
+        return stage_progress(
+            stage, self.state.step, used_s=self.state.stage_seconds, allowed_s=self._allowed
+        )
 
     def _step(self, stage: Stage, clips: Iterator[Any]) -> tuple[float, float]:
         optimiser = self.optimiser
         if optimiser is None:
             raise ModelError("a training step outside of a stage", hint="call run()")
+        progress = self._progress(stage)
         for group in optimiser.param_groups:
-            group["lr"] = _learning_rate(stage, self.state.step)
-        progress = self.state.step / stage.steps
+            group["lr"] = learning_rate(stage, self.state.step, progress)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bf16):
             loss, overlap = step_loss(
                 self.model, self.head, stage, clips, self.rng, self.recipe.losses, progress
@@ -220,30 +233,51 @@ class Sam2Trainer:
     def _report(
         self, stage: Stage, loss: float, overlap: float, progress: Progress | None
     ) -> dict[str, float]:
-        figures: dict[str, float] = {}
-        if stage.name in {"decoder", "image"}:
-            figures = validate(
-                self.average, resolution=stage.resolution, scenes=self.recipe.validation, n_frames=1
-            )
-        elif stage.name == "clip":
-            figures = validate(
-                self.average,
-                resolution=stage.resolution,
-                scenes=max(1, self.recipe.validation * 5 // 12),
-                n_frames=8,
-            )
+        figures = self._measure(stage, "plain")
+        rich = self._measure(stage, stage.style) if stage.style != "plain" else {}
         row: dict[str, Any] = {
             "stage": f"{self.state.stage}-{stage.name}",
             "step": self.state.step,
             "minutes": round(self.state.seconds / 60, 1),
             "loss": round(loss, 4),
             "train_j": round(overlap, 4),
-            **{k: figures.get(k, "") for k in ("J_box", "J_point", "Jt_box", "Jt_point", "score_acc")},
+            **{k: figures.get(k, "") for k in _FIGURES},
+            **{f"style_{k}": rich.get(k, "") for k in _FIGURES},
         }
         CsvLog(self.out / "curve.csv").write(row)
         if progress is not None:
             progress(row)
         return figures
+
+    def _measure(self, stage: Stage, style: str) -> dict[str, float]:
+        if stage.name == "dense":
+            return {}
+        clips = stage.name == "clip"
+        scenes = max(1, self.recipe.validation * 5 // 12) if clips else self.recipe.validation
+        return validate(
+            self.average,
+            resolution=stage.resolution,
+            scenes=scenes,
+            n_frames=8 if clips else 1,
+            style=style,
+        )
+
+
+def _size_of(model: Sam2VideoModel, name: str | Path) -> PocketSize:
+    """Dimensions of a network to start from.
+
+    Raises:
+        ModelError: It is not built like a pocket network.
+    """
+    size = PocketSize.of(model.config)
+    shapes = {key: value.shape for key, value in model.state_dict().items()}
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        fitting = Sam2VideoModel(pocket_config(size)).state_dict()
+    if shapes != {key: value.shape for key, value in fitting.items()}:
+        raise ModelError(
+            f"{name} is not built like a pocket SAM 2", hint="train it on your own clips with --data"
+        )
+    return size
 
 
 def publish(model: Sam2VideoModel, folder: Path) -> None:
@@ -255,7 +289,7 @@ def train_sam2(
     recipe: Sam2Recipe,
     out: Path,
     *,
-    init: Path | None = None,
+    init: str | Path | None = None,
     max_minutes: float | None = None,
     workers: int = 1,
     progress: Progress | None = None,

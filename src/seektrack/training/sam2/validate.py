@@ -9,28 +9,32 @@ from transformers import Sam2VideoModel
 
 from seektrack.training.sam2.data import BOX, POINT, make_batch, world_settings
 from seektrack.training.sam2.losses import LossWeights
+from seektrack.training.sam2.sides import set_side
 from seektrack.training.sam2.unroll import VISIBLE_PIXELS, unroll
 from seektrack.world import Split, render, sample_scene, seeds
 
 
 @torch.no_grad()
-def validate(model: Sam2VideoModel, *, resolution: int, scenes: int, n_frames: int) -> dict[str, float]:
+def validate(
+    model: Sam2VideoModel, *, resolution: int, scenes: int, n_frames: int, style: str = "plain"
+) -> dict[str, float]:
     """Mean J from a box and from a click, at full resolution, over the objects of held-out scenes.
 
     Args:
         model: The network, in any mode; left in evaluation mode.
         resolution: Side of the square input in pixels.
         scenes: How many validation scenes.
+        style: Of the scenes.
         n_frames: Frames a scene; above 1 the figures over later frames are given too.
 
     Returns:
         ``J_box``, ``J_point`` on first frames; ``Jt_box``, ``Jt_point`` on later frames where the object is
         visible; ``score_acc``, how often the object score tells presence from absence, balanced.
     """
-    model.eval()
+    set_side(model, resolution).eval()
     kept: dict[str, list[float]] = {}
     for seed in seeds(Split.VALIDATION, scenes):
-        clip = render(sample_scene(seed, world_settings(resolution, n_frames)))
+        clip = render(sample_scene(seed, world_settings(resolution, n_frames, style=style)))
         rng = np.random.default_rng(seed)
         batch = make_batch(None, [(clip.frames, clip.ids)], per_clip=6, min_area=40)
         if batch is None:
