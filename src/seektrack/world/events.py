@@ -23,8 +23,8 @@ _SHORTEST_MOVE = 3
 
 _TURN = np.pi / 2
 _CLOSER = 1.25
-_TRAVEL = 0.5
-"""Half-heights an object must travel before its direction is worth a word."""
+_AT_REST, _TRAVEL = 0.15, 0.5
+"""Half-heights up to which an object stands still, and from which its direction is worth a word."""
 _STRAIGHT = 0.8
 _COVERED = 0.15
 
@@ -113,7 +113,7 @@ def motions(actor: Actor, seen: NDArray[np.bool_] | None = None) -> tuple[str, .
         said.append("approaching")
     elif size[0] >= _CLOSER * size[-1]:
         said.append("receding")
-    stands = max(way_x, way_y) <= _STOPPED * unit * (len(shown) - 1)
+    stands = max(way_x, way_y) <= _AT_REST * unit
     return tuple(said) if said or not stands else ("still",)
 
 
