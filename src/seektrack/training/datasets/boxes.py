@@ -11,7 +11,7 @@ from pathlib import Path
 
 from seektrack.errors import InputError
 from seektrack.training.datasets.base import BoxClip, Dataset
-from seektrack.training.datasets.files import read_text, require_folder
+from seektrack.training.datasets.files import read_lines, read_text, require_folder
 from seektrack.types import Observation, Track, Tracks, VideoInfo
 from seektrack.video import open_video
 
@@ -25,13 +25,19 @@ CLASSES = (
 
 
 def mot_challenge(
-    root: str | Path, *, classes: Sequence[int] = (PEDESTRIAN,), names: Sequence[str] | None = None
+    root: str | Path,
+    *,
+    classes: Sequence[int] | None = (PEDESTRIAN,),
+    names: Sequence[str] | None = None,
 ) -> Dataset[BoxClip]:
     """Sequences as ``<root>/<sequence>/{seqinfo.ini, img1/, gt/gt.txt}``.
 
+    Classes are `CLASSES`, or what ``gt/labels.txt`` says, one a line, where there is one (as CVAT writes it).
+
     Args:
         root: Such as ``MOT17/train``.
-        classes: Numbers of `CLASSES` to take; rows of fewer than nine columns know none and are all taken.
+        classes: Numbers of the classes to take, None for all; rows of fewer than nine columns know none and
+            are all taken.
         names: Which sequences, in this order; all of them unless given.
 
     Raises:
@@ -46,7 +52,7 @@ def mot_challenge(
             f"no sequence {', '.join(wrong) or 'at all'} in {base}; it has {', '.join(found) or 'none'}",
             hint="a sequence is a folder with seqinfo.ini, img1/ and gt/gt.txt",
         )
-    return Dataset(chosen, partial(_clip, base, tuple(classes)))
+    return Dataset(chosen, partial(_clip, base, None if classes is None else tuple(classes)))
 
 
 def read_sequence_info(path: Path) -> VideoInfo:
@@ -75,7 +81,13 @@ def read_sequence_info(path: Path) -> VideoInfo:
         ) from error
 
 
-def read_boxes(path: Path, info: VideoInfo, *, classes: Sequence[int] = (PEDESTRIAN,)) -> Tracks:
+def read_boxes(
+    path: Path,
+    info: VideoInfo,
+    *,
+    classes: Sequence[int] | None = (PEDESTRIAN,),
+    labels: Sequence[str] = CLASSES,
+) -> Tracks:
     """``gt.txt``: ``frame,id,left,top,width,height,consider,class,visibility``, frames and pixels from 1.
 
     Rows not to be considered are left out. An observation's ``score`` is its visibility, 1 where unstated.
@@ -83,13 +95,14 @@ def read_boxes(path: Path, info: VideoInfo, *, classes: Sequence[int] = (PEDESTR
     Args:
         path: The file.
         info: Of the video.
-        classes: Numbers of `CLASSES` to take.
+        classes: Numbers of the classes to take; None for all.
+        labels: Name of each class, from number 1.
 
     Raises:
         InputError: Missing, or a row is not made of at least six numbers.
     """
     by_id: dict[int, list[Observation]] = {}
-    labels: dict[int, str] = {}
+    called: dict[int, str] = {}
     for number, row in enumerate(csv.reader(read_text(path, what="ground truth").splitlines()), start=1):
         if not row:
             continue
@@ -104,28 +117,30 @@ def read_boxes(path: Path, info: VideoInfo, *, classes: Sequence[int] = (PEDESTR
                 f"{path} line {number} is not a row of boxes: {','.join(row)!r}",
                 hint="frame,id,left,top,width,height,consider,class,visibility",
             ) from error
-        if not consider or (kind is not None and kind not in classes):
+        if not consider or (kind is not None and classes is not None and kind not in classes):
             continue
         box = (left - 1, top - 1, left - 1 + width, top - 1 + height)
         time_s, score = float((frame - 1) / info.fps), seen if 0 <= seen <= 1 else 1.0
         by_id.setdefault(obj_id, []).append(Observation(frame - 1, time_s, box, None, score))
-        labels[obj_id] = _label(kind)
+        called[obj_id] = _label(kind, labels)
     for shown in by_id.values():
         shown.sort(key=lambda o: o.frame_index)
-    tracks = tuple(Track(i, labels[i], 1.0, tuple(by_id[i])) for i in sorted(by_id))
+    tracks = tuple(Track(i, called[i], 1.0, tuple(by_id[i])) for i in sorted(by_id))
     known = {o.frame_index for t in tracks for o in t.observations}
     indices = range(info.n_frames) if info.n_frames else sorted(known)
     return Tracks(info, "", tracks, {i: float(i / info.fps) for i in indices})
 
 
-def _label(kind: int | None) -> str:
+def _label(kind: int | None, labels: Sequence[str]) -> str:
     if kind is None:
         return ""
-    return CLASSES[kind - 1] if 1 <= kind <= len(CLASSES) else f"class {kind}"
+    return labels[kind - 1] if 1 <= kind <= len(labels) else f"class {kind}"
 
 
-def _clip(base: Path, classes: tuple[int, ...], name: str) -> BoxClip:
+def _clip(base: Path, classes: tuple[int, ...] | None, name: str) -> BoxClip:
     info = read_sequence_info(base / name / "seqinfo.ini")
     require_folder(Path(info.path), what="folder of pictures")
-    tracks = read_boxes(base / name / "gt" / "gt.txt", info, classes=classes)
+    listed = base / name / "gt" / "labels.txt"
+    labels = read_lines(listed, what="list of classes") if listed.is_file() else CLASSES
+    tracks = read_boxes(base / name / "gt" / "gt.txt", info, classes=classes, labels=labels)
     return BoxClip(name, partial(open_video, info.path, fps=info.fps), tracks)

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,8 @@ from seektrack.video import VideoSource, open_video
 from seektrack.video.medical import Slices, open_slices
 
 Window = tuple[float, float]
+Case = tuple[Path, Path, Mapping[int, str]]
+"""Scan, its labels, and what they are."""
 
 
 def scans(
@@ -41,15 +44,15 @@ def scans(
     """
     if not pairs:
         raise InputError("no scans: got an empty list", hint="give pairs (scan, labels)")
-    found = {f"{i:05d}": (Path(scan), Path(labels)) for i, (scan, labels) in enumerate(pairs)}
-    return Dataset(list(found), partial(_clip, found, dict(categories or {}), window))
+    return _dataset([(Path(scan), Path(labels), dict(categories or {})) for scan, labels in pairs], window)
 
 
 def decathlon(root: str | Path, *, window: Window | None = None) -> Dataset[MaskClip]:
     """A task of the Medical Segmentation Decathlon, or an nnU-Net folder whose list names its files.
 
     Args:
-        root: Folder with ``dataset.json``: ``training[{image, label}]`` and ``labels``.
+        root: Folder with ``dataset.json``: ``training[{image, label}]`` and ``labels``. A scan whose objects
+            are its own has ``labels`` beside its image, which replace those of all.
         window: ``(level, width)``, see `seektrack.video.medical.MedicalSource`.
 
     Raises:
@@ -59,15 +62,18 @@ def decathlon(root: str | Path, *, window: Window | None = None) -> Dataset[Mask
     listed = base / "dataset.json"
     data = read_json(listed, what="list of scans", needs=("training", "labels"))
     try:
-        pairs = [(base / one["image"], base / one["label"]) for one in data["training"]]
-        named = [(k, v) if str(k).isdigit() else (v, k) for k, v in data["labels"].items()]
-        categories = {int(i): str(name) for i, name in named if int(i) != 0}
+        found = [
+            (base / one["image"], base / one["label"], _names(one.get("labels", data["labels"])))
+            for one in data["training"]
+        ]
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"{listed} is not in the decathlon's layout: {error!r}",
             hint='"training" lists {"image", "label"}, "labels" reads {"1": "liver"} or {"liver": 1}',
         ) from error
-    return scans(pairs, categories=categories, window=window)
+    if not found:
+        raise InputError(f"no scans in {listed}", hint='"training" lists {"image", "label"}')
+    return _dataset(found, window)
 
 
 class LabelledScan:
@@ -139,10 +145,20 @@ class LabelledScan:
         return {"scan": self.scan, "labels": self.labels, "window": self.window}
 
 
-def _clip(
-    found: Mapping[str, tuple[Path, Path]], categories: Mapping[int, str], window: Window | None, key: str
-) -> MaskClip:
-    pair = LabelledScan(*found[key], window=window)
+def _names(labels: Mapping[str, Any]) -> dict[int, str]:
+    """Label to what it is, from ``{"1": "liver"}`` or ``{"liver": 1}``."""
+    named = [(k, v) if str(k).isdigit() else (v, k) for k, v in labels.items()]
+    return {int(i): str(name) for i, name in named if int(i) != 0}
+
+
+def _dataset(found: Sequence[Case], window: Window | None) -> Dataset[MaskClip]:
+    cases = {f"{i:05d}": case for i, case in enumerate(found)}
+    return Dataset(list(cases), partial(_clip, cases, window))
+
+
+def _clip(cases: Mapping[str, Case], window: Window | None, key: str) -> MaskClip:
+    scan, labels, categories = cases[key]
+    pair = LabelledScan(scan, labels, window=window)
     return MaskClip(key, pair.open, pair.annotation, categories or pair.categories)
 
 
