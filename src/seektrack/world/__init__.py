@@ -7,16 +7,21 @@ validation, benchmarks, tests and the demo apart.
 """
 
 from seektrack.world.captions import actor_caption, frame_caption, vocabulary
+from seektrack.world.everyday import EVERYDAY, HELD_OUT
 from seektrack.world.palette import COLOURS
 from seektrack.world.render import Clip, frames, render
-from seektrack.world.scene import Actor, Scene, SceneSettings, sample_scene
+from seektrack.world.sampling import sample_scene
+from seektrack.world.scene import Actor, Scene, SceneSettings
 from seektrack.world.seeds import Split, seeds
-from seektrack.world.shapes import CATEGORIES
+from seektrack.world.shapes import ALL_CATEGORIES, CATEGORIES
 from seektrack.world.truth import TruthRecorder, truth
 
 __all__ = [
+    "ALL_CATEGORIES",
     "CATEGORIES",
     "COLOURS",
+    "EVERYDAY",
+    "HELD_OUT",
     "Actor",
     "Clip",
     "Scene",

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.world.backgrounds import background
+from seektrack.world.drawing import Polygon
+from seektrack.world.painter import RichPainter
 from seektrack.world.palette import tones
 from seektrack.world.scene import Actor, Occluder, Scene
-from seektrack.world.shapes import Polygon
 
 Image = NDArray[np.uint8]
 _SUBPIXEL_BITS = 4
@@ -154,7 +155,7 @@ class _Painter:
 
 def frames(scene: Scene) -> Iterator[tuple[Image, Image, NDArray[np.int64]]]:
     """Draw a scene frame by frame: picture, ids, full areas (see :class:`Clip`)."""
-    painter = _Painter(scene)
+    painter = _Painter(scene) if scene.scenery is None else RichPainter(scene, scene.scenery)
     for t in range(scene.settings.n_frames):
         yield painter.frame(t)
 

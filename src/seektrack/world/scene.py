@@ -6,17 +6,21 @@ camera's picture, per frame.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError
+from seektrack.world.drawing import Drawing
+from seektrack.world.everyday import EVERYDAY
 from seektrack.world.palette import COLOURS
-from seektrack.world.shapes import CATEGORIES, FLYING, WIDE, Part, random_thing
+from seektrack.world.setting import Setting
+from seektrack.world.shapes import ALL_CATEGORIES, CATEGORIES
 
 Floats = NDArray[np.float64]
+
+STYLES = ("plain", "rich", "scan")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +28,10 @@ class SceneSettings:
     """What kind of scene to sample.
 
     Attributes:
+        style: ``plain`` streets and patchworks in daylight; ``rich`` places, light, weather, shadows and
+            cameras of every kind; ``scan`` grey pictures like an ultrasound's.
+        categories: What named objects may be. None: the twelve of ``CATEGORIES``, and in rich scenes also
+            ``EVERYDAY``; ``HELD_OUT`` only when asked for.
         height, width: Of the picture in pixels; objects scale with the smaller one over 256.
         n_frames: Frames in the clip.
         cast: ``(category, colour)`` of objects that must be in the scene, before any others.
@@ -31,13 +39,18 @@ class SceneSettings:
         things: Fewest and most nameless objects, which no caption mentions.
         occluders: Most posts, trees and walls in front.
         look_alikes: Chance that a scene repeats categories and colours on purpose.
-        object_size: Smallest and largest half-height of an object, in 256ths of the picture.
+        object_size: Smallest and largest half-height of an object, in 256ths of the picture. None: 11 to 56,
+            and from 4 to 64 in rich and scan scenes.
         speed: Slowest and fastest, in 256ths of the picture per frame.
         street_only: Only street backgrounds, for the demo.
         texture: Chance that an object's surface carries a pattern.
-        rough: Chance of each: noise, blur, gain change, camera pan, shake, zoom.
+        rough: Chance of each: noise, blur, gain change, camera pan, shake, zoom, and in rich
+            scenes JPEG compression, motion blur, flicker and weather.
+        crowds: Chance that a rich or scan scene has up to 15 named objects instead of ``actors``.
     """
 
+    style: str = "plain"
+    categories: tuple[str, ...] | None = None
     height: int = 256
     width: int = 256
     n_frames: int = 24
@@ -46,11 +59,12 @@ class SceneSettings:
     things: tuple[int, int] = (0, 0)
     occluders: int = 3
     look_alikes: float = 0.35
-    object_size: tuple[float, float] = (11.0, 56.0)
+    object_size: tuple[float, float] | None = None
     speed: tuple[float, float] = (0.5, 5.0)
     street_only: bool = False
     texture: float = 0.3
     rough: float = 0.5
+    crowds: float = 0.1
 
     def __post_init__(self) -> None:
         if min(self.height, self.width) < 64 or self.n_frames < 1:
@@ -59,17 +73,100 @@ class SceneSettings:
                 f" got {self.width}x{self.height} and {self.n_frames}",
                 hint="pass height, width >= 64 and n_frames >= 1",
             )
+        if self.style not in STYLES:
+            raise InputError(f"no style {self.style!r} of scenes", hint=f"styles: {', '.join(STYLES)}")
+        unknown = sorted(set(self.categories or ()) - set(ALL_CATEGORIES))
+        if unknown or self.categories == ():
+            raise InputError(
+                f"the world cannot draw {', '.join(unknown) or 'no category at all'}",
+                hint=f"categories: {', '.join(ALL_CATEGORIES)}",
+            )
         for category, colour in self.cast:
-            if category not in CATEGORIES or colour not in COLOURS:
+            if category not in ALL_CATEGORIES or colour not in COLOURS:
                 raise InputError(
                     f"the world has no {colour} {category}",
-                    hint=f"categories: {', '.join(CATEGORIES)}; colours: {', '.join(COLOURS)}",
+                    hint=f"categories: {', '.join(ALL_CATEGORIES)}; colours: {', '.join(COLOURS)}",
                 )
 
     @property
     def scale(self) -> float:
         """The smaller side over 256."""
         return min(self.height, self.width) / 256
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Categories that named objects are drawn from."""
+        if self.categories is not None:
+            return self.categories
+        return (*CATEGORIES, *EVERYDAY) if self.style == "rich" else tuple(CATEGORIES)
+
+    @property
+    def half_heights(self) -> tuple[float, float]:
+        """Smallest and largest half-height of an object, in 256ths of the picture."""
+        return self.object_size or ((11.0, 56.0) if self.style == "plain" else (4.0, 64.0))
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """How the surface of an object in a rich scene looks.
+
+    Attributes:
+        fills: Colour of every part role, see :func:`seektrack.world.palette.tones`.
+        seed: Of the pattern painted on it.
+        paint: Share of a painted pattern over the fills, 0 for none.
+        shading: How much the light models its roundness, 0 flat to 1.
+        gloss: Strength of a highlight, 0 to 1.
+        outline, rim: Draw a dark outline, a lit edge on the side of the light.
+        alpha: Opacity.
+        warp: Amplitude of a smooth wobble of its outline in units of its half-height, 0 for none.
+        warp_step: Phase of the wobble per frame, radians.
+    """
+
+    fills: dict[str, tuple[float, float, float]]
+    seed: int
+    paint: float = 0.0
+    shading: float = 0.0
+    gloss: float = 0.0
+    outline: bool = False
+    rim: bool = False
+    alpha: float = 1.0
+    warp: float = 0.0
+    warp_step: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Scenery:
+    """What surrounds the objects of a rich scene and what the camera makes of it.
+
+    Attributes:
+        setting: Place, light and weather.
+        horizon: Where the ground begins, in heights of the picture from its top.
+        sun: Direction shadows fall to, x and y in object heights.
+        shadows: Darkness of shadows, 0 for none.
+        cast_shadows: Skewed silhouettes instead of soft spots under the objects.
+        parallax: How much nearer things move more than farther ones when the camera pans, 0 for none.
+        uneven: Contrast of an uneven illumination over the picture.
+        haze: Share of fog at the horizon.
+        fall: Share of the picture rain or snow covers.
+        shutter: Share of a frame's time the shutter is open: motion blur.
+        jpeg: Quality of the compression, 0 for none.
+        gamma: Of the sensor.
+        flicker: Relative deviation of the brightness from frame to frame.
+    """
+
+    setting: Setting
+    horizon: float
+    sun: tuple[float, float] = (0.4, 0.0)
+    shadows: float = 0.0
+    cast_shadows: bool = False
+    parallax: float = 0.0
+    uneven: float = 0.0
+    haze: float = 0.0
+    fall: float = 0.0
+    shutter: float = 0.0
+    jpeg: int = 0
+    gamma: float = 1.0
+    flicker: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,12 +185,13 @@ class Actor:
         depth: Larger is nearer.
         stretch: Horizontal over vertical scale.
         texture: float (64, 64) multiplied onto its surface, or None.
+        look: Its surface in a rich or scan scene; None in a plain one.
     """
 
     obj_id: int
     category: str | None
     colour: str | None
-    draw: Callable[[float], list[Part]]
+    draw: Drawing
     rgb: Floats
     x: Floats
     y: Floats
@@ -106,11 +204,23 @@ class Actor:
     depth: float
     stretch: float
     texture: NDArray[np.float32] | None
+    look: Look | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class Occluder:
-    """Something in front that has no identity: a post, a tree or a wall."""
+    """Something in front that has no identity: a post, a tree, a wall, a fence or tinted glass.
+
+    Attributes:
+        x, top: Middle and upper end, pixels of a still camera's picture.
+        width: Pixels.
+        depth: Larger is nearer.
+        rgb: Colour, float (3,).
+        leaves: Circles (K, 3) of x, y, radius, or None.
+        leaf_rgb: Their colour.
+        alpha: Opacity; what can be seen through it keeps its identity.
+        bars: Posts of a fence, spread over ``width``; 1 is one solid piece.
+    """
 
     x: float
     width: float
@@ -119,6 +229,8 @@ class Occluder:
     rgb: Floats
     leaves: Floats | None
     leaf_rgb: Floats
+    alpha: float = 1.0
+    bars: int = 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +243,7 @@ class Scene:
         camera: Pan in pixels (T, 2).
         zoom: Per frame (T,).
         gain, noise, blur: Exposure factor, noise amplitude in grey levels, blur sigma in pixels.
+        scenery: Surroundings of a rich or scan scene; None in a plain one.
     """
 
     seed: int
@@ -142,175 +255,15 @@ class Scene:
     gain: float
     noise: float
     blur: float
+    scenery: Scenery | None = None
+
+    @property
+    def setting(self) -> Setting | None:
+        """Place, light and weather; None in a plain scene."""
+        return self.scenery.setting if self.scenery is not None else None
 
     @property
     def margin(self) -> int:
         """Background pixels around the picture that the camera comes to see."""
         widest = min(self.settings.height, self.settings.width) / 2 * (1 / float(self.zoom.min()) - 1)
         return int(np.abs(self.camera).max() + max(widest, 0.0)) + 4
-
-
-def _smooth(points: list[tuple[float, float]], t: Floats) -> Floats:
-    """Piecewise-linear path through (frame, position) points."""
-    frames, values = zip(*points, strict=True)
-    return np.asarray(np.interp(t, frames, values), dtype=np.float64)
-
-
-def _path(rng: np.random.Generator, s: SceneSettings, reach: float, facing: int) -> tuple[Floats, str]:
-    """Horizontal path (T,) in pixels and what kind it is; ``reach`` is the object's half-width."""
-    t, w, n = np.arange(s.n_frames, dtype=np.float64), s.width, s.n_frames
-    speed = float(np.exp(rng.uniform(*np.log(s.speed)))) * s.scale * facing
-    start = rng.uniform(0.08, 0.92) * w
-    kinds = ("still", "steady", "stop", "enter", "leave", "return")
-    kind = str(rng.choice(kinds, p=(0.2, 0.4, 0.1, 0.12, 0.08, 0.1)))
-    if n < 4 and kind in {"enter", "leave", "return"}:
-        kind = "steady"
-    behind, ahead = (-reach, w + reach) if facing > 0 else (w + reach, -reach)
-    if kind == "still":
-        return np.full(n, start), kind
-    if kind == "stop":
-        return start + speed * np.minimum(t, rng.integers(1, n + 1)), kind
-    if kind == "enter":
-        arrive = rng.uniform(0.15, 0.6) * n
-        inside = rng.uniform(0.2, 0.8) * w
-        return _smooth([(0, behind), (arrive * 0.5, behind), (n, inside)], t), kind
-    if kind == "leave":
-        return _smooth([(0, start), (rng.uniform(0.4, 0.9) * n, ahead), (n, ahead)], t), kind
-    if kind == "return":
-        out0, out1 = rng.uniform(0.25, 0.45) * n, rng.uniform(0.5, 0.7) * n
-        edge = ahead if abs(ahead - start) < abs(behind - start) else behind
-        back = rng.uniform(0.2, 0.8) * w
-        return _smooth([(0, start), (out0, edge), (out1, edge), (n, back)], t), kind
-    return start + speed * t, kind
-
-
-def _texture(rng: np.random.Generator) -> NDArray[np.float32]:
-    """A surface pattern (64, 64) of mean about 1: shading, stripes, checks, spots or noise."""
-    ys, xs = np.mgrid[0:64, 0:64] / 64.0
-    out = 1.0 + 0.25 * (0.5 - ys) * rng.random()
-    kind = rng.integers(5)
-    strength = rng.uniform(0.08, 0.3)
-    turn = rng.uniform(0, np.pi)
-    along, across = xs * np.cos(turn) + ys * np.sin(turn), ys * np.cos(turn) - xs * np.sin(turn)
-    period = rng.uniform(3, 12)
-    if kind == 1:
-        out = out + strength * np.sign(np.sin(along * period * 6.28))
-    elif kind == 2:
-        out = out + strength * np.sign(np.sin(along * period * 6.28) * np.sin(across * period * 6.28))
-    elif kind == 3:
-        out = out + strength * ((np.sin(along * period * 6.28) * np.sin(across * period * 6.28)) > 0.5)
-    elif kind == 4:
-        coarse = rng.normal(0, strength, (8, 8))
-        out = out + np.kron(coarse, np.ones((8, 8)))
-    return np.asarray(out, dtype=np.float32)
-
-
-def _actor(
-    rng: np.random.Generator, s: SceneSettings, obj_id: int, category: str | None, colour: str | None
-) -> Actor:
-    n, k = s.n_frames, s.scale
-    draw = CATEGORIES[category] if category is not None else random_thing(rng)
-    base = np.array(COLOURS[colour] if colour is not None else rng.uniform(20, 245, 3), dtype=np.float64)
-    base = np.clip(base * rng.uniform(0.85, 1.12) + rng.normal(0, 9, 3), 8, 250)
-    size = float(np.exp(rng.uniform(*np.log(s.object_size)))) * k * (0.85 if category in WIDE else 1.0)
-    facing = int(rng.choice([-1, 1]))
-    reach = size * (2.3 if category in WIDE else 1.6)
-    x, kind = _path(rng, s, reach, facing)
-    moving = kind != "still"
-    t = np.arange(n, dtype=np.float64)
-    flying = category in FLYING or category is None
-    drift = rng.normal(0, 0.9 if flying else 0.25) * k * moving
-    swing = rng.uniform(0, 6) * k * (category in FLYING or category in {"robot", "person"}) * moving
-    omega, phase = rng.uniform(0.3, 1.0), rng.uniform(0, 2 * np.pi)
-    y = rng.uniform(0.15, 0.9) * s.height + drift * t + swing * (np.sin(omega * t + phase) - np.sin(phase))
-    growth = np.clip(np.exp(rng.normal(0, 0.012) * t), 0.5, 2.0)
-    turns = category in {"ball"} or (category is None and rng.random() < 0.4)
-    tilt = rng.normal(0, 0.08) + np.sin(t * 0.7 + phase) * rng.uniform(0, 0.08)
-    travelled = float(x[-1] - x[0])
-    direction = 0 if not moving or abs(travelled) < 0.03 * s.width else int(np.sign(travelled))
-    return Actor(
-        obj_id=obj_id,
-        category=category,
-        colour=colour,
-        draw=draw,
-        rgb=base,
-        x=x,
-        y=y,
-        size=size * growth,
-        angle=rng.normal(0, 0.12) * t if turns else tilt,
-        facing=facing,
-        direction=direction,
-        phase=phase,
-        phase_step=float(rng.uniform(0.4, 1.0) * moving),
-        depth=float(y[0] + size if rng.random() < 0.7 else rng.uniform(0, s.height)),
-        stretch=float(np.exp(rng.normal(0, 0.12))),
-        texture=_texture(rng) if rng.random() < s.texture else None,
-    )
-
-
-def _occluder(rng: np.random.Generator, s: SceneSettings) -> Occluder:
-    k = s.scale
-    kind = rng.choice(["post", "tree", "wall"], p=(0.3, 0.4, 0.3))
-    radius = rng.uniform(18, 40) * k
-    top = rng.uniform(0.2, 0.6) * s.height
-    centre = np.array([rng.uniform(0, s.width), top])
-    leaves = None
-    if kind == "tree":
-        centres = centre + rng.normal(0, 0.6, (7, 2)) * radius
-        leaves = np.concatenate([centres, np.full((7, 1), radius * 0.72)], axis=1)
-    return Occluder(
-        x=float(centre[0]),
-        width=float((rng.uniform(28, 80) if kind == "wall" else rng.uniform(5, 16)) * k),
-        top=float(top if kind != "wall" else rng.uniform(0.0, 0.7) * s.height),
-        depth=float(rng.uniform(0, 1.3) * s.height),
-        rgb=rng.uniform((60, 55, 50), (150, 140, 130)),
-        leaves=leaves,
-        leaf_rgb=rng.uniform((40, 80, 40), (110, 140, 90)),
-    )
-
-
-def _names(rng: np.random.Generator, s: SceneSettings) -> list[tuple[str, str]]:
-    """(category, colour) of every named object; look-alike scenes share one or the other."""
-    categories, colours = list(CATEGORIES), list(COLOURS)
-    alike = rng.random() < s.look_alikes
-    names = list(s.cast)
-    for _ in range(int(rng.integers(s.actors[0], s.actors[1] + 1))):
-        category, colour = str(rng.choice(categories)), str(rng.choice(colours))
-        if alike and names:
-            other = names[rng.integers(len(names))]
-            category, colour = (other[0], colour) if rng.random() < 0.5 else (category, other[1])
-        names.append((category, colour))
-    return names
-
-
-def _camera(rng: np.random.Generator, s: SceneSettings) -> tuple[Floats, Floats]:
-    """Pan (T, 2) in pixels, starting at 0, and zoom (T,), starting at 1."""
-    n, k = s.n_frames, s.scale
-    pan = rng.normal(0, 1.0, 2) * k * (rng.random() < s.rough)
-    shake = rng.uniform(0, 1.0) * k * (rng.random() < s.rough)
-    path = np.cumsum(np.tile(pan, (n, 1)) + rng.normal(0, 1, (n, 2)) * shake, axis=0)
-    limit = 0.3 * min(s.height, s.width)
-    zoom = np.clip(np.exp(rng.normal(0, 0.005) * (rng.random() < s.rough * 0.7) * np.arange(n)), 0.8, 1.4)
-    return np.clip(path - path[0], -limit, limit), zoom
-
-
-def sample_scene(seed: int, settings: SceneSettings | None = None) -> Scene:
-    """Sample a scene; the same seed and settings always give the same scene."""
-    s = settings or SceneSettings()
-    rng = np.random.default_rng(seed)
-    camera, zoom = _camera(rng, s)
-    names: list[tuple[str | None, str | None]] = list(_names(rng, s))
-    names += [(None, None)] * int(rng.integers(s.things[0], s.things[1] + 1))
-    actors = tuple(_actor(rng, s, i + 1, category, colour) for i, (category, colour) in enumerate(names))
-    occluders = tuple(_occluder(rng, s) for _ in range(int(rng.integers(0, s.occluders + 1))))
-    return Scene(
-        seed=seed,
-        settings=s,
-        actors=actors,
-        occluders=occluders,
-        camera=camera,
-        zoom=zoom,
-        gain=float(rng.uniform(0.75, 1.15)) if rng.random() < s.rough else 1.0,
-        noise=float(rng.uniform(0, 9)) if rng.random() < s.rough else 1.0,
-        blur=float(rng.uniform(0.4, 1.2)) if rng.random() < s.rough * 0.4 else 0.0,
-    )
