@@ -9,8 +9,9 @@ from transformers import Sam2VideoModel
 from seektrack.errors import ModelError
 from seektrack.segmentation import network
 from seektrack.training.sam2 import Sam2Trainer, smoke_recipe, train_sam2
-from seektrack.training.sam2.data import BOX, POINT, make_batch, sample_prompt
+from seektrack.training.sam2.data import make_batch
 from seektrack.training.sam2.losses import LossWeights, dense_loss, mask_loss
+from seektrack.training.sam2.prompts import BOX, POINT, sample_prompt
 
 
 @pytest.fixture(autouse=True)

@@ -1,10 +1,9 @@
-"""Clips of the world as training batches, and prompts drawn from their masks."""
+"""Clips of the world as training batches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
 
 import numpy as np
 import torch
@@ -12,16 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import IterableDataset, get_worker_info
 
+from seektrack.training.sam2.augment import Augment, RawClip, augment_clips
 from seektrack.training.sam2.recipe import Stage
 from seektrack.world import SceneSettings, Split, render, sample_scene, seeds
 
 _MEAN = np.array([0.485, 0.456, 0.406], np.float32) * 255
 _STD = np.array([0.229, 0.224, 0.225], np.float32) * 255
 
-BOX, POINT, MASK = "box", "point", "mask"
-
-RawClip: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""Frames (T, S, S, 3) and object ids (T, S, S)."""
+VOID = 255
+"""The id of pixels of which nobody knows what they show."""
 
 
 def world_settings(resolution: int, n_frames: int, *, style: str = "plain") -> SceneSettings:
@@ -87,6 +85,7 @@ class Batch:
         masks: float (B, T, S, S), each object's visible pixels, 0 or 1.
         others: float (B, T, S, S), pixels of every other object.
         ids: uint8 (C, T, S, S).
+        known: float (B, T, S, S), 0 on pixels of which nobody knows what they show; None where all is known.
     """
 
     pixels: Tensor
@@ -94,6 +93,24 @@ class Batch:
     masks: Tensor
     others: Tensor
     ids: NDArray[np.uint8]
+    known: Tensor | None = None
+
+    def to(self, device: torch.device) -> Batch:
+        """The same on another device; ``ids`` stays."""
+        if self.pixels.device == device:
+            return self
+        return replace(
+            self,
+            pixels=self.pixels.to(device),
+            owner=self.owner.to(device),
+            masks=self.masks.to(device),
+            others=self.others.to(device),
+            known=None if self.known is None else self.known.to(device),
+        )
+
+    def known_at(self, t: int) -> Tensor | None:
+        """``known`` of frame ``t``, (B, S, S)."""
+        return None if self.known is None else self.known[:, t]
 
 
 def normalise(frames: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
@@ -102,51 +119,38 @@ def normalise(frames: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(values, -1, -3)))
 
 
-def augment(
-    rng: np.random.Generator, frames: NDArray[np.uint8], ids: NDArray[np.uint8]
-) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-    """Flip in space and time, permute and invert channels, change exposure: a mask has no colour."""
-    if rng.random() < 0.5:
-        frames, ids = frames[::-1], ids[::-1]
-    if rng.random() < 0.5:
-        frames, ids = frames[:, :, ::-1], ids[:, :, ::-1]
-    if rng.random() < 0.5:
-        frames = frames[..., rng.permutation(3)]
-    out = frames.astype(np.float32)
-    if rng.random() < 0.1:
-        out = 255 - out
-    if rng.random() < 0.1:
-        out = np.repeat(out.mean(-1, keepdims=True), 3, -1)
-    return np.clip(out * rng.uniform(0.7, 1.2) + rng.uniform(-25, 25), 0, 255).astype(np.float32), ids
-
-
 def make_batch(
     rng: np.random.Generator | None,
     clips: Sequence[RawClip],
     *,
     per_clip: int,
     min_area: int,
+    augment: Augment | None = None,
 ) -> Batch | None:
     """Augment clips and pick up to ``per_clip`` objects of each that show ``min_area`` pixels at first.
 
     Without ``rng`` nothing is augmented and the first objects are taken. None when no clip has such an
     object.
     """
+    shown = [(frames.astype(np.float32), ids) for frames, ids in clips]
+    if rng is not None:
+        shown = augment_clips(rng, clips, augment or Augment())
     pixels: list[Tensor] = []
     owner: list[int] = []
     masks: list[NDArray[np.bool_]] = []
     others: list[NDArray[np.bool_]] = []
+    known: list[NDArray[np.bool_]] = []
     all_ids: list[NDArray[np.uint8]] = []
-    for frames, ids in clips:
-        picture, ids = augment(rng, frames, ids) if rng else (frames.astype(np.float32), ids)
+    for picture, ids in shown:
         counts = np.bincount(ids[0].ravel())
-        found = [i for i in range(1, len(counts)) if counts[i] >= min_area]
+        found = [i for i in range(1, len(counts)) if counts[i] >= min_area and i != VOID]
         if not found:
             continue
         for i in (rng.permutation(found) if rng else found)[:per_clip]:
             owner.append(len(pixels))
             masks.append(ids == i)
-            others.append((ids > 0) & (ids != i))
+            others.append((ids > 0) & (ids != i) & (ids != VOID))
+            known.append(ids != VOID)
         pixels.append(normalise(picture))
         all_ids.append(ids)
     if not pixels:
@@ -157,40 +161,5 @@ def make_batch(
         masks=torch.from_numpy(np.stack(masks)).float(),
         others=torch.from_numpy(np.stack(others)).float(),
         ids=np.stack(all_ids),
+        known=None if all(k.all() for k in known) else torch.from_numpy(np.stack(known)).float(),
     )
-
-
-def sample_prompt(
-    rng: np.random.Generator, mask: NDArray[np.bool_], kind: str
-) -> tuple[list[list[float]], list[int]]:
-    """A click inside, anywhere, or the two corners of a jittered box, in pixels; labels as SAM's."""
-    ys, xs = np.nonzero(mask)
-    if kind == POINT:
-        j = int(rng.integers(len(xs)))
-        return [[float(xs[j]) + 0.5, float(ys[j]) + 0.5]], [1]
-    x0, y0, x1, y1 = xs.min(), ys.min(), xs.max() + 1, ys.max() + 1
-    jitter = np.clip(rng.normal(0, 0.06, 4), -0.15, 0.15) * (x1 - x0, y1 - y0, x1 - x0, y1 - y0)
-    side = mask.shape[0]
-    corners = np.clip(np.array([x0, y0, x1, y1]) + jitter, 0, side)
-    return [[float(corners[0]), float(corners[1])], [float(corners[2]), float(corners[3])]], [2, 3]
-
-
-def prompts_for(rng: np.random.Generator, masks: Tensor, kind: str) -> tuple[Tensor, Tensor]:
-    """Points float (B, K, 2) and labels int (B, K) for masks (B, S, S)."""
-    drawn = [sample_prompt(rng, mask.numpy() > 0, kind) for mask in masks]
-    points = torch.tensor([p for p, _ in drawn], dtype=torch.float32)
-    return points, torch.tensor([labels for _, labels in drawn], dtype=torch.int32)
-
-
-def background_points(rng: np.random.Generator, ids: NDArray[np.uint8], count: int) -> tuple[Tensor, Tensor]:
-    """Clicks where no object is: frame index long (count,) and points float (count, 1, 2); ids (C, S, S)."""
-    frames, points = [], []
-    for _ in range(count):
-        c = int(rng.integers(len(ids)))
-        ys, xs = np.nonzero(ids[c] == 0)
-        if len(xs) == 0:
-            continue
-        j = int(rng.integers(len(xs)))
-        frames.append(c)
-        points.append([[float(xs[j]) + 0.5, float(ys[j]) + 0.5]])
-    return torch.tensor(frames, dtype=torch.long), torch.tensor(points, dtype=torch.float32).reshape(-1, 1, 2)

@@ -1,4 +1,7 @@
-"""What SAM 2 is trained to minimise: focal, Dice, balanced cross-entropy, predicted overlap, object score."""
+"""What SAM 2 is trained to minimise.
+
+Focal, Dice, balanced cross-entropy, boundary, change over time, predicted overlap, object score.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from seektrack.errors import InputError
 from seektrack.segmentation.network import Decoded
 
 
@@ -20,6 +24,8 @@ class LossWeights:
         balanced: Cross-entropy averaged over the object and over the rest apart; carries small objects.
         others: Extra weight of pixels of other objects; keeps the model from answering "any foreground".
         alternatives: Of the best of the three multimask answers, and a tenth of it for the other two.
+        boundary: See :func:`boundary_loss`.
+        consistency: See :func:`change_loss`; of clips only.
     """
 
     focal: float = 10.0
@@ -29,6 +35,13 @@ class LossWeights:
     score: float = 0.5
     others: float = 3.0
     alternatives: float = 0.3
+    boundary: float = 0.0
+    consistency: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not value >= 0:
+                raise InputError(f"the weight of the loss {name!r} must not be negative, got {value}")
 
 
 def _shrink(x: Tensor, side: int) -> Tensor:
@@ -36,7 +49,13 @@ def _shrink(x: Tensor, side: int) -> Tensor:
 
 
 def mask_loss(
-    decoded: Decoded, target: Tensor, others: Tensor, visible: Tensor, weights: LossWeights
+    decoded: Decoded,
+    target: Tensor,
+    others: Tensor,
+    visible: Tensor,
+    weights: LossWeights,
+    *,
+    known: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Loss of a batch of answers.
 
@@ -46,6 +65,7 @@ def mask_loss(
         others: float (B, S, S), pixels of other objects.
         visible: bool (B,); an object not on the frame only trains the object score.
         weights: Of the terms.
+        known: float (B, S, S), 0 on pixels of which nobody knows what they show; they count nowhere.
 
     Returns:
         The loss, and the mean IoU of mask 0 over visible objects (no gradient).
@@ -54,6 +74,9 @@ def mask_loss(
     logits = F.interpolate(decoded.logits.float(), size=(side, side), mode="bilinear", align_corners=False)
     goal = _shrink(target, side).expand_as(logits)
     p = logits.sigmoid()
+    if known is not None:
+        counts = (_shrink(known, side) > 0.5).float()
+        logits, p, goal = logits * counts - 30 * (1 - counts), p * counts, goal * counts
     ce = F.binary_cross_entropy_with_logits(logits, goal, reduction="none") * (
         1 + weights.others * _shrink(others, side)
     )
@@ -62,6 +85,8 @@ def mask_loss(
     dice = 1 - (2 * (p * goal).sum((2, 3)) + 1) / (p.sum((2, 3)) + goal.sum((2, 3)) + 1)
     balanced = (ce * goal).sum((2, 3)) / (goal.sum((2, 3)) + 8) + (ce * (1 - goal) * wrong).mean((2, 3))
     terms = weights.focal * focal + weights.dice * dice + weights.balanced * balanced
+    if weights.boundary:
+        terms = terms + weights.boundary * boundary_loss(p, goal)
     with torch.no_grad():
         answer, truth = logits > 0, goal > 0.5
         overlap = (answer & truth).sum((2, 3)) / (answer | truth).sum((2, 3)).clamp(min=1)
@@ -72,6 +97,57 @@ def mask_loss(
     loss = (each * there).sum() / there.sum().clamp(min=1)
     loss = loss + weights.score * F.binary_cross_entropy_with_logits(decoded.score[:, 0].float(), there)
     return loss, (overlap[:, 0] * there).sum() / there.sum().clamp(min=1)
+
+
+def boundary_loss(p: Tensor, goal: Tensor, *, width: int = 3, tolerance: int = 7) -> Tensor:
+    """One minus a differentiable boundary F: the outlines of answer and truth, each found near the other.
+
+    Outlines are what a max-pool adds to the outside; "near" is a second max-pool. Bokhovkin & Burnaev,
+    Boundary Loss for Remote Sensing Imagery Semantic Segmentation, arXiv:1905.07852.
+
+    Args:
+        p: float (..., h, w), probabilities.
+        goal: Same shape, the truth.
+        width: Of the pool an outline comes from, odd, in pixels.
+        tolerance: Of the pool around it.
+
+    Returns:
+        (...,), in [0, 1].
+    """
+    shape = p.shape[:-2]
+    outline = _outline(p.reshape(-1, 1, *p.shape[-2:]), width)
+    truth = _outline((goal > 0.5).to(p.dtype).reshape(-1, 1, *p.shape[-2:]), width)
+    precision = (outline * _spread(truth, tolerance)).sum((1, 2, 3)) / (outline.sum((1, 2, 3)) + 1e-6)
+    recall = (truth * _spread(outline, tolerance)).sum((1, 2, 3)) / (truth.sum((1, 2, 3)) + 1e-6)
+    f = 2 * precision * recall / (precision + recall + 1e-6)
+    empty = truth.sum((1, 2, 3)) == 0
+    return torch.where(empty, outline.mean((1, 2, 3)), 1 - f).reshape(shape)
+
+
+def _spread(x: Tensor, width: int) -> Tensor:
+    return F.max_pool2d(x, width, stride=1, padding=width // 2)
+
+
+def _outline(p: Tensor, width: int) -> Tensor:
+    return _spread(1 - p, width) - (1 - p)
+
+
+def change_loss(logits: Tensor, target: Tensor, visible: Tensor) -> Tensor:
+    """Temporal consistency: the answer should change from frame to frame as the truth does, and no more.
+
+    Squared difference of the two changes, over the area the truth has: the temporal-coherence loss of Lin et
+    al., Robust Video Matting, arXiv:2108.11515, after the dtSSD measure of video matting.
+
+    Args:
+        logits: float (B, T, h, h), one answer a frame.
+        target: float (B, T, S, S), 0 or 1.
+        visible: bool (B, T); a pair of frames counts where the object shows on both.
+    """
+    p, goal = logits.float().sigmoid(), F.interpolate(target, size=logits.shape[-2:], mode="area")
+    apart = ((p[:, 1:] - p[:, :-1]) - (goal[:, 1:] - goal[:, :-1])).square().sum((2, 3))
+    area = 0.5 * (goal[:, 1:] + goal[:, :-1]).sum((2, 3))
+    both = (visible[:, 1:] & visible[:, :-1]).float()
+    return (apart / (area + 4) * both).sum() / both.sum().clamp(min=1)
 
 
 def nothing_loss(decoded: Decoded, weights: LossWeights) -> Tensor:
@@ -92,8 +168,10 @@ def dense_loss(prediction: Tensor, ids: Tensor) -> Tensor:
     count, _, h, w = prediction.shape
     foreground = (ids > 0).float()
     n = int(ids.max()) + 1
-    flat = (ids + n * torch.arange(count)[:, None, None]).flatten()
-    ys, xs = torch.meshgrid(torch.arange(h).float(), torch.arange(w).float(), indexing="ij")
+    flat = (ids + n * torch.arange(count, device=ids.device)[:, None, None]).flatten()
+    ys, xs = torch.meshgrid(
+        torch.arange(h, device=ids.device).float(), torch.arange(w, device=ids.device).float(), indexing="ij"
+    )
     size = torch.bincount(flat, minlength=count * n).clamp(min=1)
     offsets = []
     for grid in (xs, ys):

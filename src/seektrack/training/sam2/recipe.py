@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from seektrack.errors import ModelError
+from seektrack.training.sam2.augment import Augment
 from seektrack.training.sam2.config import PocketSize
 from seektrack.training.sam2.losses import LossWeights
+from seektrack.training.sam2.prompts import PromptMix
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +61,8 @@ class Sam2Recipe:
         size: The network.
         stages: In order.
         losses: Weights of the terms.
+        prompts: Which prompts and corrections.
+        augment: How clips are changed.
         seed: Of weights, prompts and augmentation; scenes come from the training split in order.
         decay: Of the moving average of weights, which is what is saved.
         bf16: Compute in bfloat16; 1.4 times the speed on a CPU that has it. Attention is then the eager one:
@@ -68,6 +73,8 @@ class Sam2Recipe:
     size: PocketSize = field(default_factory=PocketSize)
     stages: tuple[Stage, ...] = ()
     losses: LossWeights = field(default_factory=LossWeights)
+    prompts: PromptMix = field(default_factory=PromptMix)
+    augment: Augment = field(default_factory=Augment)
     seed: int = 0
     decay: float = 0.998
     bf16: bool = False
@@ -88,12 +95,19 @@ class Sam2Recipe:
             ]
             raw["stages"] = tuple(Stage(**stage) for stage in stages)
             raw["losses"] = LossWeights(**raw["losses"])
+            raw["prompts"] = PromptMix(**_tuples(raw.get("prompts", {})))
+            raw["augment"] = Augment(**_tuples(raw.get("augment", {})))
             return cls(**raw)
         except (ValueError, KeyError, TypeError) as error:
             raise ModelError(
                 f"the recipe of the training cannot be read: {type(error).__name__} {error}",
                 hint="go on with the version of seektrack that wrote it, or choose another --out",
             ) from error
+
+
+def _tuples(fields: dict[str, Any]) -> dict[str, Any]:
+    """JSON's lists as the tuples they were."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 
 def pocket_recipe(*, style: str = "rich") -> Sam2Recipe:

@@ -11,32 +11,40 @@ from transformers import Sam2VideoModel
 
 from seektrack.segmentation import network
 from seektrack.segmentation.network import ImageFeatures
-from seektrack.training.sam2.data import (
+from seektrack.training.sam2.augment import Augment, RawClip
+from seektrack.training.sam2.data import Batch, make_batch
+from seektrack.training.sam2.losses import dense_loss, mask_loss, nothing_loss
+from seektrack.training.sam2.prompts import (
     BOX,
     MASK,
     POINT,
-    Batch,
-    RawClip,
     background_points,
-    make_batch,
+    fed_back,
     prompts_for,
+    rough_mask,
 )
-from seektrack.training.sam2.losses import LossWeights, dense_loss, mask_loss, nothing_loss
-from seektrack.training.sam2.recipe import Stage
+from seektrack.training.sam2.recipe import Sam2Recipe, Stage
 from seektrack.training.sam2.sides import set_side
-from seektrack.training.sam2.unroll import unroll
+from seektrack.training.sam2.unroll import chosen, unroll, with_correction
 
 Clips = Iterator[list[RawClip]]
 
 
-def next_batch(stage: Stage, clips: Clips, rng: np.random.Generator, *, single: bool = False) -> Batch:
+def next_batch(
+    stage: Stage,
+    clips: Clips,
+    rng: np.random.Generator,
+    *,
+    single: bool = False,
+    augment: Augment | None = None,
+) -> Batch:
     """Take clips from the stream until some have an object to train on; ``single`` takes frames apart."""
     while True:
         chosen = next(clips)
         area = max(12, int(stage.min_area * (chosen[0][0].shape[1] / 192) ** 2))
         if single:
             chosen = [(f[t : t + 1], i[t : t + 1]) for f, i in chosen for t in range(len(f))]
-        batch = make_batch(rng, chosen, per_clip=stage.objects, min_area=area)
+        batch = make_batch(rng, chosen, per_clip=stage.objects, min_area=area, augment=augment)
         if batch is not None:
             return batch
 
@@ -53,7 +61,11 @@ def _encode_with_dense(model: Sam2VideoModel, head: nn.Module, batch: Batch) -> 
         position=out.fpn_position_encoding[-1][:1],
         hw=(side, side),
     )
-    ids = torch.from_numpy(np.ascontiguousarray(batch.ids.reshape(-1, side, side)[:, 2::4, 2::4])).long()
+    ids = (
+        torch.from_numpy(np.ascontiguousarray(batch.ids.reshape(-1, side, side)[:, 2::4, 2::4]))
+        .long()
+        .to(fine.device)
+    )
     return features, dense_loss(head(fine), ids)
 
 
@@ -63,20 +75,36 @@ def _prompted(
     batch: Batch,
     kind: str,
     rng: np.random.Generator,
-    weights: LossWeights,
+    recipe: Sam2Recipe,
 ) -> tuple[Tensor, Tensor]:
-    """Loss and overlap of prompts on objects, with a few clicks on the background beside them."""
-    target = batch.masks[:, 0]
-    points, labels = prompts_for(rng, target, kind)
+    """Loss and overlap of prompts on objects, corrected or not, with clicks on the background beside them."""
+    weights, mix, target = recipe.losses, recipe.prompts, batch.masks[:, 0]
     empty = network.without_memory(model, features)
-    own = features.rows(batch.owner)
-    decoded = network.decode(model, own, empty[batch.owner], points=points, labels=labels)
-    visible = torch.ones(len(target), dtype=torch.bool)
-    loss, overlap = mask_loss(decoded, target, batch.others[:, 0], visible, weights)
+    own, embedding = features.rows(batch.owner), empty[batch.owner]
+    visible = torch.ones(len(target), dtype=torch.bool, device=target.device)
+    points, labels, dense = None, None, None
+    if kind == MASK:
+        dense = rough_mask(rng, target)
+    else:
+        points, labels = prompts_for(rng, target, kind, mix)
+    losses = []
+    rounds = int(rng.integers(0, mix.corrections + 1)) if mix.corrections else 0
+    for left in range(rounds, -1, -1):
+        decoded = network.decode(model, own, embedding, points=points, labels=labels, mask=dense)
+        loss, overlap = mask_loss(
+            decoded, target, batch.others[:, 0], visible, weights, known=batch.known_at(0)
+        )
+        losses.append(loss)
+        if left:
+            answer = chosen(model, decoded, points).logits
+            points, labels = with_correction(rng, answer, target, points, labels, batch.known_at(0))
+            dense = fed_back(answer) if rng.random() < mix.feedback else None
+    loss = torch.stack(losses).mean()
     if kind == POINT:
         frames, clicks = background_points(rng, batch.ids[:, 0], max(1, len(target) // 3))
         if len(frames):
-            ones = torch.ones(len(frames), 1, dtype=torch.int32)
+            frames, clicks = frames.to(target.device), clicks.to(target.device)
+            ones = torch.ones(len(frames), 1, dtype=torch.int32, device=target.device)
             nothing = network.decode(model, features.rows(frames), empty[frames], points=clicks, labels=ones)
             loss = loss + 0.3 * nothing_loss(nothing, weights)
     return loss, overlap
@@ -84,42 +112,54 @@ def _prompted(
 
 def step_loss(
     model: Sam2VideoModel,
-    head: nn.Module,
+    head: nn.Module | None,
     stage: Stage,
     clips: Clips,
     rng: np.random.Generator,
-    weights: LossWeights,
+    recipe: Sam2Recipe,
     progress: float,
 ) -> tuple[Tensor, float]:
     """Loss of one step and the mean overlap it saw.
 
     Args:
         model: The network.
-        head: The dense auxiliary head, thrown away after training.
+        head: The dense auxiliary head, thrown away after training; None trains without one.
         stage: Which stage.
         clips: Endless stream of clips.
         rng: Draws prompts and augmentation.
-        weights: Of the losses.
+        recipe: Its losses, prompts and augmentation.
         progress: Of the stage, 0 to 1.
     """
     single = stage.image_share > 0 and rng.random() < stage.image_share
-    batch = next_batch(stage, clips, rng, single=single)
+    batch = next_batch(stage, clips, rng, single=single, augment=recipe.augment).to(model.device)
     set_side(model, batch.pixels.shape[-1])
-    if stage.name == "dense":
+    if stage.name == "dense" and head is not None:
         return _encode_with_dense(model, head, batch)[1], 0.0
     if stage.name == "decoder":
         with torch.no_grad():
             features = network.encode(model, batch.pixels)
         kind = POINT if progress < 0.5 or rng.random() < 0.5 else BOX
-        loss, overlap = _prompted(model, features, batch, kind, rng, weights)
+        loss, overlap = _prompted(model, features, batch, kind, rng, recipe)
         return loss, float(overlap)
     if stage.name == "image" or single:
-        features, dense = _encode_with_dense(model, head, batch)
-        loss, overlap = _prompted(model, features, batch, str(rng.choice([BOX, POINT])), rng, weights)
+        dense: Tensor | float = 0.0
+        if head is None:
+            features = network.encode(model, batch.pixels)
+        else:
+            features, dense = _encode_with_dense(model, head, batch)
+        loss, overlap = _prompted(model, features, batch, recipe.prompts.kind(rng, clip=False), rng, recipe)
         return loss + dense, float(overlap)
-    kind = str(rng.choice([BOX, POINT, MASK], p=(0.45, 0.35, 0.2)))
+    kind = recipe.prompts.kind(rng, clip=True)
     fade = max(0.0, 1 - progress / 0.7)
-    out = unroll(model, batch, kind=kind, rng=rng, weights=weights, teacher=stage.teacher * fade)
+    out = unroll(
+        model,
+        batch,
+        kind=kind,
+        rng=rng,
+        weights=recipe.losses,
+        mix=recipe.prompts,
+        teacher=stage.teacher * fade,
+    )
     return out.loss, float(out.iou[1:].mean())
 
 

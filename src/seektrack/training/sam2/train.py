@@ -216,9 +216,7 @@ class Sam2Trainer:
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(stage, self.state.step, progress)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bf16):
-            loss, overlap = step_loss(
-                self.model, self.head, stage, clips, self.rng, self.recipe.losses, progress
-            )
+            loss, overlap = step_loss(self.model, self.head, stage, clips, self.rng, self.recipe, progress)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch's own annotation is missing
         nn.utils.clip_grad_norm_([p for g in optimiser.param_groups for p in g["params"]], 1.0)

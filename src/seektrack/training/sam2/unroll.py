@@ -6,14 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 from transformers import Sam2VideoModel
 
 from seektrack.segmentation import network
-from seektrack.segmentation.network import Decoded, ImageFeatures
-from seektrack.training.sam2.data import MASK, Batch, prompts_for
-from seektrack.training.sam2.losses import LossWeights, mask_loss
+from seektrack.segmentation.network import Chosen, Decoded, ImageFeatures
+from seektrack.training.sam2.data import Batch
+from seektrack.training.sam2.losses import LossWeights, change_loss, mask_loss
+from seektrack.training.sam2.prompts import MASK, PromptMix, corrective_clicks, fed_back, prompts_for
 
 VISIBLE_PIXELS = 20
 
@@ -35,24 +35,109 @@ class Unrolled:
     scores: Tensor
 
 
-def first_answer(
-    model: Sam2VideoModel, features: ImageFeatures, target: Tensor, kind: str, rng: np.random.Generator
-) -> tuple[Decoded, Tensor]:
-    """Decode the prompted frame; returns the answers and the token (B, C) the pointer is made from.
+def chosen(model: Sam2VideoModel, decoded: Decoded, points: Tensor | None, *, afresh: bool = True) -> Chosen:
+    """The answer the engine would take: one of several where the checkpoint's configuration asks for it."""
+    config, count = model.config, 0 if points is None else points.shape[1]
+    asked = config.multimask_output_in_sam and (afresh or config.multimask_output_for_tracking)
+    inside = config.multimask_min_pt_num <= count <= config.multimask_max_pt_num
+    return network.choose(model, decoded, multimask=bool(asked and inside))
 
-    A mask prompt is decoded as the reference does it: no ``no_memory_embedding``, pointer from the best of
-    the multimask tokens.
-    """
-    if kind == MASK:
-        dense = model.mask_downsample(target[:, None])
-        decoded = network.decode(model, features, features.top, mask=dense)
-        rows = torch.arange(len(target))
-        return decoded, decoded.tokens[rows, 1 + decoded.iou[:, 1:].argmax(1)]
-    points, labels = prompts_for(rng, target, kind)
-    decoded = network.decode(
-        model, features, network.without_memory(model, features), points=points, labels=labels
-    )
-    return decoded, decoded.tokens[:, 0]
+
+def with_correction(
+    rng: np.random.Generator,
+    answer: Tensor,
+    target: Tensor,
+    points: Tensor | None,
+    labels: Tensor | None,
+    known: Tensor | None,
+) -> tuple[Tensor, Tensor]:
+    """Prompts so far, (B, K, 2) and (B, K), and a corrective click for an answer (B, h, h)."""
+    more, their_labels = corrective_clicks(rng, answer, target, known)
+    if points is None or labels is None:
+        return more, their_labels
+    return torch.cat([points, more], 1), torch.cat([labels, their_labels], 1)
+
+
+class _Run:
+    """One batch on its way through its frames."""
+
+    def __init__(
+        self,
+        model: Sam2VideoModel,
+        batch: Batch,
+        kind: str,
+        rng: np.random.Generator,
+        weights: LossWeights,
+        mix: PromptMix,
+    ) -> None:
+        self.model, self.batch, self.kind = model, batch, kind
+        self.rng, self.weights, self.mix = rng, weights, mix
+        self.t_len = batch.masks.shape[1]
+        self.features = network.encode(model, batch.pixels)
+        self.memories: list[Tensor] = []
+        self.pointers: list[Tensor] = []
+        self.prompted = True
+
+    def embedding(self, t: int, features: ImageFeatures) -> Tensor:
+        """What the decoder starts from on frame ``t``."""
+        model, device = self.model, features.top.device
+        if t == 0:
+            return network.without_memory(model, features)
+        recent = [t - r for r in range(model.num_maskmem - 1, 0, -1) if t - r >= 1]
+        past = [0, *recent]
+        heard = [0, *(t - r for r in range(1, model.config.max_object_pointers_in_encoder) if t - r >= 1)]
+        return network.condition(
+            model,
+            features,
+            memories=torch.stack([self.memories[i] for i in past], 1),
+            offsets=torch.tensor([0, *(t - i for i in recent)], device=device),
+            pointers=torch.stack([self.pointers[i] for i in heard], 1),
+            pointer_offsets=torch.tensor([t - i for i in heard], device=device),
+        )
+
+    def answers(self, t: int, features: ImageFeatures) -> tuple[list[Decoded], Chosen]:
+        """All rounds of answers on a frame, and the last one's choice.
+
+        A mask prompt is decoded as the reference does it: no ``no_memory_embedding``, pointer from the best
+        of the multimask tokens.
+        """
+        model, rng, mix = self.model, self.rng, self.mix
+        target, known = self.batch.masks[:, t], self.batch.known_at(t)
+        if t == 0 and self.kind == MASK:
+            decoded = network.decode(
+                model, features, features.top, mask=model.mask_downsample(target[:, None])
+            )
+            best = network.choose(model, decoded, multimask=True)
+            return [decoded], Chosen(decoded.logits[:, 0], decoded.iou[:, 0], best.token)
+        points, labels = prompts_for(rng, target, self.kind, mix) if t == 0 else (None, None)
+        if t == 0:
+            rounds = int(rng.integers(0, mix.corrections + 1)) if mix.corrections else 0
+        else:
+            rounds = int(mix.later > 0 and rng.random() < mix.later)
+        embedding, afresh = self.embedding(t, features), t == 0
+        answers = [network.decode(model, features, embedding, points=points, labels=labels)]
+        for _ in range(rounds):
+            answer = chosen(model, answers[-1], points, afresh=afresh).logits
+            points, labels = with_correction(rng, answer, target, points, labels, known)
+            dense = fed_back(answer) if rng.random() < mix.feedback else None
+            answers.append(
+                network.decode(model, features, embedding, points=points, labels=labels, mask=dense)
+            )
+        self.prompted = points is not None
+        return answers, chosen(model, answers[-1], points, afresh=afresh)
+
+    def remember(
+        self, t: int, features: ImageFeatures, answer: Chosen, appearing: Tensor, *, forced: bool
+    ) -> None:
+        """Keep memory and pointer of a frame; a prompted frame's mask is cut, as the reference does."""
+        model, target = self.model, self.batch.masks[:, t]
+        if forced or (t == 0 and self.kind == MASK):
+            mask = target[:, None]
+        else:
+            logits = torch.where(appearing[:, None, None], answer.logits, network.NO_OBJECT_LOGIT)
+            mask = network.memory_mask(model, logits, binarise=self.prompted)
+        self.memories.append(network.remember(model, features.top, mask, appearing[:, None]))
+        self.pointers.append(network.object_pointer(model, answer.token, appearing[:, None]))
 
 
 def unroll(
@@ -62,6 +147,7 @@ def unroll(
     kind: str,
     rng: np.random.Generator,
     weights: LossWeights,
+    mix: PromptMix | None = None,
     teacher: float = 0.0,
 ) -> Unrolled:
     """Follow every object of a batch from its prompt on the first frame to the last frame.
@@ -72,56 +158,36 @@ def unroll(
         kind: Prompt on the first frame: box, point or mask.
         rng: Draws prompts and teacher forcing.
         weights: Of the losses.
+        mix: Corrective clicks, on the first frame and on later ones; none by default.
         teacher: Chance per frame that memory is made from the true mask instead of the predicted one.
     """
-    t_len = batch.masks.shape[1]
-    all_features = network.encode(model, batch.pixels)
-    side = batch.masks.shape[-1]
-    memories: list[Tensor] = []
-    pointers: list[Tensor] = []
+    run = _Run(model, batch, kind, rng, weights, mix or PromptMix())
     losses, overlaps, logits, scores = [], [], [], []
     seen = batch.masks.flatten(2).sum(2) >= VISIBLE_PIXELS
-    for t in range(t_len):
-        features = all_features.rows(batch.owner * t_len + t)
-        target, visible = batch.masks[:, t], seen[:, t]
-        if t == 0:
-            decoded, token = first_answer(model, features, target, kind, rng)
-        else:
-            recent = [t - r for r in range(model.num_maskmem - 1, 0, -1) if t - r >= 1]
-            past = [0, *recent]
-            heard = [0, *(t - r for r in range(1, model.config.max_object_pointers_in_encoder) if t - r >= 1)]
-            embedding = network.condition(
-                model,
-                features,
-                memories=torch.stack([memories[i] for i in past], 1),
-                offsets=torch.tensor([0, *(t - i for i in recent)]),
-                pointers=torch.stack([pointers[i] for i in heard], 1),
-                pointer_offsets=torch.tensor([t - i for i in heard]),
+    for t in range(run.t_len):
+        features = run.features.rows(batch.owner * run.t_len + t)
+        answers, answer = run.answers(t, features)
+        rounds = [
+            mask_loss(
+                decoded, batch.masks[:, t], batch.others[:, t], seen[:, t], weights, known=batch.known_at(t)
             )
-            decoded = network.decode(model, features, embedding)
-            token = decoded.tokens[:, 0]
-        loss, overlap = mask_loss(decoded, target, batch.others[:, t], visible, weights)
-        losses.append(loss * (0.5 if t == 0 else 1.0))
-        overlaps.append(overlap)
-        logits.append(decoded.logits[:, 0].detach())
-        scores.append(decoded.score[:, 0].detach())
-        if t == t_len - 1:
+            for decoded in answers
+        ]
+        losses.append(torch.stack([loss for loss, _ in rounds]).mean() * (0.5 if t == 0 else 1.0))
+        overlaps.append(rounds[-1][1])
+        logits.append(answer.logits)
+        scores.append(answers[-1].score[:, 0].detach())
+        if t == run.t_len - 1:
             break
         forced = rng.random() < teacher
-        appearing = visible if forced or t == 0 else decoded.score[:, 0] > 0
-        if forced or (t == 0 and kind == MASK):
-            memory_mask = target[:, None]
-        else:
-            full = F.interpolate(
-                decoded.logits[:, :1], size=(side, side), mode="bilinear", align_corners=False
-            )
-            full = torch.where(appearing[:, None, None, None], full, network.NO_OBJECT_LOGIT)
-            memory_mask = (full > 0).float() if t == 0 else full.sigmoid()
-        memories.append(network.remember(model, features.top, memory_mask, appearing[:, None]))
-        pointers.append(network.object_pointer(model, token, appearing[:, None]))
+        appearing = seen[:, t] if forced or t == 0 else answers[-1].score[:, 0] > 0
+        run.remember(t, features, answer, appearing, forced=forced)
+    loss = torch.stack(losses).mean()
+    if weights.consistency:
+        loss = loss + weights.consistency * change_loss(torch.stack(logits, 1), batch.masks, seen)
     return Unrolled(
-        loss=torch.stack(losses).mean(),
+        loss=loss,
         iou=torch.stack(overlaps).detach(),
-        logits=torch.stack(logits, 1),
+        logits=torch.stack(logits, 1).detach(),
         scores=torch.stack(scores, 1),
     )

@@ -7,8 +7,9 @@ import torch
 import torch.nn.functional as F
 from transformers import Sam2VideoModel
 
-from seektrack.training.sam2.data import BOX, POINT, make_batch, world_settings
+from seektrack.training.sam2.data import make_batch, world_settings
 from seektrack.training.sam2.losses import LossWeights
+from seektrack.training.sam2.prompts import BOX, POINT
 from seektrack.training.sam2.sides import set_side
 from seektrack.training.sam2.unroll import VISIBLE_PIXELS, unroll
 from seektrack.world import Split, render, sample_scene, seeds

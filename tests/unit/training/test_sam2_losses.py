@@ -1,0 +1,121 @@
+import numpy as np
+import pytest
+import torch
+from scipy import ndimage
+
+from seektrack.errors import InputError
+from seektrack.metrics.masks import boundary_f
+from seektrack.segmentation.network import Decoded
+from seektrack.training.sam2.losses import LossWeights, boundary_loss, change_loss, mask_loss
+
+
+def disc(radius: float, *, x: float = 32, side: int = 64) -> np.ndarray:
+    ys, xs = np.mgrid[:side, :side]
+    return (xs - x) ** 2 + (ys - 32) ** 2 <= radius**2
+
+
+def cost(answer: np.ndarray, truth: np.ndarray, **options: int) -> float:
+    return float(boundary_loss(torch.from_numpy(answer).float(), torch.from_numpy(truth).float(), **options))
+
+
+def test_boundary_loss_orders_answers_as_the_boundary_f_of_davis_does():
+    truth = disc(16)
+    answers = [truth, disc(17), disc(16, x=36), disc(20), disc(26), disc(6)]
+    losses = [cost(a, truth, tolerance=5) for a in answers]
+    measured = [1 - boundary_f(truth, a, bound_th=2.0) for a in answers]
+    assert losses[0] < 1e-3
+    ordered = np.argsort(measured, kind="stable")
+    assert np.all(np.diff(np.array(losses)[ordered]) >= -0.02)
+    assert max(losses) > 0.9
+
+
+def test_boundary_loss_tells_a_ragged_outline_where_the_overlap_hardly_changes():
+    truth = disc(20)
+    noise = np.random.default_rng(0).random((64, 64)) < 0.4
+    ragged = truth ^ (noise & (ndimage.binary_dilation(truth, iterations=4) & ~truth))
+    assert cost(ragged, truth, tolerance=3) > cost(disc(21), truth, tolerance=3) + 0.1
+
+
+def test_boundary_loss_has_a_gradient_towards_the_truth():
+    truth = torch.from_numpy(disc(16)).float()
+    logits = (
+        torch.from_numpy(ndimage.gaussian_filter(disc(20).astype(float), 2)).float() * 8 - 4
+    ).requires_grad_()
+    before = boundary_loss(logits.sigmoid(), truth)
+    for _ in range(60):
+        (gradient,) = torch.autograd.grad(boundary_loss(logits.sigmoid(), truth), logits)
+        with torch.no_grad():
+            logits -= 0.3 * gradient / gradient.abs().max()
+    assert boundary_loss(logits.sigmoid(), truth) < 0.6 * before
+
+
+def test_an_empty_truth_costs_by_the_outline_drawn_anyway():
+    empty = np.zeros((64, 64), bool)
+    assert cost(empty, empty) == 0
+    assert cost(disc(16), empty) > 0
+
+
+def test_change_loss_is_nothing_for_an_answer_that_moves_as_the_truth_does():
+    truth = torch.from_numpy(np.stack([disc(12, x=20), disc(12, x=24), disc(12, x=28)])).float()[None]
+    seen = torch.ones(1, 3, dtype=torch.bool)
+    exact = truth * 40 - 20
+    assert float(change_loss(exact, truth, seen)) < 1e-6
+    flickering = exact.clone()
+    flickering[:, 1] = -20
+    still = exact[:, :1].expand(-1, 3, -1, -1)
+    assert float(change_loss(flickering, truth, seen)) > float(change_loss(still, truth, seen)) > 0.1
+    # A constant error does not change from frame to frame, and is the other losses' business.
+    larger = torch.from_numpy(np.stack([disc(12, x=20) | disc(4, x=50)] * 3)).float()[None]
+    same = torch.from_numpy(np.stack([disc(12, x=20)] * 3)).float()[None]
+    assert float(change_loss(larger * 40 - 20, same, seen)) < 1e-6
+
+
+def test_change_loss_leaves_out_frames_without_the_object():
+    truth = torch.from_numpy(np.stack([disc(12), disc(12), np.zeros((64, 64), bool)])).float()[None]
+    answer = torch.from_numpy(np.stack([disc(12), disc(12), disc(25)])).float()[None] * 40 - 20
+    assert float(change_loss(answer, truth, torch.tensor([[True, True, False]]))) < 1e-6
+
+
+def decoded(mask: np.ndarray) -> Decoded:
+    small = torch.nn.functional.interpolate(
+        torch.from_numpy(mask).float()[None, None], size=(16, 16), mode="area"
+    )
+    return Decoded(
+        (small * 20 - 10).expand(1, 4, -1, -1),
+        torch.ones(1, 4),
+        torch.zeros(1, 4, 8),
+        torch.full((1, 1), 9.0),
+    )
+
+
+def test_every_term_can_be_switched_off_and_on():
+    answer, truth = decoded(disc(20)), torch.from_numpy(disc(14)).float()[None]
+    off = dict.fromkeys(("focal", "dice", "balanced", "iou", "score", "boundary"), 0.0)
+
+    def loss(**on: float) -> float:
+        weights = LossWeights(**(off | on))
+        return float(mask_loss(answer, truth, torch.zeros_like(truth), torch.tensor([True]), weights)[0])
+
+    assert loss() == 0
+    for name in off:
+        assert loss(**{name: 1.0}) > 0, name
+        assert loss(**{name: 2.0}) == pytest.approx(2 * loss(**{name: 1.0}))
+
+
+def test_pixels_nobody_knows_count_nowhere():
+    truth = torch.from_numpy(disc(14)).float()[None]
+    wrong = decoded(disc(14) | disc(8, x=56))
+    known = torch.ones(1, 64, 64)
+    known[:, :, 46:] = 0
+    nothing = torch.zeros_like(truth)
+    weights, there = LossWeights(boundary=1.0), torch.tensor([True])
+    open_loss, open_overlap = mask_loss(wrong, truth, nothing, there, weights)
+    loss, overlap = mask_loss(wrong, truth, nothing, there, weights, known=known)
+    right, best = mask_loss(decoded(disc(14)), truth, nothing, there, weights, known=known)
+    assert float(open_loss) > float(loss) and float(overlap) > float(open_overlap)
+    assert float(loss) == pytest.approx(float(right), abs=0.02) and float(overlap) == float(best)
+
+
+def test_a_negative_weight_is_refused():
+    with pytest.raises(InputError, match="boundary"):
+        LossWeights(boundary=-1)
