@@ -67,8 +67,8 @@ def scenery(rng: np.random.Generator, s: SceneSettings, mess: float) -> Scenery:
 
 def _extent(draw: Drawing) -> tuple[float, float]:
     """Half-width and half-height of a drawing around its origin."""
-    corners = np.abs(np.concatenate([polygon for _, polygon in draw(0.0)]))
-    return float(corners[:, 0].max()), float(np.ptp(np.concatenate([p[:, 1] for _, p in draw(0.0)]))) / 2
+    corners = np.concatenate([polygon for _, polygon in draw(0.0)])
+    return float(np.abs(corners[:, 0]).max()), float(np.ptp(corners[:, 1])) / 2
 
 
 def _look(
