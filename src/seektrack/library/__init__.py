@@ -1,14 +1,19 @@
 """The library on disk: what was indexed, its vectors, and how they are found again."""
 
 from seektrack.library.identity import FileIdentity, identify, library_key
+from seektrack.library.index_settings import INDEX_KINDS, IndexKind, IndexManifest, IndexSettings
 from seektrack.library.rows import KINDS, FrameRow, Kind, LibraryStats, Rows, VideoRecord, Where
 from seektrack.library.store import LibraryStore, VideoStatus
 from seektrack.library.writer import VideoWriterHandle
 
 __all__ = [
+    "INDEX_KINDS",
     "KINDS",
     "FileIdentity",
     "FrameRow",
+    "IndexKind",
+    "IndexManifest",
+    "IndexSettings",
     "Kind",
     "LibraryStats",
     "LibraryStore",

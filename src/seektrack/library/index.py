@@ -1,86 +1,228 @@
-"""The FAISS index of a library: a disposable copy of its vectors that answers nearest-neighbour queries fast.
+"""The search index of a library: a disposable copy of its vectors and metadata that answers fast.
 
-SQLite holds the truth. The index lies beside it in one file named after the library's generation, written to
-a temporary name, synced and renamed, so a reader finds a whole file or none.
+SQLite holds the truth. Beside it lie, under the name of the library's generation, the half-precision vectors
+as an exact FAISS index (mapped into memory, not read), the metadata as columns, for a very large library an
+approximate index, and a manifest that says what they are, how large the files are and which recall was
+measured. Every file is written to a temporary name, synced and renamed, the manifest last: a reader finds a
+whole set or none, and then builds it again.
+
+Filters come first: they choose rows by the columns, and what is left is scanned exactly. Filtering the answer
+of an approximate search would lose most of what was asked for.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import uuid
-from pathlib import Path
+import time
+from collections.abc import Iterable
+from functools import cached_property
+from typing import Any
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.library.ann import Approximate, build_approximate
+from seektrack.library.index_settings import IndexManifest, IndexSettings
+from seektrack.library.rows import KINDS, Rows, Where
+
+SCAN_ROWS = 65_536
+NO_IDS: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+NO_SCORES: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
+
 
 class VectorIndex:
-    """Exact inner-product search over float16 vectors (FAISS flat, half the memory of float32).
+    """Every served vector of a library, its metadata, and how the nearest are found.
 
     Args:
-        index: A FAISS index that returns row ids.
+        rows: Metadata of the N vectors, in order of video and frame.
+        flat: Exact FAISS index over them, half precision.
+        manifest: What it is.
+        approximate: What proposes candidates, or None to scan everything.
     """
 
-    def __init__(self, index: faiss.Index) -> None:
-        self._index = index
+    def __init__(
+        self, rows: Rows, flat: faiss.Index, manifest: IndexManifest, approximate: Approximate | None = None
+    ) -> None:
+        self.rows = rows
+        self.manifest = manifest
+        self.flat, self.approximate = flat, approximate
 
     def __len__(self) -> int:
-        return int(self._index.ntotal)
+        return len(self.rows)
 
     @classmethod
-    def build(cls, ids: NDArray[np.int64], vectors: NDArray[np.float16]) -> VectorIndex:
-        """Build from (N,) row ids and (N, D) vectors."""
-        flat = faiss.IndexScalarQuantizer(
-            vectors.shape[1], faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT
-        )
-        index = faiss.IndexIDMap2(flat)
-        if len(ids):
-            flat.train(np.ascontiguousarray(vectors[:1], dtype=np.float32))
-        for start in range(0, len(ids), 65536):
-            part = slice(start, start + 65536)
-            index.add_with_ids(np.ascontiguousarray(vectors[part], dtype=np.float32), ids[part])
-        return cls(index)
+    def build(cls, chunks: Iterable[tuple[NDArray[np.float16], Rows]], count: int, dim: int) -> VectorIndex:
+        """An exact index from ``count`` rows that come in chunks, in order of video and frame."""
+        began = time.monotonic()
+        flat = empty_flat(dim)
+        flat.codes.resize(2 * dim * count)
+        flat.ntotal = count
+        memory = _Codes.view(flat, dim)
+        parts: list[Rows] = []
+        at = 0
+        for vectors, rows in chunks:
+            memory[at : at + len(rows)] = vectors
+            at += len(rows)
+            parts.append(rows)
+        manifest = IndexManifest("flat", count, dim, seconds=time.monotonic() - began)
+        return cls(joined(parts), flat, manifest)
 
-    def search(self, query: NDArray[np.float32], k: int) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Row ids and inner products of the ``k`` nearest to a (D,) query, best first."""
+    def searching(self, settings: IndexSettings) -> VectorIndex:
+        """The same vectors, searched the way the settings ask for at this size."""
+        kind = settings.kind_for(len(self))
+        if kind == "flat":
+            manifest = IndexManifest("flat", len(self), self.manifest.dim, seconds=self.manifest.seconds)
+            return VectorIndex(self.rows, self.flat, manifest)
+        began = time.monotonic()
+        approximate, report = build_approximate(self.flat, self.vectors, kind, settings)
+        manifest = IndexManifest(
+            kind,
+            len(self),
+            self.manifest.dim,
+            report.recall_at_10,
+            report.effort,
+            report.lists,
+            report.rerank,
+            self.manifest.seconds + time.monotonic() - began,
+        )
+        return VectorIndex(self.rows, self.flat, manifest, approximate)
+
+    @cached_property
+    def vectors(self) -> NDArray[np.float16]:
+        """float16 (N, D), read-only, without a copy."""
+        view = _Codes.view(self.flat, self.manifest.dim)
+        view.flags.writeable = False
+        return view
+
+    def search(
+        self, query: NDArray[np.float32], k: int, *, exact: bool = False
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Row ids and inner products of the ``k`` nearest to a (D,) query, best first.
+
+        Args:
+            query: float32 (D,), unit length.
+            k: Rows wanted.
+            exact: Scan everything even when there is an approximate index.
+        """
         k = min(k, len(self))
         if k <= 0:
-            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
-        scores, ids = self._index.search(np.ascontiguousarray(query, dtype=np.float32)[None], k)
-        return ids[0].astype(np.int64), scores[0].astype(np.float32)
+            return NO_IDS, NO_SCORES
+        row = np.ascontiguousarray(query, dtype=np.float32)[None]
+        if self.approximate is None or exact:
+            scores, positions = self.flat.search(row, k)
+        else:
+            scores, positions = self.approximate.search(row, k)
+        found = positions[0] >= 0
+        return self.rows.ids[positions[0][found]], scores[0][found].astype(np.float32)
+
+    def select(self, where: Where, video_id: int | None) -> NDArray[np.int64]:
+        """Positions of the rows a filter leaves, ascending.
+
+        Args:
+            where: Window of seconds and kinds of pictures.
+            video_id: Of the video that ``where`` names; None when it names none.
+        """
+        first, last = 0, len(self)
+        if video_id is not None:
+            first, last = (int(i) for i in np.searchsorted(self.rows.video_ids, [video_id, video_id + 1]))
+        keep: NDArray[np.bool_] | None = None
+        times = self.rows.times[first:last]
+        if where.start_s is not None:
+            keep = times >= where.start_s
+        if where.end_s is not None:
+            before = times < where.end_s
+            keep = before if keep is None else keep & before
+        if where.kinds:
+            # Indexing a table of booleans is quicker than comparing with each kind.
+            wanted = np.array([kind in where.kinds for kind in KINDS])[self.rows.kinds[first:last]]
+            keep = wanted if keep is None else keep & wanted
+        return np.arange(first, last) if keep is None else first + np.flatnonzero(keep)
+
+    def scan(
+        self, query: NDArray[np.float32], k: int, positions: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Row ids and inner products of the ``k`` nearest among some positions, best first, exact."""
+        row = np.ascontiguousarray(query, dtype=np.float32)[None]
+        found: list[NDArray[np.int64]] = [NO_IDS]
+        scored: list[NDArray[np.float32]] = [NO_SCORES]
+        for start in range(0, len(positions), SCAN_ROWS):
+            part = positions[start : start + SCAN_ROWS]
+            scores, near = flat_over(self.gather(part)).search(row, min(k, len(part)))
+            found.append(part[near[0]])
+            scored.append(scores[0])
+        at, best = np.concatenate(found), np.concatenate(scored)
+        order = np.argsort(-best, kind="stable")[:k]
+        return self.rows.ids[at[order]], best[order].astype(np.float32)
+
+    def gather(self, positions: NDArray[np.int64]) -> NDArray[np.float16]:
+        """float16 (M, D) at ascending positions; a view when they follow each other."""
+        n = len(positions)
+        if n and positions[-1] - positions[0] == n - 1:
+            return self.vectors[positions[0] : positions[-1] + 1]
+        return self.vectors[positions]
+
+    def positions_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Positions of some row ids, ascending; unknown ids are left out."""
+        order, ordered = self._by_id
+        at = np.searchsorted(ordered, ids)
+        at = np.minimum(at, max(len(ordered) - 1, 0))
+        known = ordered[at] == ids if len(ordered) else np.zeros(len(ids), dtype=bool)
+        positions = at[known] if order is None else order[at[known]]
+        return np.unique(positions)
+
+    @cached_property
+    def _by_id(self) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
+        ids = self.rows.ids
+        if bool((ids[1:] > ids[:-1]).all()):
+            return None, ids
+        order = np.argsort(ids)
+        return order, ids[order]
 
 
-def load_index(folder: Path, generation: str) -> VectorIndex | None:
-    """The index of this generation, or None when it is missing or damaged."""
-    path = _path(folder, generation)
-    if not path.is_file():
-        return None
-    try:
-        return VectorIndex(faiss.read_index(str(path)))
-    except RuntimeError:
-        return None
+class _Codes:
+    """Memory of a FAISS index as an array that keeps the index alive."""
+
+    def __init__(self, flat: Any, dim: int) -> None:
+        self._flat = flat
+        address = int(flat.codes.data()) if flat.ntotal else 0
+        self.__array_interface__: dict[str, Any] = {
+            "version": 3,
+            "shape": (flat.ntotal, dim),
+            "typestr": "<f2",
+            "data": (address, False),
+        }
+
+    @classmethod
+    def view(cls, flat: Any, dim: int) -> NDArray[np.float16]:
+        if not flat.ntotal:
+            return np.zeros((0, dim), dtype=np.float16)
+        return np.asarray(cls(flat, dim))
 
 
-def save_index(folder: Path, generation: str, index: VectorIndex) -> None:
-    """Write an index for others to find and drop those of earlier generations; failing to is no harm."""
-    target = _path(folder, generation)
-    temporary = target.with_suffix(f".{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        faiss.write_index(index._index, str(temporary))
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        os.replace(temporary, target)
-    except (OSError, RuntimeError):
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        return
-    for old in folder.glob("vectors-*.faiss"):
-        if old != target:
-            with contextlib.suppress(OSError):
-                old.unlink()
+def empty_flat(dim: int) -> faiss.IndexScalarQuantizer:
+    """An exact inner-product index over half-precision vectors; that form needs no training."""
+    flat = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
+    flat.is_trained = True
+    return flat
 
 
-def _path(folder: Path, generation: str) -> Path:
-    return folder / f"vectors-{generation}.faiss"
+def flat_over(vectors: NDArray[np.float16]) -> faiss.IndexScalarQuantizer:
+    """An exact index over a copy of (N, D) vectors, made without going through float32."""
+    flat = empty_flat(vectors.shape[1])
+    faiss.copy_array_to_vector(np.ascontiguousarray(vectors).view(np.uint8).reshape(-1), flat.codes)
+    flat.ntotal = len(vectors)
+    return flat
+
+
+def joined(parts: list[Rows]) -> Rows:
+    """Chunks of rows as one; at least one chunk."""
+    paths = {i: path for part in parts for i, path in part.paths.items()}
+    return Rows(
+        ids=np.concatenate([p.ids for p in parts]),
+        video_ids=np.concatenate([p.video_ids for p in parts]),
+        frame_indices=np.concatenate([p.frame_indices for p in parts]),
+        times=np.concatenate([p.times for p in parts]),
+        boxes=np.concatenate([p.boxes for p in parts]),
+        kinds=np.concatenate([p.kinds for p in parts]),
+        paths=paths,
+    )

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from seektrack.errors import InputError
 from seektrack.library import database, reading
 from seektrack.library.identity import library_key
+from seektrack.library.index_settings import IndexManifest, IndexSettings
 from seektrack.library.rows import LibraryStats, Rows, VideoRecord, Where
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class LibraryReader:
         self._lock = threading.RLock()
         self._cached: tuple[str, NDArray[np.float16], Rows] | None = None
         self._index: reading.CachedIndex | None = None
+        self._counted: tuple[str, int] | None = None
         with self._reading():
             meta = database.read_meta(connection, path)
         self.model = meta["model"]
@@ -64,16 +66,29 @@ class LibraryReader:
 
     def count(self) -> int:
         """Vectors that are served."""
+        self._is_large()
+        return self._counted[1] if self._counted is not None else 0
+
+    def durations(self) -> dict[str, float | None]:
+        """Seconds of each finished video by path, None where its container does not say."""
         with self._reading() as connection:
-            sql = "SELECT count(*) FROM frames f JOIN videos v ON v.id = f.video_id WHERE v.state = 'done'"
-            return int(database.scalar(connection, sql))
+            found = connection.execute("SELECT path, duration_s FROM videos WHERE state = 'done'")
+            return {row["path"]: row["duration_s"] for row in found}
 
     def vectors(self, *, where: Where | None = None) -> tuple[NDArray[np.float16], Rows]:
         """Vectors float16 (N, D) and their metadata, filtered in SQL, of finished videos only.
 
-        The unfiltered answer is kept in memory until the library changes.
+        The unfiltered answer is kept in memory until the library changes; that of a large library is mapped
+        from its index, and not to be written to.
         """
-        if where is not None and where != Where():
+        filtered = where is not None and where != Where()
+        if self._is_large():
+            index = self._current_index()
+            if where is None or not filtered:
+                return index.vectors, index.rows
+            positions = self._select(index, where)
+            return index.gather(positions), index.rows.take(positions)
+        if where is not None and filtered:
             with self._reading() as connection:
                 return reading.fetch(connection, where, self.dim)
         with self._lock, self._reading() as connection:
@@ -84,37 +99,81 @@ class LibraryReader:
 
     def vectors_by_id(self, ids: Sequence[int] | NDArray[np.int64]) -> tuple[NDArray[np.float16], Rows]:
         """Vectors and metadata of some rows, in order of video and frame; unknown ids are left out."""
+        if self._is_large():
+            index = self._current_index()
+            positions = index.positions_of(np.asarray(ids, dtype=np.int64))
+            return index.gather(positions), index.rows.take(positions)
         with self._reading() as connection:
             return reading.fetch_ids(connection, [int(i) for i in ids], self.dim)
 
     def timeline(self, path: str | Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Frame indices and times in seconds of every frame looked at in a finished video, in order."""
+        if self._is_large():
+            rows = self._current_index().rows.take(
+                self._select(self._current_index(), Where(video=str(path)))
+            )
+            frames, first = np.unique(rows.frame_indices, return_index=True)
+            return frames, rows.times[first]
         with self._reading() as connection:
             return reading.timeline(connection, library_key(path))
 
     def nearest(
-        self, query: NDArray[np.float32], k: int, *, where: Where | None = None
+        self, query: NDArray[np.float32], k: int, *, where: Where | None = None, exact: bool = False
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Ids and cosines of the ``k`` rows nearest to a unit vector (D,), best first, exact.
+        """Ids and cosines of the ``k`` rows nearest to a unit vector (D,), best first.
 
-        A filtered search scans what the filter leaves; one over a large library uses the FAISS index.
+        A filtered search scans what the filter leaves, exactly; one over a large library uses its index,
+        which above a million vectors is approximate (see `index_manifest`) unless ``exact`` is asked for.
         """
         if query.shape != (self.dim,):
             raise InputError(f"a query of this library has shape ({self.dim},), got {query.shape}")
-        filtered = where is not None and where != Where()
-        if not filtered and self.count() >= INDEXED_FROM:
-            return self._current_index().search(query, k)
+        if self._is_large():
+            index = self._current_index()
+            if where is None or where == Where():
+                return index.search(query, k, exact=exact)
+            return index.scan(query, k, self._select(index, where))
         vectors, rows = self.vectors(where=where)
         scores = reading.cosines(vectors, query)
         order = np.argsort(-scores, kind="stable")[:k]
         return rows.ids[order], scores[order]
 
-    def _current_index(self) -> VectorIndex:
+    def index_manifest(self) -> IndexManifest | None:
+        """How a large library is searched and the recall measured; None while it has no index."""
+        from seektrack.library.index_files import read_manifest
+
+        with self._reading() as connection:
+            generation = self._generation(connection)
+            if self._index is not None and self._index.generation == generation:
+                return self._index.index.manifest
+            return read_manifest(self.path, generation)
+
+    def _current_index(self, settings: IndexSettings | None = None) -> VectorIndex:
         with self._lock, self._reading() as connection:
             generation = self._generation(connection)
-            if self._index is None or self._index.generation != generation:
-                self._index = reading.open_index(connection, self.path, generation, self.dim, self.readonly)
+            if settings is not None or self._index is None or self._index.generation != generation:
+                self._index = None  # two of them would not fit where one does
+                self._index = reading.open_index(
+                    connection, self.path, generation, self.dim, self.readonly, settings
+                )
             return self._index.index
+
+    def _is_large(self) -> bool:
+        """Whether searches go through the index; counted once a generation."""
+        with self._lock, self._reading() as connection:
+            generation = self._generation(connection)
+            if self._counted is None or self._counted[0] != generation:
+                indexed = self._index is not None and self._index.generation == generation
+                manifest = None if indexed else self.index_manifest()
+                known = self._index.index.manifest if indexed and self._index else manifest
+                self._counted = (generation, known.vectors if known else reading.count(connection))
+            return self._counted[1] >= INDEXED_FROM
+
+    def _select(self, index: VectorIndex, where: Where) -> NDArray[np.int64]:
+        video_id: int | None = None
+        if where.video is not None:
+            row = self._find(library_key(where.video))
+            video_id = -1 if row is None else int(row["id"])
+        return index.select(where, video_id)
 
     def cached_array(self, key: str) -> NDArray[np.float32] | None:
         """An array kept beside the library, or None."""

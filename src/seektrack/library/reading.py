@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import sqlite3
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,7 +17,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.library import database
 from seektrack.library.identity import library_key
+from seektrack.library.index_settings import IndexSettings
 from seektrack.library.rows import KINDS, Rows, VideoRecord, Where
 
 if TYPE_CHECKING:
@@ -55,7 +58,7 @@ def fetch(connection: sqlite3.Connection, where: Where, dim: int) -> tuple[NDArr
     found = connection.execute(
         f"SELECT {_COLUMNS} {_FROM} WHERE {' AND '.join(clauses)} {_ORDER}", values
     ).fetchall()
-    return _columns(connection, found, dim)
+    return _columns(_paths(connection), found, dim)
 
 
 def fetch_ids(
@@ -69,11 +72,11 @@ def fetch_ids(
         sql = f"SELECT {_COLUMNS} {_FROM} WHERE v.state = 'done' AND f.id IN ({marks})"
         found += connection.execute(sql, part).fetchall()
     found.sort(key=lambda row: (row["video_id"], row["frame_index"], row["id"]))
-    return _columns(connection, found, dim)
+    return _columns(_paths(connection), found, dim)
 
 
 def _columns(
-    connection: sqlite3.Connection, found: Sequence[sqlite3.Row], dim: int
+    paths: dict[int, str], found: Sequence[sqlite3.Row], dim: int
 ) -> tuple[NDArray[np.float16], Rows]:
     n = len(found)
     raw = b"".join(row[9] for row in found)
@@ -83,7 +86,6 @@ def _columns(
         return np.fromiter((row[i] for row in found), dtype=dtype, count=n)
 
     boxes = np.array([tuple(row)[4:8] for row in found], dtype=np.float64).reshape(n, 4)
-    paths = {int(i): str(p) for i, p in connection.execute("SELECT id, path FROM videos")}
     rows = Rows(
         ids=column(0, np.int64).astype(np.int64),
         video_ids=column(1, np.int64).astype(np.int64),
@@ -139,18 +141,53 @@ def cosines(vectors: NDArray[np.float16], query: NDArray[np.float32]) -> NDArray
 
 
 def open_index(
-    connection: sqlite3.Connection, folder: Path, generation: str, dim: int, readonly: bool
+    connection: sqlite3.Connection,
+    folder: Path,
+    generation: str,
+    dim: int,
+    readonly: bool,
+    settings: IndexSettings | None = None,
 ) -> CachedIndex:
-    """The index of this generation, from disk or built and kept."""
-    from seektrack.library.index import VectorIndex, load_index, save_index
+    """The index of this generation, from disk or built and kept; ``settings`` build it anew."""
+    from seektrack.library.index import VectorIndex
+    from seektrack.library.index_files import load_index, save_index
 
-    index = load_index(folder, generation)
-    if index is None:
-        vectors, rows = fetch(connection, Where(), dim)
-        index = VectorIndex.build(rows.ids, vectors)
-        if not readonly:
-            save_index(folder, generation, index)
-    return CachedIndex(generation, index)
+    index = load_index(folder, generation, _paths(connection))
+    wanted = settings or kept_settings(connection)
+    if index is not None and settings is None and index.manifest.kind == wanted.kind_for(len(index)):
+        return CachedIndex(generation, index)
+    made = index or VectorIndex.build(stream(connection, dim), count(connection), dim)
+    made = made.searching(wanted)
+    if not readonly and save_index(folder, generation, made):
+        # Mapped from the file it costs no memory that the system cannot take back.
+        made = load_index(folder, generation, made.rows.paths) or made
+    return CachedIndex(generation, made)
+
+
+def kept_settings(connection: sqlite3.Connection) -> IndexSettings:
+    """The index settings this library was told to keep, or the usual ones."""
+    kept = database.scalar(connection, "SELECT value FROM meta WHERE key = 'index'")
+    return IndexSettings(**json.loads(kept)) if kept else IndexSettings()
+
+
+def count(connection: sqlite3.Connection) -> int:
+    """Vectors that are served."""
+    return int(database.scalar(connection, f"SELECT count(*) {_FROM} WHERE v.state = 'done'"))
+
+
+def stream(connection: sqlite3.Connection, dim: int) -> Iterator[tuple[NDArray[np.float16], Rows]]:
+    """Everything served, in order of video and frame, in chunks; the first is empty."""
+    paths = _paths(connection)
+    yield _columns(paths, [], dim)
+    done = connection.execute("SELECT id FROM videos WHERE state = 'done' ORDER BY id").fetchall()
+    for (video,) in done:  # one at a time, as sorting all at once would hold every vector twice
+        cursor = connection.execute(f"SELECT {_COLUMNS} {_FROM} WHERE v.id = ? {_ORDER}", (video,))
+        while found := cursor.fetchmany(BLOCK):
+            yield _columns(paths, found, dim)
+
+
+def _paths(connection: sqlite3.Connection) -> dict[int, str]:
+    return {int(i): str(p) for i, p in connection.execute("SELECT id, path FROM videos")}
 
 
 def load_array(folder: Path, key: str) -> NDArray[np.float32] | None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shlex
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
 from seektrack.errors import LibraryError, LibraryMismatchError
 from seektrack.library import database
 from seektrack.library.identity import FileIdentity, identify, library_key
+from seektrack.library.index_settings import IndexManifest, IndexSettings
 from seektrack.library.reader import LibraryReader
 from seektrack.library.writer import VideoWriterHandle, is_at_work, new_owner
 from seektrack.types import VideoInfo
@@ -232,6 +235,19 @@ class LibraryStore(LibraryReader):
             )
         with self._lock, database.guard(self.path), database.transaction(self._connection) as connection:
             yield connection
+
+    def build_index(self, settings: IndexSettings | None = None) -> IndexManifest:
+        """Build the search index now, and keep to these settings whenever it has to be built again.
+
+        A search builds what it needs by itself; this is for choosing the kind, and for doing it beforehand.
+
+        Raises:
+            LibraryError: The library is open read-only.
+        """
+        chosen = settings or IndexSettings()
+        with self.writing() as connection:
+            database.write_meta(connection, {"index": json.dumps(asdict(chosen))})
+        return self._current_index(chosen).manifest
 
     def touch(self, connection: sqlite3.Connection) -> None:
         """Say, inside a transaction, that what is served has changed."""

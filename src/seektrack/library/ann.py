@@ -1,0 +1,166 @@
+"""Approximate search over a large library, with exact scores: IVF or HNSW finds candidates, fp16 ranks them.
+
+A coarse index proposes many times as many rows as are wanted; their exact half-precision inner products
+decide. How hard the coarse index looks (lists probed, or the HNSW beam) is the least that reaches the wanted
+recall on a sample of queries when the index is built, and that recall is kept beside it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import faiss
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.library.index_settings import MIN_ROWS_PER_LIST, IndexKind, IndexSettings
+
+ADD_ROWS = 16_384
+TRAIN_ROWS_PER_LIST = 40
+_PROBES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+_BEAMS = (16, 32, 64, 128, 256, 512, 1024)
+_AT = 10
+_FAISS: Any = faiss
+"""Its type information leaves out keyword arguments that it takes."""
+
+
+@dataclass(frozen=True)
+class AnnReport:
+    """What an approximate index was found to do when it was built.
+
+    Attributes:
+        effort: Lists probed, or the HNSW beam.
+        recall_at_10: Share of the true ten nearest found, over the sample.
+        lists: Inverted lists; 0 for HNSW.
+        rerank: Candidates weighed exactly for each result.
+    """
+
+    effort: int
+    recall_at_10: float
+    lists: int
+    rerank: int
+
+
+class Approximate:
+    """A coarse index whose candidates are weighed exactly.
+
+    Args:
+        coarse: The FAISS index that proposes; its ids are positions in ``flat``.
+        flat: The exact half-precision vectors.
+        kind: What ``coarse`` is.
+        effort, rerank: See `AnnReport`.
+    """
+
+    def __init__(
+        self, coarse: faiss.Index, flat: faiss.Index, kind: IndexKind, *, effort: int, rerank: int
+    ) -> None:
+        self.coarse = coarse
+        self.kind = kind
+        self.effort, self.rerank = effort, rerank
+        self._flat = flat
+        self._refine = _FAISS.IndexRefine(coarse, flat)
+
+    def search(
+        self, queries: NDArray[np.float32], k: int, *, effort: int | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Scores and positions, both (Q, k), best first; positions are -1 where fewer were found."""
+        wanted = effort or self.effort
+        found = min(k * self.rerank, self.coarse.ntotal)
+        if self.kind == "hnsw":
+            inner = _FAISS.SearchParametersHNSW(efSearch=max(wanted, found))
+        else:
+            inner = _FAISS.SearchParametersIVF(nprobe=wanted)
+        outer = _FAISS.IndexRefineSearchParameters(k_factor=found / k, base_index_params=inner)
+        scores, positions = self._refine.search(queries, k, params=outer)
+        return scores, positions
+
+
+def build_approximate(
+    flat: faiss.Index, vectors: NDArray[np.float16], kind: IndexKind, settings: IndexSettings
+) -> tuple[Approximate, AnnReport]:
+    """Build over (N, D) vectors and choose the effort.
+
+    Args:
+        flat: The exact index over the same vectors.
+        vectors: float16 (N, D), unit rows.
+        kind: Not ``"flat"``.
+        settings: Recall wanted.
+    """
+    n, dim = vectors.shape
+    rng = np.random.default_rng(0)
+    coarse: Any
+    lists = 0
+    if kind == "hnsw":
+        coarse = _FAISS.IndexHNSWSQ(dim, faiss.ScalarQuantizer.QT_fp16, 32, faiss.METRIC_INNER_PRODUCT)
+        coarse.hnsw.efConstruction = 100
+        coarse.train(_rows(vectors, np.arange(1)))
+    else:
+        lists = list_count(n)
+        coarse = _inverted(dim, lists, kind)
+        chosen = np.sort(rng.choice(n, min(n, TRAIN_ROWS_PER_LIST * lists), replace=False))
+        coarse.train(_rows(vectors, chosen))
+    for start in range(0, n, ADD_ROWS):
+        coarse.add(np.ascontiguousarray(vectors[start : start + ADD_ROWS], dtype=np.float32))
+    made = Approximate(coarse, flat, kind, effort=1, rerank=settings.rerank)
+    queries = sample_queries(flat, vectors, settings.sample, rng)
+    exact = flat.search(queries, min(_AT, n))[0]
+    ladder = _BEAMS if kind == "hnsw" else [p for p in _PROBES if p < lists] + [lists]
+    recall = 0.0
+    for effort in ladder:
+        made.effort = effort
+        recall = recall_at(exact, made.search(queries, exact.shape[1])[0])
+        if recall >= settings.target_recall:
+            break
+    return made, AnnReport(made.effort, recall, lists, settings.rerank)
+
+
+def list_count(count: int) -> int:
+    """Inverted lists for so many vectors: about four times the square root, each with enough to train on."""
+    return max(1, min(round(4 * math.sqrt(count)), count // MIN_ROWS_PER_LIST))
+
+
+def sample_queries(
+    flat: faiss.Index, vectors: NDArray[np.float16], count: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Unit queries like those of texts: among the pictures of a subject, at none of them.
+
+    Each is the mean of three of the half percent of rows nearest to a random one, and a little noise. A query
+    beside a stored row would flatter every index: its neighbours share its list.
+    """
+    near = max(min(50, len(vectors)), len(vectors) // 200)
+    positions = flat.search(_rows(vectors, rng.integers(0, len(vectors), count)), near)[1]
+    picked = rng.permuted(positions, axis=1)[:, :3]
+    means = _unit(_rows(vectors, picked.reshape(-1)).reshape(count, -1, vectors.shape[1]).mean(axis=1))
+    return _unit(means + 0.3 * _unit(rng.normal(size=means.shape).astype(np.float32)))
+
+
+def recall_at(exact: NDArray[np.float32], found: NDArray[np.float32]) -> float:
+    """Share of results (Q, k) as good as the k-th best; by score, as frames of a still shot tie."""
+    return float(np.mean(found >= exact[:, -1:] - 1e-5))
+
+
+def _inverted(dim: int, lists: int, kind: IndexKind) -> Any:
+    quantiser = _FAISS.IndexFlatIP(dim)
+    if kind == "ivf-pq":
+        parts = next(m for m in (dim // 4, dim // 2, dim) if m and dim % m == 0)
+        index = _FAISS.IndexIVFPQFastScan(quantiser, dim, lists, parts, 4, faiss.METRIC_INNER_PRODUCT)
+    else:
+        index = _FAISS.IndexIVFScalarQuantizer(
+            quantiser, dim, lists, faiss.ScalarQuantizer.QT_8bit, faiss.METRIC_INNER_PRODUCT
+        )
+    index.cp.niter = 8
+    index.cp.max_points_per_centroid = TRAIN_ROWS_PER_LIST
+    index.cp.min_points_per_centroid = 1
+    quantiser.this.disown()  # the index frees it
+    index.own_fields = True
+    return index
+
+
+def _rows(vectors: NDArray[np.float16], positions: NDArray[np.int64]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(vectors[positions], dtype=np.float32)
+
+
+def _unit(rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(rows / np.linalg.norm(rows, axis=1, keepdims=True), dtype=np.float32)

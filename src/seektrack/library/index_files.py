@@ -1,0 +1,137 @@
+"""The search index on disk: a few files under the name of one generation, whole or not used."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import faiss
+import numpy as np
+
+from seektrack.library.ann import Approximate
+from seektrack.library.index import VectorIndex
+from seektrack.library.index_settings import IndexManifest
+from seektrack.library.rows import Rows
+
+FORMAT = 2
+"""Of the files; an index of another format is built again."""
+
+_COLUMNS = ("ids", "video_ids", "frame_indices", "times", "boxes", "kinds")
+_PATTERNS = ("vectors-*.faiss", "approximate-*.faiss", "columns-*.npz", "index-*.json")
+
+
+def load_index(folder: Path, generation: str, paths: Mapping[int, str]) -> VectorIndex | None:
+    """The index of this generation, or None when it is missing, damaged or of another format.
+
+    Args:
+        folder: Of the library.
+        generation: What it serves now.
+        paths: Path of each video by id.
+    """
+    names = _names(folder, generation)
+    try:
+        described = json.loads(names["index"].read_text(encoding="utf-8"))
+        if described["format"] != FORMAT or any(
+            (folder / name).stat().st_size != size for name, size in described["files"].items()
+        ):
+            return None
+        manifest = IndexManifest(**described["manifest"])
+        with np.load(names["columns"], allow_pickle=False) as columns:
+            rows = Rows(**{name: columns[name] for name in _COLUMNS}, paths=paths)
+        flat = _read(names["vectors"])
+        if not flat.ntotal == len(rows) == manifest.vectors:
+            return None
+        approximate = None
+        if manifest.kind != "flat":
+            coarse = _read(names["approximate"])
+            approximate = Approximate(
+                coarse, flat, manifest.kind, effort=manifest.effort, rerank=manifest.rerank
+            )
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError):
+        return None
+    return VectorIndex(rows, flat, manifest, approximate)
+
+
+def save_index(folder: Path, generation: str, index: VectorIndex) -> bool:
+    """Write an index for others to find and drop those of earlier generations; failing to is no harm.
+
+    Returns:
+        Whether it was written.
+    """
+    names = _names(folder, generation)
+    try:
+        _write(names["vectors"], lambda path: faiss.write_index(index.flat, str(path)))
+        _write(names["columns"], lambda path: _save_columns(path, index.rows))
+        files = [names["vectors"], names["columns"]]
+        if index.approximate is not None:
+            coarse = index.approximate.coarse
+            _write(names["approximate"], lambda path: faiss.write_index(coarse, str(path)))
+            files.append(names["approximate"])
+        described: dict[str, Any] = {
+            "format": FORMAT,
+            "manifest": asdict(index.manifest),
+            "files": {path.name: path.stat().st_size for path in files},
+        }
+        text = json.dumps(described, indent=1)
+        _write(names["index"], lambda path: _save_text(path, text))
+    except (OSError, RuntimeError):
+        return False
+    for pattern in _PATTERNS:
+        for old in folder.glob(pattern):
+            if generation not in old.name:
+                with contextlib.suppress(OSError):
+                    old.unlink()
+    return True
+
+
+def read_manifest(folder: Path, generation: str) -> IndexManifest | None:
+    """What the index of this generation is, without opening it; None when there is none."""
+    try:
+        described = json.loads(_names(folder, generation)["index"].read_text(encoding="utf-8"))
+        known = {f.name for f in fields(IndexManifest)}
+        return IndexManifest(**{k: v for k, v in described["manifest"].items() if k in known})
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _names(folder: Path, generation: str) -> dict[str, Path]:
+    return {
+        "vectors": folder / f"vectors-{generation}.faiss",
+        "approximate": folder / f"approximate-{generation}.faiss",
+        "columns": folder / f"columns-{generation}.npz",
+        "index": folder / f"index-{generation}.json",
+    }
+
+
+def _read(path: Path) -> faiss.Index:
+    """Map a FAISS file into memory where this FAISS can (from 1.11 on), read it otherwise."""
+    flags = getattr(faiss, "IO_FLAG_MMAP_IFC", 0)
+    return faiss.read_index(str(path), flags)
+
+
+def _write(target: Path, write: Callable[[Path], object]) -> None:
+    temporary = target.with_suffix(f".{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        write(temporary)
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        os.replace(temporary, target)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _save_columns(path: Path, rows: Rows) -> None:
+    with path.open("wb") as stream:
+        np.savez(stream, **{name: getattr(rows, name) for name in _COLUMNS})
+
+
+def _save_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
