@@ -76,7 +76,7 @@ def _text(settings: SceneSettings, key: str) -> ImageText:
     middle = settings.n_frames // 2
     area = made.clip.area[middle]
     seen = [a for a in made.scene.actors if a.category is not None and area[a.obj_id - 1] >= MIN_PIXELS]
-    texts = (frame_caption(seen), *(actor_caption(a) for a in seen))
+    texts = (frame_caption(seen, made.scene.setting), *(actor_caption(a) for a in seen))
     return ImageText(key, made.clip.frames[middle], tuple(dict.fromkeys(texts)))
 
 
