@@ -129,7 +129,7 @@ def load_sam2(
     from transformers import Sam2VideoModel
 
     try:
-        with _no_progress_bar():
+        with no_progress_bar():
             loaded, info = Sam2VideoModel.from_pretrained(
                 source,
                 config=config,
@@ -211,7 +211,7 @@ def _set_resolution(config: Any, resolution: int | None) -> None:
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
+def no_progress_bar() -> Iterator[None]:
     """Keep transformers from drawing on the terminal, and leave its setting as it was."""
     from transformers.utils import logging
 

@@ -6,8 +6,9 @@
 from seektrack.training.datasets.base import BoxClip, Dataset, FrameMasks, ImageText, MaskClip, VideoText
 from seektrack.training.datasets.boxes import mot_challenge
 from seektrack.training.datasets.captions import coco_captions, flickr30k, middle_frames, msr_vtt
-from seektrack.training.datasets.masks import davis, youtube_vos
+from seektrack.training.datasets.masks import davis, mask_folders, youtube_vos
 from seektrack.training.datasets.medical import decathlon, scans
+from seektrack.training.datasets.mots import mots_challenge
 from seektrack.training.datasets.world import world_boxes, world_masks, world_texts
 
 __all__ = [
@@ -21,8 +22,10 @@ __all__ = [
     "davis",
     "decathlon",
     "flickr30k",
+    "mask_folders",
     "middle_frames",
     "mot_challenge",
+    "mots_challenge",
     "msr_vtt",
     "scans",
     "world_boxes",

@@ -75,6 +75,28 @@ def youtube_vos(root: str | Path, *, fps: float = YOUTUBE_VOS_FPS) -> Dataset[Ma
     return _folders(base / "JPEGImages", base / "Annotations", sorted(categories), categories, fps=fps)
 
 
+def mask_folders(root: str | Path, *, fps: float = DAVIS_FPS) -> Dataset[MaskClip]:
+    """Any ``JPEGImages/<clip>/`` with ``Annotations/<clip>/`` beside it: every clip that has both.
+
+    The clips may lie one folder deeper, as in DAVIS' ``480p``. Of a frame without a PNG nothing is known.
+
+    Raises:
+        InputError: A folder is missing, or no clip has pictures and annotations.
+    """
+    pictures = require_folder(Path(root) / "JPEGImages", what="folder of pictures")
+    labels = require_folder(Path(root) / "Annotations", what="folder of annotations")
+    deeper = [p.name for p in sorted(labels.iterdir()) if p.is_dir() and not any(p.glob("*.png"))]
+    if deeper and (pictures / deeper[0]).is_dir():
+        pictures, labels = pictures / deeper[0], labels / deeper[0]
+    names = [p.name for p in sorted(labels.iterdir()) if p.is_dir() and (pictures / p.name).is_dir()]
+    if not names:
+        raise InputError(
+            f"no clip has pictures in {pictures} and annotations in {labels}",
+            hint="name the folders of a clip alike in both",
+        )
+    return _folders(pictures, labels, names, {}, fps=fps)
+
+
 def _folders(
     pictures: Path, labels: Path, names: Sequence[str], categories: Categories, *, fps: float
 ) -> Dataset[MaskClip]:
