@@ -21,7 +21,13 @@ Out = Annotated[
     Path, typer.Option("--out", "-o", help="Folder for checkpoints, the log and the finished model.")
 ]
 Minutes = Annotated[
-    float, typer.Option("--minutes", min=0.1, help="Stop, with a finished model, after this long.")
+    float,
+    typer.Option(
+        "--max-minutes",
+        "--minutes",
+        min=0.1,
+        help="End, with a finished model, after this long in all; the learning rate falls in time.",
+    ),
 ]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Start over instead of going on from what --out holds.")]
 
@@ -48,6 +54,17 @@ def clip(
     sam2: Annotated[
         str, typer.Option("--sam2", help="Segmenter that proposes: pocket, a folder or a hub id.")
     ] = "pocket",
+    style: Annotated[
+        str,
+        typer.Option(
+            "--style",
+            help="World to learn: plain (12 categories), rich (18, and places) or mix (both).",
+        ),
+    ] = "plain",
+    init: Annotated[
+        str | None,
+        typer.Option("--init", help="Weights and tokenizer to start from: pocket or a folder."),
+    ] = None,
     fresh: Fresh = False,
     data: Annotated[
         str | None,
@@ -95,19 +112,27 @@ def clip(
                     f"{name} {given} is for fine-tuning, and there is no --data",
                     hint="add --data FOLDER with captions.csv; without it the pocket encoder starts anew",
                 )
-        from seektrack.training.clip import ClipRecipe, ProposalRecipe, train_clip, train_proposals
+        from seektrack.training.clip import proposals_of, recipe_of, train_clip, train_proposals
 
+        plan = recipe_of(style)
         with screen.progress() as progress:
-            figures = train_clip(ClipRecipe(), out, max_minutes=minutes, resume=not fresh, progress=progress)
+            figures = train_clip(
+                plan, out, max_minutes=minutes, resume=not fresh, progress=progress, init=init
+            )
             if proposal_minutes:
                 from seektrack.segmentation import load_sam2
 
                 result = out / "model"
                 figures = train_proposals(
-                    ProposalRecipe(), out, result, load_sam2(sam2),
+                    proposals_of(plan), out, result, load_sam2(sam2),
                     max_minutes=proposal_minutes, resume=not fresh, progress=progress,
                 )  # fmt: skip
     else:
+        if init is not None:
+            raise InputError(
+                f"--init {init} is for training on the world, and there is --data",
+                hint="say what to fine-tune with --model",
+            )
         spare_threads(model or "pocket")
         from seektrack.training.finetune import FinetuneRecipe, finetune_clip
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import cv2
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from seektrack.errors import InputError
 from seektrack.geometry import mask_to_box
-from seektrack.training.clip.texts import CATEGORY_NAMES, COLOUR_NAMES
+from seektrack.training.clip.names import CATEGORY_NAMES, COLOUR_NAMES, NOWHERE, Where, where_of
 from seektrack.world import Clip, Scene, SceneSettings, Split, render, sample_scene, seeds
 
 SHARD_CLIPS = 200
@@ -40,9 +40,10 @@ class Objects:
     visibility: NDArray[np.float64]
 
 
-def training_settings(frames_per_clip: int) -> SceneSettings:
+def training_settings(frames_per_clip: int, *, rich: bool = False) -> SceneSettings:
     """Ordinary scenes with nameless things in them and enough motion that every frame is news."""
-    return SceneSettings(n_frames=max(4, frames_per_clip), things=(0, 2), speed=(4.0, 30.0))
+    plain = SceneSettings(n_frames=max(4, frames_per_clip), things=(0, 2), speed=(4.0, 30.0))
+    return replace(plain, style="rich") if rich else plain
 
 
 def objects_of(scene: Scene, ids: NDArray[np.uint8], full_area: NDArray[np.int64]) -> Objects:
@@ -82,11 +83,13 @@ def render_shard(path: Path, scene_seeds: range, settings: SceneSettings, keep: 
     pictures: list[NDArray[np.uint8]] = []
     id_maps: list[NDArray[np.uint8]] = []
     rows: list[list[float]] = []
+    places: list[Where] = []
     for seed in scene_seeds:
         clip = render(sample_scene(seed, settings))
         for t in np.linspace(0, len(clip.frames) - 1, keep).astype(int):
             rows += _rows(clip, int(t), len(pictures))
             pictures.append(encode_rgb(clip.frames[t], 93))
+            places.append(where_of(clip.scene))
             id_maps.append(
                 np.asarray(cv2.imencode(".png", clip.ids[t], [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]).ravel()
             )
@@ -99,6 +102,7 @@ def render_shard(path: Path, scene_seeds: range, settings: SceneSettings, keep: 
         id_maps=np.concatenate(id_maps),
         id_ends=np.cumsum([len(p) for p in id_maps]),
         objects=np.array(rows, dtype=np.float64).reshape(-1, 10),
+        where=np.array(places, dtype=np.int64).reshape(-1, 3),
     )
     partial.replace(path)
 
@@ -110,10 +114,18 @@ def prepare(
     clips: int,
     keep: int,
     start: int = 0,
-    settings: SceneSettings | None = None,
+    rich: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> list[Path]:
     """Render the shards of a split that are not on disk yet; returns the paths of all of them.
+
+    Args:
+        folder: Where they are kept.
+        split, start: Whose seeds, and from which on.
+        clips: Scenes.
+        keep: Pictures kept of each.
+        rich: Draw them in the world's rich style.
+        progress: Called with done, total and the name of the stage.
 
     Raises:
         InputError: ``clips`` or ``keep`` below one.
@@ -121,13 +133,13 @@ def prepare(
     if clips < 1 or keep < 1:
         raise InputError(f"nothing to render: {clips} clips of {keep} frames", hint="pass at least 1 of each")
     paths = []
+    kind = split.name.lower() + ("-rich" if rich else "")
+    settings = training_settings(keep, rich=rich)
     for first in range(0, clips, SHARD_CLIPS):
         count = min(SHARD_CLIPS, clips - first)
-        path = folder / f"{split.name.lower()}-{start + first:07d}-{count}x{keep}.npz"
+        path = folder / f"{kind}-{start + first:07d}-{count}x{keep}.npz"
         if not path.exists():
-            render_shard(
-                path, seeds(split, count, start=start + first), settings or training_settings(keep), keep
-            )
+            render_shard(path, seeds(split, count, start=start + first), settings, keep)
             if progress:
                 progress(first + count, clips, "rendering scenes")
         paths.append(path)
@@ -162,6 +174,7 @@ class FrameStore:
         self._pictures: list[NDArray[np.uint8]] = []
         self._id_maps: list[NDArray[np.uint8]] = []
         self._objects: list[Objects] = []
+        self._where: list[Where] = []
         for path in paths:
             self.add(path)
 
@@ -175,6 +188,8 @@ class FrameStore:
             self._pictures += np.split(shard["pictures"], shard["picture_ends"][:-1])
             self._id_maps += np.split(shard["id_maps"], shard["id_ends"][:-1])
             table = shard["objects"]
+            known = shard["where"] if "where" in shard.files else np.tile(NOWHERE, (count, 1))
+        self._where += [(int(p), int(light), int(weather)) for p, light, weather in known]
         for frame in range(count):
             rows = table[table[:, 0] == frame]
             self._objects.append(_objects(rows[:, 1:]))
@@ -193,3 +208,7 @@ class FrameStore:
     def objects(self, index: int) -> Objects:
         """What the picture shows."""
         return self._objects[index]
+
+    def where(self, index: int) -> Where:
+        """Where the picture was taken."""
+        return self._where[index]

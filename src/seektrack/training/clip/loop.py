@@ -16,24 +16,27 @@ from torch import Tensor
 
 from seektrack.errors import ModelError
 from seektrack.training.clip.frames import FrameStore, prepare
-from seektrack.training.clip.losses import matching_loss, vocabulary_loss
+from seektrack.training.clip.losses import N_COLOURS, matching_loss, shared_loss, vocabulary_loss
+from seektrack.training.clip.matching import NO_LABEL, match_matrix, present_labels
 from seektrack.training.clip.model import (
     build_model,
     build_processor,
     build_tokenizer,
+    continue_model,
     embed_images,
     embed_texts,
     normalise,
     save_folder,
 )
 from seektrack.training.clip.recipe import ClipRecipe
-from seektrack.training.clip.samples import NO_LABEL, Sampler, match_matrix
+from seektrack.training.clip.samples import Sampler
 from seektrack.training.clip.texts import bank
 from seektrack.training.clip.validate import Validator
 from seektrack.training.common import Budget, CsvLog, cosine, load_checkpoint, save_checkpoint, warmed
 from seektrack.world import Split, vocabulary
 
 Progress = Callable[[int, int, str], None]
+_POCKET = Path(__file__).parents[2] / "pretrained" / "clip"
 N_BACKGROUND = len(vocabulary()["background"])
 
 
@@ -45,6 +48,7 @@ def train_clip(
     resume: bool = True,
     progress: Progress | None = None,
     cache: Path | None = None,
+    init: str | Path | None = None,
     checkpoint_every_s: float = 90.0,
     validate_every_s: float = 180.0,
 ) -> dict[str, Any]:
@@ -59,6 +63,8 @@ def train_clip(
         resume: Go on from ``out/training/checkpoint.pt`` where there is one.
         progress: Called with done, total and the name of the stage.
         cache: Folder of the rendered pictures, to share between trainings.
+        init: Weights and tokenizer to start from: ``"pocket"`` or the folder of one like it, which may have
+            been taught fewer categories, see smaller pictures and have fewer layers than the recipe says.
         checkpoint_every_s: Seconds between checkpoints.
         validate_every_s: Seconds between validations.
 
@@ -66,11 +72,12 @@ def train_clip(
         The last figures, and ``steps``, ``seconds`` and ``folder``.
 
     Raises:
-        ModelError: The checkpoint belongs to another recipe.
+        ModelError: The checkpoint belongs to another recipe, or ``init`` cannot become what it says.
     """
     out, work = Path(out), Path(out) / "training"
     frames = cache or work / "frames"
-    run = Run(recipe, work, frames, resume=resume, max_minutes=max_minutes, progress=progress)
+    begin = _POCKET if init == "pocket" else Path(init) if init is not None else None
+    run = Run(recipe, work, frames, resume=resume, max_minutes=max_minutes, progress=progress, init=begin)
     return drive(
         run, out, progress=progress, checkpoint_every_s=checkpoint_every_s, validate_every_s=validate_every_s
     )
@@ -91,14 +98,14 @@ def drive(
         if now - checked >= validate_every_s or run.progress >= 1:
             figures = run.validate()
             log.write(figures)
-            save_folder(run.exported(), run.processor, out)
+            run.export(out)
             checked = time.monotonic()
         if now - saved >= checkpoint_every_s or run.progress >= 1:
             run.save()
             saved = time.monotonic()
     if not figures:
         figures = run.validate()
-        save_folder(run.exported(), run.processor, out)
+        run.export(out)
     return {**figures, "steps": run.steps, "seconds": round(run.budget.used_s), "folder": str(out)}
 
 
@@ -109,7 +116,7 @@ class Run:
         recipe: Batches and schedule.
         work: Folder of the checkpoint.
         frames: Folder of the rendered pictures.
-        resume, max_minutes, progress: See :func:`train_clip`.
+        resume, max_minutes, progress, init: See :func:`train_clip`.
         description: Settings beside the recipe that a checkpoint belongs to.
     """
 
@@ -122,9 +129,10 @@ class Run:
         resume: bool,
         max_minutes: float,
         progress: Progress | None = None,
+        init: Path | None = None,
         description: dict[str, Any] | None = None,
     ) -> None:
-        self.recipe, self.path = recipe, work / "checkpoint.pt"
+        self.recipe, self.path, self.init = recipe, work / "checkpoint.pt", init
         state = load_checkpoint(self.path) if resume else None
         self.description = json.dumps(dataclasses.asdict(recipe) | (description or {}), sort_keys=True)
         if state is not None and state["recipe"] != self.description:
@@ -132,17 +140,8 @@ class Run:
                 f"{self.path} was written by another recipe",
                 hint="give another output folder, the same recipe, or resume=False",
             )
-        self.store = FrameStore(
-            prepare(
-                frames,
-                Split.TRAIN,
-                clips=recipe.clips,
-                keep=recipe.frames_per_clip,
-                start=recipe.first_clip,
-                progress=progress,
-            )
-        )
-        self.validator = Validator(frames, recipe.sizes.image_size, clips=recipe.validation_clips)
+        self.store = FrameStore(_pictures(recipe, frames, progress))
+        self.validator = Validator(frames, recipe)
         self.tokenizer, self.model = self._network(work, resume=state is not None)
         self.processor = build_processor(recipe.sizes, self.tokenizer)
         # On a CPU the fused attention's backward pass in bfloat16 costs more than all else together.
@@ -166,7 +165,9 @@ class Run:
 
     def _network(self, work: Path, *, resume: bool) -> tuple[Any, Any]:
         """The tokenizer and the network to start from."""
-        tokenizer = _tokenizer(self.recipe, work / "tokenizer", resume=resume)
+        tokenizer = _tokenizer(self.recipe, work / "tokenizer", self.init, resume=resume)
+        if self.init is not None and not resume:
+            return tokenizer, continue_model(self.init, self.recipe.sizes)
         return tokenizer, build_model(self.recipe.sizes, tokenizer, seed=self.recipe.seed)
 
     @property
@@ -177,6 +178,10 @@ class Run:
     def exported(self) -> Any:
         """The network to write out and to measure: the running mean."""
         return self.average
+
+    def export(self, out: Path) -> None:
+        """Write the folder that transformers loads."""
+        save_folder(self.exported(), self.processor, out, n_categories=self.recipe.n_categories)
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -215,18 +220,24 @@ class Run:
 
     def _loss(self) -> Tensor:
         r = self.recipe
-        samples, texts = self.sampler.batch(self.steps, early=self.progress < r.early_share)
-        matches = torch.from_numpy(match_matrix(samples, len(texts)))
+        samples, texts, extra = self.sampler.batch(self.steps, early=self.progress < r.early_share)
+        matches = torch.from_numpy(match_matrix(samples, len(texts), extra=extra))
         labels = torch.tensor([s.label for s in samples])
         crops = labels != NO_LABEL
         images, asked, classes, scale = self._embed([s.image for s in samples], texts)
-        logits = images[crops] @ classes.T * scale
+        named = images @ classes.T * scale
         loss = matching_loss(images @ asked.T * scale, matches)
-        return loss + r.label_weight * vocabulary_loss(logits, labels[crops], N_BACKGROUND)
+        loss = loss + r.label_weight * vocabulary_loss(
+            named[crops], labels[crops], N_BACKGROUND, n_categories=r.n_categories
+        )
+        if r.scene_weight:
+            present = torch.from_numpy(present_labels(samples, r.n_categories * N_COLOURS, N_BACKGROUND))
+            loss = loss + r.scene_weight * shared_loss(named[~crops], present[~crops])
+        return loss
 
     def _embed(self, pictures: list[Any], texts: list[str]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Unit rows of pictures, texts and the step's vocabulary bank, and what multiplies their cosines."""
-        names = bank(np.random.default_rng((self.recipe.seed, 8, self.steps)))
+        names = bank(np.random.default_rng((self.recipe.seed, 8, self.steps)), self.recipe.n_categories)
         pixels = normalise(np.stack(pictures), self.processor)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bf16):
             images = embed_images(self.model, pixels)
@@ -242,10 +253,29 @@ class Run:
             mean.lerp_(now, 1 - keep)
 
 
-def _tokenizer(recipe: ClipRecipe, folder: Path, *, resume: bool) -> Any:
-    """The tokenizer of a run: made once, then the one its weights were trained with."""
+def _pictures(recipe: ClipRecipe, frames: Path, progress: Progress | None) -> list[Path]:
+    """The shards of a run, plain ones first; what is not on disk is rendered."""
+    n_rich = round(recipe.clips * recipe.rich)
+    paths = []
+    for rich, clips in ((False, recipe.clips - n_rich), (True, n_rich)):
+        if clips:
+            paths += prepare(
+                frames,
+                Split.TRAIN,
+                clips=clips,
+                keep=recipe.frames_per_clip,
+                start=recipe.first_clip,
+                rich=rich,
+                progress=progress,
+            )
+    return paths
+
+
+def _tokenizer(recipe: ClipRecipe, folder: Path, init: Path | None, *, resume: bool) -> Any:
+    """The tokenizer of a run: made or taken over once, then the one its weights were trained with."""
     from transformers import CLIPTokenizer
 
     if not (resume and folder.exists()):
-        build_tokenizer(recipe.sizes, seed=recipe.seed).save_pretrained(folder)
+        given = CLIPTokenizer.from_pretrained(init) if init is not None else None
+        (given or build_tokenizer(recipe.sizes, seed=recipe.seed)).save_pretrained(folder)
     return CLIPTokenizer.from_pretrained(folder)

@@ -6,52 +6,58 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from seektrack.training.clip.texts import CATEGORY_NAMES, COLOUR_NAMES
+from seektrack.training.clip.names import COLOUR_NAMES, N_PLAIN
 
-N_LABELS = len(CATEGORY_NAMES) * len(COLOUR_NAMES)
+N_COLOURS = len(COLOUR_NAMES)
 
 
 def matching_loss(logits: Tensor, matches: Tensor) -> Tensor:
-    """Symmetric InfoNCE with any number of right answers, each meant to get an equal share.
+    """Symmetric InfoNCE with any number of right answers, each meant to get a share by how right it is.
 
     Args:
         logits: (B, T), image rows against text columns.
-        matches: (B, T), 1 where they match. A row or column that matches nothing gives no target of its own
-            but stays a wrong answer for the others.
+        matches: (B, T), above 0 where they match, most where they match best; below 0 where nobody can tell,
+            which counts neither as right nor as wrong. A row or column that matches nothing gives no target
+            of its own but stays a wrong answer for the others.
     """
+    logits = logits.masked_fill(matches < 0, -1e4)
+    matches = matches.clamp(min=0)
     rows, columns = matches.sum(1), matches.sum(0)
-    to_text = -(F.log_softmax(logits, 1) * matches).sum(1) / rows.clamp(min=1)
-    to_image = -(F.log_softmax(logits, 0) * matches).sum(0) / columns.clamp(min=1)
+    to_text = -(F.log_softmax(logits, 1) * matches).sum(1) / rows.where(rows > 0, 1)
+    to_image = -(F.log_softmax(logits, 0) * matches).sum(0) / columns.where(columns > 0, 1)
     return (
         to_text.sum() / (rows > 0).sum().clamp(min=1) + to_image.sum() / (columns > 0).sum().clamp(min=1)
     ) / 2
 
 
-def vocabulary_loss(logits: Tensor, labels: Tensor, n_background: int) -> Tensor:
+def vocabulary_loss(
+    logits: Tensor, labels: Tensor, n_background: int, *, n_categories: int = N_PLAIN
+) -> Tensor:
     """Cross-entropy of crops over the bank of :func:`seektrack.training.clip.texts.bank`.
 
     A named object should be its label among labels and background; an object that has no name, or no object
     at all, should be any of the background texts, whichever. Category and colour are also asked for alone.
 
     Args:
-        logits: (B, 108 + n_background + 12 + 9).
+        logits: (B, 9 n_categories + n_background + n_categories + 9).
         labels: (B,), category × colour number, negative where the crop must be refused.
         n_background: Background texts in the bank.
+        n_categories: Categories in the bank.
     """
-    n_categories, n_colours = len(CATEGORY_NAMES), len(COLOUR_NAMES)
+    n_labels = n_categories * N_COLOURS
     joint, categories, colours = torch.split(
-        logits, [N_LABELS + n_background, n_categories, n_colours], dim=1
+        logits, [n_labels + n_background, n_categories, N_COLOURS], dim=1
     )
     named = labels >= 0
     log_joint = F.log_softmax(joint, 1)
-    refused = -torch.logsumexp(log_joint[~named, N_LABELS:], 1).sum()
+    refused = -torch.logsumexp(log_joint[~named, n_labels:], 1).sum()
     right = F.nll_loss(log_joint[named], labels[named], reduction="sum")
     loss = (refused + right) / max(1, len(labels))
     if bool(named.any()):
-        background = joint[:, N_LABELS:]
+        background = joint[:, n_labels:]
         with_background = torch.cat([categories, background], 1)
-        category = F.cross_entropy(with_background[named], labels[named] // n_colours)
-        colour = F.cross_entropy(colours[named], labels[named] % n_colours)
+        category = F.cross_entropy(with_background[named], labels[named] // N_COLOURS)
+        colour = F.cross_entropy(colours[named], labels[named] % N_COLOURS)
         loss = loss + 0.5 * category + 0.25 * colour
     return loss
 
@@ -63,8 +69,22 @@ def either_loss(logits: Tensor, allowed: Tensor) -> Tensor:
     Multiple Labels, 2002).
 
     Args:
-        logits: (B, 108 + n_background + ...); of the bank, the labels and the background are used.
-        allowed: bool (B, 108 + n_background), at least one in every row.
+        logits: (B, L + n_background + ...); of the bank, the L labels and the background are used.
+        allowed: bool (B, L + n_background), at least one in every row.
     """
     log_joint = F.log_softmax(logits[:, : allowed.shape[1]], 1)
     return -torch.logsumexp(log_joint.masked_fill(~allowed, -torch.inf), 1).mean()
+
+
+def shared_loss(logits: Tensor, present: Tensor) -> Tensor:
+    """Cross-entropy of scenes over the labels: each label a scene shows should get an equal share.
+
+    Args:
+        logits: (B, L + n_background + ...); of the bank, the labels and the background are used.
+        present: bool (B, L + n_background); a row without any is left out.
+    """
+    wanted = present.to(logits.dtype)
+    count = wanted.sum(1)
+    log_joint = F.log_softmax(logits[:, : present.shape[1]], 1)
+    loss = -(log_joint * wanted).sum(1) / count.clamp(min=1)
+    return loss.sum() / (count > 0).sum().clamp(min=1)

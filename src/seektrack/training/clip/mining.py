@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from seektrack.errors import InputError
 from seektrack.geometry import Box
 from seektrack.training.clip.frames import Objects, decode_rgb, encode_rgb, objects_of, training_settings
+from seektrack.training.clip.names import ANY, COLOUR_NAMES
 from seektrack.training.clip.samples import visible
-from seektrack.training.clip.texts import ANY, COLOUR_NAMES
 from seektrack.world import Scene, SceneSettings, Split, frames, sample_scene, seeds
 
 if TYPE_CHECKING:
@@ -53,14 +53,21 @@ class Verdict:
     background: bool
 
 
-def mining_settings() -> tuple[SceneSettings, ...]:
-    """The scenes to mine, one after another: streets with few objects, crowds, and all the world has."""
+def mining_settings(*, rich: bool = False) -> tuple[SceneSettings, ...]:
+    """The scenes to mine, one after another: streets with few objects, crowds, and all the world has.
+
+    Args:
+        rich: Half of them in the world's rich style.
+    """
     street = SceneSettings(
         n_frames=4, actors=(1, 4), street_only=True, object_size=(14.0, 50.0), speed=(4.0, 30.0), rough=0.35
     )
     crowd = SceneSettings(
         n_frames=4, actors=(3, 6), occluders=4, look_alikes=0.6, object_size=(18.0, 56.0), speed=(4.0, 30.0)
     )
+    if rich:
+        varied = training_settings(4, rich=True)
+        return street, varied, crowd, varied, street, varied, training_settings(4), varied
     return street, street, street, crowd, training_settings(4)
 
 
@@ -186,11 +193,13 @@ class _Shard:
         partial.replace(path)
 
 
-def mine_shard(path: Path, sam2: Sam2, scene_seeds: range, scenery_seeds: range) -> None:
+def mine_shard(
+    path: Path, sam2: Sam2, scene_seeds: range, scenery_seeds: range, *, rich: bool = False
+) -> None:
     """Propose in two frames of each scene, box the scenery of others, judge all, write one npz file."""
     from seektrack.segmentation import propose
 
-    shard, kinds = _Shard(), mining_settings()
+    shard, kinds = _Shard(), mining_settings(rich=rich)
     for seed in scene_seeds:
         scene = sample_scene(seed, kinds[seed % len(kinds)])
         for t, (image, ids, full_area) in enumerate(frames(scene)):
@@ -219,6 +228,7 @@ def mine(
     sam2: Sam2,
     *,
     scenes: int,
+    rich: bool = False,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> list[Path]:
     """Mine the shards of a split that are not on disk yet; returns the paths of all of them.
@@ -228,6 +238,7 @@ def mine(
         split: Whose scenes.
         sam2: Proposes.
         scenes: How many scenes; two frames of each are mined.
+        rich: Half of them in the world's rich style.
         progress: Called with done, total and the name of the stage.
 
     Raises:
@@ -235,7 +246,7 @@ def mine(
     """
     if scenes < 1:
         raise InputError(f"nothing to mine: {scenes} scenes", hint="pass at least 1")
-    name = _fingerprint(sam2)
+    name = ("rich-" if rich else "") + _fingerprint(sam2)
     paths = []
     for first in range(0, scenes, SHARD_SCENES):
         count = min(SHARD_SCENES, scenes - first)
@@ -243,7 +254,8 @@ def mine(
         if not path.exists():
             extra = count * SCENERY_PER_SHARD // SHARD_SCENES
             start = FIRST + FIRST // 2 + first * SCENERY_PER_SHARD // SHARD_SCENES
-            mine_shard(path, sam2, seeds(split, count, start=FIRST + first), seeds(split, extra, start=start))
+            chosen = seeds(split, count, start=FIRST + first), seeds(split, extra, start=start)
+            mine_shard(path, sam2, *chosen, rich=rich)
             if progress:
                 progress(first + count, scenes, "proposing objects")
         paths.append(path)
@@ -266,7 +278,7 @@ class RegionStore:
     Attributes:
         frame: int (M,), the picture of each region.
         boxes: float (M, 4), ``xyxy`` pixels.
-        allowed: bool (M, 109), which labels are right, and last whether refusing is.
+        allowed: bool (M, L + 1), which labels are right, and last whether refusing is.
     """
 
     def __init__(self, paths: list[Path], n_labels: int) -> None:

@@ -13,8 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seektrack.errors import ModelError
+from seektrack.training.clip.names import N_PLAIN
+from seektrack.training.clip.pieces import count_words, learn_merges
 from seektrack.training.clip.recipe import ClipSizes
-from seektrack.training.clip.texts import corpus
+from seektrack.training.clip.texts import corpus, labels_of
 from seektrack.world import vocabulary
 
 WORD_END = "</w>"
@@ -22,17 +25,15 @@ WORD_END = "</w>"
 
 def build_tokenizer(sizes: ClipSizes, *, seed: int = 0) -> Any:
     """A lower-case byte-level BPE ``CLIPTokenizer`` learnt from the training texts; it spells any word."""
+    from tokenizers.pre_tokenizers import ByteLevel
     from transformers import CLIPTokenizer
 
-    texts = list(corpus(np.random.default_rng(seed)))
-    learnt = CLIPTokenizer().train_new_from_iterator(texts, vocab_size=sizes.vocabulary)
-    model = json.loads(learnt.backend_tokenizer.to_str())["model"]
-    # The trainer numbers letters in an order that changes from run to run, and leaves out those that never
-    # ended a word: number them anew, every byte inside a word and at its end.
-    letters = sorted(token for token in model["vocab"] if len(token) == 1)
+    plain = CLIPTokenizer()
+    letters = sorted(ByteLevel.alphabet())
     letters += [letter + WORD_END for letter in letters]
-    special = sorted(set(learnt.all_special_tokens), reverse=True)
-    merges = [tuple(pair) for pair in model["merges"]][: sizes.vocabulary - len(letters) - len(special)]
+    special = sorted(set(plain.all_special_tokens), reverse=True)
+    words = count_words(corpus(np.random.default_rng(seed)), plain)
+    merges = learn_merges(words, sizes.vocabulary - len(letters) - len(special), word_end=WORD_END)
     order = dict.fromkeys([*letters, *("".join(pair) for pair in merges), *special])
     tokenizer = CLIPTokenizer(vocab={token: i for i, token in enumerate(order)}, merges=merges)
     tokenizer.model_max_length = sizes.context
@@ -81,6 +82,72 @@ def build_model(sizes: ClipSizes, tokenizer: Any, *, seed: int = 0) -> Any:
     return model
 
 
+def continue_model(folder: Path, sizes: ClipSizes) -> Any:
+    """The network of a folder, made as large as the recipe's; at first it answers nearly as before.
+
+    Another input side stretches the codes of the places (as ViTs do at a finer resolution); further layers
+    begin as layers that change nothing (Chen et al., Net2Net, 2016).
+
+    Args:
+        folder: Of a pocket CLIP.
+        sizes: What it should become.
+
+    Raises:
+        ModelError: The folder cannot be loaded, or differs in what cannot be changed.
+    """
+    from transformers import CLIPModel
+
+    try:
+        model = CLIPModel.from_pretrained(folder, dtype=torch.float32)
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"{folder} is no CLIP to go on from: {error}", hint="give a folder that train clip wrote"
+        ) from error
+    vision, text = model.config.vision_config, model.config.text_config
+    found = (vision.patch_size, vision.hidden_size, vision.num_attention_heads, text.hidden_size,
+             text.num_hidden_layers, model.config.projection_dim)  # fmt: skip
+    wanted = (sizes.patch_size, sizes.width, sizes.heads, sizes.text_width, sizes.text_layers, sizes.dim)
+    if found != wanted or vision.num_hidden_layers > sizes.layers:
+        raise ModelError(
+            f"{folder} has patch, width, heads, text width, text layers and dim {found} and"
+            f" {vision.num_hidden_layers} layers, the recipe {wanted} and {sizes.layers}",
+            hint="leave --init out, or give a folder of these sizes",
+        )
+    _deepen(model, sizes.layers)
+    if vision.image_size != sizes.image_size:
+        _stretch(model, sizes.image_size)
+    return model.train()
+
+
+@torch.no_grad()
+def _deepen(model: Any, layers: int) -> None:
+    """Append layers to the image tower that add nothing to what they are given."""
+    stack, config = model.vision_model.encoder.layers, model.config.vision_config
+    while len(stack) < layers:
+        layer = copy.deepcopy(stack[-1])
+        for silent in (layer.self_attn.out_proj, layer.mlp.fc2):
+            silent.weight.zero_()
+            silent.bias.zero_()
+        stack.append(layer)
+    config.num_hidden_layers = layers
+
+
+@torch.no_grad()
+def _stretch(model: Any, image_size: int) -> None:
+    """Resample the codes of the places for another input side."""
+    old, config = model.vision_model.embeddings, model.config.vision_config
+    codes, side = old.position_embedding.weight, image_size // config.patch_size
+    was = round((len(codes) - 1) ** 0.5)
+    grid = codes[1:].T.reshape(1, -1, was, was)
+    grid = F.interpolate(grid, (side, side), mode="bicubic", align_corners=False)
+    config.image_size = image_size
+    fresh = type(old)(config)
+    fresh.class_embedding.copy_(old.class_embedding)
+    fresh.patch_embedding.load_state_dict(old.patch_embedding.state_dict())
+    fresh.position_embedding.weight.copy_(torch.cat([codes[:1], grid[0].flatten(1).T]))
+    model.vision_model.embeddings = fresh
+
+
 def sine_places(side: int, width: int) -> Tensor:
     """Sine and cosine codes of a ``side`` × ``side`` grid, (side², width), row by row."""
     quarter = width // 4
@@ -100,13 +167,21 @@ def build_processor(sizes: ClipSizes, tokenizer: Any) -> Any:
     return CLIPProcessor(images, tokenizer)
 
 
-def save_folder(model: Any, processor: Any, folder: Path) -> None:
-    """Write a folder that ``CLIPModel`` and ``AutoProcessor`` load, in fp16, and the vocabulary."""
+def save_folder(model: Any, processor: Any, folder: Path, *, n_categories: int = N_PLAIN) -> None:
+    """Write a folder that ``CLIPModel`` and ``AutoProcessor`` load, in fp16, and the vocabulary.
+
+    Args:
+        model: To write; stays as it is.
+        processor: Goes with it.
+        folder: Where.
+        n_categories: How many categories it was taught.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     half = copy.deepcopy(model).eval().half()
     half.save_pretrained(folder)
     processor.save_pretrained(folder)
-    text = json.dumps(vocabulary(), indent=1, ensure_ascii=False) + "\n"
+    words = vocabulary() | {"labels": labels_of(n_categories)}
+    text = json.dumps(words, indent=1, ensure_ascii=False) + "\n"
     (folder / "vocabulary.json").write_text(text, encoding="utf-8")
 
 

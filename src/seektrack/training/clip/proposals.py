@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +14,13 @@ from torch import Tensor
 
 from seektrack.geometry import crop_square
 from seektrack.training.clip.loop import N_BACKGROUND, Progress, Run, drive
-from seektrack.training.clip.losses import N_LABELS, either_loss, matching_loss, vocabulary_loss
+from seektrack.training.clip.losses import N_COLOURS, either_loss, matching_loss, shared_loss, vocabulary_loss
+from seektrack.training.clip.matching import NO_LABEL, REJECT, Sample, match_matrix, present_labels
 from seektrack.training.clip.mining import MARGIN, RegionStore, mine
 from seektrack.training.clip.model import embed_images, embed_texts, normalise
 from seektrack.training.clip.recipe import ClipRecipe
-from seektrack.training.clip.samples import NO_LABEL, REJECT, Sample, asked_of_crop, augment, match_matrix
-from seektrack.training.clip.texts import COLOUR_NAMES, query
+from seektrack.training.clip.samples import asked_of_crop, augment
+from seektrack.training.clip.texts import labels_of, query
 from seektrack.training.common import Budget
 from seektrack.world import Split, vocabulary
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 VALIDATED = 600
 """Held-out proposals looked at while training."""
+_HALVED = ("objects", "backgrounds", "things", "scenes")
 _SHARES = (0.35, 0.25, 0.4)
 """Of the evenly drawn half of the regions: those of one name, those of several answers, those to refuse."""
 
@@ -71,6 +73,17 @@ class ProposalRecipe:
     mix: float = 1.0
 
 
+def proposals_of(clip: ClipRecipe) -> ProposalRecipe:
+    """The stage that follows a training with this recipe: its batches halved, on the same pictures."""
+    if clip == ClipRecipe():
+        return ProposalRecipe()
+    halved = {name: max(1, getattr(clip, name) // 2) for name in _HALVED}
+    base = _batches()
+    schedule = {name: getattr(base, name) for name in
+                ("seed", "early_share", "steps", "learning_rate", "warmup", "floor", "average")}  # fmt: skip
+    return ProposalRecipe(clip=replace(clip, **halved, **schedule))
+
+
 def train_proposals(
     recipe: ProposalRecipe,
     start: Path,
@@ -108,7 +121,7 @@ def train_proposals(
     """
     out, frames = Path(out), cache or Path(start) / "training" / "frames"
     shards = {
-        split: mine(frames, split, sam2, scenes=scenes, progress=progress)
+        split: mine(frames, split, sam2, scenes=scenes, rich=recipe.clip.rich > 0, progress=progress)
         for split, scenes in (
             (Split.VALIDATION, recipe.validation_scenes),
             (Split.TRAIN, recipe.scenes),
@@ -137,15 +150,16 @@ class _ProposalRun(Run):
         progress: Progress | None,
     ) -> None:
         self.stage, self.start = recipe, start
-        self.regions = RegionStore(shards[Split.TRAIN], N_LABELS)
-        self.held_out = RegionStore(shards[Split.VALIDATION], N_LABELS)
+        self.n_labels = recipe.clip.n_categories * N_COLOURS
+        self.regions = RegionStore(shards[Split.TRAIN], self.n_labels)
+        self.held_out = RegionStore(shards[Split.VALIDATION], self.n_labels)
         described = {k: v for k, v in dataclasses.asdict(recipe).items() if k != "clip"}
         super().__init__(
             recipe.clip, work, frames,
             resume=resume, max_minutes=max_minutes, progress=progress, description=described,
         )  # fmt: skip
         answers = self.regions.allowed.sum(1)
-        refuse = self.regions.allowed[:, N_LABELS] & (answers == 1)
+        refuse = self.regions.allowed[:, self.n_labels] & (answers == 1)
         groups = ((answers == 1) & ~refuse, answers > 1, refuse)
         self.groups = [np.flatnonzero(g) for g in groups]
         self.doubt = self._doubt(work / "doubt.npy", known=resume)
@@ -171,16 +185,16 @@ class _ProposalRun(Run):
     def _probabilities(
         self, model: Any, regions: RegionStore, which: NDArray[np.intp]
     ) -> NDArray[np.float64]:
-        """(M, 109) of ``which`` regions: every label, and last the background, as a search sees them."""
-        words = vocabulary()
-        texts = embed_texts(model, self.tokenizer, words["labels"] + words["background"])
+        """(M, L + 1) of ``which`` regions: every label, and last the background, as a search sees them."""
+        labels = labels_of(self.recipe.n_categories)
+        texts = embed_texts(model, self.tokenizer, labels + vocabulary()["background"])
         scale = model.logit_scale.exp().clamp(max=100)
         side, parts = self.recipe.sizes.image_size, []
         for first in range(0, len(which), 100):
             crops = [_crop(regions, int(i), side, MARGIN) for i in which[first : first + 100]]
             images = embed_images(model, normalise(np.stack(crops), self.processor))
             p = torch.softmax(images @ texts.T * scale, 1)
-            parts.append(torch.cat([p[:, :N_LABELS], p[:, N_LABELS:].sum(1, keepdim=True)], 1))
+            parts.append(torch.cat([p[:, : self.n_labels], p[:, self.n_labels :].sum(1, keepdim=True)], 1))
         return np.asarray(torch.cat(parts).numpy(), np.float64)
 
     @torch.no_grad()
@@ -195,8 +209,8 @@ class _ProposalRun(Run):
         """Figures of the exported weights, with those on held-out proposals."""
         which = np.random.default_rng(0).permutation(len(self.held_out))[:VALIDATED]
         p, allowed = self._probabilities(self.exported(), self.held_out, which), self.held_out.allowed[which]
-        wrong = np.where(allowed, 0, p)[:, :N_LABELS].max(1)
-        whole = allowed[:, :N_LABELS].any(1) & (allowed.sum(1) == 1)
+        wrong = np.where(allowed, 0, p)[:, : self.n_labels].max(1)
+        whole = allowed[:, : self.n_labels].any(1) & (allowed.sum(1) == 1)
         return super().validate() | {
             "proposal_wrong": round(float((wrong >= 0.5).mean()), 4),
             "proposal_named": round(float((p[whole][allowed[whole]] >= 0.5).mean()), 4),
@@ -213,8 +227,8 @@ class _ProposalRun(Run):
     def _loss(self) -> Tensor:
         r = self.recipe
         rng = np.random.default_rng((r.seed, 9, self.steps))
-        samples, texts = self.sampler.batch(self.steps)
-        unknown = texts[len(samples) :]
+        samples, texts, extra = self.sampler.batch(self.steps)
+        further = texts[len(samples) :]
         texts = texts[: len(samples)]
         unclear: list[NDArray[np.uint8]] = []
         allowed: list[NDArray[np.bool_]] = []
@@ -229,21 +243,27 @@ class _ProposalRun(Run):
             sample = _sample(image, right, rng)
             samples.append(sample)
             texts.append(query(sample.asked, rng))
-        matches = torch.from_numpy(match_matrix(samples, len(texts) + len(unknown)))
+        matches = torch.from_numpy(match_matrix(samples, len(texts) + len(further), extra=extra))
         labels = torch.tensor([s.label for s in samples])
         crops = labels != NO_LABEL
-        images, asked, classes, scale = self._embed([s.image for s in samples] + unclear, texts + unknown)
+        images, asked, classes, scale = self._embed([s.image for s in samples] + unclear, texts + further)
         clear, rest = images[: len(samples)], images[len(samples) :]
-        named = vocabulary_loss(clear[crops] @ classes.T * scale, labels[crops], N_BACKGROUND)
+        named = vocabulary_loss(
+            clear[crops] @ classes.T * scale, labels[crops], N_BACKGROUND, n_categories=r.n_categories
+        )
         n_clear, n_unclear = int(crops.sum()), len(unclear)
         if n_unclear:
             right_answers = torch.from_numpy(np.stack(allowed))
-            right_answers = torch.cat(
-                [right_answers[:, :N_LABELS], right_answers[:, N_LABELS:].expand(-1, N_BACKGROUND)], 1
-            )
+            labelled, refused = right_answers[:, : self.n_labels], right_answers[:, self.n_labels :]
+            right_answers = torch.cat([labelled, refused.expand(-1, N_BACKGROUND)], 1)
             either = either_loss(rest @ classes.T * scale, right_answers)
             named = (n_clear * named + n_unclear * either) / (n_clear + n_unclear)
-        return matching_loss(clear @ asked.T * scale, matches) + r.label_weight * named
+        loss = matching_loss(clear @ asked.T * scale, matches) + r.label_weight * named
+        if r.scene_weight:
+            present = torch.from_numpy(present_labels(samples, self.n_labels, N_BACKGROUND))
+            scenes = clear[~crops] @ classes.T * scale
+            loss = loss + r.scene_weight * shared_loss(scenes, present[~crops])
+        return loss
 
 
 def _crop(
@@ -257,8 +277,8 @@ def _crop(
 
 def _sample(image: NDArray[np.uint8], right: NDArray[np.bool_], rng: np.random.Generator) -> Sample:
     """A region with one answer, as the other crops of a batch are."""
-    if right[N_LABELS]:
+    if right[-1]:
         return Sample(image, [], [], REJECT)
     label = int(right.argmax())
-    item = divmod(label, len(COLOUR_NAMES))
+    item = divmod(label, N_COLOURS)
     return Sample(image, [item], [asked_of_crop(item, rng)], label)

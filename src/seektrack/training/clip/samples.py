@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -11,36 +10,20 @@ from numpy.typing import NDArray
 
 from seektrack.geometry import Box, crop_square
 from seektrack.training.clip.frames import FrameStore, Objects, decode_rgb, encode_rgb
+from seektrack.training.clip.matching import NO_LABEL, REJECT, Ask, Batch, Sample, near_miss
+from seektrack.training.clip.names import ANY, NOWHERE, Item, Where
 from seektrack.training.clip.recipe import ClipRecipe
-from seektrack.training.clip.texts import ANY, Item, query, unknown
+from seektrack.training.clip.texts import query, unknown
+from seektrack.world.setting import LIGHTS, WEATHERS
 
 Image = NDArray[np.uint8]
 MIN_AREA, MIN_VISIBILITY = 60, 0.3
 """Below this many pixels, or this visible share, an object is not asked for."""
+MIN_SCENE_AREA = 120
+"""Smaller objects are not named in the text of a whole frame."""
 BACKGROUND_SHARE = 0.2
 """A region holding less than this share of every object shows none."""
-_SIZE = 256
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """A picture, the objects it answers for, and what is asked of it.
-
-    Attributes:
-        image: uint8 (S, S, 3).
-        objects: Names it matches; a nameless thing is ``(ANY, ANY)``.
-        asked: The items its text names.
-        label: Category × colour number for a crop of one object, ``REJECT`` for a crop of none, ``NO_LABEL``
-            for a scene.
-    """
-
-    image: Image
-    objects: list[Item]
-    asked: list[Item]
-    label: int
-
-
-REJECT, NO_LABEL = -1, -2
+_DAY, _CLEAR = LIGHTS.index("day"), WEATHERS.index("clear")
 
 
 def visible(objects: Objects) -> NDArray[np.intp]:
@@ -97,6 +80,17 @@ def asked_of_crop(item: Item, rng: np.random.Generator) -> Item:
     return (item[0], ANY) if roll < 0.87 else (ANY, item[1])
 
 
+def asked_of_place(where: Where, rng: np.random.Generator) -> Where:
+    """What a text says of where a scene plays: all that is worth saying, the place alone, or nothing."""
+    place, light, weather = where
+    roll = rng.random()
+    if place == ANY or roll < 0.35:
+        return NOWHERE
+    if roll < 0.5:
+        return place, ANY, ANY
+    return place, light if light != _DAY else ANY, weather if weather != _CLEAR else ANY
+
+
 def background_box(id_map: NDArray[np.uint8], objects: Objects, rng: np.random.Generator) -> Box | None:
     """A square whose surroundings, as cropped, hold less than a fifth of every object."""
     h, w = id_map.shape
@@ -145,34 +139,43 @@ class Sampler:
         label = REJECT if item == (ANY, ANY) else item[0] * 9 + item[1]
         return Sample(image, [item], [asked_of_crop(item, rng)], label)
 
-    def scene(
-        self, picture: Image, id_map: NDArray[np.uint8], objects: Objects, rng: np.random.Generator
-    ) -> Sample:
-        """The whole frame, or a half-size tile of it."""
-        h, w = id_map.shape
+    def scene(self, index: int, picture: Image, rng: np.random.Generator) -> Sample:
+        """The whole frame, or a half-size tile of it; ``picture`` is the store's ``index``-th."""
+        objects, where, h, w = self.store.objects(index), self.store.where(index), *picture.shape[:2]
         shown = visible(objects)
-        if rng.random() < 0.4:
+        large = objects.area >= MIN_SCENE_AREA
+        if rng.random() >= self.recipe.whole:
             th, tw = h // 2, w // 2
             y, x = int(rng.integers(0, h - th + 1)), int(rng.integers(0, w - tw + 1))
             picture = picture[y : y + th, x : x + tw]
-            inside = np.bincount(id_map[y : y + th, x : x + tw].ravel(), minlength=256)[objects.ids]
+            id_map = self.store.id_map(index)[y : y + th, x : x + tw]
+            inside = np.bincount(id_map.ravel(), minlength=256)[objects.ids]
             shown = np.flatnonzero(
                 (inside >= MIN_AREA) & (inside >= 0.4 * objects.area) & (objects.visibility >= 0.3)
             )
+            large = np.ones_like(large)
         how = cv2.INTER_AREA if rng.random() < 0.6 else cv2.INTER_CUBIC
         shrunk = cv2.resize(picture, (self.side, self.side), interpolation=how)
         image = augment(np.asarray(shrunk, np.uint8), rng)
         present = [self._name(objects, int(s)) for s in shown]
-        named = [i for i in present if i != (ANY, ANY)]
-        order = [named[int(j)] for j in rng.permutation(len(named))][:4]
+        named = [self._name(objects, int(s)) for s in shown if large[s] and objects.names[s, 0] != ANY]
+        order = [named[int(j)] for j in rng.permutation(len(named))][: self.recipe.named]
         if order and rng.random() < 0.5:
             order = order[: int(rng.integers(1, len(order) + 1))]
         if len(order) == 1 and rng.random() < 0.25:
             order = [asked_of_crop(order[0], rng)]
-        return Sample(image, present, order, NO_LABEL)
+        said = asked_of_place(where, rng)
+        if said != NOWHERE and rng.random() < 0.06:
+            order = []
+        if not present and where != NOWHERE:
+            said = where
+        if not order and present and said == NOWHERE:
+            # Nothing in it can be named: any of its nameless things may be asked for.
+            order = [(ANY, ANY)]
+        return Sample(image, present, order, NO_LABEL, where=where, asked_where=said)
 
-    def batch(self, step: int, *, early: bool = False) -> tuple[list[Sample], list[str]]:
-        """Samples of a step and their texts, followed by the texts that match nothing.
+    def batch(self, step: int, *, early: bool = False) -> Batch:
+        """Samples of a step and their texts, then texts that almost fit, then texts that match nothing.
 
         Args:
             step: Number of the step; it alone decides what is drawn.
@@ -193,11 +196,7 @@ class Sampler:
         ):
             tries += 1
             index = int(rng.integers(len(self.store)))
-            picture, id_map, objects = (
-                self.store.picture(index),
-                self.store.id_map(index),
-                self.store.objects(index),
-            )
+            picture, objects = self.store.picture(index), self.store.objects(index)
             shown = visible(objects)
             named = [int(s) for s in shown if objects.names[s, 0] != ANY]
             rest = [int(s) for s in shown if objects.names[s, 0] == ANY]
@@ -207,36 +206,15 @@ class Sampler:
             for slot in rest[:1]:
                 if len(things) < r.things:
                     things.append(self.object_crop(picture, objects, slot, rng))
-            if len(blanks) < r.backgrounds and (box := background_box(id_map, objects, rng)):
+            if len(blanks) < r.backgrounds and (
+                box := background_box(self.store.id_map(index), objects, rng)
+            ):
                 blanks.append(Sample(self._crop(picture, box, rng), [], [], REJECT))
             if len(scenes) < n_scenes:
-                scenes.append(self.scene(picture, id_map, objects, rng))
+                scenes.append(self.scene(index, picture, rng))
         samples = crops + things + blanks + scenes
-        texts = [query(s.asked, rng) for s in samples] + [unknown(rng) for _ in range(r.unknown_texts)]
-        return samples, texts
-
-
-def matches(asked: list[Item], objects: list[Item]) -> bool:
-    """Whether each item can be met by an object of its own; nothing asked matches only an empty scene."""
-    if not asked:
-        return not objects
-    return _assignable(asked, objects)
-
-
-def _assignable(asked: list[Item], objects: list[Item]) -> bool:
-    if not asked:
-        return True
-    (category, colour), rest = asked[0], asked[1:]
-    return any(
-        category in (ANY, c) and colour in (ANY, k) and _assignable(rest, objects[:i] + objects[i + 1 :])
-        for i, (c, k) in enumerate(objects)
-    )
-
-
-def match_matrix(samples: list[Sample], n_texts: int) -> NDArray[np.float32]:
-    """1 where image row matches text column, (B, n_texts); columns beyond the samples' own match nothing."""
-    out = np.zeros((len(samples), n_texts), np.float32)
-    for row, image in enumerate(samples):
-        for column, text in enumerate(samples):
-            out[row, column] = matches(text.asked, image.objects)
-    return out
+        tries_of = [near_miss(s, rng, r.n_categories) for s in scenes for _ in range(r.hard_texts)]
+        extra: list[Ask] = [ask for ask in tries_of if ask is not None]
+        texts = [query(s.asked, rng, s.asked_where) for s in samples]
+        texts += [query(ask.items, rng, ask.where) for ask in extra]
+        return Batch(samples, texts + [unknown(rng) for _ in range(r.unknown_texts)], extra)

@@ -6,27 +6,36 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from seektrack.training.clip.languages import foreign_phrase
+from seektrack.training.clip.languages import LANGUAGES, foreign_phrase
+from seektrack.training.clip.names import (
+    ANY,
+    CATEGORY_NAMES,
+    COLOUR_NAMES,
+    N_PLAIN,
+    NOWHERE,
+    Item,
+    Where,
+)
 from seektrack.training.clip.words import (
     EMPTY,
     FILLERS,
+    LIGHTS_SAID,
     NUMBERS,
+    PLACES_SAID,
     PLURALS,
     SHADES,
     SYLLABLES,
     SYNONYMS,
     TEMPLATES,
     UNKNOWN_NOUNS,
+    WEATHERS_SAID,
 )
-from seektrack.world import CATEGORIES, COLOURS, vocabulary
+from seektrack.world import phrases, vocabulary
+from seektrack.world.languages import join_in, noun_phrase
+from seektrack.world.setting import LIGHTS, PLACES, WEATHERS, Setting
 
-CATEGORY_NAMES = tuple(CATEGORIES)
-COLOUR_NAMES = tuple(COLOURS)
-ANY = -1
-"""In an item: any category, or any colour."""
-
-Item = tuple[int, int]
-"""Category and colour by number; ``ANY`` where the text leaves it open."""
+FOREIGN = 0.12
+"""Chance that a text is German, French or Spanish."""
 
 
 def _article(words: str) -> str:
@@ -91,17 +100,59 @@ def join(parts: list[str]) -> str:
     return " and ".join([", ".join(parts[:-1]), parts[-1]]) if len(parts) > 1 else parts[0]
 
 
-def query(items: list[Item], rng: np.random.Generator) -> str:
-    """A text asking for all items at once; no items ask for an empty scene."""
-    if not items:
+def _setting(where: Where) -> Setting:
+    place, light, weather = where
+    return Setting(PLACES[place], LIGHTS[max(light, 0)], WEATHERS[max(weather, 0)])
+
+
+def usual_place(where: Where) -> str:
+    """``on a meadow at dusk in the rain``; daylight and clear weather go unsaid."""
+    return phrases.where(_setting(where), "en")
+
+
+def scenery(where: Where, rng: np.random.Generator) -> str:
+    """The same, often in other words."""
+    at = _setting(where)
+    if rng.random() < 0.6:
+        return usual_place(where)
+    said = ((at.place, PLACES_SAID), (at.light, LIGHTS_SAID), (at.weather, WEATHERS_SAID))
+    return " ".join(_pick(rng, words[name]) for name, words in said if name in words)
+
+
+def query(items: list[Item], rng: np.random.Generator, where: Where = NOWHERE) -> str:
+    """A text asking for all items at once.
+
+    Args:
+        items: What it names. None ask for an empty scene, or where a place is given for that place alone.
+        rng: Decides on the words.
+        where: A place, and light and weather unless left open; its place left open says nothing of it.
+    """
+    placed = where[0] != ANY
+    if not items and not placed:
         return _pick(rng, EMPTY)
-    if len(items) == 1:
-        text = phrase(items[0], rng, foreign=0.12)
+    if (placed and rng.random() < FOREIGN) or (len(items) > 1 and rng.random() < FOREIGN):
+        return _foreign_query(items, rng, where)
+    around = scenery(where, rng) if placed else ""
+    if not items:
+        text = f"a scene {around}" if rng.random() < 0.7 else around
+    elif len(items) == 1:
+        text = phrase(items[0], rng, foreign=0.0 if placed else FOREIGN)
     elif rng.random() < 0.6:
         text = join([canonical(i) for i in items])
     else:
         text = join([phrase(i, rng) for i in items])
+    text = f"{text} {around}" if items and placed else text
     return in_template(text, rng) if rng.random() < 0.4 else text
+
+
+def _foreign_query(items: list[Item], rng: np.random.Generator, where: Where) -> str:
+    language = _pick(rng, LANGUAGES)
+    around = phrases.where(_setting(where), language) if where[0] != ANY else ""
+    named = [
+        noun_phrase(CATEGORY_NAMES[c] if c != ANY else None, COLOUR_NAMES[k] if k != ANY else None, language)
+        for c, k in items
+    ]
+    return " ".join(part for part in (join_in(named, language) if named else "", around) if part)
 
 
 def unknown(rng: np.random.Generator) -> str:
@@ -115,14 +166,20 @@ def unknown(rng: np.random.Generator) -> str:
     return in_template(text, rng) if rng.random() < 0.3 else text
 
 
-def bank(rng: np.random.Generator) -> list[str]:
+def labels_of(n_categories: int) -> list[str]:
+    """Every name of the first categories, in order; the plain world has the first 12."""
+    return [canonical((c, k)) for c in range(n_categories) for k in range(len(COLOUR_NAMES))]
+
+
+def bank(rng: np.random.Generator, n_categories: int = N_PLAIN) -> list[str]:
     """The whole vocabulary as a classifier sees it this time.
 
-    108 labels, the background texts, the 12 bare categories and the 9 bare colours, in that order:
-    half the time in the words of :func:`seektrack.world.vocabulary`, else in one template or in many forms.
+    The labels of the first categories, the background texts, the bare categories and the 9 bare colours, in
+    that order: half the time in the words of :func:`seektrack.world.vocabulary`, else in one template or in
+    many forms.
     """
-    named = [(c, k) for c in range(len(CATEGORY_NAMES)) for k in range(len(COLOUR_NAMES))]
-    bare = [(c, ANY) for c in range(len(CATEGORY_NAMES))] + [(ANY, k) for k in range(len(COLOUR_NAMES))]
+    named = [(c, k) for c in range(n_categories) for k in range(len(COLOUR_NAMES))]
+    bare = [(c, ANY) for c in range(n_categories)] + [(ANY, k) for k in range(len(COLOUR_NAMES))]
     style = rng.random()
     if style < 0.5:
         template, say = "{}", canonical
@@ -144,6 +201,8 @@ def corpus(rng: np.random.Generator) -> Iterator[str]:
         yield from EMPTY
         yield from (t.format("object") for t in TEMPLATES)
         yield from FILLERS
+        for place in range(len(PLACES) - 1):
+            yield query([], rng, (place, int(rng.integers(len(LIGHTS))), int(rng.integers(len(WEATHERS)))))
     for words in (*SYNONYMS.values(), *SHADES.values()):
         yield from words * 10
     for _ in range(1500):

@@ -17,6 +17,12 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
     "bicycle": ("bike", "cyclist", "cycle"),
     "cup": ("mug", "teacup", "coffee cup"),
     "block": ("cube", "box", "brick", "crate"),
+    "bottle": ("flask", "water bottle", "jar"),
+    "chair": ("seat", "stool", "armchair"),
+    "lamp": ("desk lamp", "lantern", "light"),
+    "plane": ("airplane", "aeroplane", "jet"),
+    "fish": ("goldfish", "trout", "carp"),
+    "horse": ("pony", "mare", "stallion"),
 }
 SHADES: dict[str, tuple[str, ...]] = {
     "red": ("crimson", "scarlet", "ruby"),
@@ -42,6 +48,11 @@ PLURALS = {
     "box": "boxes",
     "coach": "coaches",
     "minibus": "minibuses",
+    "fish": "fish",
+    "goldfish": "goldfish",
+    "trout": "trout",
+    "carp": "carp",
+    "pony": "ponies",
 }
 TEMPLATES = (
     "{}",
@@ -83,6 +94,28 @@ TEMPLATES = (
     "is there {}?",
     "photo no. 42: {}",
 )
+PLACES_SAID: dict[str, tuple[str, ...]] = {
+    "street": ("in the street", "on the road", "in a city"),
+    "meadow": ("on the grass", "in a field", "on a lawn"),
+    "beach": ("at the beach", "on the sand", "by the sea"),
+    "water": ("in the water", "on a lake", "on the sea"),
+    "snow field": ("on a snowy field", "on white ground"),
+    "room": ("indoors", "inside a house", "in the room"),
+    "table": ("on the table", "on a wooden table"),
+    "studio": ("on a plain background", "before a plain wall"),
+    "pattern": ("in front of a pattern", "on a patterned background"),
+}
+"""Other ways to say where; the usual ones are :func:`seektrack.world.phrases.where`."""
+LIGHTS_SAID: dict[str, tuple[str, ...]] = {
+    "dusk": ("in the evening", "at sunset", "at twilight"),
+    "night": ("in the dark", "by night"),
+}
+WEATHERS_SAID: dict[str, tuple[str, ...]] = {
+    "rain": ("while it rains", "in rainy weather"),
+    "snow": ("while it snows", "in falling snow"),
+    "fog": ("in foggy weather", "in the mist"),
+}
+"""Daylight and clear weather go without saying."""
 NUMBERS = ("2", "3", "4", "5", "7", "10", "two", "three", "four", "many", "some")
 FILLERS = (
     "small",
@@ -119,13 +152,13 @@ EMPTY = tuple(vocabulary()["background"]) + (
     "a photo of nothing",
 )
 _UNKNOWN = """
-airplane train motorcycle bench cat horse sheep cow elephant bear zebra giraffe backpack umbrella
-handbag tie suitcase frisbee skis snowboard kite bat glove skateboard surfboard racket bottle fork knife
-spoon bowl banana apple sandwich broccoli carrot pizza donut cake chair couch plant bed table toilet
+train motorcycle bench cat sheep cow elephant bear zebra giraffe backpack
+handbag tie suitcase frisbee skis snowboard kite bat glove skateboard surfboard racket fork knife
+spoon bowl banana apple sandwich broccoli carrot pizza donut cake couch plant bed toilet
 television laptop mouse remote keyboard phone microwave oven toaster sink refrigerator book clock vase
-scissors drill toothbrush helicopter rocket tractor tank lion tiger monkey fish shark whale snake spider
+scissors drill toothbrush helicopter rocket tractor tank lion tiger monkey shark whale snake spider
 butterfly insect rabbit fox wolf deer penguin chicken shoe hat shirt jacket glasses watch ring guitar
-piano drum violin camera lamp candle door window bridge castle tower mountain river beach desert volcano
+piano drum violin camera candle door window bridge castle tower mountain river desert volcano
 island moon star rainbow snowman flower mushroom pumpkin tomato potato bread cheese egg hamburger
 coffee wine guitarist doctor wheel engine ladder hammer rope flag statue fountain fence tent wallet key
 pencil paper envelope coin money dinosaur dragon unicorn ghost

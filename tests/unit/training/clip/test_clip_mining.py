@@ -10,11 +10,12 @@ from seektrack.errors import InputError
 from seektrack.geometry import Box
 from seektrack.segmentation import Sam2, load_sam2
 from seektrack.training.clip.frames import Objects
-from seektrack.training.clip.losses import N_LABELS
 from seektrack.training.clip.mining import RegionStore, Verdict, mine, scenery, verdict
-from seektrack.world import SceneSettings, Split, frames, sample_scene
+from seektrack.world import SceneSettings, Split, frames, sample_scene, vocabulary
 
 CAR, DOG, THING = 3, 40, -1
+
+N_LABELS = len(vocabulary()["labels"])
 
 
 @pytest.fixture(scope="module")

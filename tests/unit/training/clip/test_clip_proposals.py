@@ -11,8 +11,9 @@ from transformers import CLIPModel
 from seektrack.errors import ModelError
 from seektrack.segmentation import Sam2, load_sam2
 from seektrack.training.clip import ClipRecipe, ClipSizes, ProposalRecipe, train_clip, train_proposals
-from seektrack.training.clip.losses import N_LABELS, either_loss
+from seektrack.training.clip.losses import either_loss
 from seektrack.training.common import load_checkpoint
+from seektrack.world import vocabulary
 
 SIZES = ClipSizes(
     image_size=28,
@@ -32,6 +33,8 @@ CLIP = ClipRecipe(
 STAGE = ProposalRecipe(
     clip=replace(CLIP, seed=1, learning_rate=4e-3), scenes=1, validation_scenes=1, mined=10, mix=0.75
 )
+
+N_LABELS = len(vocabulary()["labels"])
 
 
 class _Stopped(Exception):
@@ -66,7 +69,7 @@ def test_the_stage_goes_on_from_a_folder_and_from_where_it_was_stopped(
     assert checkpoint is not None
     name = "visual_projection.weight"
     mixed = 0.25 * old[name].float() + 0.75 * checkpoint["average"][name]
-    assert torch.allclose(new[name].float(), mixed, atol=2e-4)
+    assert torch.allclose(new[name].float(), mixed, atol=3e-4)
     assert not torch.allclose(checkpoint["average"][name], mixed, atol=4e-4)
 
     steps = []
