@@ -11,11 +11,12 @@ from dataclasses import replace
 import numpy as np
 
 from seektrack.world.drawing import Drawing
+from seektrack.world.nameless import nameless
 from seektrack.world.palette import COLOURS, tones
 from seektrack.world.plain import camera, names, occluder, path, texture
 from seektrack.world.scene import Actor, Floats, Look, Occluder, Scene, Scenery, SceneSettings
 from seektrack.world.setting import INDOORS, LIGHTS, PLACES, WEATHERS, Setting
-from seektrack.world.shapes import ALL_CATEGORIES, FLYING, random_thing
+from seektrack.world.shapes import ALL_CATEGORIES, FLYING
 
 CLEAN = 0.35
 """Share of rich scenes without disturbances."""
@@ -106,7 +107,7 @@ def _height(
 ) -> float:
     """Where an object's middle is, pixels from the top: on the ground, mostly, unless it flies."""
     if aloft or rng.random() < 0.25:
-        return float(rng.uniform(0.1, 0.9) * s.height)
+        return float(rng.uniform(0.1, 0.85) * s.height)
     low = max(around.horizon * s.height, half)
     return float(rng.uniform(low, max(low + 1, 1.02 * s.height)) - half)
 
@@ -124,9 +125,9 @@ def _actor(
 ) -> Actor:
     category, colour = name
     k, t = s.scale, np.arange(s.n_frames, dtype=np.float64)
-    draw = ALL_CATEGORIES[category] if category is not None else twin.draw if twin else random_thing(rng)
+    draw = ALL_CATEGORIES[category] if category is not None else twin.draw if twin else nameless(rng)
     if s.style == "scan":
-        base, colour = np.full(3, rng.uniform(70, 190)), None
+        base, colour = np.full(3, rng.uniform(85, 200)), None
     elif colour is not None:
         base = np.clip(np.array(COLOURS[colour]) * rng.uniform(0.85, 1.1) + rng.normal(0, 8, 3), 8, 250)
     else:

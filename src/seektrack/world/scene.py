@@ -40,7 +40,7 @@ class SceneSettings:
         occluders: Most posts, trees and walls in front.
         look_alikes: Chance that a scene repeats categories and colours on purpose.
         object_size: Smallest and largest half-height of an object, in 256ths of the picture. None: 11 to 56,
-            and from 4 to 64 in rich and scan scenes.
+            in rich scenes 4 to 64, in scans 8 to 64.
         speed: Slowest and fastest, in 256ths of the picture per frame.
         street_only: Only street backgrounds, for the demo.
         texture: Chance that an object's surface carries a pattern.
@@ -103,7 +103,8 @@ class SceneSettings:
     @property
     def half_heights(self) -> tuple[float, float]:
         """Smallest and largest half-height of an object, in 256ths of the picture."""
-        return self.object_size or ((11.0, 56.0) if self.style == "plain" else (4.0, 64.0))
+        default = {"plain": (11.0, 56.0), "rich": (4.0, 64.0), "scan": (8.0, 64.0)}
+        return self.object_size or default[self.style]
 
 
 @dataclass(frozen=True, eq=False)

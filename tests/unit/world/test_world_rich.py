@@ -199,7 +199,7 @@ def test_objects_are_as_small_as_8_pixels_and_as_large_as_half_the_picture():
     heights = []
     for seed in MANY[:120]:
         scene = sample_scene(seed, replace(RICH, height=256, width=256, crowds=0.0, n_frames=1))
-        for a in scene.actors:
+        for a in (a for a in scene.actors if a.category):
             corners = np.concatenate([polygon for _, polygon in a.draw(a.phase)])
             heights.append(float(np.ptp(corners[:, 1]) * a.size[0]))
     assert 7 <= min(heights) < 12
@@ -298,3 +298,22 @@ def test_a_scan_is_grey_and_its_objects_lie_inside_the_field_of_view():
         dark = clip.frames[..., 0].max(0) < 14
         assert dark.mean() > 0.1
         assert (clip.ids[:, dark] > 0).mean() < 0.05
+
+
+def test_things_have_many_shapes_and_stay_nameless():
+    """Some outlines are slim, some have holes, some are solid, and captions can name none of them."""
+    settings = replace(
+        RICH, actors=(0, 0), things=(1, 1), occluders=0, look_alikes=0, object_size=(40, 44), n_frames=1
+    )
+    solidity = []
+    for seed in MANY[:40]:
+        clip = render(sample_scene(seed, settings))
+        (thing,) = clip.scene.actors
+        assert thing.category is None
+        assert thing.colour is None
+        ys, xs = np.nonzero(clip.ids[0])
+        if len(xs) > 50:
+            solidity.append(len(xs) / (np.ptp(xs) + 1) / (np.ptp(ys) + 1))
+    assert len(solidity) > 20
+    assert min(solidity) < 0.45
+    assert max(solidity) > 0.8
