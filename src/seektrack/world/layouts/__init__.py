@@ -105,6 +105,7 @@ def write_layout(
     fps: Fraction | int = 25,
     pictures: str = "jpg",
     languages: Iterable[str] = ("en",),
+    total: int = 0,
     progress: Progress | None = None,
 ) -> Written:
     """Render scenes into a folder that appears whole, or not at all.
@@ -117,7 +118,8 @@ def write_layout(
         fps: Frames per second.
         pictures: ``jpg``, as the layouts have it, or ``png``, which loses nothing.
         languages: Of captions.
-        progress: Called with ``(done, total, stage)``; the total is 0 when nobody knows it.
+        total: How many scenes there are, for ``progress``, where they are made one by one.
+        progress: Called with ``(done, total, stage)``; a total of 0 is unknown.
 
     Raises:
         InputError: An unknown layout, no scenes, the same seed twice, or an option that cannot be.
@@ -129,7 +131,7 @@ def write_layout(
     settings = LayoutSettings(
         split=split, fps=Fraction(fps), pictures=pictures, languages=tuple(dict.fromkeys(languages))
     )
-    total = len(scenes) if isinstance(scenes, Sized) else 0
+    total = len(scenes) if isinstance(scenes, Sized) else total
     names: set[str] = set()
     n_frames = 0
     with new_folder(Path(folder)) as temporary:
