@@ -12,6 +12,7 @@ of an approximate search would lose most of what was asked for.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterable
 from functools import cached_property
@@ -25,7 +26,7 @@ from seektrack.library.ann import Approximate, build_approximate
 from seektrack.library.index_settings import IndexManifest, IndexSettings
 from seektrack.library.rows import KINDS, Rows, Where
 
-SCAN_ROWS = 65_536
+SCAN_ROWS = 2048
 NO_IDS: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
 NO_SCORES: NDArray[np.float32] = np.zeros(0, dtype=np.float32)
 
@@ -46,6 +47,7 @@ class VectorIndex:
         self.rows = rows
         self.manifest = manifest
         self.flat, self.approximate = flat, approximate
+        self._local = threading.local()
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -122,21 +124,33 @@ class VectorIndex:
             where: Window of seconds and kinds of pictures.
             video_id: Of the video that ``where`` names; None when it names none.
         """
-        first, last = 0, len(self)
-        if video_id is not None:
+        if video_id is None:
+            positions = self._in_window(where.start_s, where.end_s)
+        else:
             first, last = (int(i) for i in np.searchsorted(self.rows.video_ids, [video_id, video_id + 1]))
-        keep: NDArray[np.bool_] | None = None
-        times = self.rows.times[first:last]
-        if where.start_s is not None:
-            keep = times >= where.start_s
-        if where.end_s is not None:
-            before = times < where.end_s
-            keep = before if keep is None else keep & before
-        if where.kinds:
-            # Indexing a table of booleans is quicker than comparing with each kind.
-            wanted = np.array([kind in where.kinds for kind in KINDS])[self.rows.kinds[first:last]]
-            keep = wanted if keep is None else keep & wanted
-        return np.arange(first, last) if keep is None else first + np.flatnonzero(keep)
+            times = self.rows.times[first:last]
+            keep = np.ones(last - first, dtype=bool)
+            keep &= times >= where.start_s if where.start_s is not None else True
+            keep &= times < where.end_s if where.end_s is not None else True
+            positions = first + np.flatnonzero(keep)
+        if not where.kinds:
+            return positions
+        # Indexing a table of booleans is quicker than comparing with each kind.
+        wanted = np.array([kind in where.kinds for kind in KINDS])
+        return positions[wanted[self.rows.kinds[positions]]]
+
+    def _in_window(self, start_s: float | None, end_s: float | None) -> NDArray[np.int64]:
+        if start_s is None and end_s is None:
+            return np.arange(len(self))
+        order, ordered = self._by_time
+        first = 0 if start_s is None else int(np.searchsorted(ordered, start_s, side="left"))
+        last = len(order) if end_s is None else int(np.searchsorted(ordered, end_s, side="left"))
+        return np.sort(order[first:last])
+
+    @cached_property
+    def _by_time(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        order = np.argsort(self.rows.times, kind="stable")
+        return order, self.rows.times[order]
 
     def scan(
         self, query: NDArray[np.float32], k: int, positions: NDArray[np.int64]
@@ -145,21 +159,38 @@ class VectorIndex:
         row = np.ascontiguousarray(query, dtype=np.float32)[None]
         found: list[NDArray[np.int64]] = [NO_IDS]
         scored: list[NDArray[np.float32]] = [NO_SCORES]
+        flat, memory = self._scratch
+        rows = self.vectors.view(np.uint8)
         for start in range(0, len(positions), SCAN_ROWS):
             part = positions[start : start + SCAN_ROWS]
-            scores, near = flat_over(self.gather(part)).search(row, min(k, len(part)))
+            rows.take(part, axis=0, out=memory[: len(part)], mode="clip")
+            flat.ntotal = len(part)
+            scores, near = flat.search(row, min(k, len(part)))
             found.append(part[near[0]])
             scored.append(scores[0])
         at, best = np.concatenate(found), np.concatenate(scored)
         order = np.argsort(-best, kind="stable")[:k]
         return self.rows.ids[at[order]], best[order].astype(np.float32)
 
+    @property
+    def _scratch(self) -> tuple[faiss.Index, NDArray[np.uint8]]:
+        """A small exact index of this thread and its memory as bytes; fresh memory costs more than the search."""
+        if not hasattr(self._local, "scratch"):
+            flat: Any = empty_flat(self.manifest.dim)
+            flat.codes.resize(2 * self.manifest.dim * SCAN_ROWS)
+            flat.ntotal = SCAN_ROWS
+            self._local.scratch = flat, _Codes.view(flat, self.manifest.dim).view(np.uint8)
+        scratch: tuple[faiss.Index, NDArray[np.uint8]] = self._local.scratch
+        return scratch
+
     def gather(self, positions: NDArray[np.int64]) -> NDArray[np.float16]:
         """float16 (M, D) at ascending positions; a view when they follow each other."""
         n = len(positions)
         if n and positions[-1] - positions[0] == n - 1:
             return self.vectors[positions[0] : positions[-1] + 1]
-        return self.vectors[positions]
+        # A mapped file does not align its numbers; as bytes the rows are copied whole, many times as fast.
+        picked: NDArray[np.uint8] = self.vectors.view(np.uint8).take(positions, axis=0)
+        return picked.view(np.float16)
 
     def positions_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Positions of some row ids, ascending; unknown ids are left out."""
@@ -203,14 +234,6 @@ def empty_flat(dim: int) -> faiss.IndexScalarQuantizer:
     """An exact inner-product index over half-precision vectors; that form needs no training."""
     flat = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     flat.is_trained = True
-    return flat
-
-
-def flat_over(vectors: NDArray[np.float16]) -> faiss.IndexScalarQuantizer:
-    """An exact index over a copy of (N, D) vectors, made without going through float32."""
-    flat = empty_flat(vectors.shape[1])
-    faiss.copy_array_to_vector(np.ascontiguousarray(vectors).view(np.uint8).reshape(-1), flat.codes)
-    flat.ntotal = len(vectors)
     return flat
 
 
