@@ -137,7 +137,7 @@ class VectorIndex:
             return positions
         # Indexing a table of booleans is quicker than comparing with each kind.
         wanted = np.array([kind in where.kinds for kind in KINDS])
-        return positions[wanted[self.rows.kinds[positions]]]
+        return np.asarray(positions[wanted[self.rows.kinds[positions]]], dtype=np.int64)
 
     def _in_window(self, start_s: float | None, end_s: float | None) -> NDArray[np.int64]:
         if start_s is None and end_s is None:
@@ -174,7 +174,7 @@ class VectorIndex:
 
     @property
     def _scratch(self) -> tuple[faiss.Index, NDArray[np.uint8]]:
-        """A small exact index of this thread and its memory as bytes; fresh memory costs more than the search."""
+        """A small exact index of this thread and its memory; fresh memory costs more than the search."""
         if not hasattr(self._local, "scratch"):
             flat: Any = empty_flat(self.manifest.dim)
             flat.codes.resize(2 * self.manifest.dim * SCAN_ROWS)
