@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from seektrack.encoders import Encoder, load_encoder
 from seektrack.errors import InputError
+from seektrack.evaluation.pocket_rich import evaluate_rich
 from seektrack.evaluation.pocket_set import PocketSet, collect
 from seektrack.evaluation.pocket_words import PARAPHRASES, UNKNOWN_WORDS, foreign_labels
 from seektrack.world import CATEGORIES, COLOURS, vocabulary
@@ -45,7 +46,9 @@ def evaluate_clip(
         ``background_false_accept``, ``thing_false_accept`` (crops of nothing and of nameless things given a
         label at p ≥ 0.5); ``unknown_false_accept`` (object crops that a word outside the vocabulary claims at
         p ≥ 0.5); ``recall_at_half`` (object crops whose own label reaches p ≥ 0.5); ``calibration_error`` and
-        ``calibration`` (rows of: share of crops, mean confidence, share right); counts and ``logit_scale``.
+        ``calibration`` (rows of: share of crops, mean confidence, share right); what
+        :func:`seektrack.evaluation.pocket_rich.evaluate_rich` measures, its names ending in ``_rich``; counts
+        and ``logit_scale``.
 
     Raises:
         InputError: Fewer than one crop or frame asked for.
@@ -59,6 +62,7 @@ def evaluate_clip(
     found = collect(encoder.image_size, crops=crops, frames=frames, start=start)
     figures = _crop_figures(encoder, found)
     figures |= _frame_figures(encoder, found)
+    figures |= evaluate_rich(encoder, crops=crops, frames=frames, start=start)
     return figures | {
         "logit_scale": round(encoder.logit_scale, 2),
         "n_crops": len(found.crops),
