@@ -100,10 +100,8 @@ def field_of_view(rng: np.random.Generator, h: int, w: int) -> NDArray[np.bool_]
 class Lens:
     """Turns what is there into what the camera records; all chance comes from ``rng``."""
 
-    def __init__(self, scene: Scene, rng: np.random.Generator) -> None:
-        if scene.scenery is None:
-            raise ValueError("a plain scene needs no lens")
-        s, around = scene.settings, scene.scenery
+    def __init__(self, scene: Scene, around: Scenery, rng: np.random.Generator) -> None:
+        s = scene.settings
         self.scene, self.around, self.rng = scene, around, rng
         h, w, k = s.height, s.width, s.scale
         self.scan = around.setting.place == "scan"

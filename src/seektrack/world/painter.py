@@ -66,7 +66,7 @@ class RichPainter:
         self.fog = rng.uniform((150, 155, 160), (215, 220, 228))
         if around.haze:
             self._veil_backdrop(h)
-        self.lens = Lens(scene, rng)
+        self.lens = Lens(scene, around, rng)
         self.surfaces: dict[int, Surface | None] = {a.obj_id: surface(a, around.sun) for a in scene.actors}
         layers: list[Actor | Occluder] = [*scene.actors, *scene.occluders]
         self.layers = sorted(layers, key=lambda layer: layer.depth)
