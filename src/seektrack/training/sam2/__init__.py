@@ -1,5 +1,10 @@
-"""Training the pocket SAM 2 on the world: dense warm-up, decoder, images, clips."""
+"""Training SAM 2: the pocket one on the world, from nothing, and any one on clips with masks."""
 
+from seektrack.training.sam2.augment import Augment
+from seektrack.training.sam2.finetune import Sam2Finetune
+from seektrack.training.sam2.footage import Windows
+from seektrack.training.sam2.losses import LossWeights
+from seektrack.training.sam2.prompts import PromptMix
 from seektrack.training.sam2.recipe import (
     RECIPES,
     Sam2Recipe,
@@ -8,15 +13,26 @@ from seektrack.training.sam2.recipe import (
     polish_recipe,
     smoke_recipe,
 )
+from seektrack.training.sam2.sources import read_clips
 from seektrack.training.sam2.train import Sam2Trainer, train_sam2
+from seektrack.training.sam2.tune import tune_sam2
+from seektrack.training.sam2.weights import MODES
 
 __all__ = [
+    "MODES",
     "RECIPES",
+    "Augment",
+    "LossWeights",
+    "PromptMix",
+    "Sam2Finetune",
     "Sam2Recipe",
     "Sam2Trainer",
     "Stage",
+    "Windows",
     "pocket_recipe",
     "polish_recipe",
+    "read_clips",
     "smoke_recipe",
     "train_sam2",
+    "tune_sam2",
 ]

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+
+from seektrack.errors import ModelError
 
 if TYPE_CHECKING:
     from transformers import Sam2VideoConfig, Sam2VideoModel
@@ -172,3 +175,22 @@ def build_pocket(size: PocketSize | None = None) -> Sam2VideoModel:
     model = Sam2VideoModel(pocket_config(size or PocketSize()))
     initialise(model)
     return model
+
+
+def size_of(model: Sam2VideoModel, name: str | Path) -> PocketSize:
+    """Dimensions of a network to start from.
+
+    Raises:
+        ModelError: It is not built like a pocket network.
+    """
+    from transformers import Sam2VideoModel
+
+    size = PocketSize.of(model.config)
+    shapes = {key: value.shape for key, value in model.state_dict().items()}
+    with torch.random.fork_rng(devices=[]), torch.device("meta"):
+        fitting = Sam2VideoModel(pocket_config(size)).state_dict()
+    if shapes != {key: value.shape for key, value in fitting.items()}:
+        raise ModelError(
+            f"{name} is not built like a pocket SAM 2", hint="train it on your own clips with --data"
+        )
+    return size

@@ -14,18 +14,18 @@ import numpy as np
 import torch
 from torch import nn
 from torch.utils.data import DataLoader
-from transformers import Sam2VideoModel
 
 from seektrack.errors import ModelError, OutputError
 from seektrack.segmentation import load_sam2
 from seektrack.training.common import CsvLog, load_checkpoint, save_checkpoint
-from seektrack.training.sam2.config import PocketSize, build_pocket, pocket_config
+from seektrack.training.sam2.config import build_pocket, size_of
 from seektrack.training.sam2.data import WorldClips
 from seektrack.training.sam2.recipe import Sam2Recipe, Stage
 from seektrack.training.sam2.schedule import Clock, State, learning_rate, stage_progress, stage_seconds
 from seektrack.training.sam2.sides import set_side
 from seektrack.training.sam2.stages import step_loss, trained_parameters
 from seektrack.training.sam2.validate import validate
+from seektrack.training.sam2.weights import plain_attention, publish
 
 Progress = Callable[[dict[str, Any]], None]
 _SEEDS_PER_STAGE = 4_000_000
@@ -71,7 +71,7 @@ class Sam2Trainer:
             self.model = build_pocket(recipe.size)
         else:
             start = load_sam2(init, device="cpu").model
-            self.model = build_pocket(_size_of(start, init))
+            self.model = build_pocket(size_of(start, init))
             self.model.load_state_dict(start.state_dict())
         self.head = nn.Conv2d(self.model.config.memory_attention_hidden_size, 3, 1)
         self.average = copy.deepcopy(self.model)
@@ -121,13 +121,13 @@ class Sam2Trainer:
             torch=torch.get_rng_state(),
         )
         side = self.recipe.stages[min(self.state.stage, len(self.recipe.stages) - 1)].resolution
-        publish(set_side(self.average, side), self.out / "model")
+        publish(copy.deepcopy(set_side(self.average, side)).half(), self.out / "model")
 
     def _enter(self, stage: Stage) -> None:
         set_side(self.model, stage.resolution).train()
         set_side(self.average, stage.resolution)
         if self.recipe.bf16:
-            self.model.set_attn_implementation("eager")
+            plain_attention(self.model)
         named = trained_parameters(self.model, self.head, stage)
         wanted = {id(p) for _, p in named}
         for parameter in [*self.model.parameters(), *self.head.parameters()]:
@@ -259,28 +259,6 @@ class Sam2Trainer:
             n_frames=8 if clips else 1,
             style=style,
         )
-
-
-def _size_of(model: Sam2VideoModel, name: str | Path) -> PocketSize:
-    """Dimensions of a network to start from.
-
-    Raises:
-        ModelError: It is not built like a pocket network.
-    """
-    size = PocketSize.of(model.config)
-    shapes = {key: value.shape for key, value in model.state_dict().items()}
-    with torch.random.fork_rng(devices=[]), torch.device("meta"):
-        fitting = Sam2VideoModel(pocket_config(size)).state_dict()
-    if shapes != {key: value.shape for key, value in fitting.items()}:
-        raise ModelError(
-            f"{name} is not built like a pocket SAM 2", hint="train it on your own clips with --data"
-        )
-    return size
-
-
-def publish(model: Sam2VideoModel, folder: Path) -> None:
-    """Save weights as an ordinary Hugging Face folder, fp16 safetensors."""
-    copy.deepcopy(model).eval().half().save_pretrained(folder)
 
 
 def train_sam2(
