@@ -50,6 +50,13 @@ falls rolls crosses follows passes holds rides eats plays looks goes comes appea
 run walk jump fly drive stop turn sit stand fall roll cross follow pass ride eat
 """
 _NOT_NOUN = frozenset(_NOT_NOUN_WORDS.split())
+_FRAMING_WORDS = """
+find show search look looking where photo picture image video frame close scene there please not very small
+big large little tiny huge other another same next all both many few that this these those its moving
+standing still driving walking running flying sitting
+"""
+COMMON_WORDS = _NOT_NOUN | frozenset(_FRAMING_WORDS.split())
+"""Words that say how and where rather than what; never mistaken for a mistyped thing."""
 _NOUNS_IN_ING_WORDS = """
 building painting ceiling king ring wing string spring swing clothing wedding pudding sting thing
 something anything evening morning drawing earring railing parking duckling sibling lightning

@@ -10,15 +10,18 @@ from numpy.typing import NDArray
 
 from seektrack import geometry
 from seektrack.encoders import Encoder
+from seektrack.encoders.translation import Translator
 from seektrack.errors import InputError
-from seektrack.library import LibraryStore, Rows, Where
+from seektrack.library import Kind, LibraryStore, Rows, Where
 from seektrack.retrieval.confidence import (
     ConfidenceSettings,
     frame_best,
     shift_rows,
     temporal_evidence,
 )
+from seektrack.retrieval.exclusions import allowed_share
 from seektrack.retrieval.query import TextQuery, prepare_query
+from seektrack.retrieval.ranking import RankBy, check_rank_by, rank_scores
 from seektrack.types import Hit
 
 SHORTLIST = 50_000
@@ -54,11 +57,13 @@ class Scores:
         rows: N rows.
         cosine: (N,) similarity with the query.
         videos: One each.
+        vectors: (N, D) of the rows.
     """
 
     rows: Rows
     cosine: NDArray[np.float32]
     videos: tuple[VideoScores, ...]
+    vectors: NDArray[np.floating]
 
     def hit(self, row: int, confidence: float) -> Hit:
         """Row as a hit."""
@@ -93,10 +98,12 @@ def score_library(
             for v in np.array_split(vectors, len(vectors) // 8192 + 1)
         ]
     )
-    probability = query.probability(vectors, s)
+    probability = query.probability(vectors, s) * allowed_share(query.without, vectors, rows, s)
     videos = []
-    for video_id in np.unique(rows.video_ids):
-        members = np.flatnonzero(rows.video_ids == video_id)
+    ids, starts = np.unique(rows.video_ids, return_index=True)  # rows are in order of video
+    ends = np.append(starts, len(rows))[1:]
+    for video_id, first, last in zip(ids, starts, ends, strict=True):
+        members = np.arange(first, last)
         path = rows.paths[int(video_id)]
         frames, best = frame_best(rows.frame_indices[members], probability[members])
         best = members[best]
@@ -108,7 +115,7 @@ def score_library(
         at = np.searchsorted(frames, rows.frame_indices[members])
         shifted = shift_rows(probability[members], alone[at], belief[at])
         videos.append(VideoScores(path, frames, times, belief, best, (members, shifted)))
-    return Scores(rows, cosine, tuple(videos))
+    return Scores(rows, cosine, tuple(videos), vectors)
 
 
 def _on_timeline(
@@ -131,7 +138,12 @@ def search(
     video: str | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
+    kinds: tuple[Kind, ...] = (),
+    label: str | None = None,
     min_confidence: float = 0.5,
+    min_score: float = -1.0,
+    rank_by: RankBy = "confidence",
+    translator: Translator | None = None,
     settings: ConfidenceSettings | None = None,
 ) -> list[Hit]:
     """Frames and regions that show what a text says, best first.
@@ -141,32 +153,45 @@ def search(
     Args:
         store: Where to look.
         encoder: The encoder the library was made with.
-        text: What to look for.
+        text: What to look for; may hold weights and exclusions, ``"a (black:1.5) dog -night"``.
         k: At most so many hits.
         video: Only in this video.
         start_s: Only from this second on.
         end_s: Only before this second.
+        kinds: Only these kinds of pictures: ``"frame"``, ``"tile"``, ``"object"``.
+        label: Only pictures that also show this, believed as much as `min_confidence` says.
         min_confidence: Leave out what is less believed; 0 gives the best ``k`` whatever they are.
+        min_score: Leave out what has a lower cosine.
+        rank_by: What hits are ordered by; see `RANK_BY`.
+        translator: Puts the text into the encoder's language first.
         settings: How scores become beliefs.
 
     Returns:
         Hits; none when nothing matches.
 
     Raises:
-        QueryError: The text has no words.
+        QueryError: The text has no words, or a weight cannot be read.
         LibraryMismatchError: The library was made by another encoder.
     """
     _check_k(k)
+    check_rank_by(rank_by)
     store.require(model=encoder.name, fingerprint=encoder.fingerprint)
-    query = prepare_query(encoder, text, settings=settings, store=store)
-    scores = score_library(store, query, where=Where(video, start_s, end_s), settings=settings)
+    query = prepare_query(encoder, text, settings=settings, store=store, translator=translator)
+    scores = score_library(store, query, where=Where(video, start_s, end_s, kinds), settings=settings)
     if not scores.videos:
         return []
-    positions = np.concatenate([v.hits[0] for v in scores.videos])
-    beliefs = np.concatenate([v.hits[1] for v in scores.videos])
-    order = np.lexsort((-scores.cosine[positions], -beliefs))
-    ranked = ((int(positions[i]), float(beliefs[i])) for i in order if beliefs[i] >= min_confidence)
-    return _distinct(scores, ranked, k)
+    beliefs = np.zeros(len(scores.rows))
+    for one in scores.videos:
+        beliefs[one.hits[0]] = one.hits[1]
+    keep = (beliefs >= min_confidence) & (scores.cosine >= min_score)
+    if label is not None:
+        named = prepare_query(encoder, label, settings=settings, store=store)
+        keep &= named.probability(scores.vectors, settings) >= max(min_confidence, 0.5)
+    order_by = rank_scores(
+        rank_by, store, encoder, query.vector, scores.vectors, cosine=scores.cosine, belief=beliefs
+    )
+    order = np.lexsort((-scores.cosine, -order_by))
+    return _distinct(scores, ((int(i), float(beliefs[i])) for i in order if keep[i]), k)
 
 
 def search_image(
@@ -178,6 +203,7 @@ def search_image(
     video: str | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
+    kinds: tuple[Kind, ...] = (),
     min_score: float = 0.0,
 ) -> list[Hit]:
     """Frames and regions that look like a picture, best first; `Hit.confidence` is the cosine cut to [0, 1].
@@ -190,6 +216,7 @@ def search_image(
         video: Only in this video.
         start_s: Only from this second on.
         end_s: Only before this second.
+        kinds: Only these kinds of pictures.
         min_score: Leave out what is less similar.
 
     Raises:
@@ -199,10 +226,10 @@ def search_image(
     _check_k(k)
     store.require(model=encoder.name, fingerprint=encoder.fingerprint)
     vector = encoder.embed_images([image])[0]
-    ids, cosine = store.nearest(vector, 4 * k, where=Where(video, start_s, end_s))
-    _, rows = store.vectors_by_id(ids)
+    ids, cosine = store.nearest(vector, 4 * k, where=Where(video, start_s, end_s, kinds))
+    vectors, rows = store.vectors_by_id(ids)
     by_id = dict(zip(ids.tolist(), cosine.tolist(), strict=True))
-    scores = Scores(rows, np.array([by_id[i] for i in rows.ids.tolist()], dtype=np.float32), ())
+    scores = Scores(rows, np.array([by_id[i] for i in rows.ids.tolist()], dtype=np.float32), (), vectors)
     order = np.argsort(-scores.cosine, kind="stable")
     ranked = (
         (int(i), float(np.clip(scores.cosine[i], 0, 1))) for i in order if scores.cosine[i] >= min_score

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.encoders import Encoder
+from seektrack.encoders.translation import Translator
 from seektrack.errors import InputError
-from seektrack.library import LibraryStore, Where
+from seektrack.library import Kind, LibraryStore, Where
 from seektrack.retrieval.confidence import ConfidenceSettings
 from seektrack.retrieval.hits import Scores, VideoScores, score_library
 from seektrack.retrieval.query import prepare_query
@@ -44,6 +45,8 @@ def find_moments(
     video: str | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
+    kinds: tuple[Kind, ...] = (),
+    translator: Translator | None = None,
     settings: MomentSettings | None = None,
     confidence: ConfidenceSettings | None = None,
 ) -> list[Moment]:
@@ -52,11 +55,13 @@ def find_moments(
     Args:
         store: Where to look.
         encoder: The encoder the library was made with.
-        text: What to look for.
+        text: What to look for; may hold weights and exclusions, ``"a (black:1.5) dog -night"``.
         k: At most so many moments.
         video: Only in this video.
         start_s: Only from this second on.
         end_s: Only before this second.
+        kinds: Only these kinds of pictures.
+        translator: Puts the text into the encoder's language first.
         settings: What makes frames a moment.
         confidence: How scores become beliefs.
 
@@ -70,11 +75,10 @@ def find_moments(
     if k < 1:
         raise InputError(f"k must be at least 1, got {k}")
     store.require(model=encoder.name, fingerprint=encoder.fingerprint)
-    query = prepare_query(encoder, text, settings=confidence, store=store)
-    where = Where(video, start_s, end_s)
+    query = prepare_query(encoder, text, settings=confidence, store=store, translator=translator)
+    where = Where(video, start_s, end_s, kinds)
     scores = score_library(store, query, where=where, settings=confidence)
-    durations = {record.path: record.duration_s for record in store.videos()}
-    return moments_from_scores(scores, durations=durations, settings=settings)[:k]
+    return moments_from_scores(scores, durations=store.durations(), settings=settings)[:k]
 
 
 def moments_from_scores(

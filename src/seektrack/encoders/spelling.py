@@ -1,0 +1,120 @@
+"""Mistyped words put right before a query is embedded, by the words the model and the library have seen.
+
+A word is left alone when it is known: one of the labels the encoder competes with, a common word, or a single
+token of the encoder's own tokenizer, which stores whole the words it saw often. Any other word takes the
+nearest label word by Damerau-Levenshtein distance (optimal string alignment), if one is near enough for its
+length.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from rapidfuzz.distance import OSA
+
+from seektrack.encoders.base import Encoder
+from seektrack.encoders.contrast import contrast_texts
+from seektrack.encoders.prompts import ARTICLES, COMMON_WORDS, words_of
+
+_WORD = re.compile(r"[^\W\d_]+")
+_COLOUR_WORDS = """
+red orange yellow green blue purple pink white black grey gray brown beige golden silver
+"""
+MIN_LETTERS = 3
+
+
+@dataclass(frozen=True)
+class Correction:
+    """A query and what was mistyped in it.
+
+    Attributes:
+        typed: As it came.
+        text: Put right; equal to ``typed`` when nothing was.
+        changes: ``(typed word, meant word)`` in order.
+    """
+
+    typed: str
+    text: str
+    changes: tuple[tuple[str, str], ...]
+
+    def __bool__(self) -> bool:
+        return bool(self.changes)
+
+
+class Speller:
+    """Corrects words towards a vocabulary.
+
+    Args:
+        words: The words that may be meant, those preferred among equals first.
+        is_known: Tells of any other word that it is right as it is.
+    """
+
+    def __init__(self, words: Iterable[str], *, is_known: Callable[[str], bool] | None = None) -> None:
+        meant = dict.fromkeys(w.lower() for w in words if len(w) >= MIN_LETTERS and w.isalpha())
+        self.words = tuple(meant)
+        self._known = frozenset(meant) | COMMON_WORDS | ARTICLES
+        self._is_known = is_known or (lambda _: False)
+
+    def correct(self, text: str) -> Correction:
+        """Replace unknown words by near ones, keeping case of the first letter and everything between."""
+        changes: list[tuple[str, str]] = []
+
+        def replace(match: re.Match[str]) -> str:
+            word = match[0]
+            meant = self.meant(word.lower())
+            if meant is None:
+                return word
+            meant = meant.capitalize() if word[0].isupper() else meant
+            changes.append((word, meant))
+            return meant
+
+        return Correction(text, _WORD.sub(replace, text), tuple(changes))
+
+    def meant(self, word: str) -> str | None:
+        """The word of the vocabulary that an unknown lower-case word was probably meant to be."""
+        if len(word) < MIN_LETTERS or word in self._known or self._is_singular_known(word):
+            return None
+        if self._is_known(word):
+            return None
+        # One slip in a short word, two in a longer one; a wrong first letter is the rarest of them.
+        most = 1 if len(word) <= 4 else 2
+        best: tuple[float, int] | None = None
+        for i, candidate in enumerate(self.words):
+            distance = OSA.distance(word, candidate, score_cutoff=most)
+            cost = distance + 0.5 * (candidate[0] != word[0])
+            if cost > most + 0.5 * (most == 1) or 2 * distance >= len(candidate):
+                continue
+            if best is None or (cost, i) < best:
+                best = (cost, i)
+        return None if best is None else self.words[best[1]]
+
+    def _is_singular_known(self, word: str) -> bool:
+        return any(word.endswith(s) and word.removesuffix(s) in self._known for s in ("s", "es"))
+
+
+def speller_for(encoder: Encoder, *, seen: Iterable[str] = ()) -> Speller:
+    """A speller of what an encoder has been taught.
+
+    Args:
+        encoder: Its contrast texts are the words that may be meant, its tokenizer knows further ones.
+        seen: Further texts that users of a library have searched with success, or its labels.
+    """
+    texts = [*contrast_texts(encoder), *seen]
+    words = dict.fromkeys(w for text in texts for w in words_of(text) if w not in ARTICLES)
+    return Speller(
+        [*words, *_COLOUR_WORDS.split()], is_known=_single_token(getattr(encoder, "tokenizer", None))
+    )
+
+
+def _single_token(tokenizer: Any) -> Callable[[str], bool]:
+    if tokenizer is None:
+        return lambda _: False
+
+    def known(word: str) -> bool:
+        tokens = tokenizer(word, add_special_tokens=False)["input_ids"]
+        return len(tokens) == 1 and tokens[0] != getattr(tokenizer, "unk_token_id", None)
+
+    return known
