@@ -1,4 +1,4 @@
-"""``seektrack train sam2``: the pocket segmenter, from nothing or from a finished one."""
+"""``seektrack train sam2``: the pocket segmenter, or any SAM 2 on clips of one's own."""
 
 from __future__ import annotations
 
@@ -8,9 +8,16 @@ from typing import Annotated, Any
 
 import typer
 
-from seektrack.cli.common import AsJson, Quiet, Screen
+from seektrack.cli.common import AsJson, Device, Quiet, Screen, spare_threads
 from seektrack.cli.eval import print_figures
 from seektrack.errors import InputError
+
+_TUNING = "Fine-tuning (with --data)"
+_POCKET = "The pocket model (without --data)"
+
+
+def _tuning(name: str, text: str, **limits: Any) -> Any:
+    return typer.Option(name, help=text, rich_help_panel=_TUNING, **limits)
 
 
 def sam2(
@@ -27,46 +34,145 @@ def sam2(
         ),
     ] = 360.0,
     recipe: Annotated[
-        str,
+        str | None,
         typer.Option(
             "--recipe",
-            help="pocket (from random weights), polish (go on from --init) or smoke (seconds, to try).",
+            help="pocket (the default), polish (go on from --init) or smoke (seconds, to try); with --data "
+            "what moves: full (the default), frozen-image, head or lora.",
         ),
-    ] = "pocket",
+    ] = None,
+    workers: Annotated[
+        int,
+        typer.Option("--workers", min=0, help="Processes that draw or read clips; 0 does it in this one."),
+    ] = 1,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start over instead of going on from what --out holds.")
+    ] = False,
     style: Annotated[
-        str, typer.Option("--style", help="Of most scenes it trains on: rich or plain.")
+        str, typer.Option("--style", help="Of most scenes: rich or plain.", rich_help_panel=_POCKET)
     ] = "rich",
     init: Annotated[
         str | None,
-        typer.Option("--init", help="Weights to start from instead of random ones: pocket or a folder."),
+        typer.Option(
+            "--init",
+            help="Weights to start from instead of random ones: pocket or a folder.",
+            rich_help_panel=_POCKET,
+        ),
     ] = None,
-    workers: Annotated[
-        int, typer.Option("--workers", min=0, help="Processes that draw scenes; 0 draws in this one.")
-    ] = 1,
+    data: Annotated[
+        str | None,
+        _tuning(
+            "--data",
+            "Clips with masks: a DAVIS, YouTube-VOS, MOTS or decathlon folder, JPEGImages/ beside "
+            "Annotations/, a folder with scans.csv, or world:200,style=scan,categories=snail+umbrella.",
+        ),
+    ] = None,
+    model: Annotated[
+        str | None, _tuning("--model", "What to start from: pocket (the default), a folder or a hub id.")
+    ] = None,
+    held_out: Annotated[
+        str,
+        _tuning("--held-out", "Clips to measure J&F on: a share of --data, or clips as --data names them."),
+    ] = "0.1",
+    resolution: Annotated[
+        int | None, _tuning("--resolution", "Side of the square the network sees; its own when left out.")
+    ] = None,
+    steps: Annotated[int, _tuning("--steps", "Most steps.", min=1)] = 2000,
+    frames: Annotated[int, _tuning("--frames", "Frames of a clip in a step.", min=2)] = 5,
+    learning_rate: Annotated[
+        float | None, _tuning("--learning-rate", "Peak; what suits recipe and network when left out.")
+    ] = None,
+    rank: Annotated[int, _tuning("--rank", "Rank of the adapters of lora.", min=1)] = 8,
+    boundary: Annotated[float, _tuning("--boundary", "Weight of the boundary loss.", min=0)] = 0.0,
+    consistency: Annotated[
+        float, _tuning("--consistency", "Weight of the temporal-consistency loss.", min=0)
+    ] = 0.0,
+    corrections: Annotated[
+        int, _tuning("--corrections", "Most corrective clicks after the first answer.", min=0)
+    ] = 0,
+    no_augment: Annotated[bool, _tuning("--no-augment", "Show the clips as they are.")] = False,
+    bf16: Annotated[bool, _tuning("--bf16", "Compute in bfloat16.")] = False,
+    patience: Annotated[
+        int, _tuning("--patience", "Measurements without better J&F before stopping; 0 never stops.", min=0)
+    ] = 4,
+    seed: Annotated[int, _tuning("--seed", "Of the split, the order and the augmentation.", min=0)] = 0,
+    device: Device = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train the segmenter; interrupt it at any time, the same command goes on."""
-    from seektrack.training.sam2 import RECIPES, train_sam2
+    """Train the segmenter, or fine-tune one with --data; interrupted, the same command goes on."""
+    from seektrack.training.sam2 import RECIPES, LossWeights, PromptMix, Sam2Finetune, train_sam2, tune_sam2
+    from seektrack.training.sam2.augment import footage, none
 
-    if recipe not in RECIPES:
-        raise InputError(f"unknown recipe {recipe!r}", hint=f"choose from {', '.join(RECIPES)}")
-    if recipe == "polish" and init is None:
+    screen = Screen(quiet=quiet, as_json=as_json)
+    if data is not None:
+        if init is not None:
+            raise InputError("--init is for the pocket recipes", hint="with --data say --model")
+        spare_threads(model or "pocket")
+        share = _share(held_out)
+        settings = Sam2Finetune(
+            mode=recipe or "full",
+            rank=rank,
+            steps=steps,
+            frames=frames,
+            resolution=resolution,
+            learning_rate=learning_rate,
+            losses=LossWeights(boundary=boundary, consistency=consistency),
+            prompts=PromptMix(corrections=corrections, later=0.2 if corrections else 0.0),
+            augment=none() if no_augment else footage(),
+            bf16=bf16,
+            held_out=0.1 if share is None else share,
+            patience=patience,
+            seed=seed,
+        )
+        with screen.progress() as progress:
+            figures = tune_sam2(
+                settings,
+                data,
+                out,
+                model=model or "pocket",
+                held_out=held_out if share is None else None,
+                max_minutes=minutes,
+                resume=not fresh,
+                workers=workers,
+                device=device,
+                progress=progress,
+            )
+        print_figures(screen, figures)
+        screen.note(f"use it with --model {out}")
+        return
+    if model is not None:
+        raise InputError(
+            f"--model {model} is for fine-tuning, and there is no --data",
+            hint="add --data FOLDER; a pocket recipe starts from --init",
+        )
+    name = recipe or "pocket"
+    if name not in RECIPES:
+        raise InputError(f"unknown recipe {name!r}", hint=f"choose from {', '.join(RECIPES)}, or add --data")
+    if name == "polish" and init is None:
         raise InputError(
             "recipe polish goes on from a finished model, and there is no --init",
             hint="add --init pocket, or the model/ folder of an earlier training",
         )
-    screen = Screen(quiet=quiet, as_json=as_json)
     figures = train_sam2(
-        RECIPES[recipe](style=style),
+        RECIPES[name](style=style),
         out,
         init=init,
         max_minutes=minutes,
         workers=workers,
+        resume=not fresh,
         progress=_teller(screen),
     )
     print_figures(screen, figures)
     screen.note(f"use it with --model {out / 'model'}")
+
+
+def _share(held_out: str) -> float | None:
+    """``--held-out`` as a share of the clips, or None where it names clips."""
+    try:
+        return float(held_out)
+    except ValueError:
+        return None
 
 
 def _teller(screen: Screen) -> Callable[[Mapping[str, Any]], None]:

@@ -50,6 +50,7 @@ class Sam2Trainer:
         out: The folder, made if missing.
         init: Folder of weights to start from instead of random ones.
         workers: Processes that render; 0 renders in this one.
+        resume: Go on from a checkpoint found there, rather than start over.
 
     Raises:
         OutputError: The folder cannot be made.
@@ -57,7 +58,13 @@ class Sam2Trainer:
     """
 
     def __init__(
-        self, recipe: Sam2Recipe, out: Path, *, init: str | Path | None = None, workers: int = 1
+        self,
+        recipe: Sam2Recipe,
+        out: Path,
+        *,
+        init: str | Path | None = None,
+        workers: int = 1,
+        resume: bool = True,
     ) -> None:
         self.recipe, self.out, self.workers = recipe, Path(out), workers
         self._allowed: float | None = None
@@ -77,6 +84,9 @@ class Sam2Trainer:
         self.average = copy.deepcopy(self.model)
         self.state = State()
         self.optimiser: torch.optim.AdamW | None = None
+        if not resume:
+            self._checkpoint.unlink(missing_ok=True)
+            (self.out / "curve.csv").unlink(missing_ok=True)
         self._resume()
 
     @property
@@ -268,9 +278,10 @@ def train_sam2(
     init: str | Path | None = None,
     max_minutes: float | None = None,
     workers: int = 1,
+    resume: bool = True,
     progress: Progress | None = None,
 ) -> dict[str, float]:
-    """Train a pocket SAM 2 into ``out``, going on from a checkpoint found there.
+    """Train a pocket SAM 2 into ``out``, going on from a checkpoint found there unless ``resume`` is False.
 
     Returns:
         The last validation figures.
@@ -279,5 +290,5 @@ def train_sam2(
         OutputError: The folder cannot be made.
         ModelError: It holds a checkpoint of another recipe.
     """
-    trainer = Sam2Trainer(recipe, out, init=init, workers=workers)
+    trainer = Sam2Trainer(recipe, out, init=init, workers=workers, resume=resume)
     return trainer.run(max_minutes=max_minutes, progress=progress)
