@@ -12,6 +12,7 @@ from seektrack.training.datasets.boxes import read_sequence_info
 from seektrack.training.datasets.files import read_text, require_folder
 from seektrack.types import Mask
 from seektrack.video import open_video
+from seektrack.video.images import image_files
 
 IGNORED = 10
 """Class of regions of which nobody says what they show."""
@@ -77,12 +78,14 @@ def _union(masks: list[Mask]) -> Mask | None:
     return Mask.from_array(out)
 
 
-def _at(known: Mapping[int, FrameMasks], index: int) -> FrameMasks:
-    return known.get(index, FrameMasks())
+def _at(known: Mapping[int, FrameMasks], n_frames: int, index: int) -> FrameMasks | None:
+    return known.get(index, FrameMasks()) if 0 <= index < n_frames else None
 
 
 def _clip(base: Path, name: str) -> MaskClip:
     info = read_sequence_info(base / name / "seqinfo.ini")
-    require_folder(Path(info.path), what="folder of pictures")
+    pictures = require_folder(Path(info.path), what="folder of pictures")
     known, categories = read_masks(base / name / "gt" / "gt.txt")
-    return MaskClip(name, partial(open_video, info.path, fps=info.fps), partial(_at, known), categories)
+    n_frames = info.n_frames or len(image_files(pictures))
+    annotation = partial(_at, known, n_frames)
+    return MaskClip(name, partial(open_video, info.path, fps=info.fps), annotation, categories)
