@@ -1,26 +1,43 @@
 """SAM 2: masks of what a prompt points at, on one picture or through a video."""
 
 from seektrack.segmentation.automatic import AutomaticMaskGenerator
+from seektrack.segmentation.chain import PostProcess, compose, parse_steps
+from seektrack.segmentation.finish import Finish, FinishedMasks, FinishedSession
 from seektrack.segmentation.image_predictor import ImagePredictor
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.model import Sam2, load_sam2
 from seektrack.segmentation.network import ImageFeatures
+from seektrack.segmentation.propagation import FlowSession, LazyFeatures, PropagationSettings, open_session
 from seektrack.segmentation.propose import Proposal, propose
+from seektrack.segmentation.refine import Refined, RefineSettings, refine
 from seektrack.segmentation.session import VideoSession
 from seektrack.segmentation.video import segment_video
 from seektrack.segmentation.video_predictor import InferenceState, VideoPredictor
 
 __all__ = [
     "AutomaticMaskGenerator",
+    "Finish",
+    "FinishedMasks",
+    "FinishedSession",
+    "FlowSession",
     "FrameMasks",
     "ImageFeatures",
     "ImagePredictor",
     "InferenceState",
+    "LazyFeatures",
+    "PostProcess",
+    "PropagationSettings",
     "Proposal",
+    "RefineSettings",
+    "Refined",
     "Sam2",
     "VideoPredictor",
     "VideoSession",
+    "compose",
     "load_sam2",
+    "open_session",
+    "parse_steps",
     "propose",
+    "refine",
     "segment_video",
 ]

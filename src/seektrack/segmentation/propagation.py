@@ -1,0 +1,260 @@
+"""How masks get from frame to frame: through the network, along the optical flow, or both in turn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from seektrack.errors import InputError
+from seektrack.segmentation.carry import OUTSIDE, Carrier, Floats
+from seektrack.segmentation.flow import make_flow
+from seektrack.segmentation.masks import FrameMasks
+from seektrack.segmentation.model import Sam2
+from seektrack.segmentation.network import NO_OBJECT_LOGIT, ImageFeatures
+from seektrack.segmentation.prompts import check_prompt
+from seektrack.segmentation.session import VideoSession
+from seektrack.types import Prompt
+
+Mode = Literal["memory", "hybrid", "flow"]
+MODES: tuple[Mode, ...] = ("memory", "hybrid", "flow")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PropagationSettings:
+    """How masks get from frame to frame.
+
+    Attributes:
+        mode: ``memory``, every frame through the network; ``hybrid``, every so many and those that changed
+            much, the flow carrying masks between; ``flow``, prompted frames alone.
+        every: In hybrid mode, the network sees one frame in so many.
+        flow: The optical flow method, see ``seektrack.segmentation.flow``.
+        side: Of the square the flow is computed on, in pixels.
+        two_way: Judge the flow by following it there and back, at twice the cost, not by the looks of pixels.
+        max_lost: In hybrid mode the network looks at once when more than this share of an object's carried
+            mask is not to be trusted any more.
+        max_residual: In hybrid mode it looks at once when the picture differs from the one carried to it by
+            more grey levels on average: a cut.
+        device: Where RAFT runs.
+    """
+
+    mode: Mode = "memory"
+    every: int = 4
+    flow: str = "dis"
+    side: int = 128
+    two_way: bool = False
+    max_lost: float = 0.5
+    max_residual: float = 30.0
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        if self.mode not in MODES:
+            raise InputError(
+                f"there is no propagation mode {self.mode!r}", hint=f"take one of {', '.join(MODES)}"
+            )
+        if self.every < 1:
+            raise InputError(f"every must be at least 1, got {self.every}")
+        if not 32 <= self.side <= 1024:
+            raise InputError(f"side must be from 32 to 1024, got {self.side}")
+
+
+class LazyFeatures:
+    """A picture whose features are computed when someone asks for them, and then kept.
+
+    Attributes:
+        image: uint8 (H, W, 3), RGB.
+    """
+
+    def __init__(self, sam2: Sam2, image: NDArray[np.uint8]) -> None:
+        self.image = image
+        self._sam2 = sam2
+        self._features: ImageFeatures | None = None
+
+    def features(self) -> ImageFeatures:
+        """Features of the picture."""
+        if self._features is None:
+            self._features = self._sam2.encode(self.image)
+        return self._features
+
+
+def only(answer: FrameMasks, obj_ids: Iterable[int]) -> FrameMasks:
+    """An answer without the objects not named."""
+    wanted = set(obj_ids)
+    rows = [slot for slot, obj_id in enumerate(answer.obj_ids) if obj_id in wanted]
+    return replace(
+        answer,
+        obj_ids=[answer.obj_ids[slot] for slot in rows],
+        logits=answer.logits[rows],
+        object_scores=answer.object_scores[rows],
+        iou_scores=answer.iou_scores[rows],
+        pointers=answer.pointers[rows],
+    )
+
+
+class FlowSession:
+    """A ``VideoSession`` that leaves most frames to the optical flow.
+
+    The session inside steps the frames the network looks at and no others, so its memories are those of a
+    video sampled at them. Masks are carried as logits. An object carried out of the picture is absent until
+    the network finds it again.
+
+    Args:
+        session: A session no frame was stepped in yet.
+        settings: Its mode is ``hybrid`` or ``flow``.
+
+    Raises:
+        ModelError: The flow method cannot be had.
+    """
+
+    def __init__(self, session: VideoSession, settings: PropagationSettings) -> None:
+        self.session = session
+        self.settings = settings
+        self.carrier = Carrier(
+            make_flow(settings.flow, device=settings.device),
+            side=settings.side,
+            colour=settings.flow == "raft",
+            two_way=settings.two_way,
+        )
+        self.frame_index: int | None = None
+        self.n_seen = 0
+        self._since = 0
+        self._view: LazyFeatures | None = None
+        self._anchor: FrameMasks | None = None
+        self._carried: Floats = np.zeros((0, 1, 1), np.float32)
+        self._latest: FrameMasks | None = None
+
+    @property
+    def obj_ids(self) -> list[int]:
+        """Objects being followed, in the order they started."""
+        return self.session.obj_ids
+
+    def add(self, prompt: Prompt) -> None:
+        """Start or correct an object, see ``VideoSession.add``.
+
+        Where it corrects a mask the flow carried to the current frame, the network looks at the frame first.
+
+        Raises:
+            PromptError: The prompt is empty, contradictory or lies outside the picture.
+        """
+        here = prompt.frame_index == self.frame_index != self.session.frame_index
+        if here and prompt.obj_id in self.obj_ids and self._view is not None:
+            check_prompt(prompt, self.session.hw)
+            self._see(self._view, prompt.frame_index)
+        self.session.add(prompt)
+
+    def remove(self, obj_id: int) -> None:
+        """Stop following an object and forget it.
+
+        Raises:
+            PromptError: There is no such object.
+        """
+        self.session.remove(obj_id)
+        for name in ("_anchor", "_latest"):
+            answer = getattr(self, name)
+            if answer is not None:
+                setattr(self, name, only(answer, [o for o in answer.obj_ids if o != obj_id]))
+        if self._anchor is not None:
+            self._carried = _floats(self._anchor)
+
+    def step(self, image: NDArray[np.uint8] | LazyFeatures, frame_index: int) -> FrameMasks:
+        """Answer for every object on one frame, see ``VideoSession.step``.
+
+        Args:
+            image: uint8 (H, W, 3) RGB, or lazily its features.
+            frame_index: 0-based.
+
+        Raises:
+            InputError: The picture's size is not that of the frames before it, or the index is negative.
+            PromptError: A prompt for this frame does not fit the picture; it is dropped, the rest stays.
+        """
+        view = image if isinstance(image, LazyFeatures) else LazyFeatures(self.session.sam2, image)
+        if self.session.pending.get(frame_index):
+            return self._see(view, frame_index)
+        if self._latest is not None and frame_index == self.frame_index:
+            return self._latest
+        if frame_index < 0:
+            raise InputError(f"frame_index counts from 0, got {frame_index}")
+        hw = self.session.hw
+        if hw is not None and view.image.shape != (*hw, 3):
+            raise InputError(f"frame {frame_index} is {view.image.shape[:2]}, the session's frames are {hw}")
+        if self._anchor is None or not self.obj_ids:
+            return self._stand(view, frame_index, self._nothing(view, frame_index))
+        hybrid = self.settings.mode == "hybrid"
+        if hybrid and self._since + 1 >= self.settings.every:
+            return self._see(view, frame_index)
+        self.carrier.advance(view.image)
+        self._since += 1
+        logits = self.carrier.carry(self._carried)
+        trust = self.carrier.trust(logits.shape[-1])
+        if hybrid and self._changed(logits, trust):
+            return self._see(view, frame_index)
+        return self._stand(view, frame_index, self._answer(self._anchor, frame_index, logits, trust))
+
+    def _see(self, view: LazyFeatures, frame_index: int) -> FrameMasks:
+        """The network's own answer, from which the flow carries on."""
+        answer = self.session.step(view.features(), frame_index)
+        self.carrier.anchor(view.image)
+        self._carried = _floats(answer)
+        self._anchor = answer
+        self._since = 0
+        self.n_seen += 1
+        return self._stand(view, frame_index, answer)
+
+    def _stand(self, view: LazyFeatures, frame_index: int, answer: FrameMasks) -> FrameMasks:
+        self._view, self.frame_index, self._latest = view, frame_index, answer
+        return answer
+
+    def _changed(self, logits: Floats, trust: Floats) -> bool:
+        """Whether the picture or an object became another, so that the flow cannot be believed."""
+        inside = logits > 0
+        area = inside.sum(axis=(1, 2))
+        lost = (inside * (1 - trust)).sum(axis=(1, 2)) > self.settings.max_lost * area
+        return bool((lost & (area > 0)).any()) or self.carrier.residual > self.settings.max_residual
+
+    def _answer(self, anchor: FrameMasks, frame_index: int, logits: Floats, trust: Floats) -> FrameMasks:
+        """The anchor's answer with its masks carried; what was carried out of the picture is gone."""
+        inside = logits > 0
+        area = inside.sum(axis=(1, 2))
+        there = torch.from_numpy(area > 0).to(anchor.logits.device)
+        sure = (inside * trust).sum(axis=(1, 2)) / np.maximum(area, 1)
+        carried = torch.from_numpy(logits).to(anchor.logits)
+        return replace(
+            anchor,
+            frame_index=frame_index,
+            logits=torch.where(there[:, None, None], carried, NO_OBJECT_LOGIT),
+            object_scores=anchor.object_scores * there,
+            iou_scores=anchor.iou_scores * torch.from_numpy(sure).to(anchor.iou_scores),
+        )
+
+    def _nothing(self, view: LazyFeatures, frame_index: int) -> FrameMasks:
+        """The answer where nobody is followed."""
+        sam2 = self.session.sam2
+        side, width = sam2.resolution // 4, int(sam2.model.hidden_dim)
+        none = torch.zeros(0, device=sam2.device, dtype=sam2.dtype)
+        hw = (int(view.image.shape[0]), int(view.image.shape[1]))
+        return FrameMasks(
+            frame_index=frame_index,
+            obj_ids=[],
+            logits=none.reshape(0, side, side),
+            object_scores=none.float(),
+            iou_scores=none,
+            pointers=none.reshape(0, width),
+            hw=hw,
+        )
+
+
+def _floats(answer: FrameMasks) -> Floats:
+    """Logits as the flow carries them."""
+    return np.asarray(answer.logits.float().clamp(min=OUTSIDE).cpu().numpy())
+
+
+def open_session(
+    sam2: Sam2, settings: PropagationSettings | None = None, *, max_objects_per_batch: int = 32
+) -> VideoSession | FlowSession:
+    """A session that propagates as the settings say; every frame through the network if none are given."""
+    session = VideoSession(sam2, max_objects_per_batch=max_objects_per_batch)
+    return session if settings is None or settings.mode == "memory" else FlowSession(session, settings)
