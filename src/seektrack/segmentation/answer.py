@@ -11,7 +11,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from seektrack.segmentation import network
-from seektrack.segmentation.memory import Recall, Row, stack_recalls
+from seektrack.segmentation.fused import FusedNetwork
+from seektrack.segmentation.fused.weights import map_of
+from seektrack.segmentation.memory import Recall, Row
 from seektrack.segmentation.model import Sam2
 from seektrack.segmentation.network import ImageFeatures
 from seektrack.segmentation.prompts import PointInputs, mask_inputs
@@ -36,10 +38,9 @@ class Job:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """Jobs of equal key run in one batch, exactly as each would alone."""
+        """Jobs of equal key run in one batch; how much each remembers may differ."""
         n_points = None if self.points is None else len(self.points.labels)
-        layout = None if self.recall is None else self.recall.layout
-        return self.mask is not None, n_points, layout
+        return self.mask is not None, n_points, self.recall is not None
 
 
 def answer(
@@ -61,40 +62,35 @@ def answer(
     """
     if jobs[0].mask is not None:
         return _answer_masks(sam2, features, [j.mask for j in jobs if j.mask is not None], memory_dtype)
-    model, device = sam2.model, sam2.device
+    model, fused = sam2.model, sam2.fused
     recalls = [j.recall for j in jobs if j.recall is not None]
-    if recalls:
-        memories, offsets, pointers, ago = stack_recalls(recalls, width=model.hidden_dim, device=device)
-        embedding = network.condition(
-            model,
-            features,
-            memories=memories,
-            offsets=offsets,
-            pointers=pointers,
-            pointer_offsets=ago,
-            max_pointers=n_pointers,
-        )
-    else:
-        embedding = network.without_memory(model, features).expand(len(jobs), -1, -1, -1)
     inputs = [j.points for j in jobs if j.points is not None]
-    points = torch.stack([p.points for p in inputs]).to(device) if inputs else None
-    labels = torch.stack([p.labels for p in inputs]).to(device) if inputs else None
-    decoded = network.decode(model, features, embedding, points=points, labels=labels)
-    multimask = _multimask(model.config, 0 if labels is None else labels.shape[1], afresh=not recalls)
-    chosen = network.choose(model, decoded, multimask=multimask)
-    there = decoded.score > 0
+    multimask = _multimask(model.config, len(inputs[0].labels) if inputs else 0, afresh=not recalls)
+    if recalls:
+        embedding = fused.condition(features, recalls, max_pointers=n_pointers)
+    if recalls and not inputs:
+        chosen, score = fused.follow(features, embedding, multimask=multimask)
+    else:
+        start = network.without_memory(model, features)
+        if recalls:
+            start = map_of(embedding, (start.shape[-2], start.shape[-1])).to(start.dtype)
+        points = torch.stack([p.points for p in inputs]).to(sam2.device)
+        labels = torch.stack([p.labels for p in inputs]).to(sam2.device)
+        decoded = network.decode(model, features, start, points=points, labels=labels)
+        chosen, score = network.choose(model, decoded, multimask=multimask), decoded.score
+    there = score > 0
     logits = torch.where(there[..., None], chosen.logits, network.NO_OBJECT_LOGIT)
     pointer = network.object_pointer(model, chosen.token, there)
     mask = network.memory_mask(model, logits, binarise=bool(inputs))
-    memory = network.remember(model, features.top, mask, there)
-    return _rows(logits, decoded.score[:, 0], chosen.iou, pointer, memory.to(memory_dtype))
+    memory = fused.remember(features, mask, there).to(memory_dtype)
+    return _rows(fused, logits, score[:, 0], chosen.iou, pointer, memory)
 
 
 def _answer_masks(
     sam2: Sam2, features: ImageFeatures, prompts: list[Prompt], memory_dtype: torch.dtype
 ) -> list[Row]:
     """A mask prompt is its own answer; the decoder only makes a pointer of it."""
-    model = sam2.model
+    model, fused = sam2.model, sam2.fused
     mask = mask_inputs(prompts, sam2.resolution).to(sam2.device, sam2.dtype)
     full = mask.float() * network.MASK_LOGIT_SCALE + network.MASK_LOGIT_BIAS
     size = (sam2.resolution // 4,) * 2
@@ -103,9 +99,9 @@ def _answer_masks(
     decoded = network.decode(model, features, features.top, mask=model.mask_downsample(mask))
     chosen = network.choose(model, decoded, multimask=True)
     pointer = network.object_pointer(model, chosen.token, decoded.score > 0)
-    memory = network.remember(model, features.top, mask, there)
+    memory = fused.remember(features, mask, there).to(memory_dtype)
     score = there[:, 0].float() * network.MASK_LOGIT_SCALE + network.MASK_LOGIT_BIAS
-    return _rows(logits.to(mask.dtype), score, torch.ones_like(score), pointer, memory.to(memory_dtype))
+    return _rows(fused, logits.to(mask.dtype), score, torch.ones_like(score), pointer, memory)
 
 
 def _multimask(config: Any, n_points: int, *, afresh: bool) -> bool:
@@ -114,9 +110,21 @@ def _multimask(config: Any, n_points: int, *, afresh: bool) -> bool:
     return bool(asked and config.multimask_min_pt_num <= n_points <= config.multimask_max_pt_num)
 
 
-def _rows(logits: Tensor, score: Tensor, iou: Tensor, pointer: Tensor, memory: Tensor) -> list[Row]:
+def _rows(
+    fused: FusedNetwork, logits: Tensor, score: Tensor, iou: Tensor, pointer: Tensor, memory: Tensor
+) -> list[Row]:
     """Cut a batch into one ``Row`` an object, copied so that what is kept does not hold the whole batch."""
-    columns = (logits, score, iou, pointer, memory)
+
+    def own(column: Tensor, row: int) -> Tensor:
+        return column[row].clone(memory_format=torch.contiguous_format)
+
     return [
-        Row(*(c[i].clone(memory_format=torch.contiguous_format) for c in columns)) for i in range(len(logits))
+        Row(
+            logits=own(logits, row),
+            score=own(score, row),
+            iou=own(iou, row),
+            pointer=own(pointer, row),
+            memory=fused.remembered(own(memory, row)),
+        )
+        for row in range(len(logits))
     ]

@@ -14,17 +14,24 @@ import torch
 from torch import Tensor
 
 from seektrack.errors import InputError, ModelError, OutputError
-from seektrack.segmentation.memory import Conditioning, MemorySettings, ObjectMemory, Row, Timeline
+from seektrack.segmentation.memory import (
+    Conditioning,
+    MemorySettings,
+    ObjectMemory,
+    Remembered,
+    Row,
+    Timeline,
+)
 from seektrack.segmentation.model import Sam2
 from seektrack.types import Mask, Prompt
 
 if TYPE_CHECKING:
     from seektrack.segmentation.session import VideoSession
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file's structure."""
 
-_ROW = ("logits", "score", "iou", "pointer", "memory")
+_ROW = ("logits", "score", "iou", "pointer")
 
 
 def save_session(session: VideoSession, path: str | Path) -> None:
@@ -40,9 +47,10 @@ def save_session(session: VideoSession, path: str | Path) -> None:
     for slot, (obj_id, memory) in enumerate(session.objects.items()):
         for i, conditioned in enumerate(memory.conditioning):
             _put_row(tensors, f"{slot}.conditioning.{i}", conditioned.row)
-        for name, ring in (("memories", memory.memories), ("pointers", memory.pointers)):
-            if ring:
-                tensors[f"{slot}.{name}"] = torch.stack([value for _, value in ring]).cpu()
+        if memory.memories:
+            tensors[f"{slot}.memories"] = torch.stack([value.tokens for _, value in memory.memories]).cpu()
+        if memory.pointers:
+            tensors[f"{slot}.pointers"] = torch.stack([value for _, value in memory.pointers]).cpu()
         if obj_id in session.latest:
             _put_row(tensors, f"{slot}.latest", session.latest[obj_id])
         objects.append(
@@ -89,8 +97,8 @@ def load_session(path: str | Path, sam2: Sam2) -> VideoSession:
     state, tensors = _read(Path(path))
     if state["network"] != fingerprint(sam2):
         raise ModelError(
-            f"the session {path} was written with another network or resolution than {sam2.name!r}"
-            f" at {sam2.resolution}",
+            f"the session {path} was written with another network, resolution or precision than {sam2.name!r}"
+            f" at {sam2.resolution} in {sam2.precision}",
             hint="load the checkpoint it was made with",
         )
     hw = state["hw"]
@@ -103,27 +111,27 @@ def load_session(path: str | Path, sam2: Sam2) -> VideoSession:
     session.settings = MemorySettings(**state["settings"])
     timeline = dict(state["timeline"])
     session.timeline = Timeline(**{**timeline, "run_start": tuple(timeline["run_start"])})
-    device = sam2.device
     for slot, entry in enumerate(state["objects"]):
         memory = ObjectMemory(session.settings)
         memory.conditioning = [
-            Conditioning(frame_index, position, _get_row(tensors, f"{slot}.conditioning.{i}", device))
+            Conditioning(frame_index, position, _get_row(tensors, f"{slot}.conditioning.{i}", sam2))
             for i, (frame_index, position) in enumerate(entry["conditioning"])
         ]
-        for name, ring in (("memories", memory.memories), ("pointers", memory.pointers)):
-            for i, position in enumerate(entry[name]):
-                ring.append((position, tensors[f"{slot}.{name}"][i].clone().to(device)))
+        for i, position in enumerate(entry["memories"]):
+            memory.memories.append((position, _remembered(tensors[f"{slot}.memories"][i], sam2)))
+        for i, position in enumerate(entry["pointers"]):
+            memory.pointers.append((position, tensors[f"{slot}.pointers"][i].clone().to(sam2.device)))
         session.objects[entry["obj_id"]] = memory
         if entry["latest"]:
-            session.latest[entry["obj_id"]] = _get_row(tensors, f"{slot}.latest", device)
+            session.latest[entry["obj_id"]] = _get_row(tensors, f"{slot}.latest", sam2)
     for held in state["pending"]:
         session.add(_prompt_from_json(held))
     return session
 
 
 def fingerprint(sam2: Sam2) -> str:
-    """What must agree for a session to continue: the resolution and the weights that make memories."""
-    digest = hashlib.blake2b(f"{sam2.resolution} {sam2.dtype}".encode(), digest_size=16)
+    """What must agree for a session to continue: resolution, precision and the weights that make memories."""
+    digest = hashlib.blake2b(f"{sam2.resolution} {sam2.dtype} {sam2.precision}".encode(), digest_size=16)
     for part in (sam2.model.memory_encoder, sam2.model.object_pointer_proj):
         for name, weight in part.state_dict().items():
             digest.update(name.encode())
@@ -149,10 +157,18 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def _put_row(tensors: dict[str, Tensor], prefix: str, row: Row) -> None:
     for name in _ROW:
         tensors[f"{prefix}.{name}"] = getattr(row, name).detach().cpu().clone()
+    tensors[f"{prefix}.memory"] = row.memory.tokens.detach().cpu().clone()
 
 
-def _get_row(tensors: dict[str, Tensor], prefix: str, device: torch.device) -> Row:
-    return Row(*(tensors[f"{prefix}.{name}"].to(device) for name in _ROW))
+def _get_row(tensors: dict[str, Tensor], prefix: str, sam2: Sam2) -> Row:
+    logits, score, iou, pointer = (tensors[f"{prefix}.{name}"].to(sam2.device) for name in _ROW)
+    return Row(logits, score, iou, pointer, _remembered(tensors[f"{prefix}.memory"], sam2))
+
+
+@torch.inference_mode()
+def _remembered(tokens: Tensor, sam2: Sam2) -> Remembered:
+    """A memory with the keys the network makes of it; made one by one as when it was first kept."""
+    return sam2.fused.remembered(tokens.clone().to(sam2.device))
 
 
 def _prompt_to_json(prompt: Prompt) -> dict[str, Any]:

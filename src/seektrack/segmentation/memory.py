@@ -9,9 +9,25 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-import torch
 from torch import Tensor
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, eq=False)
+class Remembered:
+    """One object on one frame, as later frames look at it.
+
+    Attributes:
+        tokens: (T, 64), T = f * f, in the type memories are stored in.
+        keys: (layers, T, C), the tokens as memory attention's keys before their age is added; None where they
+            are made when read.
+    """
+
+    tokens: Tensor
+    keys: Tensor | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,14 +39,14 @@ class Row:
         score: float (), logit that the object is on the frame.
         iou: float (), predicted overlap of the mask with the truth.
         pointer: float (C,).
-        memory: (64, f, f), in the type memories are stored in.
+        memory: What is remembered of it.
     """
 
     logits: Tensor
     score: Tensor
     iou: Tensor
     pointer: Tensor
-    memory: Tensor
+    memory: Remembered
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,21 +63,16 @@ class Recall:
     """What memory attention reads for one object on one frame.
 
     Attributes:
-        memories: M tensors (64, f, f).
+        memories: M of them.
         offsets: M ints, 0 for a prompted frame, else how many steps ago.
         pointers: P tensors (C,).
         pointer_offsets: P ints.
     """
 
-    memories: list[Tensor]
+    memories: list[Remembered]
     offsets: list[int]
     pointers: list[Tensor]
     pointer_offsets: list[int]
-
-    @property
-    def layout(self) -> tuple[int, int]:
-        """(M, P): objects of equal layout go through attention in one batch."""
-        return len(self.memories), len(self.pointers)
 
 
 @dataclass(frozen=True)
@@ -90,7 +101,7 @@ class ObjectMemory:
 
     settings: MemorySettings
     conditioning: list[Conditioning] = field(default_factory=list)
-    memories: deque[tuple[int, Tensor]] = field(default_factory=deque)
+    memories: deque[tuple[int, Remembered]] = field(default_factory=deque)
     pointers: deque[tuple[int, Tensor]] = field(default_factory=deque)
 
     def conditioned_at(self, position: int) -> Conditioning | None:
@@ -111,15 +122,8 @@ class ObjectMemory:
 
     def track(self, position: int, row: Row) -> None:
         """Keep a followed frame, in place of an earlier answer on it, and forget the oldest."""
-        for ring, value, size in (
-            (self.memories, row.memory, self.settings.n_memories),
-            (self.pointers, row.pointer, self.settings.n_pointers),
-        ):
-            if ring and ring[-1][0] == position:
-                ring.pop()
-            ring.append((position, value))
-            while len(ring) > size:
-                ring.popleft()
+        _push(self.memories, position, row.memory, self.settings.n_memories)
+        _push(self.pointers, position, row.pointer, self.settings.n_pointers)
 
     def forget_passed(self) -> None:
         """Drop the ring; prompted frames stay."""
@@ -165,6 +169,14 @@ class ObjectMemory:
         )
         n_more = max(limit - len(chosen), 0)
         return chosen + rest[:n_more], rest[n_more:]
+
+
+def _push(ring: deque[tuple[int, T]], position: int, value: T, size: int) -> None:
+    if ring and ring[-1][0] == position:
+        ring.pop()
+    ring.append((position, value))
+    while len(ring) > size:
+        ring.popleft()
 
 
 @dataclass
@@ -217,20 +229,3 @@ class Timeline:
             return nearest.position
         steps = max(round(abs(distance) / self.stride), 1)
         return nearest.position + (steps if distance > 0 else -steps)
-
-
-def stack_recalls(
-    recalls: list[Recall], *, width: int, device: torch.device
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Recalls of equal layout as one batch: memories, offsets, pointers, pointer offsets, each (B, ...).
-
-    ``width`` is that of a pointer, for the batch without any.
-    """
-    rows = len(recalls)
-    memories = torch.stack([m for r in recalls for m in r.memories])
-    memories = memories.reshape(rows, -1, *memories.shape[1:])
-    offsets = torch.tensor([r.offsets for r in recalls], device=device)
-    ago = torch.tensor([r.pointer_offsets for r in recalls], device=device)
-    flat = [p for r in recalls for p in r.pointers]
-    pointers = torch.stack(flat) if flat else memories.new_zeros(0, width)
-    return memories, offsets, pointers.reshape(rows, len(recalls[0].pointers), width), ago

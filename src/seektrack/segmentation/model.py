@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError, ModelError
-from seektrack.segmentation import network
+from seektrack.segmentation.fused import FusedNetwork
 from seektrack.segmentation.network import ImageFeatures
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ CHECKPOINTS = {
 RESOLUTION_STEP = 32
 """The side of the input must be a multiple: the first windows span 8 patches of 4 pixels."""
 
+PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+"""Names of what the heavy layers may compute in."""
+
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
 
@@ -45,11 +48,25 @@ class Sam2:
         model: transformers' ``Sam2VideoModel`` in evaluation mode.
         resolution: Side S of the square the network sees, in pixels.
         name: What it was loaded as.
+        precision: What the heavy layers compute in, ``fp32``, ``bf16`` or ``fp16``; the weights, prompts and
+            answers keep their own type.
     """
 
     model: Sam2VideoModel
     resolution: int
     name: str = ""
+    precision: str = "fp32"
+
+    @property
+    def fused(self) -> FusedNetwork:
+        """The network in its fused form, made when first needed and again when the weights have changed."""
+        signature = _signature(self.model)
+        held: tuple[object, FusedNetwork] | None = self.__dict__.get("_fused")
+        if held is None or held[0] != signature:
+            dtype = self.dtype if self.precision == "fp32" else PRECISIONS[self.precision]
+            held = (signature, FusedNetwork(self.model, dtype))
+            self.__dict__["_fused"] = held
+        return held[1]
 
     @property
     def device(self) -> torch.device:
@@ -99,8 +116,8 @@ class Sam2:
         Raises:
             InputError: The array is not an RGB picture.
         """
-        hw = (int(image.shape[0]), int(image.shape[1])) if image.ndim == 3 else None
-        return network.encode(self.model, self.preprocess(image), hw=hw)
+        pixels = self.preprocess(image)
+        return self.fused.encode(pixels, hw=(int(image.shape[0]), int(image.shape[1])))
 
 
 def load_sam2(
@@ -109,6 +126,8 @@ def load_sam2(
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,
     resolution: int | None = None,
+    precision: str = "fp32",
+    compile: bool = False,
 ) -> Sam2:
     """Load a SAM 2 checkpoint in the Hugging Face form, from safetensors only.
 
@@ -118,10 +137,14 @@ def load_sam2(
         dtype: Floating type of the weights; float32 if not given.
         resolution: Side of the square the network sees, in pixels, a multiple of 32; the checkpoint's own if
             not given. Position codes are adapted to it.
+        precision: What the heavy layers compute in: ``fp32``, ``bf16``, or on a GPU ``fp16``.
+        compile: Compile the image encoder with ``torch.compile``: a minute or more at the first picture.
 
     Raises:
         ModelError: The checkpoint is unknown, incomplete or of another kind, or the resolution does not fit.
     """
+    where = torch.device(device) if device is not None else _best_device()
+    _check_precision(precision, where)
     source = _resolve(str(model))
     config = _load_config(source, str(model))
     _set_resolution(config, resolution)
@@ -147,8 +170,10 @@ def load_sam2(
             f"the SAM 2 checkpoint {str(model)!r} lacks {len(missing)} weights, among them {missing[0]}",
             hint="fetch the checkpoint again, or name another",
         )
-    where = torch.device(device) if device is not None else _best_device()
-    return Sam2(loaded.to(where).eval(), int(config.image_size), name=str(model))
+    sam2 = Sam2(loaded.to(where).eval(), int(config.image_size), name=str(model), precision=precision)
+    if compile:
+        sam2.fused.compile()
+    return sam2
 
 
 _WAY_OUT = (
@@ -222,6 +247,20 @@ def no_progress_bar() -> Iterator[None]:
     finally:
         if shown:
             logging.enable_progress_bar()
+
+
+def _check_precision(precision: str, device: torch.device) -> None:
+    if precision not in PRECISIONS:
+        raise ModelError(f"there is no precision {precision!r}", hint=f"take one of {', '.join(PRECISIONS)}")
+    if precision == "fp16" and device.type == "cpu":
+        raise ModelError("fp16 needs a GPU", hint="on a CPU take bf16")
+
+
+def _signature(model: Sam2VideoModel) -> tuple[object, ...]:
+    """Changes whenever weights are written to, replaced or moved."""
+    weights = list(model.parameters())
+    written = sum(0 if w.is_inference() else w._version for w in weights)
+    return written, weights[0].data_ptr(), weights[0].device, weights[0].dtype, int(model.image_size)
 
 
 def _best_device() -> torch.device:

@@ -267,17 +267,17 @@ def condition(
     codes = (place + code).flatten(1, 2)
     n_pointer_tokens = 0
     if pointers.shape[1]:
-        pointer_tokens, pointer_codes = _pointer_tokens(model, pointers, pointer_offsets, max_pointers)
-        n_pointer_tokens = pointer_tokens.shape[1]
-        tokens = torch.cat([tokens, pointer_tokens.to(tokens.dtype)], dim=1)
-        codes = torch.cat([codes, pointer_codes.to(codes.dtype)], dim=1)
+        extra, extra_codes = pointer_tokens(model, pointers, pointer_offsets, max_pointers)
+        n_pointer_tokens = extra.shape[1]
+        tokens = torch.cat([tokens, extra.to(tokens.dtype)], dim=1)
+        codes = torch.cat([codes, extra_codes.to(codes.dtype)], dim=1)
     return _attend(model, features, tokens, codes, n_pointer_tokens)
 
 
-def _pointer_tokens(
+def pointer_tokens(
     model: Sam2VideoModel, pointers: Tensor, offsets: Tensor, max_pointers: int | None
 ) -> tuple[Tensor, Tensor]:
-    """Pointers (B, P, C) as memory tokens (B, P * C / 64, 64) with their time codes."""
+    """Pointers (B, P, C) as memory tokens (B, P * C / 64, 64) with their time codes; see ``condition``."""
     rows, count, width = pointers.shape
     if model.config.enable_temporal_pos_encoding_for_object_pointers:
         limit = max_pointers or model.config.max_object_pointers_in_encoder

@@ -219,8 +219,10 @@ def held_bytes(session: VideoSession) -> int:
     rows = list(session.latest.values())
     for memory in session.objects.values():
         rows += [c.row for c in memory.conditioning]
-        held += [tensor for ring in (memory.memories, memory.pointers) for _, tensor in ring]
-    held += [t for r in rows for t in (r.logits, r.score, r.iou, r.pointer, r.memory)]
+        held += [pointer for _, pointer in memory.pointers]
+        remembered = [*(m for _, m in memory.memories), *(c.row.memory for c in memory.conditioning)]
+        held += [t for m in remembered for t in (m.tokens, m.keys) if t is not None]
+    held += [t for r in rows for t in (r.logits, r.score, r.iou, r.pointer, r.memory.tokens)]
     storages = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in held}
     return sum(storages.values())
 
