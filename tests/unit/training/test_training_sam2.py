@@ -8,9 +8,16 @@ from transformers import Sam2VideoModel
 
 from seektrack.errors import ModelError
 from seektrack.segmentation import network
-from seektrack.training.sam2 import Sam2Trainer, smoke_recipe, train_sam2
+from seektrack.training.sam2 import (
+    Augment,
+    LossWeights,
+    PromptMix,
+    Sam2Trainer,
+    smoke_recipe,
+    train_sam2,
+)
 from seektrack.training.sam2.data import make_batch
-from seektrack.training.sam2.losses import LossWeights, dense_loss, mask_loss
+from seektrack.training.sam2.losses import dense_loss, mask_loss
 from seektrack.training.sam2.prompts import BOX, POINT, sample_prompt
 
 
@@ -21,7 +28,13 @@ def one_thread():
 
 def test_every_stage_runs_and_the_result_is_an_ordinary_folder(tmp_path):
     rows = []
-    train_sam2(smoke_recipe(), tmp_path / "run", workers=0, progress=rows.append)
+    recipe = replace(
+        smoke_recipe(),
+        losses=LossWeights(boundary=0.5, consistency=0.5),
+        prompts=PromptMix(image=(0, 0, 1), points=2, corrections=2, later=1.0),
+        augment=Augment(affine=1.0, colour=1.0, blur=1.0, jpeg=1.0, freeze=0.3, occlude=1.0, copy_paste=1.0),
+    )
+    train_sam2(recipe, tmp_path / "run", workers=0, progress=rows.append)
     assert [r["stage"] for r in rows] == ["0-dense", "1-decoder", "2-image", "3-clip"]
     assert all(np.isfinite(r["loss"]) for r in rows)
     model = Sam2VideoModel.from_pretrained(tmp_path / "run" / "model")
