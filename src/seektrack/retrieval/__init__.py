@@ -1,5 +1,7 @@
-"""Finding: text or picture to hits, hits to moments, and results written out."""
+"""Finding: text or picture to hits, hits to moments and chains of them, and results written out."""
 
+from seektrack.retrieval.align import AlignSettings, TimedText, align_texts, read_srt
+from seektrack.retrieval.compare import Comparison, Wording, compare_prompts
 from seektrack.retrieval.confidence import ConfidenceSettings, query_probability, temporal_evidence
 from seektrack.retrieval.export import (
     contact_sheet,
@@ -14,6 +16,7 @@ from seektrack.retrieval.hits import (
     search,
     search_image,
 )
+from seektrack.retrieval.labels import Labelled, label_images
 from seektrack.retrieval.moments import (
     MomentSettings,
     find_moments,
@@ -22,24 +25,56 @@ from seektrack.retrieval.moments import (
     temporal_nms,
 )
 from seektrack.retrieval.query import TextQuery, prepare_query
+from seektrack.retrieval.ranking import RANK_BY, QueryBank, RankBy, stored_bank
+from seektrack.retrieval.segments import FrameScorer, SegmentScorer, SegmentScores
+from seektrack.retrieval.sequence import (
+    Chain,
+    SequenceSettings,
+    Step,
+    find_sequences,
+    is_sequence,
+    parse_sequence,
+)
 
 __all__ = [
+    "RANK_BY",
+    "AlignSettings",
+    "Chain",
+    "Comparison",
     "ConfidenceSettings",
+    "FrameScorer",
+    "Labelled",
     "MomentSettings",
+    "QueryBank",
+    "RankBy",
     "Scores",
+    "SegmentScorer",
+    "SegmentScores",
+    "SequenceSettings",
+    "Step",
     "TextQuery",
+    "TimedText",
+    "Wording",
+    "align_texts",
+    "compare_prompts",
     "contact_sheet",
     "find_moments",
+    "find_sequences",
     "hits_to_csv",
     "hits_to_json",
+    "is_sequence",
+    "label_images",
     "moments_from_scores",
     "moments_to_csv",
     "moments_to_json",
+    "parse_sequence",
     "prepare_query",
     "query_probability",
+    "read_srt",
     "score_library",
     "search",
     "search_image",
+    "stored_bank",
     "temporal_evidence",
     "temporal_iou",
     "temporal_nms",

@@ -1,0 +1,231 @@
+"""What is done to a query's words before they are embedded, and to embeddings after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seektrack.encoders import Vocabulary, l2_normalise, load_encoder
+from seektrack.encoders.spelling import Speller, speller_for
+from seektrack.encoders.translation import load_translator, register_translator
+from seektrack.encoders.weighted import Weighted, WeightedQuery, embed_weighted, parse_weighted
+from seektrack.encoders.whitening import Whitening
+from seektrack.errors import InputError, ModelError, QueryError
+from seektrack.evaluation.pocket_words import foreign_labels
+
+
+@pytest.mark.parametrize(
+    ("typed", "text", "emphasis", "without"),
+    [
+        ("a dog", "a dog", [], []),
+        ("a (black:1.5) dog", "a black dog", [("black", 1.5)], []),
+        ("(a dog:2) on (grass : .5)", "a dog on grass", [("a dog", 2.0), ("grass", 0.5)], []),
+        ("a car -night", "a car", [], [("night", 1.0)]),
+        (
+            '-red a car -"a big dog" -(rain:0.5)',
+            "a car",
+            [],
+            [("red", 1.0), ("a big dog", 1.0), ("rain", 0.5)],
+        ),
+        ("find a t-shirt, black-and-white", "a t-shirt, black-and-white", [], []),
+        ("a dog (black)", "a dog (black)", [], []),
+        ("a - dog", "a - dog", [], []),
+    ],
+)
+def test_weights_and_exclusions_are_read(typed: str, text: str, emphasis: list, without: list):
+    expected = WeightedQuery(
+        text, tuple(Weighted(*e) for e in emphasis), tuple(Weighted(*w) for w in without)
+    )
+    assert parse_weighted(typed) == expected
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("a (black:) dog", "cannot read the weight"),
+        ("a (black:much) dog", "cannot read the weight"),
+        ("a (black:9) dog", "from 0 to 5, got 9"),
+        ("-night", "only what must not show"),
+        ("  ", "no words"),
+    ],
+)
+def test_what_cannot_be_read_is_explained(typed: str, message: str):
+    with pytest.raises(QueryError, match=message):
+        parse_weighted(typed)
+
+
+class Directions:
+    """Each word has a direction of its own."""
+
+    name, dim, fingerprint, logit_scale, image_size = "d", 32, "d", 20.0, 8
+    vocabulary = Vocabulary(("a black dog", "a white cat"), ("grass",))
+
+    def embed_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
+        return l2_normalise(np.stack([sum(self.word(w) for w in t.split()) for t in texts]))
+
+    def embed_images(self, images: Sequence[np.ndarray], *, batch_size: int = 32) -> np.ndarray:
+        raise AssertionError
+
+    @staticmethod
+    def word(word: str) -> np.ndarray:
+        return np.random.default_rng(list(word.encode())).normal(size=32)
+
+
+def test_a_weight_moves_the_query_towards_or_away_from_the_words():
+    encoder = Directions()
+    black = l2_normalise(encoder.word("black"))
+
+    def pull(text: str) -> float:
+        return float(embed_weighted(encoder, parse_weighted(text)) @ black)
+
+    plain = float(encoder.embed_texts(["a black dog"])[0] @ black)
+    assert pull("a (black:1) dog") == pytest.approx(plain, abs=1e-6)
+    assert pull("a (black:0.5) dog") < plain < pull("a (black:1.5) dog") < pull("a (black:3) dog")
+    without = encoder.embed_texts(["a dog"])[0]
+    np.testing.assert_allclose(embed_weighted(encoder, parse_weighted("a (black:0) dog")), without, atol=1e-6)
+    np.testing.assert_allclose(
+        embed_weighted(encoder, parse_weighted("(black:3)")), encoder.embed_texts(["black"])[0], atol=1e-6
+    )
+
+
+@pytest.fixture(scope="module")
+def pocket():
+    return load_encoder("pocket", device="cpu")
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("blu cra", "blue car"),
+        ("a rde truk", "a red truck"),
+        ("a Purpel robto", "a Purple robot"),
+        ("a balck dgo on the road", "a black dog on the road"),
+        ("orang bal", "orange ball"),
+    ],
+)
+def test_slips_of_the_pen_are_put_right(typed: str, meant: str, pocket):
+    fixed = speller_for(pocket).correct(typed)
+    assert fixed.text == meant
+    assert fixed
+    assert all(a != b for a, b in fixed.changes)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a red car", "two boats", "a camel", "a white umbrella", "a turtle on a pillow", "x", "moving left"],
+)
+def test_words_that_are_right_or_simply_unknown_are_left(text: str, pocket):
+    fixed = speller_for(pocket).correct(text)
+    assert (fixed.text, fixed.changes, bool(fixed)) == (text, (), False)
+
+
+def test_no_label_in_another_language_the_model_knows_is_touched(pocket):
+    speller = speller_for(pocket)
+    changed = [text for texts in foreign_labels().values() for text in texts if speller.correct(text)]
+    assert changed == []
+
+
+def test_words_seen_in_a_library_may_be_meant_too():
+    assert Speller(["zeppelin"]).correct("a zepelin").text == "a zeppelin"
+    assert speller_for(Directions(), seen=["a zeppelin"]).correct("zeppelni").text == "zeppelin"
+    assert Speller(["word"], is_known=lambda w: w == "wrod").correct("wrod").text == "wrod"
+
+
+def test_whitening_makes_every_direction_count_the_same(rng):
+    skewed = l2_normalise(rng.normal(size=(4000, 6)) * [5, 3, 2, 1, 0.6, 0.3] + 4)
+    fitted = Whitening.fit(skewed)
+    mapped = (skewed - fitted.image_mean) @ fitted.matrix
+    np.testing.assert_allclose(np.cov(mapped, rowvar=False), np.eye(fitted.matrix.shape[1]), atol=1e-2)
+    np.testing.assert_allclose(np.linalg.norm(fitted.images(skewed), axis=1), 1, atol=1e-5)
+    fewer = Whitening.fit(skewed, dim=2, power=0.0)
+    assert fewer.images(skewed[:3]).shape == (3, 2)
+    centred = skewed - skewed.mean(axis=0)
+    left = centred @ fewer.matrix
+    best = np.linalg.svd(centred, full_matrices=False)[1][:2] ** 2
+    np.testing.assert_allclose(np.sort((left**2).sum(axis=0))[::-1], best, rtol=1e-3)
+
+
+def test_centring_closes_the_gap_between_pictures_and_texts(rng):
+    things = l2_normalise(rng.normal(size=(50, 16)))
+    images = l2_normalise(things + 3 * np.eye(16)[0])
+    texts = l2_normalise(things + 3 * np.eye(16)[1])
+    assert float((images @ texts.T).diagonal().mean()) < 0.3
+    fitted = Whitening.fit(images, texts, power=0.0)
+    matched = fitted.images(images) @ fitted.texts(texts).T
+    assert float(matched.diagonal().mean()) > 0.9
+    assert (matched.argmax(axis=1) == np.arange(50)).mean() > 0.9
+    np.testing.assert_allclose(fitted.texts(texts[3]), fitted.texts(texts)[3], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("rows", "options"),
+    [(1, {}), (9, {"power": 2.0}), (9, {"dim": 0}), (9, {"dim": 9})],
+)
+def test_whitening_refuses_what_it_cannot_be_fitted_to(rows: int, options: dict[str, float], rng):
+    with pytest.raises(InputError):
+        Whitening.fit(rng.normal(size=(rows, 16)), **options)
+
+
+@pytest.fixture(scope="module")
+def marian(tmp_path_factory) -> Path:
+    """A Marian checkpoint of the smallest size, random weights, words as tokens."""
+    import torch
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+    from tokenizers.processors import TemplateProcessing
+    from transformers import MarianConfig, MarianMTModel, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("marian")
+    words = ["<pad>", "</s>", "<unk>", "ein", "rotes", "auto", "a", "red", "car"]
+    tokenizer = Tokenizer(WordLevel({w: i for i, w in enumerate(words)}, unk_token="<unk>"))
+    tokenizer.pre_tokenizer = Whitespace()
+    tokenizer.post_processor = TemplateProcessing(single="$A </s>", special_tokens=[("</s>", 1)])
+    PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
+    ).save_pretrained(folder)
+    torch.manual_seed(0)
+    config = MarianConfig(
+        vocab_size=9,
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=16,
+        decoder_ffn_dim=16,
+        max_position_embeddings=80,
+        pad_token_id=0,
+        eos_token_id=1,
+        decoder_start_token_id=0,
+        bad_words_ids=None,
+    )
+    MarianMTModel(config).save_pretrained(folder)
+    return folder
+
+
+def test_a_marian_checkpoint_translates_as_transformers_does(marian: Path):
+    from transformers import MarianMTModel, PreTrainedTokenizerFast
+
+    texts = ["ein rotes auto", "auto"]
+    ours = load_translator(marian)(texts)
+    network = MarianMTModel.from_pretrained(marian).eval()
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(marian)
+    for text, found in zip(texts, ours, strict=True):  # one by one: no padding, no batch
+        inputs = tokenizer(text, return_tensors="pt")
+        out = network.generate(inputs["input_ids"], max_new_tokens=64, num_beams=4, do_sample=False)
+        assert found == tokenizer.decode(out[0], skip_special_tokens=True).strip()
+    assert load_translator(marian)([]) == []
+
+
+def test_a_translator_may_be_any_function_with_a_name(tmp_path: Path):
+    @register_translator("shouting")
+    def shout(texts: Sequence[str]) -> list[str]:
+        return [t.upper() for t in texts]
+
+    assert load_translator("shouting")(["a dog"]) == ["A DOG"]
+    with pytest.raises(ModelError, match="cannot be loaded"):
+        load_translator(tmp_path)
