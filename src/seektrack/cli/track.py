@@ -10,6 +10,17 @@ from rich.console import Console
 from rich.markup import escape
 
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, clock, spare_threads, table
+from seektrack.cli.engine import (
+    Every,
+    Exclusive,
+    FlowMethod,
+    MaskThreshold,
+    MinObjectScore,
+    Post,
+    Propagation,
+    Refine,
+    follow_settings,
+)
 from seektrack.cli.prompts import BOX_FORM, POINT_FORM, parse_prompts
 from seektrack.errors import InputError, NothingFoundError
 from seektrack.types import Tracks
@@ -53,6 +64,14 @@ def track(
         ),
     ] = None,
     no_overlay: Annotated[bool, typer.Option("--no-overlay", help="Write no overlay video.")] = False,
+    propagation: Propagation = "memory",
+    every: Every = 4,
+    flow: FlowMethod = "dis",
+    refine: Refine = None,
+    post: Post = "",
+    mask_threshold: MaskThreshold = 0.0,
+    min_object_score: MinObjectScore = None,
+    exclusive: Exclusive = False,
     model: Model = "pocket",
     device: Device = None,
     quiet: Quiet = False,
@@ -67,6 +86,16 @@ def track(
     spare_threads(model)
     from seektrack.pipeline import Library, search_and_track, track_objects
 
+    settings = follow_settings(
+        propagation=propagation,
+        every=every,
+        flow=flow,
+        refine=refine,
+        post=post,
+        mask_threshold=mask_threshold,
+        min_object_score=min_object_score,
+        exclusive=exclusive,
+    )
     screen = Screen(quiet=quiet, as_json=as_json)
     chosen = tuple(formats) if formats else DEFAULT_FORMATS
     overlay = not no_overlay
@@ -85,12 +114,20 @@ def track(
                 formats=chosen,
                 overlay=overlay,
                 progress=progress,
+                settings=settings,
             )
             found.append(tracks)
         elif library is not None and text is not None:
             with Library(library, model=model, device=device) as opened:
                 results = search_and_track(
-                    opened, text, top=top, out=out, formats=chosen, overlay=overlay, progress=progress
+                    opened,
+                    text,
+                    top=top,
+                    out=out,
+                    formats=chosen,
+                    overlay=overlay,
+                    progress=progress,
+                    settings=settings,
                 )
             found.extend(one.tracks for one in results)
 

@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError
-from seektrack.geometry import BoolMask, Box, clip_box, mask_iou, mask_to_box
+from seektrack.geometry import BoolMask, Box, box_iou, clip_box, mask_iou, mask_to_box
 from seektrack.segmentation import network
 from seektrack.segmentation.masks import upsample
 from seektrack.segmentation.model import Sam2
@@ -44,10 +44,11 @@ class RefineSettings:
         zoom: How much ``progressive`` closes in at each step.
         tile: Side of a tile in source pixels; the network's resolution if not given.
         overlap: Share of a tile that its neighbour sees too.
-        min_agreement: An answer overlapping the mask it is to refine by less IoU, inside the window, is not
-            believed.
+        min_agreement: An answer that overlaps the mask it is to refine by less IoU, inside the window, is not
+            believed, unless its box overlaps the given box by as much.
         max_zoom: No window is smaller than the network's resolution divided by this.
         batch: Windows computed at once.
+        min_gain: A window is left out when it is not so many times smaller than the picture; not for tiles.
         use_mask: Give the network the coarse mask beside the box.
     """
 
@@ -60,7 +61,8 @@ class RefineSettings:
     min_agreement: float = 0.5
     max_zoom: float = 4.0
     batch: int = 8
-    use_mask: bool = False
+    min_gain: float = 1.25
+    use_mask: bool = True
 
     def __post_init__(self) -> None:
         if self.method not in METHODS:
@@ -94,6 +96,7 @@ class _Ask:
     window: Window
     box: Box
     coarse: BoolMask
+    sure_box: bool = False
 
 
 @torch.inference_mode()
@@ -182,7 +185,10 @@ def _asks(
         windows = [
             window_around(box, hw, margin=settings.margin, min_side=max(side, windows[0][2] - windows[0][0]))
         ]
-    return [_Ask(slot, window, box, coarse) for window in dict.fromkeys(windows)]
+    gained = [
+        w for w in dict.fromkeys(windows) if settings.min_gain * max(w[2] - w[0], w[3] - w[1]) <= max(hw)
+    ]
+    return [_Ask(slot, window, box, coarse, given is not None) for window in gained]
 
 
 def _tile_asks(coarse: BoolMask, slot: int, tile: int, overlap: float) -> Iterator[_Ask]:
@@ -255,8 +261,7 @@ def _merged(
     """The believed answers in place of the coarse mask, wherever a window lies."""
     believed = []
     for ask, logits, iou in answers:
-        x0, y0, x1, y1 = ask.window
-        if mask_iou(logits > threshold, ask.coarse[y0:y1, x0:x1]) >= settings.min_agreement:
+        if _agreement(ask, logits > threshold) >= settings.min_agreement:
             believed.append((ask.window, logits, max(iou, 1e-3)))
     if not believed:
         return before
@@ -267,3 +272,14 @@ def _merged(
     mask = before.mask.copy()
     mask[y0:y1, x0:x1] = blend(moved, base, share=settings.overlap) > threshold
     return Refined(mask, float(np.mean([iou for _, _, iou in believed])), len(believed))
+
+
+def _agreement(ask: _Ask, found: BoolMask) -> float:
+    """IoU of what was found in the window with the coarse mask there, or with a given box if that is more."""
+    x0, y0, x1, y1 = ask.window
+    agreement = mask_iou(found, ask.coarse[y0:y1, x0:x1])
+    box = mask_to_box(found) if ask.sure_box else None
+    if box is None:
+        return agreement
+    moved = np.array([box]) + (x0, y0, x0, y0)
+    return max(agreement, float(box_iou(moved, np.array([ask.box]))[0, 0]))

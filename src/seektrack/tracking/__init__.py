@@ -7,13 +7,14 @@ from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.kalman import KalmanSettings, KalmanState
 from seektrack.tracking.memory import Detection, FrameIdentities, TrackMemory, TrackState
 from seektrack.tracking.motion import CameraMotion, MotionSettings, agrees
-from seektrack.tracking.settings import IdentitySettings
+from seektrack.tracking.settings import EngineSettings, IdentitySettings
 
 __all__ = [
     "BackwardSettings",
     "CameraMotion",
     "CueWeights",
     "Detection",
+    "EngineSettings",
     "FollowSettings",
     "FrameIdentities",
     "IdentitySettings",

@@ -21,6 +21,7 @@ from seektrack.grounding import (
 )
 from seektrack.grounding.ground import ProposalLike
 from seektrack.grounding.target import Target
+from seektrack.tracking.settings import EngineSettings
 from seektrack.types import Mask, Prompt
 
 if TYPE_CHECKING:
@@ -72,28 +73,39 @@ class Sam2Engine:
 
     Attributes:
         sam2: The network.
-        max_objects_per_batch: Objects computed at once.
+        settings: How masks are made.
     """
 
     sam2: Sam2
-    max_objects_per_batch: int = 32
+    settings: EngineSettings = field(default_factory=EngineSettings)
 
     def encode(self, image: Image) -> Any:
-        """Features of a picture, for ``step`` and ``propose``."""
-        return self.sam2.encode(image)
+        """Features of a picture, for ``step`` and ``propose``; computed when they are needed."""
+        from seektrack.segmentation import LazyFeatures
+
+        return LazyFeatures(self.sam2, image)
 
     def session(self) -> SessionLike:
         """A fresh session."""
-        from seektrack.segmentation import VideoSession
+        from seektrack.segmentation import Finish, FinishedSession, open_session
 
-        return VideoSession(self.sam2, max_objects_per_batch=self.max_objects_per_batch)
+        s = self.settings
+        session = open_session(self.sam2, s.propagation, max_objects_per_batch=s.max_objects_per_batch)
+        finish = Finish.of(
+            self.sam2,
+            refine=s.refine,
+            post=s.post or None,
+            threshold=s.mask_threshold,
+            exclusive=s.exclusive,
+        )
+        return FinishedSession(session, finish)
 
     def propose(self, features: Any, settings: GroundSettings) -> Sequence[ProposalLike]:
         """Masks of what could be objects."""
         from seektrack.segmentation import propose
 
         found: Sequence[ProposalLike] = propose(
-            self.sam2, features, points_per_side=settings.points_per_side, **settings.propose
+            self.sam2, features.features(), points_per_side=settings.points_per_side, **settings.propose
         )
         return found
 

@@ -17,7 +17,7 @@ from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.motion import CameraMotion, MotionSettings, agrees
 from seektrack.tracking.passes import Pass, PassSettings
 from seektrack.tracking.record import Record, same_object, smooth_hidden, verdict
-from seektrack.tracking.settings import IdentitySettings
+from seektrack.tracking.settings import EngineSettings, IdentitySettings
 from seektrack.types import Frame, Prompt, Track, Tracks
 from seektrack.video import VideoSource, prefetch
 
@@ -51,7 +51,7 @@ class FollowSettings:
         duplicate_share: Tracks coinciding on this share of the shorter one are one object.
         size_ratio: Tracks differ in size where the largest has at least this many times the side of the
             smallest; only then do ``small`` and ``large`` choose among them.
-        max_objects_per_batch: Objects the engine computes at once.
+        engine: How the engine makes masks.
         prefetch: Frames decoded ahead.
     """
 
@@ -68,7 +68,7 @@ class FollowSettings:
     duplicate_iou: float = 0.6
     duplicate_share: float = 0.6
     size_ratio: float = 1.5
-    max_objects_per_batch: int = 32
+    engine: EngineSettings = field(default_factory=EngineSettings)
     prefetch: int = 4
 
 
@@ -104,7 +104,7 @@ def follow(
         QueryError: The text is empty.
     """
     settings = settings or FollowSettings()
-    engine = Sam2Engine(sam2, settings.max_objects_per_batch)
+    engine = Sam2Engine(sam2, settings.engine)
     return follow_with(engine, encoder, source, target, seeds=seeds, settings=settings, progress=progress)
 
 
@@ -132,7 +132,7 @@ def follow_prompts(
         PromptError: There are no prompts, or one lies on a frame the video does not have.
     """
     settings = settings or FollowSettings()
-    engine = Sam2Engine(sam2, settings.max_objects_per_batch)
+    engine = Sam2Engine(sam2, settings.engine)
     return follow_prompts_with(engine, source, prompts, settings=settings, progress=progress)
 
 

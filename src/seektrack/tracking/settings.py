@@ -1,11 +1,36 @@
-"""The settings of the identity layer."""
+"""The settings of the engine and of the identity layer."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from seektrack.tracking.association import CueWeights
 from seektrack.tracking.kalman import KalmanSettings
+
+if TYPE_CHECKING:
+    from seektrack.segmentation import PropagationSettings, RefineSettings
+
+
+@dataclass(frozen=True)
+class EngineSettings:
+    """How the segmentation engine makes the masks that are followed.
+
+    Attributes:
+        propagation: How masks get from frame to frame; every frame through the network when None.
+        refine: Look at every object closer, in source resolution; not when None.
+        post: Steps that clean the masks up, as ``close:3,fill:64``; none when empty.
+        mask_threshold: Logit above which a pixel is inside.
+        exclusive: Give a pixel claimed by several objects to the surest.
+        max_objects_per_batch: Objects computed at once.
+    """
+
+    propagation: PropagationSettings | None = None
+    refine: RefineSettings | None = None
+    post: str = ""
+    mask_threshold: float = 0.0
+    exclusive: bool = False
+    max_objects_per_batch: int = 32
 
 
 @dataclass(frozen=True)

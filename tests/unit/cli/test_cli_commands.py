@@ -259,6 +259,7 @@ def test_track_by_text_writes_the_default_formats(run, pipeline: Pipeline):
         "out": Path("o"),
         "formats": ("json", "mot", "coco", "csv"),
         "overlay": True,
+        "settings": None,
     }
     assert "a/road.mp4: 1 track over 2 frames" in done.out
     assert "a [red] car" in done.out
@@ -272,6 +273,38 @@ def test_track_by_hand_reads_prompts_formats_and_no_overlay(run, pipeline: Pipel
     assert [(p.obj_id, p.frame_index, p.box) for p in settings["prompts"]] == [(0, 2, (0, 0, 5, 5))]
     assert (settings["formats"], settings["overlay"]) == (("davis", "csv"), False)
     assert (settings["start_s"], settings["end_s"]) == (1.5, 4.0)
+
+
+def test_track_options_of_the_engine_become_settings(run, pipeline: Pipeline):
+    how = ("--propagation", "hybrid", "--every", "6", "--refine", "roi", "--post", "close:3,fill:64")
+    run("track", "v.mp4", "-t", "a car", *how, "--mask-threshold", "1.5", "--exclusive")
+    settings = pipeline.calls[-1][2]["settings"]
+    engine = settings.engine
+    assert (engine.propagation.mode, engine.propagation.every, engine.propagation.flow) == (
+        "hybrid",
+        6,
+        "dis",
+    )
+    assert (engine.refine.method, engine.post) == ("roi", "close:3,fill:64")
+    assert (engine.mask_threshold, engine.exclusive) == (1.5, True)
+    run("track", "-t", "a car", "-l", "lib", "--min-object-score", "0.7")
+    assert pipeline.calls[-1][2]["settings"].identity.min_object_score == 0.7
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "told"),
+    [
+        ("--propagation", "magic", "memory, hybrid, flow"),
+        ("--flow", "horn", "dis, farneback, raft"),
+        ("--refine", "zoom", "roi, progressive"),
+        ("--post", "polish", "close, open"),
+    ],
+)
+def test_track_refuses_settings_before_anything_is_read(run, pipeline: Pipeline, option, value, told):
+    more = ("--propagation", "hybrid") if option == "--flow" else ()
+    done = run("track", "v.mp4", "-t", "a car", option, value, *more)
+    assert done.status == 2 and told in done.err
+    assert not [name for name, *_ in pipeline.calls if name == "track"]
 
 
 def test_the_default_formats_are_those_of_the_pipeline():

@@ -1,0 +1,103 @@
+"""Options of the segmentation engine, and the settings they mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from seektrack.tracking import FollowSettings
+
+Propagation = Annotated[
+    str,
+    typer.Option(
+        "--propagation",
+        metavar="MODE",
+        help="How masks get from frame to frame: memory, every frame through the network; hybrid, one frame"
+        " in --every, optical flow between; flow, prompted frames alone.",
+    ),
+]
+Every = Annotated[
+    int, typer.Option("--every", min=1, help="With hybrid: the network sees one frame in so many.")
+]
+FlowMethod = Annotated[
+    str,
+    typer.Option("--flow", metavar="METHOD", help="Optical flow: dis, farneback, or raft with torchvision."),
+]
+Refine = Annotated[
+    str | None,
+    typer.Option(
+        "--refine",
+        metavar="METHOD",
+        help="Look at every object closer, in source resolution: roi, progressive, multiscale or tiles.",
+    ),
+]
+Post = Annotated[
+    str,
+    typer.Option(
+        "--post",
+        metavar="STEPS",
+        help="Clean masks up, as close:3,fill:64; steps are close, open, smooth, fill, specks, largest,"
+        " contour, spline, grabcut.",
+    ),
+]
+MaskThreshold = Annotated[
+    float, typer.Option("--mask-threshold", help="Logit above which a pixel is inside; higher is tighter.")
+]
+MinObjectScore = Annotated[
+    float | None,
+    typer.Option(
+        "--min-object-score",
+        min=0.0,
+        max=1.0,
+        help="A mask of an object less likely to be there is not believed.",
+    ),
+]
+Exclusive = Annotated[
+    bool, typer.Option("--exclusive", help="Give a pixel claimed by several objects to the surest.")
+]
+
+
+def follow_settings(
+    *,
+    propagation: str = "memory",
+    every: int = 4,
+    flow: str = "dis",
+    refine: str | None = None,
+    post: str = "",
+    mask_threshold: float = 0.0,
+    min_object_score: float | None = None,
+    exclusive: bool = False,
+) -> FollowSettings | None:
+    """The settings for following; None where every option has its default.
+
+    Raises:
+        InputError: A mode, method or step is unknown.
+        ModelError: The flow method cannot be had.
+    """
+    plain = propagation == "memory" and refine is None and not post and not exclusive
+    if plain and not mask_threshold and min_object_score is None:
+        return None
+    from seektrack.segmentation import PropagationSettings, RefineSettings, parse_steps
+    from seektrack.segmentation.flow import make_flow
+    from seektrack.tracking import EngineSettings, FollowSettings, IdentitySettings
+
+    chosen: dict[str, Any] = {"mode": propagation, "every": every, "flow": flow}
+    carried = PropagationSettings(**chosen)
+    if carried.mode != "memory":
+        make_flow(flow)
+    closer: dict[str, Any] = {"method": refine}
+    if post:
+        parse_steps(post)
+    engine = EngineSettings(
+        propagation=carried,
+        refine=None if refine is None else RefineSettings(**closer),
+        post=post,
+        mask_threshold=mask_threshold,
+        exclusive=exclusive,
+    )
+    identity = IdentitySettings()
+    if min_object_score is not None:
+        identity = IdentitySettings(min_object_score=min_object_score)
+    return FollowSettings(engine=engine, identity=identity)
