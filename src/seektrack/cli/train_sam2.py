@@ -37,8 +37,9 @@ def sam2(
         str | None,
         typer.Option(
             "--recipe",
-            help="pocket (the default), polish (go on from --init) or smoke (seconds, to try); with --data "
-            "what moves: full (the default), frozen-image, head or lora.",
+            help="pocket, polish (go on from --init), smoke (seconds, to try) or a recipe.json; when left "
+            "out the one in --out, else pocket. With --data what moves: full (the default), frozen-image, "
+            "head or lora.",
         ),
     ] = None,
     workers: Annotated[
@@ -101,7 +102,15 @@ def sam2(
     as_json: AsJson = False,
 ) -> None:
     """Train the segmenter, or fine-tune one with --data; interrupted, the same command goes on."""
-    from seektrack.training.sam2 import RECIPES, LossWeights, PromptMix, Sam2Finetune, train_sam2, tune_sam2
+    from seektrack.training.sam2 import (
+        RECIPES,
+        LossWeights,
+        PromptMix,
+        Sam2Finetune,
+        Sam2Recipe,
+        train_sam2,
+        tune_sam2,
+    )
     from seektrack.training.sam2.augment import footage, none
 
     screen = Screen(quiet=quiet, as_json=as_json)
@@ -146,16 +155,23 @@ def sam2(
             f"--model {model} is for fine-tuning, and there is no --data",
             hint="add --data FOLDER; a pocket recipe starts from --init",
         )
-    name = recipe or "pocket"
-    if name not in RECIPES:
-        raise InputError(f"unknown recipe {name!r}", hint=f"choose from {', '.join(RECIPES)}, or add --data")
+    name = recipe or (str(out / "recipe.json") if (out / "recipe.json").is_file() else "pocket")
+    if name.endswith(".json") and Path(name).is_file():
+        chosen = Sam2Recipe.from_json(Path(name).read_text(encoding="utf-8"))
+    elif name in RECIPES:
+        chosen = RECIPES[name](style=style)
+    else:
+        raise InputError(
+            f"unknown recipe {name!r}",
+            hint=f"choose from {', '.join(RECIPES)}, name the recipe.json of a training, or add --data",
+        )
     if name == "polish" and init is None:
         raise InputError(
             "recipe polish goes on from a finished model, and there is no --init",
             hint="add --init pocket, or the model/ folder of an earlier training",
         )
     figures = train_sam2(
-        RECIPES[name](style=style),
+        chosen,
         out,
         init=init,
         max_minutes=minutes,
