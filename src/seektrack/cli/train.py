@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ import typer
 from seektrack.cli import train_sam2
 from seektrack.cli.common import AsJson, Device, Quiet, Screen, spare_threads
 from seektrack.cli.eval import print_figures
-from seektrack.errors import InputError
+from seektrack.errors import InputError, SeekTrackError
 
 app = typer.Typer(
     help="Train pocket models on the procedural world, or fine-tune on your own pictures.",
@@ -39,8 +40,22 @@ def _option(name: str, text: str, **limits: Any) -> Any:
     return typer.Option(name, help=text, rich_help_panel=_TUNING, **limits)
 
 
+def _repeated(context: typer.Context, *, without: str) -> list[str]:
+    """The command's own arguments as they were given, one option left out."""
+    given: list[str] = []
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        if name == without or source is None or source.name != "COMMANDLINE":
+            continue
+        value = context.params[name]
+        given += [parameter.opts[0]] if value is True else [parameter.opts[0], str(value)]
+    return given
+
+
 @app.command()
 def clip(
+    context: typer.Context,
     out: Out,
     minutes: Minutes = 60.0,
     proposal_minutes: Annotated[
@@ -89,9 +104,20 @@ def clip(
     alignment: Annotated[
         float, _option("--alignment", "Weight of the distance between pictures and their captions.", min=0)
     ] = 0.0,
+    image_to_text: Annotated[
+        float, _option("--image-to-text", "Weight of asking each picture for its text.", min=0)
+    ] = 0.5,
+    text_to_image: Annotated[
+        float, _option("--text-to-image", "Weight of asking each text for its picture.", min=0)
+    ] = 0.5,
     balance: Annotated[bool, _option("--balance", "Let every loss pull equally hard.")] = False,
     no_augment: Annotated[bool, _option("--no-augment", "Show the pictures as they are.")] = False,
-    bf16: Annotated[bool, _option("--bf16", "Compute in bfloat16.")] = False,
+    precision: Annotated[
+        str, _option("--precision", "Compute in fp32, bf16 or fp16; weights stay in float32.")
+    ] = "fp32",
+    processes: Annotated[
+        int, _option("--processes", "Processes to share each batch, one per GPU or CPU core.", min=1)
+    ] = 1,
     held_out: Annotated[
         float, _option("--held-out", "Share of the pictures retrieval is measured on.", min=0, max=0.9)
     ] = 0.1,
@@ -104,8 +130,15 @@ def clip(
     as_json: AsJson = False,
 ) -> None:
     """Train the text encoder, or fine-tune one with --data; interrupted, the same command goes on."""
-    screen, result = Screen(quiet=quiet, as_json=as_json), out
+    # Of several processes the first one speaks: torchrun and accelerate launch say which this is.
+    silent = os.environ.get("RANK", "0") != "0"
+    screen, result = Screen(quiet=quiet or silent, as_json=as_json), out
     if data is None:
+        if processes > 1:
+            raise InputError(
+                f"--processes {processes} is for fine-tuning, and there is no --data",
+                hint="the pocket encoder is too small to share; leave --processes out",
+            )
         for name, given in (("--model", model), ("--recipe", recipe)):
             if given is not None:
                 raise InputError(
@@ -135,6 +168,7 @@ def clip(
             )
         spare_threads(model or "pocket")
         from seektrack.training.finetune import FinetuneRecipe, finetune_clip
+        from seektrack.training.scale import launch, launched
 
         settings = FinetuneRecipe(
             mode=recipe or "full",
@@ -143,13 +177,25 @@ def clip(
             learning_rate=learning_rate,
             rank=rank,
             alignment=alignment,
+            image_to_text=image_to_text,
+            text_to_image=text_to_image,
             balance=balance,
             augment=not no_augment,
-            bf16=bf16,
+            precision=precision,
             held_out=held_out,
             patience=patience,
             seed=seed,
         )
+        if processes > 1 and not launched():
+            status = launch(
+                ["seektrack", "train", "clip", *_repeated(context, without="processes")], processes
+            )
+            if status:
+                raise SeekTrackError(
+                    f"the training in {processes} processes ended with status {status}",
+                    hint="its own message is above; with --processes 1 there is only one to read",
+                )
+            return
         with screen.progress() as progress:
             figures = finetune_clip(
                 settings,
@@ -161,8 +207,9 @@ def clip(
                 progress=progress,
                 device=device,
             )
-    print_figures(screen, figures)
-    screen.note(f"use it with --model {result}")
+    if not silent:
+        print_figures(screen, figures)
+        screen.note(f"use it with --model {result}")
 
 
 app.command()(train_sam2.sam2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -104,8 +105,60 @@ class CsvLog:
         with self.path.open(newline="", encoding="utf-8") as file:
             return list(csv.DictReader(file))
 
+    def close(self) -> None:
+        """Nothing is held open; a :class:`Curve` has something to close."""
+
     def _columns(self) -> list[str]:
         if not self.path.exists():
             return []
         with self.path.open(newline="", encoding="utf-8") as file:
             return next(csv.reader(file), [])
+
+
+class Curve(CsvLog):
+    """A :class:`CsvLog` that TensorBoard shows as well, where it is installed (``seektrack[train]``).
+
+    Events go to ``tensorboard/`` beside the table: ``tensorboard --logdir runs``. Every numeric column is a
+    scalar of its name at the row's ``step``; a training that goes on from step n replaces what was drawn
+    after n.
+
+    Args:
+        path: Of the CSV file.
+        step: Where the training goes on from; 0 starts the table and the events anew.
+    """
+
+    def __init__(self, path: Path, *, step: int = 0) -> None:
+        super().__init__(path)
+        self.events = path.parent / "tensorboard"
+        self._writer: Any = None
+        self._resumed = step
+        if step == 0:
+            path.unlink(missing_ok=True)
+            shutil.rmtree(self.events, ignore_errors=True)
+
+    def write(self, row: Mapping[str, float | int | str]) -> None:
+        """Append a row, which has a ``step``."""
+        super().write(row)
+        writer = self._open()
+        if writer is None:
+            return
+        for name, value in row.items():
+            if name != "step" and isinstance(value, float | int):
+                writer.add_scalar(name, value, int(row["step"]))
+        writer.flush()
+
+    def close(self) -> None:
+        """Close the events file."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _open(self) -> Any:
+        if self._writer is None:
+            try:
+                from torch.utils.tensorboard import SummaryWriter
+            except ImportError:
+                return None
+            purge = self._resumed + 1 if self._resumed else None
+            self._writer = SummaryWriter(str(self.events), purge_step=purge)
+        return self._writer

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from seektrack.errors import ModelError
-from seektrack.training.common import Budget, CsvLog, cosine, load_checkpoint, save_checkpoint, warmed
+from seektrack.training.common import Budget, CsvLog, Curve, cosine, load_checkpoint, save_checkpoint, warmed
 
 
 def test_learning_rate_rises_then_falls_to_its_floor() -> None:
@@ -56,3 +56,26 @@ def test_the_log_goes_on_where_it_stopped_and_keeps_its_columns(tmp_path: Path) 
         {"step": "1", "loss": "2.5"},
         {"step": "2", "loss": "2.0"},
     ]
+
+
+def test_a_curve_is_in_tensorboard_too_and_goes_on_after_a_restart(tmp_path: Path) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    path = tmp_path / "training" / "curve.csv"
+    curve = Curve(path)
+    for step in (1, 2, 3):
+        curve.write({"step": step, "loss": 4.0 - step, "note": "text", "r1": "" if step == 1 else 0.5})
+    curve.close()
+    going_on = Curve(path, step=2)
+    going_on.write({"step": 3, "loss": 0.25, "note": "text", "r1": 0.75})
+    going_on.close()
+
+    def scalars(name: str) -> list[tuple[int, float]]:
+        events = EventAccumulator(str(path.parent / "tensorboard")).Reload()
+        return [(e.step, e.value) for e in events.Scalars(name)]
+
+    assert scalars("loss") == [(1, 3.0), (2, 2.0), (3, 0.25)]
+    assert scalars("r1") == [(2, 0.5), (3, 0.75)]
+    assert [row["step"] for row in Curve(path, step=3).rows()] == ["1", "2", "3", "3"]
+    anew = Curve(path)
+    assert anew.rows() == [] and not anew.events.exists()

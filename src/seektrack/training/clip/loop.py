@@ -32,10 +32,12 @@ from seektrack.training.clip.recipe import ClipRecipe
 from seektrack.training.clip.samples import Sampler
 from seektrack.training.clip.texts import bank
 from seektrack.training.clip.validate import Validator
-from seektrack.training.common import Budget, CsvLog, cosine, load_checkpoint, save_checkpoint, warmed
+from seektrack.training.common import Budget, Curve, cosine, load_checkpoint, save_checkpoint, warmed
 from seektrack.world import Split, vocabulary
 
 Progress = Callable[[int, int, str], None]
+MEASURING = 20
+"""Between two validations at least this many times as long as one takes."""
 _POCKET = Path(__file__).parents[2] / "pretrained" / "clip"
 N_BACKGROUND = len(vocabulary()["background"])
 
@@ -87,22 +89,25 @@ def drive(
     run: Run, out: Path, *, progress: Progress | None, checkpoint_every_s: float, validate_every_s: float
 ) -> dict[str, Any]:
     """Step a run to its end, saving and measuring on the way; arguments and figures of :func:`train_clip`."""
-    log = CsvLog(run.path.parent / "curve.csv")
+    log = Curve(run.path.parent / "curve.csv", step=run.steps)
     figures: dict[str, float] = {}
     saved = checked = time.monotonic()
+    pause = validate_every_s
     while run.progress < 1:
         run.step()
         if progress:
             progress(min(1000, int(1000 * run.progress)), 1000, "training")
         now = time.monotonic()
-        if now - checked >= validate_every_s or run.progress >= 1:
+        if now - checked >= pause or run.progress >= 1:
             figures = run.validate()
             log.write(figures)
             run.export(out)
             checked = time.monotonic()
+            pause = max(validate_every_s, MEASURING * (checked - now))
         if now - saved >= checkpoint_every_s or run.progress >= 1:
             run.save()
             saved = time.monotonic()
+    log.close()
     if not figures:
         figures = run.validate()
         run.export(out)

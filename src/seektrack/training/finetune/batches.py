@@ -13,6 +13,7 @@ from seektrack.errors import InputError
 from seektrack.training.clip.frames import decode_rgb, encode_rgb
 from seektrack.training.finetune.data import Pairs, Picture, load_picture, pair_at, same_text
 from seektrack.training.finetune.recipe import FinetuneRecipe
+from seektrack.training.scale import Scale
 
 FEWEST = 4
 """Fewer pairs than this teach nothing."""
@@ -24,10 +25,11 @@ class Batch:
     """What a step sees.
 
     Attributes:
-        images: RGB uint8 pictures of any sizes.
-        texts: One caption of each.
-        matches: float32 (B, B), 1 where the picture of the row carries the caption of the column.
-        weights: float32 (B,).
+        images: RGB uint8 pictures of any sizes, those of this process.
+        texts: One caption of each of them.
+        matches: float32 (B, B) over the whole batch, 1 where the picture of the row carries the caption of
+            the column.
+        weights: float32 (B,), likewise.
     """
 
     images: list[Picture]
@@ -82,15 +84,27 @@ def augment(image: Picture, rng: np.random.Generator, *, mirror: bool = True) ->
 class Batches:
     """Draws batches; step ``n`` of equal recipes on equal data draws the same one.
 
+    Several processes draw the same order and the same augmentation of each pair, and open the pictures of
+    their own share only.
+
     Args:
         pairs: All of them.
         chosen: Numbers of those to train on.
         recipe: Batch, augmentation, seed.
+        scale: The processes that share each batch.
+
+    Raises:
+        InputError: They cannot share it evenly.
     """
 
-    def __init__(self, pairs: Pairs, chosen: NDArray[np.intp], recipe: FinetuneRecipe) -> None:
-        self.pairs, self.chosen, self.recipe = pairs, chosen, recipe
+    def __init__(
+        self, pairs: Pairs, chosen: NDArray[np.intp], recipe: FinetuneRecipe, scale: Scale | None = None
+    ) -> None:
+        self.pairs, self.chosen, self.recipe, self.scale = pairs, chosen, recipe, scale
         self.size = min(recipe.batch, len(chosen))
+        if scale is not None:
+            scale.fits(recipe.batch)
+            self.size -= self.size % scale.world
         self.per_epoch = len(chosen) // self.size
 
     def __call__(self, step: int) -> Batch:
@@ -98,17 +112,20 @@ class Batches:
         r = self.recipe
         epoch, place = divmod(step, self.per_epoch)
         order = np.random.default_rng((r.seed, 2, epoch)).permutation(self.chosen)
-        rng = np.random.default_rng((r.seed, 3, step))
         drawn = [pair_at(self.pairs, int(i)) for i in order[place * self.size : (place + 1) * self.size]]
-        texts = [pair.texts[int(rng.integers(len(pair.texts)))] for pair in drawn]
+        rngs = [np.random.default_rng((r.seed, 3, step, i)) for i in range(len(drawn))]
+        texts = [p.texts[int(rng.integers(len(p.texts)))] for p, rng in zip(drawn, rngs, strict=True)]
+        mine = self.scale.share(range(len(drawn))) if self.scale is not None else range(len(drawn))
         images = []
-        for pair in drawn:
-            image = load_picture(pair.image)
+        for i in mine:
+            image = load_picture(drawn[i].image)
             if r.augment:
-                image = augment(image, rng, mirror=not any(_SIDES.search(text) for text in pair.texts))
+                mirror = not any(_SIDES.search(text) for text in drawn[i].texts)
+                image = augment(image, rngs[i], mirror=mirror)
             images.append(image)
         weights = np.array([pair.weight for pair in drawn], np.float32)
-        return Batch(images, texts, match_matrix([pair.texts for pair in drawn], texts), weights)
+        matches = match_matrix([pair.texts for pair in drawn], texts)
+        return Batch(images, [texts[i] for i in mine], matches, weights)
 
 
 def match_matrix(captions: list[tuple[str, ...]], texts: list[str]) -> NDArray[np.float32]:

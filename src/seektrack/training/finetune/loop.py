@@ -13,13 +13,14 @@ from typing import Any
 import torch
 
 from seektrack.errors import InputError, ModelError
-from seektrack.training.common import Budget, CsvLog, cosine, load_checkpoint, save_checkpoint, warmed
+from seektrack.training.common import Budget, Curve, cosine, load_checkpoint, save_checkpoint, warmed
 from seektrack.training.finetune.batches import Batches, split_pairs
 from seektrack.training.finetune.data import Pairs, digest, read_pairs
 from seektrack.training.finetune.losses import GradientBalancer, alignment_loss, info_nce
 from seektrack.training.finetune.recipe import FinetuneRecipe
 from seektrack.training.finetune.towers import Towers
 from seektrack.training.finetune.validate import Validator
+from seektrack.training.scale import Scale
 
 Progress = Callable[[int, int, str], None]
 LATE = 0.05
@@ -42,7 +43,11 @@ def finetune_clip(
 
     The folder opens with :func:`seektrack.encoders.load_encoder`; ``lora`` also writes ``out/adapter``, which
     peft puts on the untouched model. ``out/training`` keeps the checkpoint, the recipe (``recipe.json``) and
-    the curve (``curve.csv``); its first row measures the untouched model.
+    the curve (``curve.csv``, and TensorBoard's events); its first row measures the untouched model.
+
+    In several processes (``torchrun``, ``accelerate launch``; see :mod:`seektrack.training.scale`) each takes
+    its share of every batch, and the steps are those of one process with the whole batch; the first one
+    measures and writes.
 
     Args:
         recipe: Which weights move, by which losses, for how long.
@@ -70,25 +75,41 @@ def finetune_clip(
     if Path(model).is_dir() and Path(model).resolve() == out.resolve():
         raise InputError(f"{out} is the model to start from", hint="write the result to another folder")
     pairs = read_pairs(data) if isinstance(data, str | Path) else data
-    run = _Run(recipe, pairs, out / "training", model, resume=resume, minutes=max_minutes, device=device)
-    log = CsvLog(out / "training" / "curve.csv")
+    scale = Scale(device=device, precision=recipe.precision)
+    try:
+        return _finetune(
+            _Run(recipe, pairs, out / "training", model, scale, resume=resume, minutes=max_minutes),
+            out,
+            progress=progress,
+            checkpoint_every_s=checkpoint_every_s,
+        )
+    finally:
+        scale.close()
+
+
+def _finetune(
+    run: _Run, out: Path, *, progress: Progress | None, checkpoint_every_s: float
+) -> dict[str, Any]:
+    log = Curve(out / "training" / "curve.csv", step=run.steps) if run.scale.main else None
     if run.steps == 0:
-        log.path.unlink(missing_ok=True)
-        log.write(run.measure())
+        run.measure(log)
     saved = time.monotonic()
     while run.stopped is None:
         run.step()
-        if progress:
+        if progress and run.scale.main:
             progress(run.steps, run.total, "training")
-        measuring = run.steps % run.every == 0 or run.steps >= run.total or run.budget.progress >= 1
+        measuring = run.steps % run.every == 0 or run.steps >= run.total or run.progress >= 1
         if measuring:
-            log.write(run.measure())
-        if measuring or time.monotonic() - saved >= checkpoint_every_s:
+            run.measure(log)
+        if run.scale.agree(measuring or time.monotonic() - saved >= checkpoint_every_s):
             run.save()
             saved = time.monotonic()
     run.take_best()
-    run.towers.save(out)
-    (out / "training" / "recipe.json").write_text(run.description + "\n", encoding="utf-8")
+    if log is not None:
+        log.close()
+        run.towers.save(out)
+        (out / "training" / "recipe.json").write_text(run.description + "\n", encoding="utf-8")
+    run.scale.wait()
     return {**run.summary(), "folder": str(out)}
 
 
@@ -101,19 +122,20 @@ class _Run:
         pairs: Pairs,
         work: Path,
         model: str | Path,
+        scale: Scale,
         *,
         resume: bool,
         minutes: float,
-        device: str | None,
     ) -> None:
-        self.recipe, self.path = recipe, work / "checkpoint.pt"
+        self.recipe, self.path, self.scale = recipe, work / "checkpoint.pt", scale
         chosen, held_out = split_pairs(len(pairs), recipe)
-        self.batches = Batches(pairs, chosen, recipe)
+        self.batches = Batches(pairs, chosen, recipe, scale)
         self.validator = Validator(pairs, held_out) if len(held_out) else None
         self.n_pairs, self.n_held_out = len(chosen), len(held_out)
         self.total = recipe.steps or recipe.epochs * self.batches.per_epoch
         self.every = recipe.validate_every or self.batches.per_epoch
-        self.towers = Towers(model, recipe, device=device)
+        self.towers = Towers(model, recipe, device=str(scale.device))
+        self.network = scale.spread(self.towers.forward_module())
         weights = self.towers.trainable().values()
         self.rate = recipe.rate(sum(p.numel() for p in self.towers.network.parameters()))
         self.optimiser = torch.optim.AdamW(
@@ -144,6 +166,7 @@ class _Run:
         if state is not None:
             self._go_on(state)
         self.budget = Budget(minutes, state["seconds"] if state is not None else 0.0)
+        self.progress = scale.agree(self.budget.progress)
 
     def _go_on(self, state: dict[str, Any]) -> None:
         if state.get("description") != self.description:
@@ -154,6 +177,7 @@ class _Run:
         self.towers.load(state["weights"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.balancer.load_state_dict(state["balancer"])
+        self.scale.load_state_dict(state["scale"])
         self.steps, self.worse, self.loss = state["steps"], state["worse"], state["loss"]
         self.before, self.best, self.best_state = state["before"], state["best"], state["best_state"]
 
@@ -164,16 +188,19 @@ class _Run:
             return "done"
         if self.validator and 0 < self.recipe.patience <= self.worse:
             return "patience"
-        return "minutes" if self.budget.progress >= 1 else None
+        return "minutes" if self.progress >= 1 else None
 
     def save(self) -> None:
-        """Write the checkpoint."""
+        """Write the checkpoint, on the first process."""
+        if not self.scale.main:
+            return
         save_checkpoint(
             self.path,
             description=self.description,
             weights=self.towers.state(),
             optimiser=self.optimiser.state_dict(),
             balancer=self.balancer.state_dict(),
+            scale=self.scale.state_dict(),
             steps=self.steps,
             worse=self.worse,
             loss=self.loss,
@@ -183,9 +210,10 @@ class _Run:
             seconds=self.budget.used_s,
         )
 
-    def measure(self) -> dict[str, float | str]:
-        """Retrieval of the weights as they are; keeps a copy of the best. Returns a row of the curve."""
-        figures = self.validator(self.towers) if self.validator else {}
+    def measure(self, log: Curve | None) -> None:
+        """Retrieval of the weights as they are, into the log; keeps a copy of the best."""
+        figures = self.validator(self.towers) if self.validator and self.scale.main else {}
+        figures = self.scale.agree(figures)
         if figures and figures["r1"] > self.best.get("r1", -1.0):
             self.best, self.worse = {**figures, "best_step": self.steps}, 0
             self.best_state = self.towers.state()
@@ -195,14 +223,10 @@ class _Run:
             self.before = figures
         terms = {name: round(self.parts[name], 4) if self.parts else "" for name in self.terms}
         weights = {f"weight_{name}": round(w, 4) for name, w in self.balancer.weights.items()}
-        return {
-            "step": self.steps,
-            "seconds": round(self.budget.used_s),
-            "loss": round(self.loss, 4) if self.parts else "",
-            **terms,
-            **weights,
-            **figures,
-        }
+        if log is not None:
+            loss = round(self.loss, 4) if self.parts else ""
+            head = {"step": self.steps, "seconds": round(self.budget.used_s), "loss": loss}
+            log.write({**head, **terms, **weights, **figures})
 
     def take_best(self) -> None:
         """Go back to the weights that measured best."""
@@ -226,8 +250,8 @@ class _Run:
 
     def step(self) -> None:
         """Take one step; its number decides batch, augmentation and dropout."""
-        r, device = self.recipe, self.towers.encoder.device
-        done = max(self.steps / self.total, self.budget.progress - LATE)
+        r, device, encoder = self.recipe, self.scale.device, self.towers.encoder
+        done = max(self.steps / self.total, self.progress - LATE)
         rate = self.rate * warmed(self.steps, round(r.warmup * self.total)) * cosine(done, floor=r.floor)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
@@ -236,10 +260,13 @@ class _Run:
         matches, weights = matches.to(device), weights.to(device)
         self.towers.train()
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-            torch.manual_seed(r.seed * 1_000_003 + self.steps)
-            with torch.autocast(device.type, torch.bfloat16, enabled=r.bf16):
-                images, texts = self.towers.embed_images(batch.images), self.towers.embed_texts(batch.texts)
-        to_text, to_image = info_nce(images @ texts.T * self.towers.scale(), matches, weights)
+            torch.manual_seed((r.seed * 1_000_003 + self.steps) * self.scale.world + self.scale.rank)
+            with self.scale.autocast():
+                images, texts, scale = self.network(
+                    encoder.image_inputs(batch.images), encoder.text_inputs(batch.texts)
+                )
+        images, texts = self.scale.gather(images), self.scale.gather(texts)
+        to_text, to_image = info_nce(images @ texts.T * scale, matches, weights)
         losses = {
             "image_to_text": to_text,
             "text_to_image": to_image,
@@ -257,10 +284,8 @@ class _Run:
                 f"the loss is {value} at step {self.steps}",
                 hint="lower the learning rate, or train in float32",
             )
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
-        torch.nn.utils.clip_grad_norm_(list(self.towers.trainable().values()), 1.0)
-        self.optimiser.step()
+        self.scale.step(loss, self.optimiser, self.towers.trainable().values(), max_norm=1.0)
         self.parts = {name: float(part.detach()) for name, part in losses.items()}
         self.loss = value if math.isnan(self.loss) else 0.9 * self.loss + 0.1 * value
         self.steps += 1
+        self.progress = self.scale.agree(self.budget.progress)

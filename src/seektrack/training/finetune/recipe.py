@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seektrack.errors import InputError
+from seektrack.training.scale import PRECISIONS
 
 MODES = ("full", "frozen-image", "frozen-text", "head", "lora")
 LORA_TARGETS = (
@@ -44,7 +45,7 @@ class FinetuneRecipe:
         warmup: Share of the steps until the peak.
         floor: Share of the peak left at the end.
         weight_decay: On matrices.
-        bf16: Compute in bfloat16, keep weights in float32.
+        precision: ``fp32``; ``bf16`` or ``fp16`` compute in half precision and keep weights in float32.
         held_out: Share of the pairs kept from training to measure retrieval on; 0 measures nothing and
             keeps the last weights.
         max_held_out: Most pairs kept for that.
@@ -72,7 +73,7 @@ class FinetuneRecipe:
     warmup: float = 0.1
     floor: float = 0.01
     weight_decay: float = 0.05
-    bf16: bool = False
+    precision: str = "fp32"
     held_out: float = 0.1
     max_held_out: int = 500
     validate_every: int | None = None
@@ -82,6 +83,10 @@ class FinetuneRecipe:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise InputError(f"unknown recipe {self.mode!r}", hint=f"choose from {', '.join(MODES)}")
+        if self.precision not in PRECISIONS:
+            raise InputError(
+                f"unknown precision {self.precision!r}", hint=f"choose from {', '.join(PRECISIONS)}"
+            )
         at_least = {
             "rank": 1,
             "alpha": 1,

@@ -60,7 +60,7 @@ class Towers:
                 weight.requires_grad_(any(p.search(name) for p in _FREE[recipe.mode]))
         if not self.trainable():
             raise ModelError(f"{model!r} has no weights that recipe {recipe.mode!r} would move")
-        if recipe.bf16 and encoder.device.type == "cpu":
+        if recipe.precision == "bf16" and encoder.device.type == "cpu":
             # The fused attention's backward pass in bfloat16 costs more there than all else together.
             self.network.set_attn_implementation("eager")
 
@@ -86,6 +86,10 @@ class Towers:
     def eval(self) -> None:
         """No dropout anywhere."""
         self.network.eval()
+
+    def forward_module(self) -> nn.Module:
+        """Both towers as one module: from inputs to unit rows of images, of texts, and the scale."""
+        return _Both(self)
 
     def embed_images(self, images: list[Any]) -> Tensor:
         """Unit embeddings (B, D) of RGB uint8 pictures, with a graph where weights move."""
@@ -119,6 +123,19 @@ class Towers:
             source = (self.encoder.folder or out) / name
             if source.is_file() and source.resolve() != (out / name).resolve():
                 shutil.copyfile(source, out / name)
+
+
+class _Both(nn.Module):
+    """One forward pass through everything that moves, as spreading over processes wants it."""
+
+    def __init__(self, towers: Towers) -> None:
+        super().__init__()
+        self.network = towers.network
+        self._scale = towers.scale
+
+    def forward(self, images: dict[str, Tensor], texts: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        rows = _unit(self.network.get_image_features(**images))
+        return rows, _unit(self.network.get_text_features(**texts)), self._scale()
 
 
 @contextmanager

@@ -144,7 +144,7 @@ def test_weights_keep_their_precision_and_the_files_beside_them(model: Path, tmp
     loaded.network.half().save_pretrained(half)
     loaded.tokenizer.save_pretrained(half)
     (half / "vocabulary.json").write_text(json.dumps({"labels": ["a flag"], "background": ["nothing"]}))
-    finetune_clip(replace(QUICK, steps=1, bf16=True), flags(), out, model=half, device="cpu")
+    finetune_clip(replace(QUICK, steps=1, precision="bf16"), flags(), out, model=half, device="cpu")
     assert {w.dtype for w in CLIPModel.from_pretrained(out).parameters()} == {torch.float16}
     assert load_encoder(out, device="cpu").vocabulary.labels == ("a flag",)
 
