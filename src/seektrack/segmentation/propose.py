@@ -26,6 +26,10 @@ MAX_CANDIDATES = 1024
 """The surest candidates that overlaps are computed among."""
 
 
+EDGE = 20.0
+"""Source pixels from a cut edge within which a mask counts as cut by it."""
+
+
 @dataclass(frozen=True, eq=False)
 class Proposal:
     """A mask that could be an object.
@@ -76,6 +80,8 @@ def propose(
     answers: Answers = "all",
     require_point: bool = True,
     points: NDArray[np.float64] | None = None,
+    refine_once: bool = False,
+    cut_edges: tuple[bool, bool, bool, bool] = (False, False, False, False),
 ) -> list[Proposal]:
     """Propose a mask for everything that could be an object.
 
@@ -101,6 +107,9 @@ def propose(
         answers: Which of the decoder's masks are candidates.
         require_point: Drop a mask that does not hold the point it was asked for at.
         points: float (P, 2), ``(x, y)`` in [0, 1] of the picture's sides, in place of the grid.
+        refine_once: Ask again with each answer as a dense prompt beside its point.
+        cut_edges: Which edges, left, top, right and bottom, go on in a larger picture: what comes within
+            ``EDGE`` pixels of one of them is only a part, and dropped.
 
     Returns:
         Proposals, surest first.
@@ -125,6 +134,8 @@ def propose(
     for start in range(0, len(where), points_per_batch):
         chunk = where[start : start + points_per_batch]
         candidates = _decode(sam2, features, chunk, answers)
+        if refine_once:
+            candidates = _refined(sam2, features, candidates, points_per_batch)
         candidates = candidates.rows(candidates.score >= pred_iou_thresh)
         delta: float | Tensor | None = stability_score_offset
         if delta is None:
@@ -135,6 +146,8 @@ def propose(
         keep = (stable >= stability_score_thresh) & (area > areas[0]) & (area <= areas[1])
         if require_point:
             keep &= _holds(inside, candidates.point)
+        if any(cut_edges):
+            keep &= ~_at_edge(mask_boxes(inside), inside.shape[-1], features.hw, cut_edges)
         found.append(_Candidates(candidates.logits, candidates.score, stable, candidates.point).rows(keep))
     pool = _Candidates(*(torch.cat([getattr(c, n) for c in found]) for n in _FIELDS))
     pool = pool.rows(pool.score.argsort(descending=True, stable=True)[:MAX_CANDIDATES])
@@ -168,6 +181,30 @@ def _decode(sam2: Sam2, features: ImageFeatures, points: Tensor, answers: Answer
     return _Candidates(
         logits.flatten(0, 1), score, torch.zeros_like(score), points.repeat_interleave(logits.shape[1], dim=0)
     )
+
+
+def _refined(sam2: Sam2, features: ImageFeatures, candidates: _Candidates, batch: int) -> _Candidates:
+    """One answer for each, asked for with its point and its own logits."""
+    embedding = network.without_memory(sam2.model, features)
+    logits, score = [], []
+    for start in range(0, len(candidates.score), batch):
+        rows = slice(start, start + batch)
+        points = candidates.point[rows, None]
+        labels = torch.ones(points.shape[:2], dtype=torch.int32, device=points.device)
+        dense = candidates.logits[rows, None].clamp(-32.0, 32.0)
+        decoded = network.decode(sam2.model, features, embedding, points=points, labels=labels, mask=dense)
+        chosen = network.choose(sam2.model, decoded, multimask=False)
+        logits.append(chosen.logits)
+        score.append(chosen.iou.float())
+    return _Candidates(torch.cat(logits), torch.cat(score), candidates.stability, candidates.point)
+
+
+def _at_edge(boxes: Tensor, side: int, hw: tuple[int, int], edges: tuple[bool, bool, bool, bool]) -> Tensor:
+    """Whether low-resolution boxes (N, 4) come near one of the edges named: bool (N,)."""
+    height, width = hw
+    scale = boxes.new_tensor([width / side, height / side] * 2)
+    near = (boxes * scale - boxes.new_tensor([0.0, 0.0, width, height])).abs() <= EDGE
+    return (near & torch.tensor(edges, device=boxes.device)).any(dim=1)
 
 
 def _holds(inside: Tensor, points: Tensor) -> Tensor:
