@@ -1,8 +1,8 @@
 """The networks of the temporal encoder: what a frame shows where, and what happens over the frames.
 
 A frame passes the first layers of a CLIP image tower. Its patches stay apart, because whether something
-moves left or right is lost in a pooled embedding; two small convolutions gather them into a coarse grid, and
-a transformer over the grid cells of all frames gives one vector in a space shared with a text tower.
+moves left or right is lost in a pooled embedding. Queries read off where things are in each frame, and a
+transformer over their trajectories gives one vector in a space shared with a text tower.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ class TemporalSizes:
         image_size, patch_size: Side of a frame and of a patch in pixels.
         tower_width, tower_layers, tower_heads: Of the image tower.
         channels: C, numbers kept of each patch.
-        width, layers, heads: Of the transformer over frames.
+        queries: Q, things looked for in every frame.
+        width, layers, heads: Of the transformer over trajectories.
         dim: D, of the shared space.
     """
 
@@ -39,8 +40,9 @@ class TemporalSizes:
     tower_layers: int = 2
     tower_heads: int = 4
     channels: int = 48
+    queries: int = 64
     width: int = 128
-    layers: int = 3
+    layers: int = 2
     heads: int = 4
     dim: int = 128
 
@@ -68,10 +70,10 @@ class TemporalSizes:
                 hint="config.json is damaged; write the folder again with seektrack train temporal",
             )
         sizes = cls(**given)
-        if sizes.image_size % sizes.patch_size or sizes.grid % 4:
+        if sizes.image_size % sizes.patch_size or sizes.grid % 2:
             raise ModelError(
-                f"a frame of {sizes.image_size} px in patches of {sizes.patch_size} makes no grid of 4 × 4",
-                hint="the side must be a multiple of four patches",
+                f"{sizes.image_size} px in patches of {sizes.patch_size} make no grid of even side",
+                hint="the side must be an even number of patches",
             )
         return sizes
 
@@ -114,41 +116,55 @@ class FrameTower(nn.Module):
 class TemporalNetwork(nn.Module):
     """Frame features over time to one unit vector a clip.
 
+    Learnt queries look for what they know in every frame, each on its own: what it found, where, and how much
+    of it. What one query found over all frames is one token, a trajectory; a transformer over those tokens
+    puts together who did what. Reading positions off attention is a spatial soft-argmax (Levine et al.,
+    arXiv:1504.00702).
+
     Args:
         sizes: Of the network.
     """
 
     def __init__(self, sizes: TemporalSizes) -> None:
         super().__init__()
-        cells = (sizes.grid // 4) ** 2
-        half = sizes.width // 2
-        # A frame is seen beside its difference from the one before: small shifts show at once.
-        self.gather = nn.Sequential(
-            nn.Conv2d(2 * sizes.channels, half, 3, stride=2, padding=1),
-            nn.GroupNorm(4, half),
-            nn.GELU(),
-            nn.Conv2d(half, sizes.width, 3, stride=2, padding=1),
+        w = sizes.width
+        self.values = w // 4
+        self.gather = nn.Sequential(nn.Linear(4 * sizes.channels, w), nn.GELU(), nn.LayerNorm(w))
+        self.query = nn.Linear(w, sizes.queries)
+        self.value = nn.Linear(w, self.values)
+        side = sizes.grid // 2
+        along = (torch.arange(side) + 0.5) / side * 2 - 1
+        ys, xs = torch.meshgrid(along, along, indexing="ij")
+        self.register_buffer("places", torch.stack([xs, ys], -1).reshape(side * side, 2), persistent=False)
+        self.trajectory = nn.Sequential(
+            nn.Linear(sizes.frames * (self.values + 3), 2 * w), nn.GELU(), nn.Linear(2 * w, w)
         )
-        self.place = nn.Parameter(torch.randn(cells, sizes.width) * 0.3)
-        self.moment = nn.Parameter(torch.randn(sizes.frames, sizes.width) * 0.3)
-        self.whole = nn.Parameter(torch.randn(1, 1, sizes.width) * 0.3)
-        self.layers = nn.ModuleList(Layer(sizes.width, sizes.heads) for _ in range(sizes.layers))
-        self.norm = nn.LayerNorm(sizes.width)
-        self.project = nn.Linear(sizes.width, sizes.dim, bias=False)
+        self.identity = nn.Parameter(torch.randn(sizes.queries, w) * 0.3)
+        self.whole = nn.Parameter(torch.randn(1, 1, w) * 0.3)
+        self.layers = nn.ModuleList(Layer(w, sizes.heads) for _ in range(sizes.layers))
+        self.norm = nn.LayerNorm(w)
+        self.project = nn.Linear(w, sizes.dim, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """Unit vectors (N, D) of the features of clips, (N, T, G, G, C)."""
-        n, t = features.shape[:2]
-        before = torch.cat([features[:, :1], features[:, :-1]], dim=1)
-        both = torch.cat([features, features - before], dim=-1)
-        cells = self.gather(both.flatten(0, 1).permute(0, 3, 1, 2))
-        cells = cells.flatten(2).transpose(1, 2).unflatten(0, (n, t))
-        tokens = (cells + self.place + self.moment[:, None]).flatten(1, 2)
-        tokens = torch.cat([self.whole.expand(n, -1, -1), tokens], dim=1)
+        tokens = self.trajectory(self.look(features).transpose(1, 2).flatten(2)) + self.identity
+        tokens = torch.cat([self.whole.expand(len(tokens), -1, -1), tokens], dim=1)
         for layer in self.layers[:-1]:
             tokens = layer(tokens, tokens)
         pooled = self.norm(self.layers[-1](tokens[:, :1], tokens)[:, 0])
         return F.normalize(self.project(pooled).float(), dim=-1)
+
+    def look(self, features: Tensor) -> Tensor:
+        """What each query finds in each frame: (N, T, Q, V + 3), the last three being x, y and how much."""
+        n, t, g, _, c = features.shape
+        fours = features.reshape(n, t, g // 2, 2, g // 2, 2, c).transpose(3, 4).reshape(n, t, -1, 4 * c)
+        cells = self.gather(fours)
+        asked = self.query(cells).transpose(2, 3)
+        found = asked.softmax(-1)
+        # Some of it is there where its best cell says so; where it is not, its place means nothing.
+        much = torch.sigmoid(asked.logsumexp(-1, keepdim=True) - 4.0)
+        where = found @ self.places.to(found.dtype)
+        return torch.cat([found @ self.value(cells), where, much], dim=-1) * much
 
 
 class Layer(nn.Module):

@@ -19,6 +19,7 @@ from seektrack.errors import InputError
 from seektrack.geometry import Box
 from seektrack.tracking import association, kalman
 from seektrack.tracking.memory import Appearance, Detection, FrameIdentities, TrackMemory, TrackState
+from seektrack.tracking.predict import load_predictor, locate
 from seektrack.tracking.recognise import (
     already_followed,
     has_jumped,
@@ -62,6 +63,7 @@ class IdentityTracker:
     ) -> None:
         self.hw = hw
         self.settings = settings or IdentitySettings()
+        self.predictor = load_predictor(self.settings.predictor)
         self.next_id = next_id
         self._memories: dict[int, TrackMemory] = {}
         self._together: dict[tuple[int, int], int] = {}
@@ -95,6 +97,7 @@ class IdentityTracker:
             raise InputError(f"each id may be detected once a frame, got {sorted(ids)}")
         for memory in self._memories.values():
             memory.predict_to(time_s, self.settings.kalman)
+        locate(self.predictor, [m for m in self.memories if m.hidden], self.hw)
         step = _Step(frame_index, time_s)
         for detection in detections:
             if detection.obj_id is not None and is_something(detection, self.settings):
@@ -235,6 +238,7 @@ class IdentityTracker:
             appearance=Appearance(self.settings.gallery),
         )
         memory.boxes.append(detection.box)
+        memory.sightings.append((step.time_s, detection.box))
         if detection.embedding is not None:
             memory.appearance.add(detection.embedding)
         if self.settings.min_hits <= 1:
@@ -255,9 +259,9 @@ class IdentityTracker:
 
     def _age(self, step: _Step) -> None:
         """Hide, lose and forget what was not seen."""
-        for memory in self.memories:
-            if memory.obj_id in step.seen:
-                continue
+        unseen = [m for m in self.memories if m.obj_id not in step.seen]
+        vanished = [m for m in unseen if not m.hidden]
+        for memory in unseen:
             hidden_s = abs(step.time_s - memory.seen_s) - 1e-6
             memory.hide()
             if hidden_s > self.settings.max_lost_s:
@@ -271,6 +275,7 @@ class IdentityTracker:
                 memory.state = TrackState.LOST
             else:
                 memory.state = TrackState.OCCLUDED
+        locate(self.predictor, [m for m in vanished if m.hidden], self.hw)
 
     def _observations(self, step: _Step) -> dict[int, Observation]:
         out = {

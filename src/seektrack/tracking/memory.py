@@ -19,6 +19,7 @@ from seektrack.tracking.kalman import KalmanSettings, KalmanState
 from seektrack.types import Mask, Observation
 
 HISTORY = 12
+_SIGHTINGS = 48
 
 
 class TrackState(Enum):
@@ -153,6 +154,7 @@ class TrackMemory:
         mask: Its last mask, or None.
         appearance: How it looks.
         boxes: Its last boxes, newest last.
+        sightings: When and where it was seen of late, for a predictor.
         strikes: Consecutive looks at which it did not look like itself.
         strike_frame: Frame of the first of those.
         jumped: Boxes of consecutive frames on which it was somewhere it cannot have come to.
@@ -172,6 +174,7 @@ class TrackMemory:
     mask: Mask | None = None
     appearance: Appearance = field(default_factory=Appearance)
     boxes: deque[Box] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    sightings: deque[tuple[float, Box]] = field(default_factory=lambda: deque(maxlen=_SIGHTINGS))
     strikes: int = 0
     strike_frame: int = -1
     jumped: list[Box] = field(default_factory=list)
@@ -203,9 +206,11 @@ class TrackMemory:
         """
         if restart:
             self.kalman = kalman.initiate(detection.box, settings)
+            self.sightings.clear()
         else:
             self.kalman = kalman.update(self.kalman, detection.box, settings)
         self.boxes.append(detection.box)
+        self.sightings.append((self.time_s, detection.box))
         self.mask = detection.mask
         self.hits += 1
         self.score_sum += detection.score

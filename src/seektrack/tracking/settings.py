@@ -39,6 +39,8 @@ class IdentitySettings:
 
     Attributes:
         kalman: Noise of the motion model.
+        predictor: What tells where hidden objects are: ``"kalman"``, ``"lstm"``, ``"transformer"``, or a
+            folder that ``seektrack train trajectory`` wrote.
         weights: Weight of mask, box and appearance in matching.
         min_hits: Frames an object is seen on before it counts as active.
         min_object_score: An engine's mask with a lower object score is not believed.
@@ -64,6 +66,7 @@ class IdentitySettings:
     """
 
     kalman: KalmanSettings = field(default_factory=KalmanSettings)
+    predictor: str = "kalman"
     weights: CueWeights = field(default_factory=CueWeights)
     min_hits: int = 2
     min_object_score: float = 0.5

@@ -110,7 +110,7 @@ def prepare(
         clips: How many.
         progress: Called after every shard.
     """
-    note = {"sizes": sizes.to_dict(), "settings": _unusual(settings), "tower": _print(tower)}
+    note = {"frames": sizes.frames, "settings": _unusual(settings), "tower": _print(tower)}
     folder = folder / f"{split.name.lower()}-{_digest(note)}"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "made-of.json").write_text(json.dumps(note, indent=1))

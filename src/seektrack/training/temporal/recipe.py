@@ -52,10 +52,10 @@ class TemporalRecipe:
     validation_clips: int = 160
     drawn_frames: int = 12
     batch: int = 64
-    texts: int = 3
-    steps: int = 1200
-    learning_rate: float = 1e-3
-    text_rate: float = 4e-4
+    texts: int = 2
+    steps: int = 2000
+    learning_rate: float = 2e-3
+    text_rate: float = 6e-4
     floor: float = 0.02
     warmup: int = 60
     weight_decay: float = 0.05

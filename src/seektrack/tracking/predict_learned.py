@@ -1,0 +1,79 @@
+"""A learnt predictor in the tracker: from steps of a network to beliefs about hidden objects."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.tracking.kalman import KalmanState
+from seektrack.tracking.predict import History
+from seektrack.tracking.predict_network import TrajectoryModel
+
+_LEAST_SPREAD = 0.03
+"""Least standard deviation of a predicted centre, in sizes."""
+
+
+@dataclass(frozen=True, eq=False)
+class Predicted:
+    """Where objects are believed to be at one time.
+
+    Attributes:
+        centre: float64 (N, 2), pixels.
+        velocity: float64 (N, 2), pixels per second.
+        spread: float64 (N, 2), standard deviation of the centre in pixels.
+    """
+
+    centre: NDArray[np.float64]
+    velocity: NDArray[np.float64]
+    spread: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class LearnedPredictor:
+    """A network trained on trajectories; it moves the centre, the sides stay those of the filter.
+
+    Attributes:
+        model: The network.
+    """
+
+    model: TrajectoryModel
+
+    def believe(self, history: History, states: Sequence[KalmanState]) -> list[KalmanState]:
+        """Beliefs whose centre, velocity and their uncertainty are the network's."""
+        if not states:
+            return []
+        found = predict_at(self.model, history)
+        return [self._believe(state, found, row) for row, state in enumerate(states)]
+
+    def _believe(self, state: KalmanState, found: Predicted, row: int) -> KalmanState:
+        mean, covariance = state.mean.copy(), state.covariance.copy()
+        mean[:2], mean[4:6] = found.centre[row], found.velocity[row]
+        spread = np.maximum(found.spread[row], _LEAST_SPREAD * state.size)
+        covariance[:2], covariance[:, :2] = 0.0, 0.0
+        covariance[:2, :2] = np.diag(spread**2)
+        return replace(state, mean=mean, covariance=covariance)
+
+
+def predict_at(model: TrajectoryModel, history: History) -> Predicted:
+    """Centres at the time asked for, read off the steps the network predicts.
+
+    Between two steps the way is straight; beyond the last it goes on as between the last two, and its
+    uncertainty grows with the root of time.
+    """
+    steps = model.predict(history)
+    n, count = steps.centre.shape[:2]
+    rows = np.arange(n)
+    ahead = np.clip(np.asarray(history.ahead_s) / steps.step_s, 1e-6, None)
+    knots = np.concatenate([steps.start[:, None], steps.centre], axis=1)
+    widths = np.concatenate([np.zeros((n, 1, 2)), steps.spread], axis=1)
+    low = np.minimum(np.floor(ahead).astype(int), count - 1)
+    part = (ahead - low)[:, None]
+    slope = knots[rows, low + 1] - knots[rows, low]
+    inside = np.minimum(part, 1.0)
+    spread = widths[rows, low] * (1 - inside) + widths[rows, low + 1] * inside
+    spread = spread * np.sqrt(np.maximum(ahead / count, 1.0))[:, None]
+    velocity = np.asarray(history.direction)[:, None] * slope / steps.step_s[:, None]
+    return Predicted(knots[rows, low] + part * slope, velocity, spread)
