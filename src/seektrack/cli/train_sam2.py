@@ -148,7 +148,7 @@ def sam2(
                 progress=progress,
             )
         print_figures(screen, figures)
-        screen.note(f"use it with --model {out}")
+        screen.note(f"use it with --model pocket+{out}")
         return
     if model is not None:
         raise InputError(
@@ -180,7 +180,7 @@ def sam2(
         progress=_teller(screen),
     )
     print_figures(screen, figures)
-    screen.note(f"use it with --model {out / 'model'}")
+    screen.note(f"use it with --model pocket+{out / 'model'}")
 
 
 def _share(held_out: str) -> float | None:
