@@ -4,7 +4,8 @@ r"""What each recipe of `seektrack train sam2 --data` makes of a style and of ca
     python benchmarks/tune_sam2.py --clips 200 --steps 2000 --minutes 10 --measure 12 \
         --recipes full frozen-image head lora
 
-J&F of held-out clips before and after, by the product's own engine, and seconds of processor time a step, measuring included.
+J&F of held-out clips before and after, by the product's own engine, and seconds of processor time a step,
+measuring included.
 """
 
 from __future__ import annotations
@@ -56,9 +57,9 @@ def main() -> None:
                 held_out=f"world:{chosen.measure},{WORLD}",
                 max_minutes=chosen.minutes,
             )
-            spent = time.process_time() - began
+            spent = (time.process_time() - began) / max(1, figures["steps"])
         print(
-            f"{mode:12}  {figures['trainable']:>9}  {figures['steps']:>5}  {spent / max(1, figures['steps']):>10.2f}"
+            f"{mode:12}  {figures['trainable']:>9}  {figures['steps']:>5}  {spent:>10.2f}"
             f"  {figures['JF_before']:>10.3f}  {figures['JF']:.3f}  {figures['J']:.3f}  {figures['F']:.3f}"
             f"  {figures['stopped']}"
         )
