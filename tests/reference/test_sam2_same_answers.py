@@ -2,6 +2,7 @@
 
 The reference rounds memories to bfloat16, where a difference in the last bit of float32 grows a thousandfold.
 So most tests keep memories in float32 on both sides and ask for 1e-3; one keeps the rounding, for masks.
+The geometry of hiera-tiny runs at 512 pixels a side, not its 1024, and for four frames, to save minutes.
 """
 
 from __future__ import annotations
@@ -13,11 +14,16 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from transformers import Sam2VideoModel
+from transformers import Sam2VideoConfig, Sam2VideoModel
 from transformers.models.sam2_video import modeling_sam2_video
-from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
+from transformers.models.sam2_video.modeling_sam2_video import (
+    Sam2VideoInferenceCache,
+    Sam2VideoInferenceSession,
+)
 
-from seektrack.segmentation import FrameMasks, Sam2, VideoSession
+from seektrack.segmentation import FrameMasks, Sam2, VideoSession, load_sam2
+from seektrack.segmentation.model import set_resolution
+from seektrack.segmentation.network import ImageFeatures
 from seektrack.training.sam2.config import PocketSize, pocket_config
 from seektrack.types import Mask, Prompt
 
@@ -47,7 +53,11 @@ def build(variant: Variant) -> Sam2:
         config.multimask_output_for_tracking = True
         config.multimask_max_pt_num = 1
     config.mask_decoder_config.dynamic_multimask_via_stability = variant.by_stability
-    model = Sam2VideoModel(config).eval()
+    return Sam2(scattered(Sam2VideoModel(config).eval(), variant.score_bias), SIDE)
+
+
+def scattered(model: Sam2VideoModel, score_bias: float) -> Sam2VideoModel:
+    """Every weight drawn anew, away from zero."""
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if weight.ndim > 1 and "norm" not in name:
@@ -59,10 +69,10 @@ def build(variant: Variant) -> Sam2:
             mlp.proj_out.weight.mul_(0.15)
         score = model.mask_decoder.pred_obj_score_head.proj_out
         score.weight.mul_(0.5)
-        score.bias.fill_(variant.score_bias)
+        score.bias.fill_(score_bias)
         shared = model.shared_image_embedding.positional_embedding
         model.prompt_encoder.shared_embedding.positional_embedding.copy_(shared)
-    return Sam2(model, SIDE)
+    return model
 
 
 def frames() -> list[np.ndarray]:
@@ -101,19 +111,26 @@ def reference_answers(
     order: Iterable[int],
     *,
     reverse: bool = False,
+    cache: Sam2VideoInferenceCache | None = None,
 ) -> dict[int, tuple[torch.Tensor, float]]:
-    """transformers' loop for one object: frame index to low-resolution logits and object score logit."""
+    """transformers' loop for one object: frame index to low-resolution logits and object score logit.
+
+    ``cache`` keeps features of frames between sessions.
+    """
     session = Sam2VideoInferenceSession(
         video=sam2.preprocess_batch(images), video_height=HW[0], video_width=HW[1], dtype=torch.float32
     )
     slot = session.obj_id_to_idx(prompts[0].obj_id)
-    scale = torch.tensor([SIDE / HW[1], SIDE / HW[0]])
+    if cache is not None:
+        session.cache = cache
+    side = sam2.resolution
+    scale = torch.tensor([side / HW[1], side / HW[0]])
     answers = {}
     for frame_index in order:
         for prompt in (p for p in prompts if p.frame_index == frame_index):
             if prompt.mask is not None:
                 mask = torch.from_numpy(prompt.mask.to_array()).float()[None, None]
-                mask = F.interpolate(mask, (SIDE, SIDE), mode="bilinear", align_corners=False, antialias=True)
+                mask = F.interpolate(mask, (side, side), mode="bilinear", align_corners=False, antialias=True)
                 session.add_mask_inputs(slot, frame_index, (mask >= 0.5).float())
             else:
                 corners = [] if prompt.box is None else [prompt.box[:2], prompt.box[2:]]
@@ -323,3 +340,67 @@ class Corrected:
         )
         self.session.obj_with_new_inputs.append(start.obj_id)
         return {i: self.sam2.model(self.session, frame_idx=i).pred_masks[0, 0] for i in range(3, N_FRAMES)}
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A network of a size people use, with its features of every frame, ours and theirs, made once."""
+
+    sam2: Sam2
+    images: list[np.ndarray]
+    features: list[ImageFeatures]
+    cache: Sam2VideoInferenceCache
+
+
+def checkpoint(sam2: Sam2, n_frames: int) -> Checkpoint:
+    images = frames()[:n_frames]
+    cache = Sam2VideoInferenceCache(max_vision_features_cache_size=n_frames)
+    return Checkpoint(sam2, images, [sam2.encode(image) for image in images], cache)
+
+
+@pytest.fixture(scope="module")
+def pocket() -> Checkpoint:
+    return checkpoint(load_sam2("pocket", device="cpu"), N_FRAMES)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Checkpoint:
+    """hiera-tiny's geometry as transformers configures it, with random weights."""
+    torch.manual_seed(0)
+    config = Sam2VideoConfig()
+    set_resolution(config, 512)
+    return checkpoint(Sam2(scattered(Sam2VideoModel(config).eval(), 2.0), 512), 4)
+
+
+def agree(at: Checkpoint, n_objects: int, *, reverse: bool) -> None:
+    """Objects of all kinds of prompts, starting on different frames, each against its own reference."""
+    order = list(range(len(at.images)))[:: -1 if reverse else 1]
+    prompts = [square(i, order[i % 3], ("box", "point", "mask")[i % 3]) for i in range(n_objects)]
+    session = VideoSession(at.sam2, total_frames=len(order), memory_dtype=torch.float32)
+    for prompt in prompts:
+        session.add(prompt)
+    got = {i: session.step(at.features[i], i) for i in order}
+    overlaps = []
+    for prompt in prompts:
+        want = reference_answers(at.sam2, at.images, [prompt], order, reverse=reverse, cache=at.cache)
+        assert [i for i in order if prompt.obj_id in got[i].obj_ids] == list(want)
+        for i, (logits, _) in want.items():
+            mine = got[i].logits[got[i].obj_ids.index(prompt.obj_id)]
+            worst = float((mine - logits).abs().max())
+            assert worst < TOLERANCE, f"object {prompt.obj_id} frame {i}: logits differ by {worst}"
+            either = float(((mine > 0) | (logits > 0)).sum())
+            overlaps.append(float(((mine > 0) & (logits > 0)).sum()) / either if either else 1.0)
+    assert min(overlaps) >= 0.999
+
+
+@pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize("reverse", [False, True], ids=["forward", "backward"])
+@pytest.mark.parametrize("n_objects", [1, 3, 8])
+def test_the_pocket_checkpoint(pocket: Checkpoint, n_objects: int, reverse: bool) -> None:
+    agree(pocket, n_objects, reverse=reverse)
+
+
+@pytest.mark.usefixtures("exact")
+@pytest.mark.parametrize(("n_objects", "reverse"), [(1, False), (3, True), (8, False)])
+def test_the_geometry_of_hiera_tiny(tiny: Checkpoint, n_objects: int, reverse: bool) -> None:
+    agree(tiny, n_objects, reverse=reverse)

@@ -147,7 +147,7 @@ def load_sam2(
     _check_precision(precision, where)
     source = _resolve(str(model))
     config = _load_config(source, str(model))
-    _set_resolution(config, resolution)
+    set_resolution(config, resolution)
     from safetensors import SafetensorError
     from transformers import Sam2VideoModel
 
@@ -218,7 +218,7 @@ def _load_config(source: str, name: str) -> Any:
         ) from error
 
 
-def _set_resolution(config: Any, resolution: int | None) -> None:
+def set_resolution(config: Any, resolution: int | None) -> None:
     """Adapt every size a configuration derives from the side of the input."""
     own = config.image_size
     side = int(own if isinstance(own, int) else own[0]) if resolution is None else resolution
