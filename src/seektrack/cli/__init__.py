@@ -3,7 +3,7 @@
 Every command takes ``--quiet`` (results and errors only) and ``--json`` (one JSON document on standard
 output). Progress and errors go to standard error. Exit status: 0 done, 2 bad input, 3 bad video, 4 bad
 model, 5 bad library, 6 nothing found, 7 cannot write, 130 interrupted; the numbers are those of
-:mod:`seektrack.errors`.
+:mod:`seektrack.errors`. ``index`` ends with 10 + n when n videos failed and the rest were indexed.
 """
 
 from __future__ import annotations

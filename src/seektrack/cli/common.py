@@ -20,12 +20,15 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     SpinnerColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
 )
 from rich.table import Table
+from rich.text import Text
 
 from seektrack.errors import SeekTrackError
 from seektrack.types import Mask
@@ -82,6 +85,14 @@ def report_error(error: SeekTrackError, *, as_json: bool) -> None:
         console.print(" ".join(error.hint.split()), markup=False)
 
 
+class _SpeedColumn(ProgressColumn):
+    """Steps a second, of late."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:.3g}/s", style="progress.data.speed")
+
+
 class Screen:
     """Where a command writes: results on standard output, everything else on standard error.
 
@@ -125,6 +136,7 @@ class Screen:
             TextColumn("{task.description}", style="progress.description", markup=False),
             BarColumn(bar_width=32),
             MofNCompleteColumn(),
+            _SpeedColumn(),
             TimeRemainingColumn(compact=True),
         )
         with Progress(*columns, console=self._err, transient=True) as bars:

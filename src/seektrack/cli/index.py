@@ -20,6 +20,9 @@ from seektrack.cli.common import (
     spare_threads,
 )
 
+SOME_FAILED, MOST_FAILED = 10, 99
+"""The exit status when ``n`` videos failed and the rest were indexed is ``10 + n``, up to 99."""
+
 
 def index(
     paths: Annotated[list[Path], typer.Argument(help="Video files, or folders searched for them.")],
@@ -45,7 +48,7 @@ def index(
     """Add videos to a library, or bring it up to date; unchanged videos are skipped.
 
     It may be interrupted at any time: the next run goes on where this one stopped. A video that cannot be
-    read is reported and the rest goes on; the exit status is then that of its error.
+    read is reported and the rest goes on; the exit status is then 10 and the number that failed, 99 at most.
     """
     spare_threads(model)
     from seektrack.pipeline import Library
@@ -60,8 +63,8 @@ def index(
             f"{counts}; {report.frames} frames in {clock(report.seconds)} → {library}", markup=False
         )
         for path, error in report.failed:
-            console.print(f"  {path}: {error}", style="red", markup=False)
+            console.print(f"  {path}: {' '.join(str(error).split())}", style="red", markup=False)
 
     screen.result(report, human)
     if report.failed:
-        raise typer.Exit(getattr(report.failed[0][1], "exit_code", 1))
+        raise typer.Exit(min(SOME_FAILED + len(report.failed), MOST_FAILED))

@@ -185,9 +185,10 @@ def _explained(folder: Path, reason: str) -> LibraryError:
         ("not a database", "the file library.sqlite is not a library; choose another folder"),
         ("malformed", "the library is damaged; delete the folder and index again"),
         ("full", "free some disk space; everything indexed so far is kept"),
+        ("disk i/o", "is the disk full, over quota or failing? everything indexed so far is kept"),
         ("readonly", "open it read-only, or choose a folder you may write to"),
         ("locked", "another program keeps it busy; try again when it has finished"),
         ("unable to open", "choose a folder you may write to"),
     )
-    hint = next((hint for word, hint in hints if word in reason), "")
+    hint = next((hint for word, hint in hints if word in reason.lower()), "")
     return LibraryError(f"cannot use the library {str(folder)!r}: {reason}", hint=hint)

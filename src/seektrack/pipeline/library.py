@@ -27,6 +27,12 @@ INDEX_POINTS_PER_SIDE = 12
 """Grid of proposals while indexing; coarser than when tracking, as every sampled frame pays for it."""
 
 
+def _unreadable(file: Path, error: OSError | MemoryError) -> VideoError:
+    if isinstance(error, MemoryError):
+        return VideoError(f"{file} does not fit into memory", hint="make its pictures smaller")
+    return VideoError(f"cannot read {file}: {error.strerror or error}")
+
+
 @dataclass(frozen=True)
 class IndexReport:
     """What an indexing run did.
@@ -103,14 +109,14 @@ class Library:
         chosen = Sampling.parse(sampling) if isinstance(sampling, str) else sampling
         cut = check_regions(regions)
         listed = [paths] if isinstance(paths, (str, Path)) else list(paths)
-        files = find_videos(listed)
-        if not files:
+        failed: list[tuple[str, SeekTrackError]] = []
+        files = find_videos(listed, on_error=lambda path, error: failed.append((str(path), error)))
+        if not files and not failed:
             raise VideoError(
                 f"no videos under {', '.join(map(str, listed))}", hint="name video files or folders"
             )
         store = self._open_to_write(reindex=reindex)
         indexed = skipped = frames = 0
-        failed: list[tuple[str, SeekTrackError]] = []
         for i, file in enumerate(files):
             if progress:
                 progress(i, len(files), "videos")
@@ -118,6 +124,9 @@ class Library:
                 count = self._index_one(store, file, chosen, cut, reindex=reindex, progress=progress)
             except (VideoError, LibraryError) as error:
                 failed.append((str(file), error))
+                continue
+            except (OSError, MemoryError) as error:
+                failed.append((str(file), _unreadable(file, error)))
                 continue
             indexed, skipped = indexed + (count is not None), skipped + (count is None)
             frames += count or 0

@@ -135,10 +135,13 @@ class Decoder:
 
 
 def _open_container(path: Path) -> tuple[av.container.InputContainer, av.VideoStream]:
-    if not path.exists():
-        raise VideoError(f"no such video: {path}", hint="check the path")
-    if path.stat().st_size == 0:
-        raise VideoError(f"the file is empty: {path}", hint="was the download or recording cut off?")
+    try:
+        if not path.exists():
+            raise VideoError(f"no such video: {path}", hint="check the path")
+        if path.stat().st_size == 0:
+            raise VideoError(f"the file is empty: {path}", hint="was the download or recording cut off?")
+    except OSError as error:
+        raise VideoError(f"cannot read {path}: {error.strerror}", hint="check its rights and name") from error
     try:
         container = av.open(str(path), "r", container_options={"protocol_whitelist": "file"})
     except (FFmpegError, OSError) as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError, VideoError
+from seektrack.video.dicom import dicom_files
 from seektrack.video.file import FileSource
-from seektrack.video.images import ArraySource, FolderSource
+from seektrack.video.images import ArraySource, FolderSource, image_files
 from seektrack.video.medical import MedicalSource, is_medical
+from seektrack.video.nifti import is_nifti
 from seektrack.video.source import VideoSource, describe, exact_fps
 
 VIDEO_SUFFIXES = frozenset(
@@ -23,6 +25,7 @@ VIDEO_SUFFIXES = frozenset(
     }
 )  # fmt: skip
 
+OnError = Callable[[Path, VideoError], None]
 VideoInput = str | os.PathLike[str] | NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
 
 
@@ -75,31 +78,67 @@ def open_video(
     )
 
 
-def find_videos(paths: Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """Video files among and below paths.
+def find_videos(paths: Iterable[str | os.PathLike[str]], *, on_error: OnError | None = None) -> list[Path]:
+    """Videos among and below paths: video files, NIfTI volumes, DICOM files or folders of one series.
 
-    A file named outright is taken whatever its extension; folders are walked for known extensions, hidden
-    files and folders left out. Sorted, each file once.
+    A file named outright is taken whatever its extension. Folders are walked for known extensions, hidden
+    files and folders left out; one that holds DICOM slices counts as a video itself, and so does a folder
+    named outright with pictures and no video below it. Sorted, each once.
+
+    Args:
+        paths: Files and folders.
+        on_error: Told of each folder that cannot be looked into, while the rest goes on; when None, the
+            first is raised.
 
     Raises:
-        VideoError: A path does not exist.
+        VideoError: A path does not exist, or a folder cannot be read and ``on_error`` is None.
         InputError: One string was given instead of several paths.
     """
     if isinstance(paths, (str, os.PathLike)):
         raise InputError(f"paths must be several paths, got one: {paths!r}", hint="put it in a list")
-    found: dict[Path, Path] = {}
+    found: dict[str, Path] = {}
     for path in map(Path, paths):
-        if not path.exists():
+        if not _exists(path):
             raise VideoError(f"no such file or folder: {path}", hint="check the path")
-        for video in _videos_below(path) if path.is_dir() else [path]:
-            found.setdefault(video.resolve(), video)
+        for video in _videos_below(path, on_error or _raise) if path.is_dir() else [path]:
+            found.setdefault(os.path.realpath(video), video)
     return sorted(found.values())
 
 
-def _videos_below(folder: Path) -> list[Path]:
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError as error:
+        raise VideoError(f"cannot look at {path}: {error.strerror}", hint="shorten or check it") from error
+
+
+def _raise(path: Path, error: VideoError) -> None:
+    raise error
+
+
+def _videos_below(folder: Path, on_error: OnError) -> list[Path]:
     found: list[Path] = []
-    for parent, folders, names in os.walk(folder):
+
+    def unreadable(error: OSError) -> None:
+        where = Path(error.filename or folder)
+        problem = VideoError(
+            f"cannot read the folder {where}: {error.strerror}",
+            hint="check its rights, or the length of its name",
+        )
+        on_error(where, problem)
+
+    for parent, folders, names in os.walk(folder, onerror=unreadable):
         folders[:] = [f for f in folders if not f.startswith(".")]
-        shown = (Path(parent, n) for n in names if not n.startswith("."))
-        found += [p for p in shown if p.suffix.lower() in VIDEO_SUFFIXES and p.is_file()]
+        shown = [Path(parent, n) for n in names if not n.startswith(".")]
+        found += [p for p in shown if _is_named_as_video(p) and p.is_file()]
+        try:
+            found += [Path(parent)] if names and dicom_files(Path(parent)) else []
+        except OSError as error:
+            unreadable(error)
+    if not found and os.access(folder, os.R_OK) and image_files(folder):
+        return [folder]
     return found
+
+
+def _is_named_as_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES or is_nifti(path)

@@ -183,10 +183,16 @@ def test_index_passes_its_settings_on_and_reports(run, pipeline: Pipeline):
     assert pipeline.closed == 1
 
 
-def test_index_names_each_video_that_failed_and_ends_with_its_status(run, pipeline: Pipeline):
+@pytest.mark.parametrize(("failing", "status"), [(1, 11), (3, 13), (500, 99)])
+def test_the_status_of_index_tells_how_many_videos_failed(run, pipeline: Pipeline, failing: int, status: int):
+    pipeline.failed = [(f"{i}.mp4", VideoError("not a video")) for i in range(failing)]
+    assert run("index", "a").status == status
+
+
+def test_index_names_each_video_that_failed(run, pipeline: Pipeline):
     pipeline.failed = [("bad.mp4", VideoError("not a video", hint="look at it"))]
     done = run("index", "a")
-    assert done.status == VideoError.exit_code
+    assert done.status == 11
     assert "bad.mp4: not a video (look at it)" in done.out
     as_json = json.loads(run("index", "a", "--json").out)
     assert as_json["failed"] == [

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -111,3 +112,20 @@ def test_find_videos_refuses_a_missing_path_and_a_bare_string(tmp_path: Path) ->
         find_videos([tmp_path, tmp_path / "gone"])
     with pytest.raises(InputError, match="several paths"):
         find_videos(os.fspath(tmp_path))
+
+
+def test_find_videos_takes_scans_and_a_folder_of_pictures(
+    tmp_path: Path, write_dicom: Callable[..., Path], write_nifti: Callable[..., Path]
+) -> None:
+    slices = np.zeros((3, 8, 8), np.int16)
+    for name in ("series", "both", "pictures"):
+        (tmp_path / name).mkdir()
+    for i in range(3):
+        write_dicom(tmp_path / "series" / f"{i}.dcm", slices[i], InstanceNumber=i)
+        flat(i).save(tmp_path / "pictures" / f"{i}.png")
+        flat(i).save(tmp_path / "both" / f"{i}.png")
+    write_nifti(tmp_path / "both" / "head.nii.gz", slices)
+    found = [p.relative_to(tmp_path).as_posix() for p in find_videos([tmp_path])]
+    assert found == ["both/head.nii.gz", "series"], "pictures below a folder are not taken for a video"
+    assert find_videos([tmp_path / "pictures"]) == [tmp_path / "pictures"]
+    assert find_videos([tmp_path / "series"]) == [tmp_path / "series"]
