@@ -13,8 +13,9 @@ from torch import Tensor
 
 from seektrack.errors import InputError, PromptError
 from seektrack.segmentation import network
-from seektrack.segmentation.model import Sam2
+from seektrack.segmentation.model import Sam2, load_sam2
 from seektrack.segmentation.network import ImageFeatures
+from seektrack.segmentation.postprocess import fill_holes, remove_specks
 from seektrack.segmentation.prompts import BOX_CORNER_LABELS
 
 Masks = tuple[NDArray[Any], NDArray[np.float32], NDArray[np.float32]]
@@ -30,13 +31,35 @@ class ImagePredictor:
     Args:
         sam2: The network.
         mask_threshold: Logit above which a pixel is inside.
+        max_hole_area: Largest hole filled, in source pixels.
+        max_sprinkle_area: Largest separate piece removed, in source pixels.
     """
 
-    def __init__(self, sam2: Sam2, mask_threshold: float = 0.0) -> None:
+    def __init__(
+        self,
+        sam2: Sam2,
+        mask_threshold: float = 0.0,
+        max_hole_area: float = 0.0,
+        max_sprinkle_area: float = 0.0,
+    ) -> None:
         self.sam2 = sam2
         self.mask_threshold = mask_threshold
+        self.max_hole_area = max_hole_area
+        self.max_sprinkle_area = max_sprinkle_area
         self._features: list[ImageFeatures] = []
         self._is_batch = False
+
+    @classmethod
+    def from_pretrained(cls, model_id: str = "pocket", **settings: Any) -> ImagePredictor:
+        """Load a checkpoint; ``settings`` are those of ``load_sam2`` and of the predictor."""
+        names = {"mask_threshold", "max_hole_area", "max_sprinkle_area"}
+        own = {name: settings.pop(name) for name in names & settings.keys()}
+        return cls(load_sam2(model_id, **settings), **own)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.sam2.device
 
     def set_image(self, image: Any) -> None:
         """Take a picture: uint8 (H, W, 3) RGB, or a PIL image."""
@@ -182,13 +205,26 @@ class ImagePredictor:
             chosen = network.choose(model, decoded, multimask=False)
             low, scores = chosen.logits[:, None], chosen.iou[:, None]
         full = F.interpolate(low.float(), features.hw, mode="bilinear", align_corners=False)
-        masks = full if return_logits else full > self.mask_threshold
+        cleaned = self._cleaned(full.cpu().numpy())
         answer = (
-            masks.cpu().numpy(),
+            cleaned if return_logits else cleaned > self.mask_threshold,
             scores.float().cpu().numpy(),
             low.float().clamp(-32.0, 32.0).cpu().numpy(),
         )
         return answer if several else (answer[0][0], answer[1][0], answer[2][0])
+
+    def _cleaned(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits (N, C, H, W) with holes filled and pieces removed, by 10 beyond the threshold."""
+        if self.max_hole_area <= 0 and self.max_sprinkle_area <= 0:
+            return logits
+        for one in logits.reshape(-1, *logits.shape[-2:]):
+            inside = one > self.mask_threshold
+            after = fill_holes(inside, int(self.max_hole_area)) if self.max_hole_area > 0 else inside
+            if self.max_sprinkle_area > 0:
+                after = remove_specks(after, int(self.max_sprinkle_area) + 1)
+            one[after & ~inside] = self.mask_threshold + 10.0
+            one[inside & ~after] = self.mask_threshold - 10.0
+        return logits
 
     def _mask_input(self, mask_input: Any) -> Tensor:
         side = self.sam2.resolution // 4

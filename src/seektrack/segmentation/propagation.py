@@ -181,8 +181,10 @@ class FlowSession:
         hw = self.session.hw
         if hw is not None and view.image.shape != (*hw, 3):
             raise InputError(f"frame {frame_index} is {view.image.shape[:2]}, the session's frames are {hw}")
-        if self._anchor is None or not self.obj_ids:
+        if not self.obj_ids:
             return self._stand(view, frame_index, self._nothing(view, frame_index))
+        if self._anchor is None:
+            return self._see(view, frame_index)
         hybrid = self.settings.mode == "hybrid"
         if hybrid and self._since + 1 >= self.settings.every:
             return self._see(view, frame_index)

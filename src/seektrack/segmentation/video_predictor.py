@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,15 +15,27 @@ from torch import Tensor
 from seektrack.errors import InputError, PromptError
 from seektrack.geometry import Box
 from seektrack.segmentation.masks import FrameMasks
+from seektrack.segmentation.memory import ObjectMemory, Row
 from seektrack.segmentation.model import Sam2, load_sam2
 from seektrack.segmentation.network import NO_OBJECT_LOGIT, ImageFeatures
+from seektrack.segmentation.postprocess import fill_holes
 from seektrack.segmentation.prompts import check_prompt
+from seektrack.segmentation.propagation import FlowSession, PropagationSettings
 from seektrack.segmentation.session import VideoSession
 from seektrack.types import Frame, Mask, Prompt
 from seektrack.video import VideoSource, open_video
 
 Answer = tuple[int, list[int], Tensor]
 """``(frame_idx, obj_ids, logits)``; logits float (N, 1, H, W) in source resolution, positive inside."""
+
+
+_OWN = {"fill_hole_area", "non_overlap_masks", "max_objects_per_batch", "propagation"}
+_FILLED, _LOST = 0.1, -10.0
+"""Logits of a filled hole, and of a pixel given to another object, as in the reference."""
+
+
+class NothingToPropagateError(PromptError, RuntimeError):
+    """Propagation without prompts; a ``RuntimeError`` for scripts that catch the reference's."""
 
 
 @dataclass(eq=False)
@@ -34,11 +46,15 @@ class InferenceState:
         source: Where frames come from.
         prompts: By object and frame, objects in the order they were added.
         looked: Index and features of the frame last looked at.
+        tracked: The frames propagated to, each with where that began and its direction, 1 or -1.
+        corrected: By object and frame, the answers that points on a tracked frame made of the tracked ones.
     """
 
     source: VideoSource
     prompts: dict[int, dict[int, Prompt]] = field(default_factory=dict)
     looked: tuple[int, ImageFeatures] | None = None
+    tracked: dict[int, tuple[int, int]] = field(default_factory=dict)
+    corrected: dict[int, dict[int, Row]] = field(default_factory=dict)
 
     @property
     def obj_ids(self) -> list[int]:
@@ -56,23 +72,40 @@ class VideoPredictor:
 
     A script written for the reference's ``SAM2VideoPredictor`` (facebookresearch/sam2) runs with this one.
     What differs: frames are decoded as needed and only prompts are kept, so memory does not grow with
-    the video; a prompt on a frame that was propagated to starts the object afresh there instead of refining
-    the answer it had (give the points again, or the mask); unknown objects are an error everywhere; a mask
-    must have the video's size.
+    the video. Points on a frame that was propagated to refine the answer it had, as in the reference; for
+    that the object is followed to the frame once more, and the refined answer holds whenever the video is
+    propagated again, which in the reference it does only until the frame is passed. Unknown objects are an
+    error everywhere, also where the reference would create them; a mask must have the video's size.
 
     Args:
         sam2: The network.
+        fill_hole_area: Largest hole filled in answers, in source pixels.
+        non_overlap_masks: Give a pixel claimed by several objects to the surest.
         max_objects_per_batch: Objects computed at once.
+        propagation: How masks get from frame to frame; every frame through the network if not given. With the
+            optical flow, prompts on later frames are not known before they are reached.
     """
 
-    def __init__(self, sam2: Sam2, *, max_objects_per_batch: int = 32) -> None:
+    def __init__(
+        self,
+        sam2: Sam2,
+        *,
+        fill_hole_area: int = 0,
+        non_overlap_masks: bool = False,
+        max_objects_per_batch: int = 32,
+        propagation: PropagationSettings | None = None,
+    ) -> None:
         self.sam2 = sam2
+        self.fill_hole_area = fill_hole_area
+        self.non_overlap_masks = non_overlap_masks
         self.max_objects_per_batch = max_objects_per_batch
+        self.propagation = propagation or PropagationSettings()
 
     @classmethod
     def from_pretrained(cls, model_id: str = "pocket", **settings: Any) -> VideoPredictor:
-        """Load a checkpoint; ``settings`` are those of ``load_sam2``."""
-        return cls(load_sam2(model_id, **settings))
+        """Load a checkpoint; ``settings`` are those of ``load_sam2`` and of the predictor."""
+        own = {name: settings.pop(name) for name in _OWN & settings.keys()}
+        return cls(load_sam2(model_id, **settings), **own)
 
     def init_state(
         self,
@@ -175,17 +208,19 @@ class VideoPredictor:
         """
         prompted = inference_state.prompted_frames
         if not prompted:
-            raise PromptError("there is nothing to propagate", hint="add points, a box or a mask first")
+            raise NothingToPropagateError(
+                "there is nothing to propagate", hint="add points, a box or a mask first"
+            )
         start = prompted[0] if start_frame_idx is None else start_frame_idx
         self._check_frame(inference_state, start)
         n_frames = inference_state.source.len_frames()
         length = n_frames if max_frame_num_to_track is None else max_frame_num_to_track
-        session = self._session(inference_state, direction=-1 if reverse else 1)
-        for frame_index in prompted:
-            session.condition(self._features(inference_state, frame_index), frame_index)
+        direction, obj_ids = -1 if reverse else 1, inference_state.obj_ids
+        session = self._ready(inference_state, start, direction)
         for frame in _frames(inference_state.source, start, length, reverse=reverse):
             answer = session.step(frame.image, frame.index)
-            yield frame.index, answer.obj_ids, _full_logits(answer, answer.obj_ids)
+            inference_state.tracked[frame.index] = (start, direction)
+            yield frame.index, obj_ids, self._full(answer, obj_ids)
 
     def clear_all_prompts_in_frame(
         self, inference_state: InferenceState, frame_idx: int, obj_id: int, need_output: bool = True
@@ -198,6 +233,7 @@ class VideoPredictor:
         self._known(inference_state, obj_id)
         self._check_frame(inference_state, frame_idx)
         inference_state.prompts[obj_id].pop(frame_idx, None)
+        inference_state.corrected.get(obj_id, {}).pop(frame_idx, None)
         return self._answer(inference_state, frame_idx) if need_output else None
 
     def remove_object(
@@ -215,6 +251,9 @@ class VideoPredictor:
             return inference_state.obj_ids, []
         self._known(inference_state, obj_id)
         frames = sorted(inference_state.prompts.pop(obj_id))
+        inference_state.corrected.pop(obj_id, None)
+        if not inference_state.prompts:
+            self.reset_state(inference_state)
         if not need_output or not inference_state.prompts:
             return inference_state.obj_ids, []
         return inference_state.obj_ids, [(i, self._answer(inference_state, i)[2]) for i in frames]
@@ -222,35 +261,107 @@ class VideoPredictor:
     def reset_state(self, inference_state: InferenceState) -> None:
         """Forget all objects."""
         inference_state.prompts.clear()
+        inference_state.corrected.clear()
+        inference_state.tracked.clear()
 
     def _add(self, state: InferenceState, prompt: Prompt) -> Answer:
         check_prompt(prompt, state.source.info.hw)
         self._check_frame(state, prompt.frame_index)
-        state.prompts.setdefault(prompt.obj_id, {})[prompt.frame_index] = prompt
-        return self._answer(state, prompt.frame_index)
+        obj_id, at = prompt.obj_id, prompt.frame_index
+        known_elsewhere = any(i != at for i in state.prompts.get(obj_id, {}))
+        row = None
+        if prompt.mask is None and at in state.tracked and known_elsewhere:
+            row = self._correct(state, prompt)
+        state.prompts.setdefault(obj_id, {})[at] = prompt
+        held = state.corrected.setdefault(obj_id, {})
+        held.pop(at, None)
+        if row is not None:
+            held[at] = row
+        return self._answer(state, at)
+
+    def _correct(self, state: InferenceState, prompt: Prompt) -> Row:
+        """Follow one object to a frame as it was followed before, and let points correct the answer."""
+        start, direction = state.tracked[prompt.frame_index]
+        others = {i: p for i, p in state.prompts[prompt.obj_id].items() if i != prompt.frame_index}
+        session = self._session(state, {prompt.obj_id: others}, direction=direction)
+        self._condition(session, state)
+        distance = abs(prompt.frame_index - start)
+        for frame in _frames(state.source, start, distance, reverse=direction < 0):
+            features = self.sam2.encode(frame.image)
+            session.step(features, frame.index)
+        session.add(prompt)
+        session.step(features, prompt.frame_index)
+        state.looked = (prompt.frame_index, features)
+        return session.latest[prompt.obj_id]
 
     def _answer(self, state: InferenceState, frame_index: int) -> Answer:
         """What the prompts of one frame say of it."""
-        session = self._session(state, only_frame=frame_index)
-        answer = session.condition(self._features(state, frame_index), frame_index)
-        return frame_index, state.obj_ids, _full_logits(answer, state.obj_ids)
+        here = {o: {i: p for i, p in of.items() if i == frame_index} for o, of in state.prompts.items()}
+        session = self._session(state, here)
+        features = self._features(state, frame_index)
+        answer = session.condition(features, frame_index)
+        if session.objects.keys() - set(answer.obj_ids):
+            answer = session.step(features, frame_index)
+        return frame_index, state.obj_ids, self._full(answer, state.obj_ids)
+
+    def _ready(self, state: InferenceState, start: int, direction: int) -> VideoSession | FlowSession:
+        """A session that knows of all prompts, about to step the frame to start from."""
+        if self.propagation.mode == "memory":
+            session = self._session(state, state.prompts, direction=direction)
+            self._condition(session, state)
+            return session
+        fresh = self._session(state, state.prompts, corrections=False)
+        flow = FlowSession(fresh, self.propagation)
+        behind = [i for i in state.prompted_frames if (start - i) * direction > 0]
+        for frame_index in sorted(behind, reverse=direction < 0):
+            flow.step(state.source.frame_at(frame_index).image, frame_index)
+        return flow
+
+    def _condition(self, session: VideoSession, state: InferenceState) -> None:
+        """Let a session know of the prompts on all frames before it steps any."""
+        for frame_index in sorted(i for i, waiting in session.pending.items() if waiting):
+            session.condition(self._features(state, frame_index), frame_index)
 
     def _session(
-        self, state: InferenceState, *, direction: int = 0, only_frame: int | None = None
+        self,
+        state: InferenceState,
+        prompts: Mapping[int, Mapping[int, Prompt]],
+        *,
+        direction: int = 0,
+        corrections: bool = True,
     ) -> VideoSession:
-        prompts = [p for of_object in state.prompts.values() for p in of_object.values()]
+        """A session with some of the prompts; corrected frames are conditioned with their answers."""
         session = VideoSession(
             self.sam2,
             hw=state.source.info.hw,
             max_objects_per_batch=self.max_objects_per_batch,
-            max_conditioning=max(len(prompts), 1),
+            max_conditioning=max(sum(len(of_object) for of_object in prompts.values()), 1),
             total_frames=state.source.len_frames(),
             direction=direction,
         )
-        for prompt in prompts:
-            if only_frame in (None, prompt.frame_index):
-                session.add(prompt)
+        for obj_id, of_object in prompts.items():
+            for frame_index, prompt in of_object.items():
+                row = state.corrected.get(obj_id, {}).get(frame_index) if corrections else None
+                if row is None:
+                    session.add(prompt)
+                else:
+                    memory = session.objects.setdefault(obj_id, ObjectMemory(session.settings))
+                    memory.condition(frame_index, frame_index, row)
         return session
+
+    def _full(self, answer: FrameMasks, obj_ids: list[int]) -> Tensor:
+        """Logits (N, 1, H, W) in source resolution, holes filled and overlaps shared out where asked for."""
+        full = _full_logits(answer, obj_ids)
+        if self.fill_hole_area > 0:
+            for logits in full[:, 0]:
+                inside = (logits > 0).cpu().numpy()
+                holes = torch.from_numpy(fill_holes(inside, self.fill_hole_area) & ~inside)
+                logits[holes.to(logits.device)] = _FILLED
+        if self.non_overlap_masks and len(full) > 1:
+            surest = full.argmax(dim=0, keepdim=True)
+            mine = torch.arange(len(full), device=full.device).reshape(-1, 1, 1, 1) == surest
+            full = torch.where(mine, full, full.clamp(max=_LOST))
+        return full
 
     def _features(self, state: InferenceState, frame_index: int) -> ImageFeatures:
         if state.looked is None or state.looked[0] != frame_index:

@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from seektrack.errors import InputError, PromptError
-from seektrack.segmentation import AutomaticMaskGenerator, ImagePredictor, Sam2, VideoPredictor, segment_video
+from seektrack.segmentation import (
+    AutomaticMaskGenerator,
+    ImagePredictor,
+    PropagationSettings,
+    Sam2,
+    VideoPredictor,
+    VideoSession,
+    segment_video,
+)
+from seektrack.segmentation.postprocess import fill_holes, remove_specks
 from seektrack.training.sam2.config import PocketSize, build_pocket
 from seektrack.types import Prompt
-from seektrack.video import open_video
+from seektrack.video import VideoWriter, open_video
 
 HW, N_FRAMES = (48, 64), 6
 BOX = np.array([10.0, 8.0, 40.0, 30.0])
@@ -181,6 +192,120 @@ def test_what_a_video_predictor_refuses(video: tuple[VideoPredictor, object]) ->
     with pytest.raises(PromptError, match="outside"):
         predictor.add_new_points_or_box(state, 0, 1, points=[[64.5, 3]], labels=[1])
     assert state.obj_ids == []
+
+
+def test_a_state_stays_usable_after_everything_it_refused(sam2: Sam2, clip: np.ndarray) -> None:
+    predictor = VideoPredictor(sam2)
+    state, same = predictor.init_state(clip), predictor.init_state(clip)
+    for one in (state, same):
+        predictor.add_new_points_or_box(one, 0, 1, box=BOX)
+    nan, outside = np.array([[np.nan, 3.0]]), np.array([[80.0, 3.0]])
+    for given in (
+        {"points": nan, "labels": [1]},
+        {"points": outside, "labels": [1]},
+        {"points": [[3, 3]], "labels": [7]},
+        {"points": [[3, 3]]},
+        {"box": [30, 8, 10, 30]},
+        {"box": [10, 8, np.nan, 30]},
+        {"box": [100, 100, 140, 130]},
+        {"box": [1, 2, 3]},
+        {},
+    ):
+        with pytest.raises(PromptError):
+            predictor.add_new_points_or_box(state, 1, 1, **given)
+    with pytest.raises(PromptError, match="the mask is empty"):
+        predictor.add_new_mask(state, 1, 1, np.zeros(HW, dtype=bool))
+    for frame in (-1, 6):
+        with pytest.raises(InputError, match="frames are 0 to 5"):
+            next(predictor.propagate_in_video(state, frame))
+        with pytest.raises(InputError, match="frames are 0 to 5"):
+            predictor.clear_all_prompts_in_frame(state, frame, 1)
+    assert state.obj_ids == [1] and state.prompted_frames == [0]
+    for a, b in zip(predictor.propagate_in_video(state), predictor.propagate_in_video(same), strict=True):
+        assert a[:2] == b[:2]
+        torch.testing.assert_close(a[2], b[2])
+
+
+def test_propagating_nothing_is_a_runtime_error_too(video: tuple[VideoPredictor, object]) -> None:
+    with pytest.raises(RuntimeError, match="nothing to propagate"):
+        next(video[0].propagate_in_video(video[1]))
+
+
+def test_removing_the_last_object_resets_the_state(video: tuple[VideoPredictor, object]) -> None:
+    predictor, state = video
+    predictor.add_new_points_or_box(state, 0, 1, box=BOX)
+    assert len(list(predictor.propagate_in_video(state))) == N_FRAMES == len(state.tracked)
+    assert predictor.remove_object(state, 1) == ([], [])
+    assert not state.tracked and not state.corrected and not state.prompted_frames
+
+
+def test_corrections_add_up_and_are_taken_back(video: tuple[VideoPredictor, object]) -> None:
+    predictor, state = video
+    predictor.add_new_points_or_box(state, 0, 1, box=BOX)
+    before = {i: logits for i, _, logits in predictor.propagate_in_video(state)}
+    _, _, once = predictor.add_new_points_or_box(state, 3, 1, [[20, 20]], [0])
+    _, _, twice = predictor.add_new_points_or_box(state, 3, 1, [[30, 25]], [1], clear_old_points=False)
+    assert state.prompts[1][3].points.tolist() == [[20, 20], [30, 25]]
+    assert not torch.equal(once, twice)
+    predictor.clear_all_prompts_in_frame(state, 3, 1)
+    after = {i: logits for i, _, logits in predictor.propagate_in_video(state)}
+    for i, logits in before.items():
+        torch.testing.assert_close(logits, after[i])
+
+
+def test_holes_are_filled_and_overlaps_shared_out(sam2: Sam2, clip: np.ndarray) -> None:
+    plain = VideoPredictor(sam2)
+    tidy = VideoPredictor(sam2, fill_hole_area=10_000, non_overlap_masks=True)
+    out = []
+    for predictor in (plain, tidy):
+        state = predictor.init_state(clip)
+        predictor.add_new_points_or_box(state, 0, 1, box=BOX)
+        predictor.add_new_points_or_box(state, 0, 2, box=BOX + 4)
+        out.append([logits for _, _, logits in predictor.propagate_in_video(state)])
+    before, after = (torch.stack(o)[:, :, 0] > 0 for o in out)
+    assert (before.sum(dim=1) > 1).any() and (after.sum(dim=1) <= 1).all()
+    assert (before.any(dim=1) <= after.any(dim=1)).all()
+
+
+def test_a_video_with_the_flow_between(sam2: Sam2, clip: np.ndarray) -> None:
+    flow = PropagationSettings(mode="hybrid", every=3)
+    predictor = VideoPredictor(sam2, propagation=flow)
+    state = predictor.init_state(clip)
+    predictor.add_new_points_or_box(state, 1, 1, box=BOX)
+    assert [i for i, _, _ in predictor.propagate_in_video(state)] == [1, 2, 3, 4, 5]
+    late = list(predictor.propagate_in_video(state, 3))
+    assert [i for i, _, _ in late] == [3, 4, 5] and all(ids == [1] for _, ids, _ in late)
+    assert all((logits > -1024).any() for _, _, logits in late)
+    assert [i for i, _, _ in predictor.propagate_in_video(state, reverse=True)] == [1, 0]
+
+
+def test_small_pieces_and_holes_of_a_picture_are_cleaned(sam2: Sam2, clip: np.ndarray) -> None:
+    plain, tidy = ImagePredictor(sam2), ImagePredictor(sam2, max_hole_area=50, max_sprinkle_area=50)
+    for predictor in (plain, tidy):
+        predictor.set_image(clip[0])
+    before = plain.predict(box=BOX)[0]
+    after, _, _ = tidy.predict(box=BOX)
+    logits = tidy.predict(box=BOX, return_logits=True)[0]
+    assert ((logits > 0) == after).all()
+    wanted = [remove_specks(fill_holes(mask, 50), 51) for mask in before]
+    np.testing.assert_array_equal(after, np.stack(wanted))
+
+
+def test_a_video_that_breaks_off_half_way(sam2: Sam2, tmp_path: Path) -> None:
+    """What could be decoded is answered, one warning says what could not, and the session goes on."""
+    rng = np.random.default_rng(0)
+    with VideoWriter(tmp_path / "whole.mp4", width=128, height=96, fps=10) as writer:
+        for _ in range(16):
+            writer.write(rng.integers(0, 255, (96, 128, 3), dtype=np.uint8))
+    whole, broken = (tmp_path / "whole.mp4").read_bytes(), tmp_path / "broken.mp4"
+    broken.write_bytes(whole[: len(whole) // 2])
+    session = VideoSession(sam2)
+    session.add(Prompt(1, 0, box=tuple(BOX)))
+    with pytest.warns(UserWarning, match="broken.mp4 is damaged"):
+        answers = [session.step(frame.image, frame.index) for frame in open_video(broken)]
+    assert 2 < len(answers) < 16
+    again = session.step(rng.integers(0, 255, (96, 128, 3), dtype=np.uint8), len(answers))
+    assert again.obj_ids == [1] and again.masks().shape == (1, 96, 128)
 
 
 def test_segmenting_a_source_of_frames(sam2: Sam2, clip: np.ndarray) -> None:
