@@ -39,7 +39,8 @@ def test_the_learning_rate_rises_and_ends_at_its_floor_by_steps_or_by_the_clock(
     rates = [learning_rate(stage, s, stage_progress(stage, s, used_s=0, allowed_s=None)) for s in range(100)]
     assert max(rates) == rates[9] > 0.97 and rates[0] < 0.11
     assert rates[-1] == pytest.approx(0.05, abs=0.01)
-    assert stage_progress(stage, 20, used_s=30, allowed_s=40) == 0.75
+    assert stage_progress(stage, 20, used_s=30, allowed_s=40) == pytest.approx(0.7 / 0.95)
+    assert stage_progress(stage, 20, used_s=9, allowed_s=40) == 0.2  # the clock is not clearly ahead
     assert learning_rate(stage, 20, stage_progress(stage, 20, used_s=40, allowed_s=40)) == pytest.approx(0.05)
 
 

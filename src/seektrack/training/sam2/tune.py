@@ -22,7 +22,7 @@ from seektrack.training.sam2.finetune import Sam2Finetune, split_clips
 from seektrack.training.sam2.follow import FollowValidator
 from seektrack.training.sam2.footage import FootageClips
 from seektrack.training.sam2.recipe import Sam2Recipe, Stage
-from seektrack.training.sam2.schedule import learning_rate
+from seektrack.training.sam2.schedule import learning_rate, whichever_is_further
 from seektrack.training.sam2.sources import digest, read_clips
 from seektrack.training.sam2.stages import step_loss
 from seektrack.training.sam2.weights import RATES, Weights, plain_attention
@@ -209,7 +209,7 @@ class _Run:
     @property
     def progress(self) -> float:
         """Share done, by steps or by the clock."""
-        return min(1.0, max(self.steps / self.recipe.steps, self.budget.progress))
+        return whichever_is_further(self.steps / self.recipe.steps, self.budget.progress)
 
     @property
     def stopped(self) -> str | None:
