@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from seektrack import __version__
-from seektrack.cli import demo, doctor, index, models, search, track, train, videos, world
+from seektrack.cli import demo, doctor, index, models, search, track, train, train_temporal, videos, world
 from seektrack.cli import eval as eval_
 from seektrack.cli.common import debugging, report_error
 from seektrack.errors import SeekTrackError
@@ -55,6 +55,8 @@ app.command()(track.track)
 app.command()(videos.videos)
 app.add_typer(eval_.app, name="eval")
 app.add_typer(train.app, name="train")
+train.app.command()(train_temporal.temporal)
+train.app.command()(train_temporal.trajectory)
 app.add_typer(world.app, name="world")
 app.command()(models.models)
 app.command()(doctor.doctor)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -54,6 +55,15 @@ MinObjectScore = Annotated[
         help="A mask of an object less likely to be there is not believed.",
     ),
 ]
+Predictor = Annotated[
+    str,
+    typer.Option(
+        "--predictor",
+        metavar="NAME",
+        help="What tells where hidden objects are: kalman, lstm, transformer, or a folder that train"
+        " trajectory wrote.",
+    ),
+]
 Exclusive = Annotated[
     bool, typer.Option("--exclusive", help="Give a pixel claimed by several objects to the surest.")
 ]
@@ -69,19 +79,20 @@ def follow_settings(
     mask_threshold: float = 0.0,
     min_object_score: float | None = None,
     exclusive: bool = False,
+    predictor: str = "kalman",
 ) -> FollowSettings | None:
     """The settings for following; None where every option has its default.
 
     Raises:
         InputError: A mode, method or step is unknown.
-        ModelError: The flow method cannot be had.
+        ModelError: The flow method cannot be had, or there is no such predictor.
     """
     plain = propagation == "memory" and refine is None and not post and not exclusive
-    if plain and not mask_threshold and min_object_score is None:
+    if plain and not mask_threshold and min_object_score is None and predictor == "kalman":
         return None
     from seektrack.segmentation import PropagationSettings, RefineSettings, parse_steps
     from seektrack.segmentation.flow import make_flow
-    from seektrack.tracking import EngineSettings, FollowSettings, IdentitySettings
+    from seektrack.tracking import EngineSettings, FollowSettings, IdentitySettings, load_predictor
 
     chosen: dict[str, Any] = {"mode": propagation, "every": every, "flow": flow}
     carried = PropagationSettings(**chosen)
@@ -97,7 +108,8 @@ def follow_settings(
         mask_threshold=mask_threshold,
         exclusive=exclusive,
     )
-    identity = IdentitySettings()
+    load_predictor(predictor)
+    identity = IdentitySettings(predictor=predictor)
     if min_object_score is not None:
-        identity = IdentitySettings(min_object_score=min_object_score)
+        identity = replace(identity, min_object_score=min_object_score)
     return FollowSettings(engine=engine, identity=identity)

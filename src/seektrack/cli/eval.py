@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,15 @@ from rich.table import Table
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads, table
 
 app = typer.Typer(help="Measure accuracy on footage with known truth.", no_args_is_help=True)
+
+
+class Part(StrEnum):
+    """Networks that ``eval pocket`` measures."""
+
+    CLIP = "clip"
+    SAM2 = "sam2"
+    TEMPORAL = "temporal"
+    TRAJECTORY = "trajectory"
 
 
 @app.command()
@@ -42,6 +52,13 @@ def pocket(
             help="Folder of one network, or one holding clip/ and sam2/; the package's own when left out.",
         ),
     ] = None,
+    only: Annotated[
+        Part | None,
+        typer.Option(
+            "--only",
+            help="Measure this network alone; temporal takes --folder, trajectory compares predictors.",
+        ),
+    ] = None,
     crops: Annotated[int, typer.Option("--crops", min=1, help="Held-out object crops to classify.")] = 1500,
     frames: Annotated[int, typer.Option("--frames", min=1, help="Held-out frames to retrieve.")] = 200,
     scenes: Annotated[int, typer.Option("--scenes", min=1, help="Held-out pictures to segment.")] = 100,
@@ -60,10 +77,14 @@ def pocket(
     from seektrack.pipeline import parse_model
 
     screen = Screen(quiet=quiet, as_json=as_json)
+    if only in (Part.TEMPORAL, Part.TRAJECTORY):
+        print_figures(screen, _over_time(only, screen, folder))
+        return
     clip, sam2 = (str(pocket_folder(part)) for part in ("clip", "sam2"))
     if folder is not None:
         clip, sam2 = ("" if name == "pocket" else name for name in parse_model(str(folder)))
     figures: dict[str, Any] = {}
+    clip, sam2 = ("" if only is Part.SAM2 else clip), ("" if only is Part.CLIP else sam2)
     if clip:
         screen.note("measuring the text encoder; a minute or two …")
         figures |= evaluate_clip(clip, crops=crops, frames=frames)
@@ -73,6 +94,19 @@ def pocket(
                 sam2, resolution=resolution, scenes=scenes, clips=clips, progress=progress
             )
     print_figures(screen, figures)
+
+
+def _over_time(part: Part, screen: Screen, folder: Path | None) -> dict[str, float]:
+    """Figures of the temporal encoder, or of the predictors of trajectories."""
+    if part is Part.TEMPORAL:
+        from seektrack.evaluation.pocket_temporal import evaluate_temporal
+
+        with screen.progress() as progress:
+            return evaluate_temporal("temporal" if folder is None else folder, progress=progress)
+    from seektrack.evaluation.pocket_trajectory import evaluate_trajectory
+    from seektrack.tracking import PREDICTORS
+
+    return evaluate_trajectory(PREDICTORS if folder is None else ("kalman", str(folder)))
 
 
 def print_figures(screen: Screen, figures: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from seektrack.cli.engine import (
     MaskThreshold,
     MinObjectScore,
     Post,
+    Predictor,
     Propagation,
     Refine,
     follow_settings,
@@ -72,6 +73,7 @@ def track(
     mask_threshold: MaskThreshold = 0.0,
     min_object_score: MinObjectScore = None,
     exclusive: Exclusive = False,
+    predictor: Predictor = "kalman",
     model: Model = "pocket",
     device: Device = None,
     quiet: Quiet = False,
@@ -95,6 +97,7 @@ def track(
         mask_threshold=mask_threshold,
         min_object_score=min_object_score,
         exclusive=exclusive,
+        predictor=predictor,
     )
     screen = Screen(quiet=quiet, as_json=as_json)
     chosen = tuple(formats) if formats else DEFAULT_FORMATS

@@ -53,6 +53,7 @@ class TemporalEncoder:
         folder: Where its files lie.
 
     Attributes:
+        sizes: Of the network.
         n_frames: T, frames it looks at in a clip, however many the clip has.
         dim: D, length of an embedding.
         image_size: Side in pixels of the square a frame is brought to.
@@ -72,6 +73,7 @@ class TemporalEncoder:
     ) -> None:
         self.name, self.fingerprint, self.folder = name, fingerprint, folder
         self.device, self.dtype = device, dtype
+        self.sizes = model.sizes
         self._model = model.to(device=device, dtype=dtype).eval()
         self._tokenizer = tokenizer
         self.settings = ImageSettings.for_size(model.sizes.image_size)
@@ -80,7 +82,9 @@ class TemporalEncoder:
         scale = math.exp(float(model.logit_scale.detach().float().cpu()))
         self.logit_scale = min(scale, MAX_LOGIT_SCALE)
 
-    def embed_clips(self, clips: Sequence[Sequence[Image]], *, batch_size: int = 8) -> NDArray[np.float32]:
+    def embed_clips(
+        self, clips: Sequence[Sequence[Image] | Image], *, batch_size: int = 8
+    ) -> NDArray[np.float32]:
         """Embed clips as float32 (N, D) rows of unit length.
 
         Args:
@@ -123,7 +127,7 @@ class TemporalEncoder:
     def embed_frames(self, images: Sequence[Image], *, batch_size: int = 32) -> NDArray[np.float32]:
         """What single frames show where: float32 (N, G, G, C), to be reused by every clip a frame is in."""
         _check_batch_size(batch_size)
-        sizes = self._model.sizes
+        sizes = self.sizes
         rows = [np.zeros((0, sizes.grid, sizes.grid, sizes.channels), np.float32)]
         for i in range(0, len(images), batch_size):
             pixels = np.stack([clip_transform(f, self.settings) for f in images[i : i + batch_size]])

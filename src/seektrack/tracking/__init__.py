@@ -7,6 +7,7 @@ from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.kalman import KalmanSettings, KalmanState
 from seektrack.tracking.memory import Detection, FrameIdentities, TrackMemory, TrackState
 from seektrack.tracking.motion import CameraMotion, MotionSettings, agrees
+from seektrack.tracking.predict import PREDICTORS, Predictor, load_predictor
 from seektrack.tracking.settings import EngineSettings, IdentitySettings
 
 __all__ = [
@@ -23,11 +24,14 @@ __all__ = [
     "KalmanState",
     "Matches",
     "MotionSettings",
+    "PREDICTORS",
+    "Predictor",
     "TrackMemory",
     "TrackState",
     "agrees",
     "assign",
     "follow",
     "follow_prompts",
+    "load_predictor",
     "fuse_costs",
 ]

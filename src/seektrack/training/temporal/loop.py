@@ -23,7 +23,7 @@ from seektrack.training.temporal.batches import draw
 from seektrack.training.temporal.data import Progress, View, prepare
 from seektrack.training.temporal.model import grow
 from seektrack.training.temporal.recipe import TemporalRecipe, motion_scenes
-from seektrack.training.temporal.validate import retrieval, told_apart
+from seektrack.training.temporal.validate import retrieval, told_apart, words_apart
 from seektrack.world import Split
 
 
@@ -177,6 +177,7 @@ class Run:
         forwards, backwards = (self._embed([pair[i] for pair in pairs]) for i in (0, 1))
         figures = retrieval([pair[0] for pair in pairs], forwards, self._embed_texts)
         figures |= told_apart(pairs, forwards, backwards, self._embed_texts)
+        figures |= words_apart([pair[0] for pair in pairs], forwards, self._embed_texts)
         seconds = round(self.budget.used_s)
         return {"step": self.steps, "seconds": seconds, "loss": round(self.loss, 4), **figures}
 

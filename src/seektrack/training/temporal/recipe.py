@@ -48,7 +48,7 @@ class TemporalRecipe:
     """
 
     sizes: TemporalSizes = field(default_factory=TemporalSizes)
-    clips: int = 1600
+    clips: int = 2000
     validation_clips: int = 160
     drawn_frames: int = 12
     batch: int = 64
@@ -71,7 +71,7 @@ class TemporalRecipe:
             raise InputError(
                 "a step needs an even number of clips, at most as many as there are, and validation two;"
                 f" got batch {self.batch}, {self.clips} clips, {self.validation_clips} for validation",
-                hint="such as batch=64, clips=1600, validation_clips=160",
+                hint="such as batch=64, clips=2000, validation_clips=160",
             )
         if self.drawn_frames < self.sizes.frames:
             raise InputError(

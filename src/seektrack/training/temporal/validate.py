@@ -78,3 +78,34 @@ def told_apart(
                 float((there > back).mean() + 0.5 * (there == back).mean()), 4
             )
     return figures
+
+
+def words_apart(
+    views: Sequence[View], clips: Floats, embed: Callable[[list[str]], Floats]
+) -> dict[str, float]:
+    """Share of true texts that are nearer to their clip than the same text saying the reverse.
+
+    ``a red car moving left`` against ``a red car moving right``, or two events in the other order; only where
+    the reverse is not true as well.
+
+    Args:
+        views: The clips.
+        clips: float32 (N, D), their embeddings.
+        embed: Embeds texts.
+    """
+    figures: dict[str, float] = {}
+    for kind in KINDS[1:]:
+        rows: list[int] = []
+        said: list[str] = []
+        reverse: list[str] = []
+        for row, one in enumerate(views):
+            for fact in one.facts:
+                opposite = fact.opposite()
+                if fact.kind == kind and fact.who[1] and opposite is not None and opposite not in one.facts:
+                    rows.append(row)
+                    said.append(say(fact))
+                    reverse.append(say(opposite))
+        if rows:
+            right, wrong = ((clips[rows] * embed(texts)).sum(1) for texts in (said, reverse))
+            figures[f"{kind}_words"] = round(float((right > wrong).mean() + 0.5 * (right == wrong).mean()), 4)
+    return figures

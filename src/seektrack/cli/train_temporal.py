@@ -1,0 +1,69 @@
+"""``seektrack train temporal`` and ``trajectory``: what happens over time, learnt from the world."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from seektrack.cli.common import AsJson, Quiet, Screen
+from seektrack.cli.eval import print_figures
+from seektrack.cli.train import Fresh, Minutes, Out
+
+
+class Kind(StrEnum):
+    """Networks that continue a trajectory."""
+
+    LSTM = "lstm"
+    TRANSFORMER = "transformer"
+
+
+def temporal(
+    out: Out,
+    minutes: Minutes = 30.0,
+    model: Annotated[
+        str,
+        typer.Option("--model", help="CLIP whose towers it starts from: pocket, or a folder of its kind."),
+    ] = "pocket",
+    clips: Annotated[int, typer.Option("--clips", min=64, help="Scenes drawn to learn from.")] = 2000,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights and batches.")] = 0,
+    fresh: Fresh = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the encoder of clips: motions, comings and goings, their order; the same command goes on."""
+    from seektrack.training.temporal import TemporalRecipe, train_temporal
+
+    screen = Screen(quiet=quiet, as_json=as_json)
+    recipe = TemporalRecipe(clips=clips, seed=seed)
+    with screen.progress() as progress:
+        figures = train_temporal(
+            recipe, out, model=model, max_minutes=minutes, resume=not fresh, progress=progress
+        )
+    print_figures(screen, figures)
+    screen.note(f"use it with seektrack.encoders.load_encoder({str(out)!r})")
+
+
+def trajectory(
+    out: Out,
+    kind: Annotated[Kind, typer.Option("--model", help="The network to train.")] = Kind.LSTM,
+    minutes: Minutes = 15.0,
+    scenes: Annotated[
+        int, typer.Option("--scenes", min=1, help="Scenes whose objects are learnt from.")
+    ] = 500,
+    seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights and batches.")] = 0,
+    fresh: Fresh = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a predictor of where hidden objects go; interrupted, the same command goes on."""
+    from seektrack.tracking.predict_network import TrajectorySizes
+    from seektrack.training.trajectory import TrajectoryRecipe, train_trajectory
+
+    screen = Screen(quiet=quiet, as_json=as_json)
+    recipe = TrajectoryRecipe(sizes=TrajectorySizes(kind=kind.value), scenes=scenes, seed=seed)
+    with screen.progress() as progress:
+        figures = train_trajectory(recipe, out, max_minutes=minutes, resume=not fresh, progress=progress)
+    print_figures(screen, figures)
+    screen.note(f"use it with seektrack track --predictor {out}")
