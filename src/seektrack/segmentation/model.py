@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -78,6 +78,15 @@ class Sam2:
         """Floating type of the weights."""
         dtype: torch.dtype = self.model.dtype
         return dtype
+
+    def at(self, precision: str) -> Sam2:
+        """The same weights computing in another precision.
+
+        Raises:
+            ModelError: There is no such precision on this device.
+        """
+        _check_precision(precision, self.device)
+        return self if precision == self.precision else replace(self, precision=precision)
 
     def preprocess(self, image: NDArray[np.uint8]) -> torch.Tensor:
         """Resize a picture to the square the network sees and normalise it by ImageNet's mean and deviation.

@@ -79,6 +79,10 @@ class Sam2Engine:
     sam2: Sam2
     settings: EngineSettings = field(default_factory=EngineSettings)
 
+    def __post_init__(self) -> None:
+        if self.settings.precision is not None:
+            object.__setattr__(self, "sam2", self.sam2.at(self.settings.precision))
+
     def encode(self, image: Image) -> Any:
         """Features of a picture, for ``step`` and ``propose``; computed when they are needed."""
         from seektrack.segmentation import LazyFeatures

@@ -23,6 +23,8 @@ class EngineSettings:
         mask_threshold: Logit above which a pixel is inside.
         exclusive: Give a pixel claimed by several objects to the surest.
         max_objects_per_batch: Objects computed at once.
+        precision: What the network's heavy layers compute in: ``fp32``, ``bf16``, or on a GPU ``fp16``; what
+            it was loaded with when None.
     """
 
     propagation: PropagationSettings | None = None
@@ -31,6 +33,7 @@ class EngineSettings:
     mask_threshold: float = 0.0
     exclusive: bool = False
     max_objects_per_batch: int = 32
+    precision: str | None = None
 
 
 @dataclass(frozen=True)
