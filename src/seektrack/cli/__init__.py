@@ -15,7 +15,19 @@ from typing import Annotated
 import typer
 
 from seektrack import __version__
-from seektrack.cli import demo, doctor, index, models, search, track, train, train_temporal, videos, world
+from seektrack.cli import (
+    compare,
+    demo,
+    doctor,
+    index,
+    models,
+    search,
+    track,
+    train,
+    train_temporal,
+    videos,
+    world,
+)
 from seektrack.cli import eval as eval_
 from seektrack.cli.common import debugging, report_error
 from seektrack.errors import SeekTrackError
@@ -53,6 +65,8 @@ app.command()(index.index)
 app.command()(search.search)
 app.command()(track.track)
 app.command()(videos.videos)
+app.add_typer(compare.app, name="prompts")
+app.command()(compare.label)
 app.add_typer(eval_.app, name="eval")
 app.add_typer(train.app, name="train")
 train.app.command()(train_temporal.temporal)

@@ -1,10 +1,10 @@
-"""``seektrack search``: text to moments."""
+"""``seektrack search``: text or picture to moments, hits, and chains of moments."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -23,18 +23,59 @@ from seektrack.cli.common import (
     spare_threads,
     table,
 )
-from seektrack.errors import NothingFoundError
+from seektrack.errors import InputError, NothingFoundError
 from seektrack.types import Hit, Moment
+
+if TYPE_CHECKING:
+    from seektrack.pipeline import Library
+    from seektrack.retrieval import Chain
 
 
 def search(
-    text: Annotated[str, typer.Argument(help="What to look for, in words.")],
+    text: Annotated[
+        str | None,
+        typer.Argument(
+            help='What to look for, in words. Weights "(black:1.5)", exclusions "-night" and an order '
+            'of events "a car appears -> a dog leaves" are understood.'
+        ),
+    ] = None,
     library: LibraryFolder = DEFAULT_LIBRARY,
     k: Annotated[int, typer.Option("-k", "--count", min=1, help="At most this many.")] = 10,
     hits: Annotated[
         bool, typer.Option("--hits", help="Single frames and regions instead of moments.")
     ] = False,
+    image: Annotated[
+        Path | None, typer.Option("--image", help="Look for what looks like this picture, instead of a text.")
+    ] = None,
+    align: Annotated[
+        Path | None,
+        typer.Option("--align", help="Place the lines of a SubRip file in the video given by --video."),
+    ] = None,
     video: Annotated[Path | None, typer.Option("--video", help="Only in this video.")] = None,
+    start_s: Annotated[float | None, typer.Option("--start", help="Only from this second on.")] = None,
+    end_s: Annotated[float | None, typer.Option("--end", help="Only before this second.")] = None,
+    only: Annotated[
+        str | None, typer.Option("--only", help="Look at proposed [bold]objects[/] or whole [bold]frames[/].")
+    ] = None,
+    within_s: Annotated[
+        float | None,
+        typer.Option("--within", min=0, help="Most seconds between two steps of an order of events; 30."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option("--label", help="With --hits: only pictures that also show this.")
+    ] = None,
+    rank_by: Annotated[
+        str | None,
+        typer.Option("--rank-by", help="With --hits: confidence, cosine, centred, whitened or qb-norm."),
+    ] = None,
+    min_confidence: Annotated[
+        float | None,
+        typer.Option("--min-confidence", min=0, max=1, help="With --hits: leave out what is less believed."),
+    ] = None,
+    translate: Annotated[
+        str | None, typer.Option("--translate", help="Translate the text first, with this model.")
+    ] = None,
+    verbatim: Annotated[bool, typer.Option("--verbatim", help="Do not put mistyped words right.")] = False,
     model: Model = "pocket",
     device: Device = None,
     quiet: Quiet = False,
@@ -44,29 +85,107 @@ def search(
 
     Says so, and ends with status 6, when nothing in the library does.
     """
+    if sum(given is not None for given in (text, image, align)) != 1:
+        raise InputError(
+            "search needs a text, --image or --align, and only one of them",
+            hint='for example: seektrack search "a red car"',
+        )
+    only_hits = {"--label": label, "--rank-by": rank_by, "--min-confidence": min_confidence}
+    misplaced = [name for name, value in only_hits.items() if value is not None and not hits]
+    if misplaced:
+        raise InputError(f"{misplaced[0]} goes with --hits", hint="add --hits")
     spare_threads(model)
     from seektrack.pipeline import Library
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    found: Sequence[Moment] | Sequence[Hit]
+    options = _given(start_s=start_s, end_s=end_s, only=only, translate=translate)
+    ranking = _given(label=label, rank_by=rank_by, min_confidence=min_confidence)
+    found: Sequence[Moment] | Sequence[Hit] | Sequence[Chain]
     with Library(library, model=model, device=device) as opened:
-        found = opened.hits(text, k=k, video=video) if hits else opened.search(text, k=k, video=video)
+        if image is not None:
+            options.pop("translate", None)
+            found = opened.similar(read_picture(image), k=k, video=video, **options)
+        elif align is not None:
+            found = _aligned(opened, align, video)
+        else:
+            asked = str(text) if verbatim or translate else _put_right(opened, str(text), screen)
+            if _is_sequence(asked):
+                options.pop("only", None)
+                found = opened.sequences(asked, k=k, video=video, **options, **_given(within_s=within_s))
+            elif hits:
+                found = opened.hits(asked, k=k, video=video, **options, **ranking)
+            else:
+                found = opened.search(asked, k=k, video=video, **options)
     if found or as_json:
         screen.result(found, lambda console: _print(console, found))
     if not found:
         raise NothingFoundError(
-            f"nothing in {library} matches {text!r}",
+            f"nothing in {library} matches {text or str(image or align)!r}",
             hint=f"say it in other words, or see what is indexed with: seektrack videos --library {library}",
         )
 
 
-def _print(console: Console, found: Sequence[Moment] | Sequence[Hit]) -> None:
+def _given(**options: Any) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _is_sequence(text: str) -> bool:
+    from seektrack.retrieval.sequence import is_sequence
+
+    return is_sequence(text)
+
+
+def _put_right(opened: Library, text: str, screen: Screen) -> str:
+    fixed = opened.corrected(text)
+    if fixed.text != text:
+        screen.note(f"searching for [bold]{escape(fixed.text)}[/] ({escape(text)!r} as typed: --verbatim)")
+    return fixed.text
+
+
+def read_picture(path: Path) -> Any:
+    """A picture file as RGB uint8 (H, W, 3).
+
+    Raises:
+        InputError: It is not a picture.
+    """
+    import numpy as np
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, UnidentifiedImageError) as error:
+        raise InputError(
+            f"cannot read the picture {str(path)!r}: {getattr(error, 'strerror', None) or error}",
+            hint="give a JPEG, PNG or other picture file",
+        ) from error
+
+
+def _aligned(opened: Library, path: Path, video: Path | None) -> Sequence[Moment]:
+    from seektrack.retrieval import read_srt
+
+    if video is None:
+        raise InputError("--align places texts in one video", hint="say which with --video")
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    return opened.align(read_srt(text), video)
+
+
+def _print(console: Console, found: Sequence[Moment] | Sequence[Hit] | Sequence[Chain]) -> None:
     shown = table("confidence", "time", "video", right=("confidence", "time"))
     for one in found:
-        if isinstance(one, Moment):
-            when = f"{clock(one.start_s)} – {clock(one.end_s)}"
-        else:
+        if isinstance(one, Hit):
             box = "" if one.box is None else " [" + ", ".join(f"{v:.0f}" for v in one.box) + "]"
             when = clock(one.time_s) + box
+        elif isinstance(one, Moment):
+            when = _span(one)
+        else:
+            when = " → ".join(_span(moment) for moment in one.moments)
         shown.add_row(f"{one.confidence:.2f}", escape(when), escape(short_path(one.video)))
     console.print(shown)
+
+
+def _span(moment: Moment) -> str:
+    return f"{clock(moment.start_s)} – {clock(moment.end_s)}"

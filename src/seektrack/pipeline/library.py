@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Self
 from seektrack.errors import LibraryError, SeekTrackError, VideoError
 from seektrack.grounding import GroundSettings
 from seektrack.library import LibraryStats, LibraryStore, VideoRecord
+from seektrack.pipeline.asking import Asking
 from seektrack.pipeline.models import Models
 from seektrack.pipeline.regions import Regions, check_regions, embed_frames
-from seektrack.types import Frame, Hit, Moment
+from seektrack.types import Frame
 
 if TYPE_CHECKING:
     from seektrack.video import Sampling
@@ -51,7 +52,7 @@ class IndexReport:
     seconds: float = 0.0
 
 
-class Library:
+class Library(Asking):
     """A folder of indexed videos, open.
 
     Args:
@@ -166,24 +167,6 @@ class Library:
             progress(total, total, f"indexing {file.name}")
         return count
 
-    def search(self, text: str, *, k: int = 10, video: str | Path | None = None) -> list[Moment]:
-        """Moments that show what a text says, best first; empty when nothing does.
-
-        Raises:
-            QueryError: The text is empty.
-            LibraryError: There is no library here.
-            LibraryMismatchError: It was made by another model.
-        """
-        from seektrack.retrieval import find_moments
-
-        return find_moments(self._open_to_read(), self.models.encoder, text, k=k, video=_name(video))
-
-    def hits(self, text: str, *, k: int = 10, video: str | Path | None = None) -> list[Hit]:
-        """Single frames and regions that show what a text says, best first; raises as :meth:`search`."""
-        from seektrack.retrieval import search
-
-        return search(self._open_to_read(), self.models.encoder, text, k=k, video=_name(video))
-
     def videos(self) -> list[VideoRecord]:
         """Every video of the library."""
         return self._open_to_read(check=False).videos()
@@ -232,7 +215,3 @@ class Library:
 
 def _take(frames: Iterator[Frame], count: int) -> list[Frame]:
     return list(islice(frames, count))
-
-
-def _name(video: str | Path | None) -> str | None:
-    return None if video is None else str(video)

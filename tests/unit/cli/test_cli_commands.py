@@ -105,6 +105,9 @@ class Pipeline:
             def hits(self, text: str, *, k: int, video: Path | None) -> list[Hit]:
                 return [m.key for m in pipeline.moments]
 
+            def corrected(self, text: str) -> types.SimpleNamespace:
+                return types.SimpleNamespace(text=text)
+
             def videos(self) -> list[VideoRecord]:
                 return [
                     VideoRecord("a/road.mp4", True, 12, 40, 61.5, 64, 48, Fraction(25), "", True),
