@@ -20,6 +20,7 @@ from seektrack.retrieval.confidence import (
     temporal_evidence,
 )
 from seektrack.retrieval.exclusions import allowed_share
+from seektrack.retrieval.parts import joint_probability
 from seektrack.retrieval.query import TextQuery, prepare_query
 from seektrack.retrieval.ranking import RankBy, check_rank_by, rank_scores
 from seektrack.types import Hit
@@ -91,14 +92,16 @@ def score_library(
     if complete:
         vectors, rows = store.vectors(where=where)
     else:
-        vectors, rows = store.vectors_by_id(store.nearest(query.vector, SHORTLIST)[0])
+        asked = query.parts or (query,)
+        near = [store.nearest(one.vector, SHORTLIST // len(asked))[0] for one in asked]
+        vectors, rows = store.vectors_by_id(np.unique(np.concatenate(near)))
     cosine = np.concatenate(
         [
             np.asarray(v, dtype=np.float32) @ query.vector
             for v in np.array_split(vectors, len(vectors) // 8192 + 1)
         ]
     )
-    probability = query.probability(vectors, s) * allowed_share(query.without, vectors, rows, s)
+    probability = _shown(query, vectors, rows, s) * allowed_share(query.without, vectors, rows, s)
     videos = []
     ids, starts = np.unique(rows.video_ids, return_index=True)  # rows are in order of video
     ends = np.append(starts, len(rows))[1:]
@@ -116,6 +119,17 @@ def score_library(
         shifted = shift_rows(probability[members], alone[at], belief[at])
         videos.append(VideoScores(path, frames, times, belief, best, (members, shifted)))
     return Scores(rows, cosine, tuple(videos), vectors)
+
+
+def _shown(
+    query: TextQuery, vectors: NDArray[np.floating], rows: Rows, s: ConfidenceSettings
+) -> NDArray[np.float64]:
+    """Of each row, before its neighbours in time are looked at."""
+    if not query.parts:
+        return query.probability(vectors, s)
+    parts = np.stack([part.probability(vectors, s) for part in query.parts])
+    frames = rows.video_ids * (int(rows.frame_indices.max(initial=0)) + 1) + rows.frame_indices
+    return joint_probability(parts, frames)
 
 
 def _on_timeline(

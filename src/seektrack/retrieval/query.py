@@ -20,6 +20,7 @@ from seektrack.retrieval.confidence import (
     query_probability,
     supporters,
 )
+from seektrack.retrieval.parts import split_parts
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,6 +34,7 @@ class TextQuery:
         support: float32 (A, D), names the model knows for kinds of what is asked.
         logit_scale: The encoder's.
         without: What must not show.
+        parts: The things an enumeration names, each a query of its own; empty for one thing.
     """
 
     text: str
@@ -41,6 +43,7 @@ class TextQuery:
     support: NDArray[np.float32]
     logit_scale: float
     without: tuple[Exclusion, ...] = field(default=())
+    parts: tuple[TextQuery, ...] = field(default=())
 
     def probability(
         self, vectors: NDArray[np.floating], settings: ConfidenceSettings | None = None
@@ -110,7 +113,12 @@ def prepare_query(
         Exclusion(query, w.weight, _is_thing(w.text, texts))
         for query, w in zip(excluded, asked.without, strict=True)
     )
-    return replace(plain, without=exclusions)
+    named = () if asked.emphasis else split_parts(asked.text)
+    parts = tuple(
+        _prepared(encoder, WeightedQuery(part), texts, vectors, templates, s)
+        for part in (named if len(named) > 1 else ())
+    )
+    return replace(plain, without=exclusions, parts=parts)
 
 
 def translated(query: WeightedQuery, translator: Translator) -> WeightedQuery:
