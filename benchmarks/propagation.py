@@ -27,6 +27,7 @@ from seektrack.world import Clip, SceneSettings, Split, render, sample_scene, se
 MODES = {
     "memory": PropagationSettings(),
     "hybrid k=4": PropagationSettings(mode="hybrid", every=4),
+    "hybrid k=3": PropagationSettings(mode="hybrid", every=3),
     "hybrid k=4, two-way": PropagationSettings(mode="hybrid", every=4, two_way=True),
     "hybrid k=8": PropagationSettings(mode="hybrid", every=8),
     "hybrid k=4, farneback": PropagationSettings(mode="hybrid", every=4, flow="farneback"),
@@ -75,7 +76,7 @@ def modes(args: argparse.Namespace) -> None:
     sam2 = load_sam2(args.model, resolution=args.resolution)
     settings = SceneSettings(n_frames=args.frames)
     kept = defaultdict(list)
-    for seed in seeds(Split.BENCHMARK, args.clips, start=10_000):
+    for seed in seeds(Split.BENCHMARK, args.clips, start=args.start):
         clip = render(sample_scene(seed, settings))
         if not objects(clip, 60):
             continue
@@ -144,6 +145,7 @@ def main() -> None:
     parser.add_argument("--model", default="pocket")
     parser.add_argument("--resolution", type=int)
     parser.add_argument("--clips", type=int, default=2)
+    parser.add_argument("--start", type=int, default=10_000, help="first benchmark seed of the clips")
     parser.add_argument("--frames", type=int, default=24)
     parser.add_argument("--scenes", type=int, default=2)
     parser.add_argument("--modes", nargs="+", choices=list(MODES))
