@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seektrack.errors import InputError
 from seektrack.types import Frame
@@ -16,8 +17,9 @@ from seektrack.video.source import Picture, VideoSource, exact_fps
 
 Mode = Literal["every", "fps", "keyframes", "adaptive"]
 
-_ALLOWED = "fps=2, every=5, keyframes, adaptive, or adaptive=0.05"
+_ALLOWED = "fps=2, every=5, keyframes, adaptive, adaptive=0.05, or adaptive=0.05,gap=10,fps=2"
 _SMALL_HW = (36, 64)
+_BLOCK = 4
 
 
 @dataclass(frozen=True)
@@ -28,8 +30,8 @@ class Sampling:
         mode: ``every``, ``fps``, ``keyframes`` or ``adaptive``.
         step: For ``every``: take one frame in so many.
         rate: For ``fps``: frames per second.
-        min_change: For ``adaptive``: mean absolute change of brightness, in [0, 1], from the last frame
-            taken that makes a frame worth taking.
+        min_change: For ``adaptive``: change of brightness, in [0, 1], from the last frame taken that makes a
+            frame worth taking; that of the most changed of 9x16 blocks, so a small thing that moves counts.
         max_gap_s: For ``adaptive``: take a frame after so many seconds even if nothing changed.
         max_fps: For ``adaptive``: never more frames per second than this.
     """
@@ -37,8 +39,8 @@ class Sampling:
     mode: Mode
     step: int = 1
     rate: Fraction = Fraction(1)
-    min_change: float = 0.03
-    max_gap_s: float = 2.0
+    min_change: float = 0.04
+    max_gap_s: float = 5.0
     max_fps: Fraction = Fraction(4)
 
     def __post_init__(self) -> None:
@@ -66,7 +68,7 @@ class Sampling:
 
     @classmethod
     def adaptive(
-        cls, *, min_change: float = 0.03, max_gap_s: float = 2.0, max_fps: float | Fraction = 4
+        cls, *, min_change: float = 0.04, max_gap_s: float = 5.0, max_fps: float | Fraction = 4
     ) -> Self:
         """Frames that differ from the last one taken, seldom where the picture stands still."""
         return cls("adaptive", min_change=min_change, max_gap_s=max_gap_s, max_fps=exact_fps(max_fps))
@@ -75,28 +77,50 @@ class Sampling:
     def parse(cls, text: str) -> Self:
         """Read the command line's form: ``fps=2``, ``every=5``, ``keyframes``, ``adaptive[=0.05]``.
 
+        What ``adaptive`` may do besides is said behind commas: ``adaptive=0.05,gap=10,fps=2`` takes at least
+        one frame in ten seconds and at most two a second.
+
         Raises:
             InputError: Another word, or a number out of range.
         """
-        name, given, value = (part.strip() for part in text.strip().lower().partition("="))
+        first, *others = text.strip().lower().split(",")
+        name, given, value = (part.strip() for part in first.partition("="))
         try:
+            if name == "adaptive":
+                return cls._parse_adaptive(value if given else None, others)
+            if others:
+                raise ValueError
             if name == "every":
                 return cls.every(int(value))
             if name == "fps":
                 return cls.fps(Fraction(value) if "/" in value else float(value))
             if name == "keyframes" and not given:
                 return cls.keyframes()
-            if name == "adaptive":
-                return cls.adaptive(min_change=float(value)) if given else cls.adaptive()
         except InputError:
             raise
         except (ValueError, ZeroDivisionError) as error:
             raise InputError(f"not a number in sampling {text!r}", hint=f"allowed: {_ALLOWED}") from error
         raise InputError(f"unknown sampling {text!r}", hint=f"allowed: {_ALLOWED}")
 
+    @classmethod
+    def _parse_adaptive(cls, change: str | None, others: list[str]) -> Self:
+        names = {"gap": "max_gap_s", "fps": "max_fps"}
+        options = {} if change is None else {"min_change": float(change)}
+        for other in others:
+            name, _, value = (part.strip() for part in other.partition("="))
+            options[names.get(name, name)] = float(value)
+        try:
+            return cls.adaptive(**options)
+        except TypeError as error:  # another word than those of `names`
+            raise ValueError from error
+
     def __str__(self) -> str:
         """The form `parse` reads."""
-        value = {"every": f"={self.step}", "fps": f"={self.rate}", "adaptive": f"={self.min_change:g}"}
+        if self.mode == "adaptive":
+            gap = "" if self.max_gap_s == Sampling.max_gap_s else f",gap={self.max_gap_s:g}"
+            fps = "" if self.max_fps == Sampling.max_fps else f",fps={float(self.max_fps):g}"
+            return f"adaptive={self.min_change:g}{gap}{fps}"
+        value = {"every": f"={self.step}", "fps": f"={self.rate}"}
         return self.mode + value.get(self.mode, "")
 
 
@@ -139,9 +163,14 @@ def _changed(pictures: Iterator[Picture], sampling: Sampling) -> Iterator[Pictur
         if gap is not None and gap < closest:
             continue
         small = picture.luma(_SMALL_HW).astype(np.int16)
-        if gap is not None and gap < sampling.max_gap_s:
-            change = float(np.abs(small - taken).mean()) / 255
-            if change < sampling.min_change:
-                continue
+        if gap is not None and gap < sampling.max_gap_s and _change(small, taken) < sampling.min_change:
+            continue
         taken_at, taken = picture.timestamp, small
         yield picture
+
+
+def _change(small: NDArray[np.int16], taken: NDArray[np.int16]) -> float:
+    """Mean absolute difference of the block that differs most, in [0, 1]."""
+    h, w = _SMALL_HW
+    blocks = np.abs(small - taken).reshape(h // _BLOCK, _BLOCK, w // _BLOCK, _BLOCK)
+    return float(blocks.mean(axis=(1, 3)).max()) / 255

@@ -68,6 +68,18 @@ def test_adaptive_takes_changes_and_keeps_its_limits() -> None:
     assert indices(flicker, Sampling.adaptive(max_fps=3)) == [0, 5, 10, 15]
 
 
+def test_adaptive_sees_a_small_thing_move_and_not_the_noise_of_the_sensor() -> None:
+    rng = np.random.default_rng(0)
+    images = []
+    for i in range(40):
+        image = rng.normal(100, 6, (144, 256, 3)).clip(0, 255).astype(np.uint8)
+        if 20 <= i < 24:  # half a hundredth of the picture
+            image[60:74, 40 + 20 * i % 160 : 54 + 20 * i % 160] = 190
+        images.append(image)
+    taken = [f.index for f in sample(open_video(images, fps=4), Sampling.adaptive(max_gap_s=100))]
+    assert taken == [0, 20, 21, 22, 23, 24]
+
+
 def test_adaptive_sees_slow_change_because_it_compares_with_the_last_frame_taken() -> None:
     ramp = list(range(0, 200, 2))
     taken = indices(ramp, Sampling.adaptive(min_change=20 / 255, max_gap_s=100, max_fps=10))
@@ -113,6 +125,8 @@ def test_frames_not_taken_are_never_converted(monkeypatch: pytest.MonkeyPatch) -
         ("keyframes", Sampling.keyframes()),
         ("adaptive", Sampling.adaptive()),
         ("adaptive=0.1", Sampling.adaptive(min_change=0.1)),
+        ("adaptive, gap=9", Sampling.adaptive(max_gap_s=9)),
+        ("adaptive=0.1,gap=10,fps=2.5", Sampling.adaptive(min_change=0.1, max_gap_s=10, max_fps=2.5)),
     ],
 )
 def test_parse_reads_what_str_writes(text: str, expected: Sampling) -> None:
@@ -125,6 +139,7 @@ def test_parse_reads_what_str_writes(text: str, expected: Sampling) -> None:
     [
         "", "every", "every=0", "every=2.5", "fps", "fps=0", "fps=-1", "fps=nan", "fps=1/0", "fps=inf",
         "keyframes=3", "adaptive=0", "adaptive=2", "adaptive=", "sometimes",
+        "adaptive=0.1,gap", "adaptive,gap=0", "adaptive,luck=3", "adaptive,fps=0", "fps=2,gap=3", "every=2,",
     ],
 )  # fmt: skip
 def test_parse_refuses_in_one_line(text: str) -> None:
