@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seektrack.errors import InputError
+
 if TYPE_CHECKING:
     from seektrack.tracking import FollowSettings
 
@@ -68,6 +70,15 @@ Exclusive = Annotated[
     bool, typer.Option("--exclusive", help="Give a pixel claimed by several objects to the surest.")
 ]
 
+Precision = Annotated[
+    str,
+    typer.Option(
+        "--precision",
+        metavar="TYPE",
+        help="What the segmentation network computes in: fp32, bf16, or on a GPU fp16.",
+    ),
+]
+
 
 def follow_settings(
     *,
@@ -80,20 +91,24 @@ def follow_settings(
     min_object_score: float | None = None,
     exclusive: bool = False,
     predictor: str = "kalman",
+    precision: str = "fp32",
 ) -> FollowSettings | None:
     """The settings for following; None where every option has its default.
 
     Raises:
-        InputError: A mode, method or step is unknown.
+        InputError: A mode, method, step or precision is unknown.
         ModelError: The flow method cannot be had, or there is no such predictor.
     """
     plain = propagation == "memory" and refine is None and not post and not exclusive
-    if plain and not mask_threshold and min_object_score is None and predictor == "kalman":
+    usual = predictor == "kalman" and precision == "fp32"
+    if plain and usual and not mask_threshold and min_object_score is None:
         return None
-    from seektrack.segmentation import PropagationSettings, RefineSettings, parse_steps
+    from seektrack.segmentation import PRECISIONS, PropagationSettings, RefineSettings, parse_steps
     from seektrack.segmentation.flow import make_flow
     from seektrack.tracking import EngineSettings, FollowSettings, IdentitySettings, load_predictor
 
+    if precision not in PRECISIONS:
+        raise InputError(f"there is no precision {precision!r}", hint=f"take one of {', '.join(PRECISIONS)}")
     chosen: dict[str, Any] = {"mode": propagation, "every": every, "flow": flow}
     carried = PropagationSettings(**chosen)
     if carried.mode != "memory":
@@ -107,6 +122,7 @@ def follow_settings(
         post=post,
         mask_threshold=mask_threshold,
         exclusive=exclusive,
+        precision=precision,
     )
     load_predictor(predictor)
     identity = IdentitySettings(predictor=predictor)

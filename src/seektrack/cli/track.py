@@ -17,6 +17,7 @@ from seektrack.cli.engine import (
     MaskThreshold,
     MinObjectScore,
     Post,
+    Precision,
     Predictor,
     Propagation,
     Refine,
@@ -74,6 +75,7 @@ def track(
     min_object_score: MinObjectScore = None,
     exclusive: Exclusive = False,
     predictor: Predictor = "kalman",
+    precision: Precision = "fp32",
     model: Model = "pocket",
     device: Device = None,
     quiet: Quiet = False,
@@ -98,6 +100,7 @@ def track(
         min_object_score=min_object_score,
         exclusive=exclusive,
         predictor=predictor,
+        precision=precision,
     )
     screen = Screen(quiet=quiet, as_json=as_json)
     chosen = tuple(formats) if formats else DEFAULT_FORMATS

@@ -5,7 +5,7 @@ from seektrack.segmentation.chain import PostProcess, compose, parse_steps
 from seektrack.segmentation.finish import Finish, FinishedMasks, FinishedSession
 from seektrack.segmentation.image_predictor import ImagePredictor
 from seektrack.segmentation.masks import FrameMasks
-from seektrack.segmentation.model import Sam2, load_sam2
+from seektrack.segmentation.model import PRECISIONS, Sam2, load_sam2
 from seektrack.segmentation.network import ImageFeatures
 from seektrack.segmentation.propagation import FlowSession, LazyFeatures, PropagationSettings, open_session
 from seektrack.segmentation.propose import Proposal, propose
@@ -15,6 +15,7 @@ from seektrack.segmentation.video import segment_video
 from seektrack.segmentation.video_predictor import InferenceState, VideoPredictor
 
 __all__ = [
+    "PRECISIONS",
     "AutomaticMaskGenerator",
     "Finish",
     "FinishedMasks",

@@ -64,6 +64,7 @@ FROZEN = {
         "--min-object-score",
         "--exclusive",
         "--predictor",
+        "--precision",
         "--model -m",
         "--device",
         *COMMON,

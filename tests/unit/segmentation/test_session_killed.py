@@ -1,4 +1,4 @@
-"""A session saved as it goes, its process killed without warning, goes on in another as if nothing had been."""
+"""A session saved as it goes and killed without warning goes on in another process with the same masks."""
 
 from __future__ import annotations
 
