@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads, table
+from seektrack.errors import InputError
 
 app = typer.Typer(help="Measure accuracy on footage with known truth.", no_args_is_help=True)
 
@@ -64,8 +65,16 @@ def pocket(
     scenes: Annotated[int, typer.Option("--scenes", min=1, help="Held-out pictures to segment.")] = 100,
     clips: Annotated[int, typer.Option("--clips", min=1, help="Held-out clips of 48 frames to follow.")] = 12,
     resolution: Annotated[
-        int | None, typer.Option("--resolution", help="Side of SAM 2's input; its own when left out.")
+        int | None,
+        typer.Option("--resolution", help="Side of SAM 2's input; its own, and 384, when left out."),
     ] = None,
+    through: Annotated[
+        str,
+        typer.Option(
+            "--through",
+            help="seektrack, transformers (its own classes on the same folders), or both side by side.",
+        ),
+    ] = "seektrack",
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -73,9 +82,12 @@ def pocket(
     spare_threads("pocket")
     from seektrack.cli.models import pocket_folder
     from seektrack.evaluation.pocket_clip import evaluate_clip
-    from seektrack.evaluation.pocket_sam2 import evaluate_sam2
+    from seektrack.evaluation.pocket_parity import THROUGH
+    from seektrack.evaluation.pocket_sam2 import CONDITIONS, Condition, evaluate_sam2
     from seektrack.pipeline import parse_model
 
+    if through not in (*THROUGH, "both"):
+        raise InputError(f"--through {through}", hint=f"take {', '.join(THROUGH)} or both")
     screen = Screen(quiet=quiet, as_json=as_json)
     if only in (Part.TEMPORAL, Part.TRAJECTORY):
         print_figures(screen, _over_time(only, screen, folder))
@@ -83,17 +95,29 @@ def pocket(
     clip, sam2 = (str(pocket_folder(part)) for part in ("clip", "sam2"))
     if folder is not None:
         clip, sam2 = ("" if name == "pocket" else name for name in parse_model(str(folder)))
-    figures: dict[str, Any] = {}
     clip, sam2 = ("" if only is Part.SAM2 else clip), ("" if only is Part.CLIP else sam2)
-    if clip:
-        screen.note("measuring the text encoder; a minute or two …")
-        figures |= evaluate_clip(clip, crops=crops, frames=frames)
-    if sam2:
-        with screen.progress() as progress:
-            figures |= evaluate_sam2(
-                sam2, resolution=resolution, scenes=scenes, clips=clips, progress=progress
-            )
-    print_figures(screen, figures)
+    conditions = CONDITIONS if resolution is None else (Condition(), Condition("rich", None, 0.8))
+    figures: dict[str, dict[str, Any]] = {}
+    for way in THROUGH if through == "both" else (through,):
+        figures[way] = {}
+        if clip:
+            screen.note("measuring the text encoder; a minute or two …")
+            figures[way] |= evaluate_clip(clip, crops=crops, frames=frames, through=way)
+        if sam2:
+            with screen.progress() as progress:
+                figures[way] |= evaluate_sam2(
+                    sam2,
+                    resolution=resolution,
+                    scenes=scenes,
+                    clips=clips,
+                    conditions=conditions,
+                    through=way,
+                    progress=progress,
+                )
+    if through == "both":
+        screen.result(figures, lambda console: console.print(_side_by_side(*figures.values())))
+    else:
+        print_figures(screen, figures[through])
 
 
 def _over_time(part: Part, screen: Screen, folder: Path | None) -> dict[str, float]:
@@ -107,6 +131,16 @@ def _over_time(part: Part, screen: Screen, folder: Path | None) -> dict[str, flo
     from seektrack.tracking import PREDICTORS
 
     return evaluate_trajectory(PREDICTORS if folder is None else ("kalman", str(folder)))
+
+
+def _side_by_side(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Table:
+    """Figures of the product and of transformers' classes, and how far apart they are."""
+    from seektrack.evaluation.pocket_parity import differences
+
+    shown = table("figure", "seektrack", "transformers", "difference", right=("seektrack", "transformers"))
+    for name, (mine, other, gap) in differences(ours, theirs).items():
+        shown.add_row(escape(name), _figure(mine), _figure(other), f"{gap:+.4f}" if gap else "0")
+    return shown
 
 
 def print_figures(screen: Screen, figures: Mapping[str, Any]) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from seektrack.encoders import Encoder, load_encoder
 from seektrack.errors import InputError
+from seektrack.evaluation.pocket_parity import THROUGH, TransformersClip
 from seektrack.evaluation.pocket_rich import evaluate_rich
 from seektrack.evaluation.pocket_set import PocketSet, collect
 from seektrack.evaluation.pocket_words import PARAPHRASES, UNKNOWN_WORDS, foreign_labels
@@ -28,15 +29,16 @@ ACCEPTED = 0.5
 
 
 def evaluate_clip(
-    folder: str | Path, *, crops: int = 1500, frames: int = 200, start: int = 0
+    folder: str | Path, *, crops: int = 1500, frames: int = 200, start: int = 0, through: str = "seektrack"
 ) -> dict[str, Any]:
-    """Measure a CLIP folder on held-out scenes.
+    """Measure a CLIP folder on held-out scenes, through the product's encoder or transformers' classes.
 
     Args:
         folder: What `seektrack.encoders.load_encoder` takes: a folder, or ``"pocket"``.
         crops: Object crops to name.
         frames: Frames, each with a caption of its own, to be found from their captions.
         start: Where in the validation seeds the scenes begin.
+        through: ``seektrack`` or ``transformers``.
 
     Returns:
         ``crop90`` (the ten street categories × nine colours, crops of those only), ``crop108``, ``category``,
@@ -51,14 +53,16 @@ def evaluate_clip(
         and ``logit_scale``.
 
     Raises:
-        InputError: Fewer than one crop or frame asked for.
+        InputError: Fewer than one crop or frame asked for, or ``through`` is unknown.
         ModelError: The folder holds no usable model.
     """
     if crops < 1 or frames < 1:
         raise InputError(
             f"cannot measure on {crops} crops and {frames} frames", hint="ask for at least 1 of each"
         )
-    encoder = load_encoder(folder)
+    if through not in THROUGH:
+        raise InputError(f"cannot measure through {through!r}", hint=f"take {' or '.join(THROUGH)}")
+    encoder: Encoder = load_encoder(folder) if through == "seektrack" else TransformersClip(folder)
     found = collect(encoder.image_size, crops=crops, frames=frames, start=start)
     figures = _crop_figures(encoder, found)
     figures |= _frame_figures(encoder, found)

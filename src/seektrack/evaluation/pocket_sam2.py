@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.errors import InputError
+from seektrack.evaluation.pocket_parity import THROUGH, TransformersSam2
 from seektrack.geometry import mask_to_box
 from seektrack.metrics.masks import iou, sequence_scores
 from seektrack.segmentation import Sam2, VideoSession, load_sam2, propose
@@ -17,18 +20,86 @@ from seektrack.types import Prompt
 from seektrack.world import Clip, SceneSettings, Split, render, sample_scene, seeds
 
 Progress = Callable[[int, int, str], None]
+Image: TypeAlias = NDArray[np.uint8]
+Frames: TypeAlias = Sequence[Image] | NDArray[np.uint8]
+"""RGB uint8 pictures (H, W, 3) of one size, a list or (T, H, W, 3)."""
+
+Answers: TypeAlias = dict[int, tuple[NDArray[np.bool_], float]]
+"""Object id → its mask in source pixels, bool (H, W), and the belief that it is on the frame."""
+
 MIN_AREA = 60
 """Objects smaller than this on the prompted frame, in pixels, are not asked for."""
+KINDS = ("box", "click")
 
 
 @dataclass(frozen=True)
-class _Object:
-    """One object and the prompts for it: ids from 1, a box and a click on the first frame."""
+class Condition:
+    """Which scenes, and how large the network sees them.
+
+    Attributes:
+        style: Of the scenes, ``plain``, ``rich`` or ``scan``.
+        resolution: Side of the square input; the checkpoint's own when None.
+        share: Of the scenes and clips asked for; at least one of each is taken.
+    """
+
+    style: str = "plain"
+    resolution: int | None = None
+    share: float = 1.0
+
+    @property
+    def suffix(self) -> str:
+        """What the names of its figures end in."""
+        style = "" if self.style == "plain" else f"_{self.style}"
+        return style if self.resolution is None else f"{style}_{self.resolution}"
+
+    def of(self, count: int) -> int:
+        """Its share of a count."""
+        return max(1, round(self.share * count))
+
+
+PLAIN = Condition()
+CONDITIONS = (PLAIN, Condition("plain", 384, 0.4), Condition("rich", None, 0.8), Condition("rich", 384, 0.4))
+"""What `seektrack eval pocket` asks: plain and rich scenes, at the checkpoint's own side and at 384."""
+
+
+class Follower(Protocol):
+    """Follows prompts given on the first frame through all frames."""
+
+    def __call__(self, frames: Frames, prompts: Sequence[Prompt]) -> Iterator[Answers]:
+        """One answer a frame."""
+        ...
+
+
+@dataclass(frozen=True)
+class EngineFollower:
+    """The product's own engine."""
+
+    sam2: Sam2
+
+    def __call__(self, frames: Frames, prompts: Sequence[Prompt]) -> Iterator[Answers]:
+        """One answer a frame."""
+        session = VideoSession(self.sam2, total_frames=len(frames))
+        for prompt in prompts:
+            session.add(prompt)
+        for t, frame in enumerate(frames):
+            found = session.step(frame, t)
+            beliefs = found.object_scores.tolist()
+            yield dict(zip(found.obj_ids, zip(found.masks(), beliefs, strict=True), strict=True))
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """One object to ask for.
+
+    Attributes:
+        obj_id: Its number in the scene, from 1.
+        truth: Its mask on each frame, bool (H, W).
+        prompts: ``box`` and ``click`` on the first frame, each under a number of its own.
+    """
 
     obj_id: int
     truth: list[NDArray[np.bool_]]
-    box: Prompt
-    click: Prompt
+    prompts: dict[str, Prompt]
 
 
 def evaluate_sam2(
@@ -38,35 +109,61 @@ def evaluate_sam2(
     scenes: int = 100,
     clips: int = 12,
     n_frames: int = 48,
+    conditions: Sequence[Condition] = (PLAIN,),
+    through: str = "seektrack",
     progress: Progress | None = None,
 ) -> dict[str, float]:
-    """Measure a SAM 2 folder on benchmark seeds, through the product's own engine.
+    """Measure a SAM 2 folder on benchmark seeds, through the product's own engine or transformers' classes.
 
     Args:
         folder: What :func:`seektrack.segmentation.load_sam2` takes: a folder, or ``pocket``.
-        resolution: Side of the square input; the checkpoint's own when None.
+        resolution: Side of the square input where a condition names none; the checkpoint's own when None.
         scenes: Single frames.
         clips: Videos of ``n_frames``.
         n_frames: Frames a video.
+        conditions: Kinds of scenes and sides of the input, see :data:`CONDITIONS`.
+        through: ``seektrack`` or ``transformers``; the latter knows no proposals.
         progress: Called with ``(done, total, stage)``.
 
     Returns:
-        ``J_box`` and ``J_click``, mean over objects of single frames; ``proposal_recall``, share of objects a
-        proposal covers at IoU 0.5; ``JF_box`` and ``JF_click``, mean J&F over objects of the clips, frames
-        frames empty on both sides counting 1; ``JF_box_occluded``, the same over objects that are hidden for
-        at least half, or wholly, on some frame; ``score_accuracy``, balanced over frames with and without the
-        object; counts.
+        For each condition, its suffix at the end of the names: ``J_box`` and ``J_click``, mean over objects
+        of single frames; ``proposal_recall``, share of objects a proposal covers at IoU 0.5; ``JF_box`` and
+        ``JF_click``, mean J&F over objects of the clips, frames empty on both sides counting 1;
+        ``JF_box_occluded``, the same over objects that are hidden for at least half, or wholly, on some
+        frame; ``score_accuracy``, balanced over frames with and without the object; counts.
+
+    Raises:
+        InputError: ``through`` is unknown.
     """
-    sam2 = load_sam2(str(folder), resolution=resolution)
-    figures = _on_frames(sam2, scenes, progress)
-    return figures | _on_clips(sam2, clips, n_frames, progress)
+    if through not in THROUGH:
+        raise InputError(f"cannot measure through {through!r}", hint=f"take {' or '.join(THROUGH)}")
+    figures: dict[str, float] = {}
+    for condition in conditions:
+        side = condition.resolution or resolution
+        follow, sam2 = _follower(folder, side, through)
+        told = condition.suffix.replace("_", " ")
+        single = _settings(condition.style, 1)
+        several = _settings(condition.style, n_frames)
+        n_scenes, n_clips = condition.of(scenes), condition.of(clips)
+        measured = frame_figures(follow, single, n_scenes, sam2=sam2, told=told, progress=progress)
+        measured |= clip_figures(follow, several, n_clips, told=told, progress=progress)
+        figures |= {name + condition.suffix: value for name, value in measured.items()}
+    return figures
 
 
-def _settings(n_frames: int) -> SceneSettings:
-    return SceneSettings(height=256, width=256, n_frames=n_frames)
+def _follower(folder: str | Path, side: int | None, through: str) -> tuple[Follower, Sam2 | None]:
+    if through == "transformers":
+        return TransformersSam2(folder, resolution=side), None
+    sam2 = load_sam2(str(folder), resolution=side)
+    return EngineFollower(sam2), sam2
 
 
-def _objects(clip: Clip, rng: np.random.Generator) -> list[_Object]:
+def _settings(style: str, n_frames: int) -> SceneSettings:
+    return SceneSettings(style=style, height=256, width=256, n_frames=n_frames)
+
+
+def asked_of(clip: Clip, rng: np.random.Generator) -> list[Asked]:
+    """Objects that show well enough on the first frame, a box and a click for each."""
     found = []
     for actor in clip.scene.actors:
         truth = [ids == actor.obj_id for ids in clip.ids]
@@ -76,66 +173,78 @@ def _objects(clip: Clip, rng: np.random.Generator) -> list[_Object]:
         ys, xs = np.nonzero(truth[0])
         j = int(rng.integers(len(xs)))
         point = np.array([[xs[j] + 0.5, ys[j] + 0.5]])
-        found.append(
-            _Object(
-                actor.obj_id,
-                truth,
-                Prompt(actor.obj_id, 0, box=box),
-                Prompt(actor.obj_id, 0, points=point, point_labels=np.ones(1, np.int64)),
-            )
-        )
+        prompts = {
+            "box": Prompt(2 * actor.obj_id, 0, box=box),
+            "click": Prompt(2 * actor.obj_id + 1, 0, points=point, point_labels=np.ones(1, np.int64)),
+        }
+        found.append(Asked(actor.obj_id, truth, prompts))
     return found
 
 
-def _on_frames(sam2: Sam2, scenes: int, progress: Progress | None) -> dict[str, float]:
+def frame_figures(
+    follow: Follower,
+    settings: SceneSettings,
+    scenes: int,
+    *,
+    sam2: Sam2 | None = None,
+    told: str = "",
+    progress: Progress | None = None,
+) -> dict[str, float]:
+    """The figures of :func:`evaluate_sam2` that single frames give.
+
+    Args:
+        follow: What answers.
+        settings: Of the scenes, which are the first of the benchmark seeds.
+        scenes: How many.
+        sam2: What proposes; without one there is no ``proposal_recall``.
+        told: What ``progress`` is told of the condition.
+        progress: Called with ``(done, total, stage)``.
+    """
     j: dict[str, list[float]] = defaultdict(list)
     covered: list[bool] = []
     for i, seed in enumerate(seeds(Split.BENCHMARK, scenes)):
-        clip = render(sample_scene(seed, _settings(1)))
-        objects = _objects(clip, np.random.default_rng(seed))
-        if not objects:
-            continue
-        features = sam2.encode(clip.frames[0])
-        for kind in ("box", "click"):
-            session = VideoSession(sam2)
-            for one in objects:
-                session.add(getattr(one, kind))
-            answer = session.step(features, 0)
-            j[kind] += [iou(one.truth[0], answer.mask(one.obj_id)) for one in objects]
-        masks = [_as_array(p.mask) for p in propose(sam2, features)]
-        covered += [max((iou(one.truth[0], m) for m in masks), default=0.0) >= 0.5 for one in objects]
+        clip = render(sample_scene(seed, settings))
+        asked = asked_of(clip, np.random.default_rng(seed))
+        if asked:
+            prompts = [one.prompts[kind] for kind in KINDS for one in asked]
+            (answer,) = follow(clip.frames[:1], prompts)
+            for kind in KINDS:
+                j[kind] += [iou(one.truth[0], answer[one.prompts[kind].obj_id][0]) for one in asked]
+            if sam2 is not None:
+                masks = [p.mask.to_array() for p in propose(sam2, sam2.encode(clip.frames[0]))]
+                covered += [max((iou(one.truth[0], m) for m in masks), default=0.0) >= 0.5 for one in asked]
         if progress:
-            progress(i + 1, scenes, "frames")
-    return {
-        "J_box": _mean(j["box"]),
-        "J_click": _mean(j["click"]),
-        "proposal_recall": _mean(covered),
-        "n_frame_objects": len(j["box"]),
-    }
+            progress(i + 1, scenes, f"frames{told}")
+    figures = {f"J_{kind}": _mean(j[kind]) for kind in KINDS}
+    if sam2 is not None:
+        figures["proposal_recall"] = _mean(covered)
+    return figures | {"n_frame_objects": len(j["box"])}
 
 
-def _on_clips(sam2: Sam2, clips: int, n_frames: int, progress: Progress | None) -> dict[str, float]:
+def clip_figures(
+    follow: Follower,
+    settings: SceneSettings,
+    clips: int,
+    *,
+    told: str = "",
+    progress: Progress | None = None,
+) -> dict[str, float]:
+    """The figures of :func:`evaluate_sam2` that clips give; the arguments are those of `frame_figures`."""
     kept: dict[str, list[float]] = defaultdict(list)
     for i, seed in enumerate(seeds(Split.BENCHMARK, clips, start=10_000)):
-        clip = render(sample_scene(seed, _settings(n_frames)))
-        objects = _objects(clip, np.random.default_rng(seed))
-        visibility = clip.visibility
-        for kind in ("box", "click"):
-            answers, scores = _follow(sam2, clip, objects, kind)
-            for one in objects:
-                result = sequence_scores(one.truth, answers[one.obj_id])
-                value = float((result.j.mean() + result.f.mean()) / 2)
-                kept[f"JF_{kind}"].append(value)
-                if kind == "box" and (visibility[1:, one.obj_id - 1] < 0.5).any():
-                    kept["JF_box_occluded"].append(value)
-                for truth, score in zip(one.truth[1:], scores[one.obj_id][1:], strict=True):
-                    area = truth.sum()
-                    if area >= 20:
-                        kept["there"].append(float(score > 0.5))
-                    elif area == 0:
-                        kept["gone"].append(float(score <= 0.5))
+        clip = render(sample_scene(seed, settings))
+        for one, kind, value, beliefs in followed(follow, clip, np.random.default_rng(seed)):
+            kept[f"JF_{kind}"].append(value)
+            if kind == "box" and (clip.visibility[1:, one.obj_id - 1] < 0.5).any():
+                kept["JF_box_occluded"].append(value)
+            for truth, belief in zip(one.truth[1:], beliefs[1:], strict=True):
+                area = truth.sum()
+                if area >= 20:
+                    kept["there"].append(float(belief > 0.5))
+                elif area == 0:
+                    kept["gone"].append(float(belief <= 0.5))
         if progress:
-            progress(i + 1, clips, "clips")
+            progress(i + 1, clips, f"clips{told}")
     figures = {name: _mean(kept[name]) for name in ("JF_box", "JF_click", "JF_box_occluded")}
     figures["score_accuracy"] = (_mean(kept["there"]) + _mean(kept["gone"])) / 2
     figures["n_clip_objects"] = len(kept["JF_box"])
@@ -143,28 +252,28 @@ def _on_clips(sam2: Sam2, clips: int, n_frames: int, progress: Progress | None) 
     return figures
 
 
-def _follow(
-    sam2: Sam2, clip: Clip, objects: list[_Object], kind: str
-) -> tuple[dict[int, list[NDArray[np.bool_]]], dict[int, list[float]]]:
-    """Masks and object scores of each object on each frame."""
-    session = VideoSession(sam2)
-    for one in objects:
-        session.add(getattr(one, kind))
+def followed(
+    follow: Follower, clip: Clip, rng: np.random.Generator, kinds: Sequence[str] = KINDS
+) -> Iterator[tuple[Asked, str, float, list[float]]]:
+    """Every object of a clip, followed from each kind of prompt at once.
+
+    Yields:
+        The object, the kind of prompt, its mean J&F over the clip, and the belief on each frame.
+    """
+    asked = asked_of(clip, rng)
+    if not asked:
+        return
     masks: dict[int, list[NDArray[np.bool_]]] = defaultdict(list)
-    scores: dict[int, list[float]] = defaultdict(list)
-    if not objects:
-        return masks, scores
-    for t, frame in enumerate(clip.frames):
-        answer = session.step(frame, t)
-        for obj_id, mask, score in zip(answer.obj_ids, answer.masks(), answer.object_scores, strict=True):
-            masks[obj_id].append(mask)
-            scores[obj_id].append(float(score))
-    return masks, scores
-
-
-def _as_array(mask: object) -> NDArray[np.bool_]:
-    decode = getattr(mask, "to_array", None)
-    return np.asarray(decode() if decode else mask, dtype=bool)
+    beliefs: dict[int, list[float]] = defaultdict(list)
+    for answer in follow(clip.frames, [one.prompts[kind] for kind in kinds for one in asked]):
+        for number, (mask, belief) in answer.items():
+            masks[number].append(mask)
+            beliefs[number].append(belief)
+    for kind in kinds:
+        for one in asked:
+            number = one.prompts[kind].obj_id
+            result = sequence_scores(one.truth, masks[number])
+            yield one, kind, float((result.j.mean() + result.f.mean()) / 2), beliefs[number]
 
 
 def _mean(values: list[float] | list[bool]) -> float:

@@ -79,6 +79,7 @@ FROZEN = {
         "--scenes",
         "--clips",
         "--resolution",
+        "--through",
         *COMMON,
     ],
     "train clip": [
