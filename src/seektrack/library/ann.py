@@ -21,6 +21,8 @@ ADD_ROWS = 16_384
 TRAIN_ROWS_PER_LIST = 40
 _PROBES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _BEAMS = (16, 32, 64, 128, 256, 512, 1024)
+_RERANKS = (10, 20, 50, 100, 150, 200, 400)
+_WIDE = 64
 _AT = 10
 _FAISS: Any = faiss
 """Its type information leaves out keyword arguments that it takes."""
@@ -103,17 +105,24 @@ def build_approximate(
         coarse.train(_rows(vectors, chosen))
     for start in range(0, n, ADD_ROWS):
         coarse.add(np.ascontiguousarray(vectors[start : start + ADD_ROWS], dtype=np.float32))
-    made = Approximate(coarse, flat, kind, effort=1, rerank=settings.rerank)
+    made = Approximate(coarse, flat, kind, effort=1, rerank=settings.rerank or _RERANKS[0])
     queries = sample_queries(flat, vectors, settings.sample, rng)
     exact = flat.search(queries, min(_AT, n))[0]
-    ladder = _BEAMS if kind == "hnsw" else [p for p in _PROBES if p < lists] + [lists]
-    recall = 0.0
-    for effort in ladder:
-        made.effort = effort
-        recall = recall_at(exact, made.search(queries, exact.shape[1])[0])
-        if recall >= settings.target_recall:
-            break
-    return made, AnnReport(made.effort, recall, lists, settings.rerank)
+    ladder = list(_BEAMS) if kind == "hnsw" else [p for p in _PROBES if p < lists] + [lists]
+
+    def recall(effort: int, rerank: int) -> float:
+        made.effort, made.rerank = effort, rerank
+        return recall_at(exact, made.search(queries, exact.shape[1])[0])
+
+    # What coarse codes miss no number of lists brings back: first enough candidates, then the fewest lists.
+    wide = next((e for e in ladder if e >= _WIDE), ladder[-1])
+    reranks = [settings.rerank] if settings.rerank else _RERANKS
+    rerank = next((r for r in reranks if recall(wide, r) >= settings.target_recall), reranks[-1])
+    effort, measured = ladder[0], 0.0
+    while measured < settings.target_recall and ladder:
+        effort = ladder.pop(0)
+        measured = recall(effort, rerank)
+    return made, AnnReport(effort, measured, lists, rerank)
 
 
 def list_count(count: int) -> int:
@@ -124,16 +133,19 @@ def list_count(count: int) -> int:
 def sample_queries(
     flat: faiss.Index, vectors: NDArray[np.float16], count: int, rng: np.random.Generator
 ) -> NDArray[np.float32]:
-    """Unit queries like those of texts: among the pictures of a subject, at none of them.
+    """Unit queries like those people ask: of a subject the library shows, not one of its pictures.
 
-    Each is the mean of three of the half percent of rows nearest to a random one, and a little noise. A query
-    beside a stored row would flatter every index: its neighbours share its list.
+    Around the mean of some of the half percent of rows nearest to a random one, as far away from it as they
+    are, in a direction of its own: a further picture of the subject. A query beside a stored row, or amid a
+    few, would flatter every index: its neighbours share a list, and stand out from all others.
     """
     near = max(min(50, len(vectors)), len(vectors) // 200)
     positions = flat.search(_rows(vectors, rng.integers(0, len(vectors), count)), near)[1]
-    picked = rng.permuted(positions, axis=1)[:, :3]
-    means = _unit(_rows(vectors, picked.reshape(-1)).reshape(count, -1, vectors.shape[1]).mean(axis=1))
-    return _unit(means + 0.3 * _unit(rng.normal(size=means.shape).astype(np.float32)))
+    picked = rng.permuted(positions, axis=1)[:, :8]
+    rows = _rows(vectors, picked.reshape(-1)).reshape(count, -1, vectors.shape[1])
+    means = rows.mean(axis=1)
+    away = np.linalg.norm(rows - means[:, None], axis=2).mean(axis=1, keepdims=True)
+    return _unit(means + away * _unit(rng.normal(size=means.shape).astype(np.float32)))
 
 
 def recall_at(exact: NDArray[np.float32], found: NDArray[np.float32]) -> float:

@@ -24,22 +24,27 @@ class IndexSettings:
             ``exact_up_to`` vectors and IVF-PQ above.
         exact_up_to: See ``kind``.
         target_recall: Recall@10 the effort is chosen for, in (0, 1].
-        rerank: Candidates weighed exactly for each result wanted.
+        rerank: Candidates weighed exactly for each result wanted; the least that will do when None.
         sample: Queries that the recall is measured on.
     """
 
     kind: Literal["auto", "flat", "ivf-sq8", "ivf-pq", "hnsw"] = "auto"
     exact_up_to: int = 1_000_000
     target_recall: float = 0.995
-    rerank: int = 20
-    sample: int = 128
+    rerank: int | None = None
+    sample: int = 64
 
     def __post_init__(self) -> None:
         if self.kind not in ("auto", *INDEX_KINDS):
             raise InputError(
                 f"unknown index kind {self.kind!r}", hint=f"use one of auto, {', '.join(INDEX_KINDS)}"
             )
-        if not 0 < self.target_recall <= 1 or self.rerank < 1 or self.sample < 1 or self.exact_up_to < 0:
+        if (
+            not 0 < self.target_recall <= 1
+            or (self.rerank is not None and self.rerank < 1)
+            or self.sample < 1
+            or self.exact_up_to < 0
+        ):
             raise InputError(
                 f"unusable index settings {self}",
                 hint="target_recall in (0, 1], rerank and sample at least 1, exact_up_to at least 0",
