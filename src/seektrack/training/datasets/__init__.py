@@ -9,7 +9,7 @@ from seektrack.training.datasets.captions import coco_captions, flickr30k, middl
 from seektrack.training.datasets.masks import davis, mask_folders, youtube_vos
 from seektrack.training.datasets.medical import decathlon, scans
 from seektrack.training.datasets.mots import mots_challenge
-from seektrack.training.datasets.world import world_boxes, world_masks, world_texts
+from seektrack.training.datasets.world import choose_world, world_boxes, world_masks, world_texts
 
 __all__ = [
     "BoxClip",
@@ -18,6 +18,7 @@ __all__ = [
     "ImageText",
     "MaskClip",
     "VideoText",
+    "choose_world",
     "coco_captions",
     "davis",
     "decathlon",

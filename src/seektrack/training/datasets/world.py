@@ -3,17 +3,96 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
 
+from seektrack.errors import InputError
 from seektrack.training.datasets.base import BoxClip, Dataset, FrameMasks, ImageText, MaskClip
 from seektrack.types import Mask
 from seektrack.video import VideoSource, open_video
-from seektrack.world import Clip, SceneSettings, actor_caption, frame_caption, render, sample_scene, truth
+from seektrack.world import (
+    Clip,
+    SceneSettings,
+    Split,
+    actor_caption,
+    frame_caption,
+    render,
+    sample_scene,
+    seeds,
+    truth,
+)
 from seektrack.world.truth import MIN_PIXELS
 
 WORLD_FPS = 25
+FIRST_SEED = 40_000_000
+"""Of what ``world:`` names, in the training split; the pocket recipes' stages end far below."""
+
+_NUMBERS = {"frames": "24", "size": "256", "start": "0"}
+_EXAMPLE = "world:200,style=scan,categories=snail+umbrella,frames=24,size=256,start=0"
+
+
+@dataclass(frozen=True)
+class WorldChoice:
+    """Scenes of the training split, as ``--data world:…`` names them.
+
+    Attributes:
+        seeds: One a scene.
+        settings: Of every scene.
+        others: Numbers given for further options, by name.
+    """
+
+    seeds: range
+    settings: SceneSettings
+    others: dict[str, int]
+
+
+def is_world(text: str) -> bool:
+    """Whether a text names scenes of the world and no file."""
+    return text == "world" or text.startswith(("world:", "world,"))
+
+
+def choose_world(text: str, *, count: int = 200, others: dict[str, int] | None = None) -> WorldChoice:
+    """Read ``world:COUNT`` with options after commas.
+
+    Args:
+        text: The options are ``style=``, ``categories=`` (joined by ``+``), ``frames=``, ``size=`` and
+            ``start=``, the number of scenes to pass over.
+        count: Scenes where the text gives no number.
+        others: Further options that take a number from 1 on, with what they are when left out.
+
+    Raises:
+        InputError: An option is unknown or its value unfit.
+    """
+    further = others or {}
+    first, *options = text.removeprefix("world").lstrip(":,").split(",") if text != "world" else [str(count)]
+    if "=" in first:
+        first, options = str(count), [first, *options]
+    given: dict[str, str] = {}
+    example = _EXAMPLE + "".join(f",{name}={value}" for name, value in further.items())
+    for option in options:
+        name, equals, value = option.partition("=")
+        if not equals or name not in ("style", "categories", *_NUMBERS, *further):
+            raise InputError(f"{text!r}: {option!r} is no option of the world", hint=f"write {example}")
+        given[name] = value
+    defaults = _NUMBERS | {name: str(value) for name, value in further.items()}
+    numbers = {"number of scenes": first, **{name: given.get(name, d) for name, d in defaults.items()}}
+    for name, value in numbers.items():
+        if not value.isdecimal() or (name != "start" and int(value) < 1):
+            raise InputError(
+                f"{text!r}: {name} is {value!r}", hint="write a whole number: world:200,frames=24"
+            )
+    size = int(numbers["size"])
+    settings = SceneSettings(
+        style=given.get("style", "plain"),
+        categories=tuple(given["categories"].split("+")) if given.get("categories") else None,
+        height=size,
+        width=size,
+        n_frames=int(numbers["frames"]),
+    )
+    chosen = seeds(Split.TRAIN, int(first), start=FIRST_SEED + int(numbers["start"]))
+    return WorldChoice(chosen, settings, {name: int(numbers[name]) for name in further})
 
 
 class WorldClip:

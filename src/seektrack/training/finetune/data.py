@@ -17,7 +17,8 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from seektrack.errors import InputError
 from seektrack.geometry import crop_square
-from seektrack.world import Split, actor_caption, frame_caption, render, sample_scene, seeds
+from seektrack.training.datasets.world import choose_world, is_world
+from seektrack.world import SceneSettings, actor_caption, frame_caption, render, sample_scene
 
 Picture: TypeAlias = NDArray[np.uint8]
 Pairs: TypeAlias = Sequence[Any]
@@ -27,7 +28,8 @@ how much the pair counts beside others of weight 1. Items may be made when they 
 
 WORLD_SCENES = 400
 LAYOUTS = (
-    "a folder with captions.csv (file,caption), a COCO captions .json beside its images, or world:SCENES"
+    "a folder with captions.csv (file,caption), a COCO captions .json beside its images, or "
+    "world:400,style=rich,pictures=2"
 )
 _MIN_PIXELS = 60
 
@@ -114,17 +116,17 @@ def read_pairs(data: str | Path) -> Pairs:
         data: A folder with ``captions.csv`` or that file itself: columns ``file`` (relative to it),
             ``caption``, and optional ``weight``, any number of rows for a picture. Or a COCO captions
             ``.json``; its pictures are sought beside it, in ``images/``, and in the folder its name speaks
-            of (``annotations/captions_val2017.json``: ``val2017/``). Or ``world``, or ``world:SCENES``.
+            of (``annotations/captions_val2017.json``: ``val2017/``). Or ``world:SCENES`` with the options of
+            `seektrack.training.datasets.choose_world` after commas, and ``pictures=``, the frames looked at
+            in each scene.
 
     Raises:
         InputError: Nothing of the kind is there, a file it names is missing, or it is malformed.
     """
     text = os.fspath(data)
-    if text == "world" or text.startswith("world:"):
-        count = text.partition(":")[2] or str(WORLD_SCENES)
-        if not count.isdecimal() or int(count) < 1:
-            raise InputError(f"{text!r} names no number of scenes", hint="write world:400")
-        return world_pairs(int(count))
+    if is_world(text):
+        chosen = choose_world(text, count=WORLD_SCENES, others={"pictures": 1})
+        return world_pairs(chosen.seeds, chosen.settings, pictures=chosen.others["pictures"])
     path = Path(text).expanduser()
     if path.is_dir():
         path = path / "captions.csv"
@@ -204,27 +206,30 @@ def _read_coco(path: Path) -> list[Pair]:
 
 
 def world_pairs(
-    scenes: int = WORLD_SCENES, *, split: Split = Split.TRAIN, start: int = 0, size: int = 160
+    scenes: Iterable[int], settings: SceneSettings | None = None, *, pictures: int = 1, size: int = 160
 ) -> list[Pair]:
-    """One picture of each of so many procedural scenes, and a crop around each named object in it.
+    """Pictures of procedural scenes, and a crop around each named object in them.
 
     Args:
-        scenes: How many.
-        split, start: Whose seeds, and from which on.
+        scenes: Their seeds.
+        settings: What kind of scenes.
+        pictures: Frames of each, in the middles of equal parts of it.
         size: Side of a crop in pixels.
     """
     out: list[Pair] = []
-    for seed in seeds(split, scenes, start=start):
-        scene = sample_scene(seed)
+    for seed in scenes:
+        scene = sample_scene(seed, settings or SceneSettings())
         clip = render(scene)
-        t = len(clip.frames) // 2
-        frame, ids, counts = clip.frames[t], clip.ids[t], clip.area[t]
-        shown = [a for i, a in enumerate(scene.actors) if a.category is not None and counts[i] >= _MIN_PIXELS]
-        out.append(Pair(frame.copy(), (frame_caption(shown),)))
-        for actor in shown:
-            ys, xs = np.nonzero(ids == actor.obj_id)
-            box = (float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
-            out.append(Pair(crop_square(frame, box, size, margin=0.45), (actor_caption(actor),)))
+        for part in range(pictures):
+            t = (2 * part + 1) * len(clip.frames) // (2 * pictures)
+            frame, ids, counts = clip.frames[t], clip.ids[t], clip.area[t]
+            named = [a for a in scene.actors if a.category is not None]
+            shown = [a for a in named if counts[a.obj_id - 1] >= _MIN_PIXELS]
+            out.append(Pair(frame.copy(), (frame_caption(shown, scene.setting),)))
+            for actor in shown:
+                ys, xs = np.nonzero(ids == actor.obj_id)
+                box = (float(xs.min()), float(ys.min()), float(xs.max() + 1), float(ys.max() + 1))
+                out.append(Pair(crop_square(frame, box, size, margin=0.45), (actor_caption(actor),)))
     return out
 
 

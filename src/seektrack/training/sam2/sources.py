@@ -23,7 +23,7 @@ from seektrack.training.datasets import (
     youtube_vos,
 )
 from seektrack.training.datasets.files import read_text
-from seektrack.world import SceneSettings, Split, seeds
+from seektrack.training.datasets.world import choose_world, is_world
 
 Clips: TypeAlias = Sequence[MaskClip]
 
@@ -32,8 +32,6 @@ LAYOUTS = (
     "decathlon or nnU-Net folder (dataset.json), a folder with scans.csv (scan,labels: DICOM or NIfTI), or "
     "world:200,style=scan,categories=snail+umbrella"
 )
-_FIRST_WORLD_SEED = 40_000_000
-"""Of the training split; the pocket recipes' stages end far below."""
 
 
 def read_clips(data: str | Path) -> Clips:
@@ -48,8 +46,9 @@ def read_clips(data: str | Path) -> Clips:
         InputError: Nothing of the kind is there, or it is malformed.
     """
     text = os.fspath(data)
-    if text == "world" or text.startswith(("world:", "world,")):
-        return _world(text)
+    if is_world(text):
+        chosen = choose_world(text)
+        return world_masks(chosen.seeds, chosen.settings)
     base = Path(text).expanduser()
     if not base.is_dir():
         raise InputError(f"there is no folder {base}", hint=f"--data takes {LAYOUTS}")
@@ -72,40 +71,6 @@ def digest(clips: Clips) -> str:
     """A short hash of the names of clips, to tell one set of data from another."""
     keys = getattr(clips, "keys", None) or [clip.key for clip in clips]
     return hashlib.sha256(json.dumps(list(keys)).encode()).hexdigest()[:16]
-
-
-def _world(text: str) -> Clips:
-    count, *options = text.removeprefix("world").lstrip(":,").split(",") if text != "world" else ["200"]
-    if "=" in count:
-        count, options = "200", [count, *options]
-    given: dict[str, str] = {}
-    for option in options:
-        name, equals, value = option.partition("=")
-        if not equals or name not in ("style", "categories", "frames", "size", "start"):
-            raise InputError(
-                f"{text!r}: {option!r} is no option of the world",
-                hint="write world:200,style=scan,categories=snail+umbrella,frames=24,size=256,start=0",
-            )
-        given[name] = value
-    numbers = {"count": count, **{n: given.get(n, d) for n, d in _WORLD_DEFAULTS.items()}}
-    for name, value in numbers.items():
-        if not value.isdecimal() or (name != "start" and int(value) < 1):
-            raise InputError(
-                f"{text!r}: {name} is {value!r}", hint="write a whole number: world:200,frames=24"
-            )
-    size = int(numbers["size"])
-    settings = SceneSettings(
-        style=given.get("style", "plain"),
-        categories=tuple(given["categories"].split("+")) if given.get("categories") else None,
-        height=size,
-        width=size,
-        n_frames=int(numbers["frames"]),
-    )
-    first = _FIRST_WORLD_SEED + int(numbers["start"])
-    return world_masks(seeds(Split.TRAIN, int(numbers["count"]), start=first), settings)
-
-
-_WORLD_DEFAULTS = {"frames": "24", "size": "256", "start": "0"}
 
 
 def _pairs(path: Path) -> list[tuple[Path, Path]]:

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from seektrack.errors import InputError
+from seektrack.training.datasets import choose_world
 from seektrack.training.finetune import FinetuneRecipe, read_pairs, world_pairs
 from seektrack.training.finetune.batches import Batches, augment, split_pairs
 from seektrack.training.finetune.data import digest, load_picture, pair_at
@@ -68,7 +69,14 @@ def test_malformed_captions_are_refused(tmp_path: Path, name: str, content: str,
 
 
 def test_what_is_not_there_or_no_picture_is_refused(tmp_path: Path) -> None:
-    for data in (tmp_path, tmp_path / "gone.json", "world:many", "world:0"):
+    for data in (
+        tmp_path,
+        tmp_path / "gone.json",
+        "world:many",
+        "world:0",
+        "world:2,colour=red",
+        "world:2,pictures=0",
+    ):
         with pytest.raises(InputError):
             read_pairs(data)
     (tmp_path / "a.png").write_text("no picture")
@@ -93,10 +101,20 @@ def test_pairs_of_any_form_are_taken() -> None:
 
 
 def test_the_world_shows_what_its_captions_say() -> None:
-    pairs = world_pairs(2)
+    pairs = world_pairs(choose_world("world:2").seeds)
     assert pairs[0].image.shape == (256, 256, 3) and pairs[1].image.shape == (160, 160, 3)
     assert all(p.texts[0] in pairs[0].texts[0] for p in pairs[1:2])
     assert all((a.image == b.image).all() for a, b in zip(pairs, read_pairs("world:2"), strict=True))
+
+
+def test_the_world_is_of_the_style_and_the_categories_asked_for() -> None:
+    pairs = read_pairs("world:3,style=scan,categories=snail+teapot,frames=4,size=96,pictures=2")
+    frames = [p for p in pairs if p.image.shape == (96, 96, 3)]
+    names = {p.texts[0] for p in pairs if p.image.shape == (160, 160, 3)}
+    assert len(frames) == 6 and all(p.texts[0].endswith(" scan") for p in frames)
+    assert names and names <= {"a snail", "a teapot"}
+    assert all(float(np.ptp(p.image.astype(int), axis=2).max()) <= 40 for p in frames), "scans are grey"
+    assert not np.array_equal(frames[0].image, frames[1].image)
 
 
 def test_batches_pass_over_all_pairs_and_know_equal_captions() -> None:
