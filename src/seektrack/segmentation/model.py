@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -190,6 +189,13 @@ _WAY_OUT = (
     " published checkpoints need a network the first time"
 )
 
+_OTHERS = dict.fromkeys(
+    ("edgetam", "edgetam_video"),
+    "EdgeTAM keeps its memories in another form; checkpoints of SAM 2 and 2.1 (model_type sam2_video or sam2)"
+    " can be loaded",
+)
+"""The way out for networks that look alike."""
+
 
 def _resolve(model: str) -> str:
     """The folder or hub id a name stands for."""
@@ -213,12 +219,12 @@ def _load_config(source: str, name: str) -> Any:
     """The checkpoint's ``Sam2VideoConfig``."""
     from transformers import Sam2VideoConfig
 
-    path = Path(source) / "config.json"
     try:
-        if path.is_file():
-            kind = json.loads(path.read_text(encoding="utf-8")).get("model_type")
-            if kind not in ("sam2_video", "sam2"):
-                raise ModelError(f"{name!r} is a {kind!r} checkpoint, not SAM 2", hint=_WAY_OUT)
+        kind = Sam2VideoConfig.get_config_dict(source)[0].get("model_type")
+        if kind not in ("sam2_video", "sam2"):
+            raise ModelError(
+                f"{name!r} is a {kind!r} checkpoint, not SAM 2", hint=_OTHERS.get(kind, _WAY_OUT)
+            )
         return Sam2VideoConfig.from_pretrained(source)
     except (OSError, ValueError) as error:
         raise ModelError(

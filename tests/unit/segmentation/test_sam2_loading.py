@@ -106,3 +106,10 @@ def test_incomplete_checkpoints(folder: Path, tmp_path: Path) -> None:
     save_file(weights, str(tmp_path / "model.safetensors"), metadata={"format": "pt"})
     with pytest.raises(ModelError, match="lacks 1 weights, among them no_object_pointer"):
         load_sam2(tmp_path)
+
+
+def test_an_edgetam_checkpoint_is_named_for_what_it_is(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "edgetam_video"}))
+    with pytest.raises(ModelError, match="'edgetam_video' checkpoint, not SAM 2") as caught:
+        load_sam2(tmp_path)
+    assert "sam2_video" in str(caught.value)
