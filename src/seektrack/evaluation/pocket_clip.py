@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from seektrack.encoders import Encoder, load_encoder
 from seektrack.errors import InputError
+from seektrack.evaluation.pocket_frames import tiled_frame_figures
 from seektrack.evaluation.pocket_parity import THROUGH, TransformersClip
 from seektrack.evaluation.pocket_rich import evaluate_rich
 from seektrack.evaluation.pocket_set import PocketSet, collect
@@ -45,6 +46,7 @@ def evaluate_clip(
         ``colour``; ``crop108_shifted`` (boxes disturbed as proposals are), ``crop108_small`` (box side below
         24 px), ``crop108_paraphrased``, ``crop108_de``, ``_fr``, ``_es``; ``text_to_crop_p1``;
         ``text_to_frame_r1``, ``text_to_frame_r5``, ``frame_object_p1`` (one object asked of whole frames);
+        ``text_to_frame_r1_tiles``, ``_r5_tiles`` (the same captions thing by thing, over tiles);
         ``background_false_accept``, ``thing_false_accept`` (crops of nothing and of nameless things given a
         label at p ≥ 0.5); ``unknown_false_accept`` (object crops that a word outside the vocabulary claims at
         p ≥ 0.5); ``recall_at_half`` (object crops whose own label reaches p ≥ 0.5); ``calibration_error`` and
@@ -66,6 +68,7 @@ def evaluate_clip(
     found = collect(encoder.image_size, crops=crops, frames=frames, start=start)
     figures = _crop_figures(encoder, found)
     figures |= _frame_figures(encoder, found)
+    figures |= tiled_frame_figures(encoder, found.frames, found.captions)
     figures |= evaluate_rich(encoder, crops=crops, frames=frames, start=start)
     return figures | {
         "logit_scale": round(encoder.logit_scale, 2),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 Regions = Literal["objects", "tiles", "none"]
 REGIONS: tuple[Regions, ...] = get_args(Regions)
 
-_TILES_PER_SIDE = 3
+_TILES_PER_SIDE = (3, 5)
 MAX_OBJECTS = 24
 
 
@@ -34,10 +34,14 @@ def check_regions(regions: str) -> Regions:
 
 
 def tiles(hw: tuple[int, int]) -> list[Box]:
-    """Nine overlapping windows of half the picture's sides, ``xyxy`` pixels."""
+    """Windows that overlap by half, ``xyxy`` pixels: nine of half the picture's sides, 25 of a third."""
     h, w = hw
-    steps = [i / (2 * (_TILES_PER_SIDE - 1)) for i in range(_TILES_PER_SIDE)]
-    return [(w * x, h * y, w * (x + 0.5), h * (y + 0.5)) for y in steps for x in steps]
+    boxes: list[Box] = []
+    for count in _TILES_PER_SIDE:
+        side = 2 / (count + 1)
+        steps = [i * side / 2 for i in range(count)]
+        boxes += [(w * x, h * y, w * (x + side), h * (y + side)) for y in steps for x in steps]
+    return boxes
 
 
 def embed_frames(

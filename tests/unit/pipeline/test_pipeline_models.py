@@ -47,11 +47,14 @@ def test_what_is_no_model_is_refused(tmp_path):
 
 
 def test_tiles_cover_the_picture_and_overlap():
-    boxes = tiles((100, 200))
-    assert len(boxes) == 9
-    assert (min(b[0] for b in boxes), min(b[1] for b in boxes)) == (0, 0)
-    assert (max(b[2] for b in boxes), max(b[3] for b in boxes)) == (200, 100)
-    assert all(b[2] - b[0] == 100 and b[3] - b[1] == 50 for b in boxes)
+    boxes = tiles((120, 240))
+    assert len(boxes) == 9 + 25
+    for some, side in ((boxes[:9], 2), (boxes[9:], 3)):
+        assert (min(b[0] for b in some), min(b[1] for b in some)) == (0, 0)
+        assert max(b[2] for b in some) == pytest.approx(240) and max(b[3] for b in some) == pytest.approx(120)
+        assert all(b[2] - b[0] == pytest.approx(240 / side) for b in some)
+        covered = {round(b[0]) for b in some} & {round(b[0] - 120 / side) for b in some}
+        assert covered, "neighbours overlap by half"
 
 
 def test_unknown_regions_are_refused():
