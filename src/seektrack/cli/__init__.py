@@ -20,6 +20,7 @@ from seektrack.cli import (
     demo,
     doctor,
     index,
+    live,
     models,
     search,
     track,
@@ -63,6 +64,7 @@ def _root(
 app.command()(demo.demo)
 app.command()(index.index)
 app.command()(search.search)
+app.command()(live.live)
 app.command()(track.track)
 app.command()(videos.videos)
 app.add_typer(compare.app, name="prompts")

@@ -76,6 +76,15 @@ def search(
         str | None, typer.Option("--translate", help="Translate the text first, with this model.")
     ] = None,
     verbatim: Annotated[bool, typer.Option("--verbatim", help="Do not put mistyped words right.")] = False,
+    csv_file: Annotated[
+        Path | None, typer.Option("--csv", help="Also write what was found to this CSV file.")
+    ] = None,
+    frames_dir: Annotated[
+        Path | None, typer.Option("--frames", help="Also save each key frame as JPEG in this folder.")
+    ] = None,
+    sheet_file: Annotated[
+        Path | None, typer.Option("--sheet", help="Also lay the key frames out on this JPEG contact sheet.")
+    ] = None,
     model: Model = "pocket",
     device: Device = None,
     quiet: Quiet = False,
@@ -116,6 +125,8 @@ def search(
                 found = opened.hits(asked, k=k, video=video, **options, **ranking)
             else:
                 found = opened.search(asked, k=k, video=video, **options)
+    if found:
+        _save(found, csv_file=csv_file, frames_dir=frames_dir, sheet_file=sheet_file)
     if found or as_json:
         screen.result(found, lambda console: _print(console, found))
     if not found:
@@ -123,6 +134,23 @@ def search(
             f"nothing in {library} matches {text or str(image or align)!r}",
             hint=f"say it in other words, or see what is indexed with: seektrack videos --library {library}",
         )
+
+
+def _save(
+    found: Sequence[Moment] | Sequence[Hit] | Sequence[Chain],
+    *,
+    csv_file: Path | None,
+    frames_dir: Path | None,
+    sheet_file: Path | None,
+) -> None:
+    from seektrack.retrieval import save_csv, save_key_frames, save_sheet
+
+    if csv_file is not None:
+        save_csv(found, csv_file)
+    if frames_dir is not None:
+        save_key_frames(found, frames_dir)
+    if sheet_file is not None:
+        save_sheet(found, sheet_file)
 
 
 def _given(**options: Any) -> dict[str, Any]:

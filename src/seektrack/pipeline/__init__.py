@@ -4,6 +4,7 @@ The only package that knows the whole way from video to outputs.
 """
 
 from seektrack.pipeline.library import IndexReport, Library
+from seektrack.pipeline.live import watch
 from seektrack.pipeline.models import Models, parse_model
 from seektrack.pipeline.regions import REGIONS, Regions
 from seektrack.pipeline.track import SearchAndTrackResult, search_and_track, track_objects
@@ -18,4 +19,5 @@ __all__ = [
     "parse_model",
     "search_and_track",
     "track_objects",
+    "watch",
 ]

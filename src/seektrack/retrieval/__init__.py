@@ -4,11 +4,16 @@ from seektrack.retrieval.align import AlignSettings, TimedText, align_texts, rea
 from seektrack.retrieval.compare import Comparison, Wording, compare_prompts
 from seektrack.retrieval.confidence import ConfidenceSettings, query_probability, temporal_evidence
 from seektrack.retrieval.export import (
+    chains_to_csv,
     contact_sheet,
     hits_to_csv,
     hits_to_json,
+    key_hits,
     moments_to_csv,
     moments_to_json,
+    save_csv,
+    save_key_frames,
+    save_sheet,
 )
 from seektrack.retrieval.hits import (
     Scores,
@@ -56,6 +61,7 @@ __all__ = [
     "TimedText",
     "Wording",
     "align_texts",
+    "chains_to_csv",
     "compare_prompts",
     "contact_sheet",
     "find_moments",
@@ -63,6 +69,7 @@ __all__ = [
     "hits_to_csv",
     "hits_to_json",
     "is_sequence",
+    "key_hits",
     "label_images",
     "moments_from_scores",
     "moments_to_csv",
@@ -71,6 +78,9 @@ __all__ = [
     "prepare_query",
     "query_probability",
     "read_srt",
+    "save_csv",
+    "save_key_frames",
+    "save_sheet",
     "score_library",
     "search",
     "search_image",

@@ -1,19 +1,27 @@
-"""Results as JSON, CSV and a contact sheet."""
+"""Results as JSON, CSV, key frames and a contact sheet."""
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import json
+import os
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from seektrack.errors import InputError
+from seektrack.errors import InputError, OutputError
+from seektrack.geometry import Box
+from seektrack.retrieval.sequence import Chain
 from seektrack.types import Hit, Moment
+
+Found = Hit | Moment | Chain
 
 HIT_COLUMNS = ("video", "frame_index", "time_s", "score", "confidence", "x0", "y0", "x1", "y1")
 MOMENT_COLUMNS = ("video", "start_s", "end_s", "confidence", "key_frame_index", "key_time_s", "key_score",
@@ -67,6 +75,128 @@ def moments_to_csv(moments: Sequence[Moment]) -> str:
         keyed = {f"key_{name}": key[name] for name in ("frame_index", "time_s", "score")}
         rows.append({**moment_to_dict(moment), **keyed, **_corners(moment.key)})
     return _csv(MOMENT_COLUMNS, rows)
+
+
+def chains_to_csv(chains: Sequence[Chain]) -> str:
+    """One line per step under ``chain, step`` and `MOMENT_COLUMNS`, both counted from 1."""
+    lines = []
+    for number, chain in enumerate(chains, 1):
+        head, *rows = moments_to_csv(chain.moments).splitlines()
+        lines += [f"{number},{step},{row}" for step, row in enumerate(rows, 1)]
+    return "\n".join(
+        [f"chain,step,{head}" if chains else f"chain,step,{','.join(MOMENT_COLUMNS)}", *lines, ""]
+    )
+
+
+def save_csv(found: Sequence[Found], path: str | os.PathLike[str]) -> None:
+    """Write results of one kind as CSV; the file appears whole or not at all.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    moments = [f for f in found if isinstance(f, Moment)]
+    chains = [f for f in found if isinstance(f, Chain)]
+    hits = [f for f in found if isinstance(f, Hit)]
+    text = chains_to_csv(chains) if chains else hits_to_csv(hits) if hits else moments_to_csv(moments)
+    _write(Path(path), text.encode("utf-8"))
+
+
+def key_hits(found: Sequence[Found]) -> list[Hit]:
+    """The best picture of each result; of a chain, one for each step."""
+    keys: list[Hit] = []
+    for one in found:
+        if isinstance(one, Hit):
+            keys.append(one)
+        else:
+            keys += [one.key] if isinstance(one, Moment) else [moment.key for moment in one.moments]
+    return keys
+
+
+def key_pictures(hits: Sequence[Hit]) -> list[NDArray[np.uint8]]:
+    """The frame of each hit, RGB uint8 (H, W, 3), read from its video; each video is opened once.
+
+    Raises:
+        VideoError: A video is gone or cannot be read.
+    """
+    from seektrack.video import open_video
+
+    pictures: dict[int, NDArray[np.uint8]] = {}
+    order = sorted(range(len(hits)), key=lambda i: (hits[i].video, hits[i].time_s))
+    for video in dict.fromkeys(hits[i].video for i in order):
+        with open_video(video) as source:
+            for i in (i for i in order if hits[i].video == video):
+                pictures[i] = source.frame_near(hits[i].time_s).image
+    return [pictures[i] for i in range(len(hits))]
+
+
+def save_key_frames(found: Sequence[Found], folder: str | os.PathLike[str]) -> list[Path]:
+    """Write the key frame of each result as JPEG, ``001-holiday-12.480s.jpg`` and on, best first.
+
+    Returns:
+        The files, in order of the results.
+
+    Raises:
+        VideoError: A video is gone or cannot be read.
+        OutputError: A file cannot be written.
+    """
+    hits = key_hits(found)
+    files = []
+    for i, (hit, picture) in enumerate(zip(hits, key_pictures(hits), strict=True), 1):
+        stem = re.sub(r"[^\w.-]+", "_", Path(hit.video).stem)[:80]
+        file = Path(folder) / f"{i:03d}-{stem}-{hit.time_s:.3f}s.jpg"
+        save_jpeg(picture, file)
+        files.append(file)
+    return files
+
+
+def save_sheet(found: Sequence[Found], path: str | os.PathLike[str], *, columns: int = 4) -> None:
+    """Write the key frames as one JPEG contact sheet: what was found is framed, name, time and belief below.
+
+    Raises:
+        InputError: No results.
+        VideoError: A video is gone or cannot be read.
+        OutputError: The file cannot be written.
+    """
+    hits = key_hits(found)
+    pictures = [framed(p, hit.box) for p, hit in zip(key_pictures(hits), hits, strict=True)]
+    captions = [f"{Path(hit.video).name}  {hit.time_s:.1f} s  {hit.confidence:.2f}" for hit in hits]
+    save_jpeg(contact_sheet(pictures, captions, columns=columns), path)
+
+
+def framed(image: NDArray[np.uint8], box: Box | None) -> NDArray[np.uint8]:
+    """The picture with a box drawn around what was found; itself when there is none."""
+    if box is None:
+        return image
+    drawn = Image.fromarray(np.ascontiguousarray(image))
+    thick = max(2, round(min(image.shape[:2]) / 120))
+    corners = [box[0], box[1], max(box[0], box[2] - 1), max(box[1], box[3] - 1)]
+    ImageDraw.Draw(drawn).rectangle(corners, outline=(255, 200, 0), width=thick)
+    return np.asarray(drawn, dtype=np.uint8)
+
+
+def save_jpeg(image: NDArray[np.uint8], path: str | os.PathLike[str], *, quality: int = 92) -> None:
+    """Write an RGB uint8 (H, W, 3) picture as JPEG; the file appears whole or not at all.
+
+    Raises:
+        OutputError: The file cannot be written.
+    """
+    held = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(image)).save(held, "JPEG", quality=quality)
+    _write(Path(path), held.getvalue())
+
+
+def _write(path: Path, data: bytes) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise OutputError(
+            f"cannot write {path}: {error.strerror}", hint="check the folder, its rights and the space left"
+        ) from error
 
 
 def contact_sheet(

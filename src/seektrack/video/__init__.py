@@ -1,18 +1,21 @@
 """Reading, sampling and writing videos.
 
 Every source of pictures (a file, a folder of images, arrays in memory) is a `VideoSource`: iterate it for
-`Frame`s, ask it for the frame at an index or near a time, walk it backwards. Times are exact.
+`Frame`s, ask it for the frame at an index or near a time, walk it backwards. Times are exact. A `LiveSource`
+(camera, network stream) can only be iterated, from now on.
 """
 
 from __future__ import annotations
 
 from seektrack.video.ahead import prefetch
+from seektrack.video.live import LiveSource
 from seektrack.video.opening import find_videos, open_video
 from seektrack.video.sampling import Sampling, sample
 from seektrack.video.source import Picture, VideoSource
 from seektrack.video.writer import VideoWriter
 
 __all__ = [
+    "LiveSource",
     "Picture",
     "Sampling",
     "VideoSource",

@@ -1,0 +1,87 @@
+"""``seektrack live``: standing queries over a stream."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import typer
+
+from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads
+
+
+def live(
+    source: Annotated[
+        str, typer.Argument(help="A camera's number, an address (rtsp://, http://…) or a file.")
+    ],
+    query: Annotated[
+        list[str], typer.Option("--query", help="What to watch for; may be given more than once.")
+    ],
+    threshold: Annotated[
+        float, typer.Option("--threshold", min=0, max=1, help="Tell what is believed this much.")
+    ] = 0.88,
+    realtime: Annotated[
+        bool, typer.Option("--realtime", help="Play a file at its own pace, like a camera.")
+    ] = False,
+    sampling: Annotated[
+        str, typer.Option(help="Pictures to look at, at most: fps=4, every=5, keyframes or adaptive.")
+    ] = "fps=4",
+    regions: Annotated[
+        str, typer.Option(help="What of a frame besides the whole: tiles, objects or none.")
+    ] = "tiles",
+    repeat_s: Annotated[
+        float | None, typer.Option("--repeat", min=0, help="Tell again after so many seconds while it stays.")
+    ] = None,
+    save: Annotated[
+        Path | None, typer.Option("--save", help="Save the frame of each alert as JPEG in this folder.")
+    ] = None,
+    for_s: Annotated[
+        float | None, typer.Option("--for", min=0, help="Stop after so many seconds of the stream.")
+    ] = None,
+    model: Model = "pocket",
+    device: Device = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Watch a stream for texts; print one JSON line whenever one begins to show.
+
+    Pictures that come while one is looked at are dropped, so alerts are about now. A file is read through
+    without dropping any, unless --realtime.
+    """
+    spare_threads(model)
+    from seektrack.pipeline import watch
+    from seektrack.retrieval.export import save_jpeg
+    from seektrack.retrieval.live import WatchSettings
+
+    screen = Screen(quiet=quiet, as_json=as_json)
+    settings = WatchSettings(threshold=threshold, repeat_s=repeat_s)
+    began = time.monotonic()
+    watching = watch(
+        source,
+        query,
+        model=model,
+        device=device,
+        regions=regions,
+        sampling=sampling,
+        realtime=realtime,
+        settings=settings,
+        end_s=for_s,
+    )
+    with watching:
+        for alert in watching:
+            line = alert.to_dict()
+            if save is not None:
+                number = query.index(alert.query) + 1
+                file = save / f"{alert.frame.index:08d}-query{number}.jpg"
+                save_jpeg(alert.frame.image, file)
+                line["saved"] = str(file)
+            typer.echo(json.dumps(line, ensure_ascii=False))
+    latencies = sorted(watching.latencies_s) or [0.0]
+    took = time.monotonic() - began
+    screen.note(
+        f"{watching.seen} pictures looked at in {took:.1f} s, {watching.dropped} dropped; "
+        f"latency {median(latencies):.3f} s, at most {latencies[-1]:.3f} s"
+    )

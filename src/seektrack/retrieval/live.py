@@ -1,0 +1,197 @@
+"""Standing queries: texts watched for in a video as it comes."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.encoders import Encoder
+from seektrack.errors import InputError
+from seektrack.geometry import Box
+from seektrack.retrieval.confidence import ConfidenceSettings, temporal_evidence
+from seektrack.retrieval.query import TextQuery, prepare_query
+from seektrack.types import Frame
+from seektrack.video import Picture, VideoSource
+
+Embed = Callable[[Frame], tuple[NDArray[np.floating], Sequence[Box | None]]]
+_REMEMBERED_S = 6.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchSettings:
+    """When a match is worth an alert.
+
+    Attributes:
+        threshold: Belief in [0, 1] from which on the thing is taken to be there.
+        leave_s: It must have been gone for so many seconds before its return is told.
+        repeat_s: Tell again, while it stays, after so many seconds; None: once a visit.
+        confidence: How scores become beliefs.
+    """
+
+    threshold: float = 0.88
+    leave_s: float = 2.0
+    repeat_s: float | None = None
+    confidence: ConfidenceSettings = field(default_factory=ConfidenceSettings)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.threshold <= 1:
+            raise InputError(f"threshold must lie in (0, 1], got {self.threshold}")
+        if self.leave_s < 0 or (self.repeat_s is not None and self.repeat_s < 0):
+            raise InputError(f"seconds must be ≥ 0, got leave_s={self.leave_s}, repeat_s={self.repeat_s}")
+
+
+@dataclass(frozen=True, eq=False)
+class Alert:
+    """A standing query is answered.
+
+    Attributes:
+        query: Its text, as given.
+        frame: The frame that shows it; its index and time are the stream's.
+        score: Cosine of the query and the best region of the frame.
+        confidence: Belief in [0, 1], from this frame and those before.
+        box: The best region, ``xyxy`` pixels, or None for the whole frame.
+        latency_s: From the arrival of the frame to this alert; for a file read without hurry, the time the
+            frame took.
+    """
+
+    query: str
+    frame: Frame
+    score: float
+    confidence: float
+    box: Box | None
+    latency_s: float
+
+    def to_dict(self) -> dict[str, object]:
+        """As JSON values, without the pixels."""
+        return {
+            "query": self.query,
+            "frame_index": self.frame.index,
+            "time_s": round(self.frame.time_s, 6),
+            "score": round(self.score, 6),
+            "confidence": round(self.confidence, 6),
+            "box": None if self.box is None else [round(v, 3) for v in self.box],
+            "latency_s": round(self.latency_s, 4),
+        }
+
+
+class Watch:
+    """Standing queries over a stream of pictures; iterate it for `Alert`s.
+
+    Args:
+        pictures: Of a live source, or of any other, all or sampled.
+        queries: Texts, weights and exclusions understood.
+        encoder: Embeds pictures and texts.
+        embed: Embeds a frame and regions of it, (N, D) rows of unit length and the box of each, None for the
+            whole; by default the whole frame alone.
+        settings: When to alert.
+        source: Where the pictures come from; closed by `close`.
+
+    Attributes:
+        seen: Frames looked at so far.
+        latencies_s: Of the last thousand frames, from arrival to answered.
+
+    Raises:
+        InputError: No query.
+        QueryError: A query has no words.
+    """
+
+    def __init__(
+        self,
+        pictures: Iterable[Picture],
+        queries: Sequence[str],
+        *,
+        encoder: Encoder,
+        embed: Embed | None = None,
+        settings: WatchSettings | None = None,
+        source: VideoSource | None = None,
+    ) -> None:
+        if isinstance(queries, str) or not queries:
+            raise InputError(f"queries must be several texts, got {queries!r}", hint="put them in a list")
+        self._settings = settings or WatchSettings()
+        self._pictures, self._encoder = pictures, encoder
+        self._embed = embed or self._whole
+        self._source = source
+        self._standing = [
+            _Standing(text, prepare_query(encoder, text, settings=self._settings.confidence), self._settings)
+            for text in queries
+        ]
+        self.seen = 0
+        self.latencies_s: deque[float] = deque(maxlen=1000)
+
+    def __iter__(self) -> Iterator[Alert]:
+        for picture in self._pictures:
+            began = getattr(picture, "received_at", None) or time.monotonic()
+            frame = picture.frame()
+            vectors, boxes = self._embed(frame)
+            self.seen += 1
+            alerts = [s.answer(frame, vectors, boxes) for s in self._standing]
+            latency = time.monotonic() - began
+            self.latencies_s.append(latency)
+            for told in alerts:
+                if told is not None:
+                    query, score, belief, box = told
+                    yield Alert(query, frame, score, belief, box, latency)
+
+    @property
+    def dropped(self) -> int:
+        """Pictures passed over because they came while another was looked at; 0 for what can wait."""
+        return int(getattr(self._source, "dropped", 0))
+
+    def close(self) -> None:
+        """End the stream; the iteration stops."""
+        if self._source is not None:
+            self._source.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _whole(self, frame: Frame) -> tuple[NDArray[np.floating], Sequence[Box | None]]:
+        return self._encoder.embed_images([frame.image]), [None]
+
+
+class _Standing:
+    """One query and what it remembers: the last seconds of evidence, and whether the thing is there."""
+
+    def __init__(self, text: str, query: TextQuery, settings: WatchSettings) -> None:
+        self._text, self._query, self._settings = text, query, settings
+        self._times: deque[float] = deque()
+        self._alone: deque[float] = deque()
+        self._last_there: float | None = None
+        self._told_at: float | None = None
+
+    def answer(
+        self, frame: Frame, vectors: NDArray[np.floating], boxes: Sequence[Box | None]
+    ) -> tuple[str, float, float, Box | None] | None:
+        s, now = self._settings, frame.time_s
+        shown = self._query.probability(vectors, s.confidence)
+        for one in self._query.without:
+            shown = shown * (1 - one.weight * one.query.probability(vectors, s.confidence))
+        best = int(np.argmax(shown))
+        self._times.append(now)
+        self._alone.append(float(shown[best]))
+        while now - self._times[0] > _REMEMBERED_S:
+            self._times.popleft()
+            self._alone.popleft()
+        belief = float(temporal_evidence(np.array(self._alone), np.array(self._times), s.confidence)[-1])
+        if belief < s.threshold:
+            return None
+        there = self._last_there is not None and now - self._last_there <= s.leave_s
+        self._last_there = now
+        due = s.repeat_s is not None and self._told_at is not None and now - self._told_at >= s.repeat_s
+        if there and not due:
+            return None
+        self._told_at = now
+        score = float(np.clip(vectors[best] @ self._query.vector, -1, 1))
+        return self._text, score, belief, boxes[best]
