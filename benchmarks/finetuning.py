@@ -1,8 +1,8 @@
 """What ten minutes of `seektrack train --data` bring where the pocket models are strangers, recipe by recipe.
 
-Umbrellas, teapots and snails in grey scans: pocket training sees neither the categories nor the style. Each
-recipe is one call of `seektrack train sam2` or `seektrack train clip`, in a process of its own, stopped by the
-clock; what it leaves is measured on benchmark scenes that no training touches, before and after:
+Umbrellas, teapots and snails in grey scans: pocket training sees neither the categories nor the style.
+Each recipe is one call of `seektrack train sam2` or `seektrack train clip`, in a process of its own, stopped
+by the clock; what it leaves is measured on benchmark scenes that no training touches, before and after:
 
 - J&F of every object over clips of 24 frames, from its box on the first frame (SAM 2);
 - R@1 text → crop: a name asked of ten crops of which one shows it; the crop named among all 21 categories;
@@ -10,7 +10,7 @@ clock; what it leaves is measured on benchmark scenes that no training touches, 
 - and what is forgotten: J&F on plain clips, 108-way names of plain crops.
 
     python benchmarks/finetuning.py                       # short: does it run
-    python benchmarks/finetuning.py --minutes 10 --scenes 200 --clips 24 --crops 300 --frames 60 --out runs/finetuning
+    python benchmarks/finetuning.py --minutes 10 --scenes 200 --clips 24 --crops 300 --out runs/ft
 
 Interrupted, the same command goes on, inside a training too; what `--out` holds for the same call is not run
 again. A table in Markdown is printed, and kept as `table.md`.

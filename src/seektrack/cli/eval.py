@@ -96,7 +96,7 @@ def pocket(
     if folder is not None:
         clip, sam2 = ("" if name == "pocket" else name for name in parse_model(str(folder)))
     clip, sam2 = ("" if only is Part.SAM2 else clip), ("" if only is Part.CLIP else sam2)
-    conditions = CONDITIONS if resolution is None else (Condition(), Condition("rich", None, 0.8))
+    conditions = CONDITIONS if resolution is None else (Condition(), Condition("rich", None, 0.5))
     figures: dict[str, dict[str, Any]] = {}
     for way in THROUGH if through == "both" else (through,):
         figures[way] = {}
@@ -141,6 +141,28 @@ def _side_by_side(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Table:
     for name, (mine, other, gap) in differences(ours, theirs).items():
         shown.add_row(escape(name), _figure(mine), _figure(other), f"{gap:+.4f}" if gap else "0")
     return shown
+
+
+@app.command()
+def retrieval(
+    videos: Annotated[int, typer.Option("--videos", min=1, help="Held-out videos to render and index.")] = 20,
+    shots: Annotated[int, typer.Option("--shots", min=2, help="Shots of two seconds in each.")] = 5,
+    pairs: Annotated[int, typer.Option("--pairs", min=1, help="Ordered pairs to ask for.")] = 60,
+    model: Model = "pocket",
+    device: Device = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Search held-out footage of several shots by text and compare with its perfect truth."""
+    spare_threads(model)
+    from seektrack.evaluation.retrieval import evaluate_retrieval
+
+    screen = Screen(quiet=quiet, as_json=as_json)
+    with screen.progress() as progress:
+        figures = evaluate_retrieval(
+            videos=videos, shots=shots, pairs=pairs, model=model, device=device, progress=progress
+        )
+    print_figures(screen, figures)
 
 
 def print_figures(screen: Screen, figures: Mapping[str, Any]) -> None:

@@ -58,7 +58,12 @@ class Condition:
 
 
 PLAIN = Condition()
-CONDITIONS = (PLAIN, Condition("plain", 384, 0.4), Condition("rich", None, 0.8), Condition("rich", 384, 0.4))
+CONDITIONS = (
+    PLAIN,
+    Condition("plain", 384, 0.25),
+    Condition("rich", None, 0.5),
+    Condition("rich", 384, 0.25),
+)
 """What `seektrack eval pocket` asks: plain and rich scenes, at the checkpoint's own side and at 384."""
 
 
@@ -127,10 +132,11 @@ def evaluate_sam2(
 
     Returns:
         For each condition, its suffix at the end of the names: ``J_box`` and ``J_click``, mean over objects
-        of single frames; ``proposal_recall``, share of objects a proposal covers at IoU 0.5; ``JF_box`` and
-        ``JF_click``, mean J&F over objects of the clips, frames empty on both sides counting 1;
-        ``JF_box_occluded``, the same over objects that are hidden for at least half, or wholly, on some
-        frame; ``score_accuracy``, balanced over frames with and without the object; counts.
+        of single frames; ``proposal_recall``, share of objects a proposal covers at IoU 0.5, unless the
+        condition names a side; ``JF_box`` and ``JF_click``, mean J&F over objects of the clips, frames empty
+        on both sides counting 1; ``JF_box_occluded``, the same over objects that are hidden for at least
+        half, or wholly, on some frame; ``score_accuracy``, balanced over frames with and without the object;
+        counts.
 
     Raises:
         InputError: ``through`` is unknown.
@@ -145,7 +151,8 @@ def evaluate_sam2(
         single = _settings(condition.style, 1)
         several = _settings(condition.style, n_frames)
         n_scenes, n_clips = condition.of(scenes), condition.of(clips)
-        measured = frame_figures(follow, single, n_scenes, sam2=sam2, told=told, progress=progress)
+        proposing = sam2 if condition.resolution is None else None
+        measured = frame_figures(follow, single, n_scenes, sam2=proposing, told=told, progress=progress)
         measured |= clip_figures(follow, several, n_clips, told=told, progress=progress)
         figures |= {name + condition.suffix: value for name, value in measured.items()}
     return figures
