@@ -48,7 +48,8 @@ class RefineSettings:
             believed, unless its box overlaps the given box by as much.
         max_zoom: No window is smaller than the network's resolution divided by this.
         batch: Windows computed at once.
-        min_gain: A window is left out when it is not so many times smaller than the picture; not for tiles.
+        min_gain: An object is left as it is when the window around it is not so many times smaller than the
+            picture: the network saw it well enough. Not for tiles.
         use_mask: Give the network the coarse mask beside the box.
     """
 
@@ -61,7 +62,7 @@ class RefineSettings:
     min_agreement: float = 0.5
     max_zoom: float = 4.0
     batch: int = 8
-    min_gain: float = 1.25
+    min_gain: float = 3.0
     use_mask: bool = True
 
     def __post_init__(self) -> None:
@@ -176,19 +177,20 @@ def _asks(
     box = clip_box(given, hw) if given is not None else found
     if settings.method == "tiles":
         return list(_tile_asks(coarse, slot, settings.tile or sam2.resolution, settings.overlap))
-    margins = settings.margins if settings.method == "multiscale" else (settings.margin,)
-    windows = [_target(sam2, box, hw, margin, settings) for margin in margins]
-    if settings.method == "progressive":
+    closest = _target(sam2, box, hw, settings.margin, settings)
+    least = closest[2] - closest[0]
+    if settings.min_gain * least > max(hw):
+        return []
+    if settings.method == "multiscale":
+        windows = [_target(sam2, box, hw, margin, settings) for margin in settings.margins]
+    elif settings.method == "progressive":
         side = round(max(hw) / settings.zoom ** (step + 1))
-        if step and side * settings.zoom <= windows[0][2] - windows[0][0]:
+        if step and side * settings.zoom <= least:
             return []
-        windows = [
-            window_around(box, hw, margin=settings.margin, min_side=max(side, windows[0][2] - windows[0][0]))
-        ]
-    gained = [
-        w for w in dict.fromkeys(windows) if settings.min_gain * max(w[2] - w[0], w[3] - w[1]) <= max(hw)
-    ]
-    return [_Ask(slot, window, box, coarse, given is not None) for window in gained]
+        windows = [window_around(box, hw, margin=settings.margin, min_side=max(side, least))]
+    else:
+        windows = [closest]
+    return [_Ask(slot, window, box, coarse, given is not None) for window in dict.fromkeys(windows)]
 
 
 def _tile_asks(coarse: BoolMask, slot: int, tile: int, overlap: float) -> Iterator[_Ask]:
