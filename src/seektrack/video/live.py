@@ -196,7 +196,7 @@ class _Stream:
         if name.startswith("rtsp"):
             guarded["rtsp_transport"] = "tcp"
         if not self._is_file:
-            guarded |= {"fflags": "nobuffer"}
+            guarded["analyzeduration"] = "1000000"  # begin after a second, not after five
         try:
             self._container = av.open(name, "r", options=guarded | options, timeout=(timeout_s, timeout_s))
             if not self._container.streams.video:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import socket
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -63,6 +66,49 @@ def test_there_is_no_past(tmp_path: Path) -> None:
     assert len(list(source)) >= 1
     with pytest.raises(InputError, match="read already"):
         list(source)
+
+
+SENDER = """
+import sys, time
+import av
+import numpy as np
+
+for _ in range(200):  # until the reader listens
+    try:
+        out = av.open(sys.argv[1], "w", format="rtsp", options={"rtsp_transport": "tcp"})
+        stream = out.add_stream("libx264", rate=25, options={"preset": "ultrafast", "tune": "zerolatency"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for i in range(50):
+            picture = np.full((48, 64, 3), 4 * i + 20, np.uint8)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
+            time.sleep(0.01)
+        break
+    except Exception:
+        time.sleep(0.05)
+"""
+
+
+def test_rtsp() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    url = f"rtsp://127.0.0.1:{port}/live"
+    sender = subprocess.Popen([sys.executable, "-c", SENDER, url], stderr=subprocess.DEVNULL)
+    try:
+        options = {"rtsp_flags": "listen", "listen_timeout": "30"}
+        source = LiveSource(url, options=options, timeout_s=30)
+        frames = []
+        for frame in source:
+            frames.append(frame)
+            if len(frames) == 5:
+                source.close()
+    finally:
+        sender.kill()
+        sender.wait()
+    assert len(frames) == 5
+    assert [f.timestamp for f in frames] == sorted({f.timestamp for f in frames})
+    grey = [float(f.image.mean()) for f in frames]
+    assert grey == sorted(grey)
 
 
 def test_what_cannot_be_opened_is_said_at_once(tmp_path: Path) -> None:
