@@ -1,8 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from seektrack.errors import InputError
+from seektrack.training.sam2.config import build_pocket
+from seektrack.training.sam2.data import WorldClips
 from seektrack.training.sam2.prompts import (
     BOX,
     MASK,
@@ -13,6 +17,8 @@ from seektrack.training.sam2.prompts import (
     prompts_for,
     rough_mask,
 )
+from seektrack.training.sam2.recipe import smoke_recipe
+from seektrack.training.sam2.stages import step_loss
 
 
 def square(y0: int, y1: int, x0: int, x1: int, side: int = 64) -> torch.Tensor:
@@ -103,3 +109,25 @@ def test_the_mix_decides_what_an_object_starts_with():
 def test_a_mix_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(InputError):
         PromptMix(**wrong)
+
+
+def test_mixed_prompts_train_boxes_and_clicks_of_one_picture_in_one_step() -> None:
+    recipe = replace(smoke_recipe(), prompts=PromptMix(mixed=True, even_jitter=True))
+    stage = replace(recipe.stages[2], resolutions=(), objects=6, clips=3)
+    torch.manual_seed(0)
+    model, head = build_pocket(recipe.size), torch.nn.Conv2d(recipe.size.width, 3, 1)
+    rng = np.random.default_rng(0)
+    loss, overlap = step_loss(model, head, stage, iter(WorldClips(stage)), rng, recipe, 0.0)
+    loss.backward()
+    moved = model.prompt_encoder.point_embed.weight.grad.abs().sum(1)
+    assert torch.isfinite(loss) and 0 <= overlap <= 1
+    assert (moved[[1, 2, 3]] > 0).all()  # clicks inside, and both corners of boxes
+
+
+def test_even_jitter_leaves_some_boxes_exact_and_none_further_off_than_before() -> None:
+    mask = torch.zeros(1, 64, 64)
+    mask[0, 10:40, 20:50] = 1
+    truth = torch.tensor([[20.0, 10.0], [50.0, 40.0]])
+    rng, mix = np.random.default_rng(0), PromptMix(even_jitter=True)
+    off = [float((prompts_for(rng, mask, BOX, mix)[0][0] - truth).abs().max()) for _ in range(200)]
+    assert min(off) < 0.15 and max(off) <= 2.5 * 0.06 * 30 + 1e-4

@@ -26,7 +26,10 @@ class PromptMix:
         image, clip: How often box, click and mask start an object, on single pictures and on clips. On a
             picture the mask is a rough low-resolution one to be refined; on a clip it is exact.
         points: Most clicks of a click prompt.
+        mixed: On single pictures every object draws its own kind, so that each picture encoded serves boxes
+            and clicks alike; otherwise all objects of a step get the same.
         jitter: Standard deviation of a box's sides, in shares of its size.
+        even_jitter: Each box draws its deviation from 0 to ``jitter``, so that some are exact.
         corrections: Most rounds of one corrective click after the first answer (SAM 2, arXiv:2408.00714,
             appendix D.2.2: sampled from the region that is wrong).
         feedback: Chance that a round is also given the answer before it, as a mask prompt.
@@ -36,7 +39,9 @@ class PromptMix:
     image: tuple[float, float, float] = (0.5, 0.5, 0.0)
     clip: tuple[float, float, float] = (0.45, 0.35, 0.2)
     points: int = 1
+    mixed: bool = False
     jitter: float = 0.06
+    even_jitter: bool = False
     corrections: int = 0
     feedback: float = 0.7
     later: float = 0.0
@@ -83,9 +88,10 @@ def prompts_for(
     """Points float (B, K, 2) and labels int (B, K) for masks (B, S, S), none of them empty."""
     mix = mix or PromptMix()
     clicks = int(rng.integers(1, mix.points + 1)) if mix.points > 1 else 1
-    drawn = [
-        sample_prompt(rng, mask > 0, kind, clicks=clicks, jitter=mix.jitter) for mask in masks.cpu().numpy()
-    ]
+    drawn = []
+    for mask in masks.cpu().numpy():
+        jitter = float(rng.uniform(0, mix.jitter)) if mix.even_jitter and kind == BOX else mix.jitter
+        drawn.append(sample_prompt(rng, mask > 0, kind, clicks=clicks, jitter=jitter))
     points = torch.tensor([p for p, _ in drawn], dtype=torch.float32, device=masks.device)
     return points, torch.tensor([labels for _, labels in drawn], dtype=torch.int32, device=masks.device)
 

@@ -76,11 +76,18 @@ def _prompted(
     kind: str,
     rng: np.random.Generator,
     recipe: Sam2Recipe,
+    rows: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Loss and overlap of prompts on objects, corrected or not, with clicks on the background beside them."""
-    weights, mix, target = recipe.losses, recipe.prompts, batch.masks[:, 0]
+    """Loss and overlap of prompts on objects, corrected or not, with clicks on the background beside them.
+
+    ``rows``, long (R,), are the objects prompted; all of them if not given.
+    """
+    rows = torch.arange(len(batch.owner), device=batch.owner.device) if rows is None else rows
+    weights, mix, target, owner = recipe.losses, recipe.prompts, batch.masks[rows, 0], batch.owner[rows]
+    known = batch.known_at(0)
+    known = None if known is None else known[rows]
     empty = network.without_memory(model, features)
-    own, embedding = features.rows(batch.owner), empty[batch.owner]
+    own, embedding = features.rows(owner), empty[owner]
     visible = torch.ones(len(target), dtype=torch.bool, device=target.device)
     points, labels, dense = None, None, None
     if kind == MASK:
@@ -91,13 +98,11 @@ def _prompted(
     rounds = int(rng.integers(0, mix.corrections + 1)) if mix.corrections else 0
     for left in range(rounds, -1, -1):
         decoded = network.decode(model, own, embedding, points=points, labels=labels, mask=dense)
-        loss, overlap = mask_loss(
-            decoded, target, batch.others[:, 0], visible, weights, known=batch.known_at(0)
-        )
+        loss, overlap = mask_loss(decoded, target, batch.others[rows, 0], visible, weights, known=known)
         losses.append(loss)
         if left:
             answer = chosen(model, decoded, points).logits
-            points, labels = with_correction(rng, answer, target, points, labels, batch.known_at(0))
+            points, labels = with_correction(rng, answer, target, points, labels, known)
             dense = fed_back(answer) if rng.random() < mix.feedback else None
     loss = torch.stack(losses).mean()
     if kind == POINT:
@@ -107,6 +112,24 @@ def _prompted(
             ones = torch.ones(len(frames), 1, dtype=torch.int32, device=target.device)
             nothing = network.decode(model, features.rows(frames), empty[frames], points=clicks, labels=ones)
             loss = loss + 0.3 * nothing_loss(nothing, weights)
+    return loss, overlap
+
+
+def _each_prompted(
+    model: Sam2VideoModel, features: ImageFeatures, batch: Batch, rng: np.random.Generator, recipe: Sam2Recipe
+) -> tuple[Tensor, Tensor]:
+    """As ``_prompted``, every object with a kind of prompt of its own.
+
+    Kinds are decoded apart: a click padded to the two points of a box would tell itself from the unpadded
+    clicks on the background by its padding.
+    """
+    kinds = np.array([recipe.prompts.kind(rng, clip=False) for _ in range(len(batch.owner))])
+    loss, overlap = torch.zeros((), device=batch.masks.device), torch.zeros((), device=batch.masks.device)
+    for kind in np.unique(kinds):
+        rows = torch.from_numpy(np.flatnonzero(kinds == kind)).to(batch.owner.device)
+        part, right = _prompted(model, features, batch, str(kind), rng, recipe, rows)
+        share = len(rows) / len(kinds)
+        loss, overlap = loss + share * part, overlap + share * right
     return loss, overlap
 
 
@@ -147,7 +170,11 @@ def step_loss(
             features = network.encode(model, batch.pixels)
         else:
             features, dense = _encode_with_dense(model, head, batch)
-        loss, overlap = _prompted(model, features, batch, recipe.prompts.kind(rng, clip=False), rng, recipe)
+        if recipe.prompts.mixed:
+            loss, overlap = _each_prompted(model, features, batch, rng, recipe)
+        else:
+            kind = recipe.prompts.kind(rng, clip=False)
+            loss, overlap = _prompted(model, features, batch, kind, rng, recipe)
         return loss + dense, float(overlap)
     kind = recipe.prompts.kind(rng, clip=True)
     fade = max(0.0, 1 - progress / 0.7)
