@@ -72,6 +72,7 @@ FROZEN = {
         "--out -o",
         "--format -f",
         "--no-overlay",
+        "--resolution",
         "--propagation",
         "--every",
         "--flow",
@@ -88,6 +89,7 @@ FROZEN = {
     ],
     "videos": ["--library -l", "--remove", *COMMON],
     "eval demo": ["--scenes", "--model -m", "--device", *COMMON],
+    "eval retrieval": ["--videos", "--shots", "--pairs", "--model -m", "--device", *COMMON],
     "eval pocket": [
         "--folder",
         "--only",
