@@ -5,20 +5,34 @@ from seektrack.encoders.contrast import contrast_texts
 from seektrack.encoders.preprocess import ImageSettings, clip_transform
 from seektrack.encoders.prompts import TEMPLATES, clean_query, embed_queries, embed_query, is_noun_query
 from seektrack.encoders.registry import encoder_names, load_encoder, register_encoder
+from seektrack.encoders.spelling import Correction, Speller, speller_for
+from seektrack.encoders.translation import Translator, load_translator, register_translator
+from seektrack.encoders.weighted import WeightedQuery, embed_weighted, parse_weighted
+from seektrack.encoders.whitening import Whitening
 
 __all__ = [
     "TEMPLATES",
+    "Correction",
     "Encoder",
     "ImageSettings",
+    "Speller",
+    "Translator",
     "Vocabulary",
+    "WeightedQuery",
+    "Whitening",
     "clean_query",
     "clip_transform",
     "contrast_texts",
     "embed_queries",
     "embed_query",
+    "embed_weighted",
     "encoder_names",
     "is_noun_query",
     "l2_normalise",
     "load_encoder",
+    "load_translator",
+    "parse_weighted",
     "register_encoder",
+    "register_translator",
+    "speller_for",
 ]
