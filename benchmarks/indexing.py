@@ -25,7 +25,7 @@ from statistics import median
 import numpy as np
 import torch
 
-from seektrack.encoders import load_encoder, register_encoder
+from seektrack.encoders import ImageSettings, load_encoder, register_encoder
 from seektrack.encoders.clip import ClipEncoder
 from seektrack.pipeline import Library
 from seektrack.types import Moment
@@ -52,7 +52,7 @@ def base_geometry(*, device: str | None, dtype: str | None) -> ClipEncoder:
 
     pocket = load_encoder("pocket")
     assert isinstance(pocket, ClipEncoder)
-    settings = replace(pocket.settings, size=224)
+    settings = ImageSettings.for_size(224, family="clip")
     return ClipEncoder(
         name="base-geometry",
         model=CLIPModel(CLIPConfig()),

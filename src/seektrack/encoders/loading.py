@@ -65,7 +65,7 @@ def load_clip(
     finally:
         if bars:
             hf_logging.enable_progress_bar()
-    folder = Path(source) if local else _cached_folder(str(source))
+    folder = Path(source) if local else cached_folder(str(source))
     size = int(getattr(config.vision_config, "image_size", 224) or 224)
     settings = (
         _naflex_settings(config.vision_config)
@@ -182,7 +182,8 @@ def hub_reachable() -> bool:
     return True
 
 
-def _cached_folder(hub_id: str) -> Path:
+def cached_folder(hub_id: str) -> Path:
+    """Where the hub's cache holds a checkpoint that was loaded."""
     from transformers.utils import cached_file
 
     config = cached_file(hub_id, "config.json", local_files_only=True)

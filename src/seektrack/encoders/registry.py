@@ -74,8 +74,14 @@ def load_encoder(
     if name in _FACTORIES:
         return _FACTORIES[name](device=device, dtype=dtype)
     source = _resolve(name)
+    from seektrack.encoders.audio import is_clap, load_clap
     from seektrack.encoders.loading import load_clip
+    from seektrack.encoders.temporal import is_temporal, load_temporal
 
+    if is_clap(Path(source)):
+        return load_clap(source, name=name, device=device)
+    if is_temporal(Path(source)):
+        return load_temporal(Path(source), name=name, device=device, dtype=dtype)
     try:
         return load_clip(source, name=name, device=device, dtype=dtype)
     except SeekTrackError:

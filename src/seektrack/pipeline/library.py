@@ -9,7 +9,7 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 from seektrack.errors import LibraryError, SeekTrackError, VideoError
 from seektrack.grounding import GroundSettings
@@ -17,9 +17,11 @@ from seektrack.library import LibraryStats, LibraryStore, VideoRecord
 from seektrack.pipeline.asking import Asking
 from seektrack.pipeline.models import Models
 from seektrack.pipeline.regions import Regions, check_regions, embed_frames
+from seektrack.pipeline.sounds import index_sound
 from seektrack.types import Frame
 
 if TYPE_CHECKING:
+    from seektrack.encoders.audio import SoundEncoder
     from seektrack.video import Sampling
 
 Progress = Callable[[int, int, str], None]
@@ -148,6 +150,9 @@ class Library(Asking):
         """Frames embedded, or None when the video was up to date."""
         from seektrack.video import open_video, prefetch, sample
 
+        if hasattr(self.models.encoder, "embed_sounds"):
+            hears = cast("SoundEncoder", self.models.encoder)
+            return index_sound(store, hears, file, reindex=reindex, progress=progress)
         settings = f"{sampling} regions={regions}"
         if not reindex and store.status(file, settings=settings) == "done":
             return None
