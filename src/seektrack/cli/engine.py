@@ -12,6 +12,14 @@ from seektrack.errors import InputError
 if TYPE_CHECKING:
     from seektrack.tracking import FollowSettings
 
+Resolution = Annotated[
+    int | None,
+    typer.Option(
+        "--resolution",
+        min=64,
+        help="Side of the square the segmentation network sees, a multiple of 32; more is finer and slower.",
+    ),
+]
 Propagation = Annotated[
     str,
     typer.Option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -21,11 +21,15 @@ from seektrack.cli.engine import (
     Predictor,
     Propagation,
     Refine,
+    Resolution,
     follow_settings,
 )
 from seektrack.cli.prompts import BOX_FORM, POINT_FORM, parse_prompts
 from seektrack.errors import InputError, NothingFoundError
 from seektrack.types import Tracks
+
+if TYPE_CHECKING:
+    from seektrack.pipeline.models import Models
 
 DEFAULT_FORMATS = ("json", "mot", "coco", "csv")
 
@@ -66,6 +70,7 @@ def track(
         ),
     ] = None,
     no_overlay: Annotated[bool, typer.Option("--no-overlay", help="Write no overlay video.")] = False,
+    resolution: Resolution = None,
     propagation: Propagation = "memory",
     every: Every = 4,
     flow: FlowMethod = "dis",
@@ -112,7 +117,7 @@ def track(
                 video,
                 text,
                 prompts=prompts or None,
-                model=model,
+                model=_at(model, device, resolution),
                 device=device,
                 start_s=start,
                 end_s=end,
@@ -125,6 +130,8 @@ def track(
             found.append(tracks)
         elif library is not None and text is not None:
             with Library(library, model=model, device=device) as opened:
+                if resolution is not None:
+                    opened.models.resolution = resolution
                 results = search_and_track(
                     opened,
                     text,
@@ -141,6 +148,15 @@ def track(
     if not any(len(tracks) for tracks in found):
         raise _nothing(video or library, text)
     screen.note(f"written to {out}/")
+
+
+def _at(model: str, device: str | None, resolution: int | None) -> str | Models:
+    """The model, at a resolution of its own where one is asked for."""
+    if resolution is None:
+        return model
+    from seektrack.pipeline.models import Models
+
+    return Models(model, device=device, resolution=resolution)
 
 
 def _check(video: Path | None, text: str | None, *, has_prompts: bool, library: Path | None) -> None:

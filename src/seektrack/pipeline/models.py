@@ -69,10 +69,13 @@ class Models:
     Args:
         model: See :func:`parse_model`.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; chosen when None.
+        resolution: Side of the square the segmenter sees, in pixels; the checkpoint's own when None.
     """
 
-    def __init__(self, model: str = "pocket", *, device: str | None = None) -> None:
-        self.name, self.device = model, device
+    def __init__(
+        self, model: str = "pocket", *, device: str | None = None, resolution: int | None = None
+    ) -> None:
+        self.name, self.device, self.resolution = model, device, resolution
         self.encoder_name, self.sam2_name = parse_model(model)
 
     @cached_property
@@ -87,4 +90,4 @@ class Models:
         """The SAM 2."""
         from seektrack.segmentation import load_sam2
 
-        return load_sam2(self.sam2_name, device=self.device)
+        return load_sam2(self.sam2_name, device=self.device, resolution=self.resolution)

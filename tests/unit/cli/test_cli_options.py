@@ -89,7 +89,7 @@ FROZEN = {
     ],
     "videos": ["--library -l", "--remove", *COMMON],
     "eval demo": ["--scenes", "--model -m", "--device", *COMMON],
-    "eval retrieval": ["--videos", "--shots", "--pairs", "--model -m", "--device", *COMMON],
+    "eval retrieval": ["--videos", "--shots", "--pairs", "--temporal", "--model -m", "--device", *COMMON],
     "eval pocket": [
         "--folder",
         "--only",

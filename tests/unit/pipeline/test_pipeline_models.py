@@ -4,6 +4,7 @@ import pytest
 
 from seektrack.errors import InputError, ModelError
 from seektrack.pipeline import parse_model
+from seektrack.pipeline.models import Models
 from seektrack.pipeline.regions import check_regions, tiles
 
 
@@ -60,3 +61,9 @@ def test_tiles_cover_the_picture_and_overlap():
 def test_unknown_regions_are_refused():
     with pytest.raises(InputError, match=r"unknown regions 'faces'.*objects"):
         check_regions("faces")
+
+
+def test_the_segmenter_sees_at_the_resolution_asked_for():
+    assert Models("pocket", device="cpu", resolution=128).sam2.resolution == 128
+    with pytest.raises(ModelError, match="resolution 100"):
+        _ = Models("pocket", resolution=100).sam2
