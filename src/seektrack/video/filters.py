@@ -145,9 +145,10 @@ def between(first: Image, second: Image, at: list[float]) -> list[Image]:
     if min(first.shape[:2]) < 12 or np.array_equal(first, second):
         return [_blend(first, second, t) for t in at]
     greys = [cv2.cvtColor(image, cv2.COLOR_RGB2GRAY) for image in (first, second)]
-    dis = cv2.DISOpticalFlow_create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
-    forth = dis.calc(greys[0], greys[1], None)
-    back = dis.calc(greys[1], greys[0], None)
+    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    blank = np.zeros((*first.shape[:2], 2), np.float32)
+    forth = np.asarray(dis.calc(greys[0], greys[1], blank.copy()), np.float32)
+    back = np.asarray(dis.calc(greys[1], greys[0], blank.copy()), np.float32)
     return [_blend(_fetched(first, back, t), _fetched(second, forth, 1 - t), t) for t in at]
 
 

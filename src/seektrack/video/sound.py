@@ -89,7 +89,7 @@ def _samples(path: Path, container: av.container.InputContainer, rate: int) -> I
             continue
         for frame in [*frames, None] if packet is None else frames:
             for out in resampler.resample(frame):
-                yield out.to_ndarray().reshape(-1)
+                yield np.asarray(out.to_ndarray(), dtype=np.float32).reshape(-1)
         if packet is None:
             return
 
