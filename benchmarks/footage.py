@@ -7,11 +7,11 @@ facebookresearch/sam2 (``notebooks/videos/``), both Apache-2.0; seektrack does n
     python benchmarks/footage.py --clips FOLDER --out /tmp/sheets
     python benchmarks/footage.py --clips FOLDER --only 02_cups --modes memory hybrid --model FOLDER
 
-``02_cups.mp4``: three red cups change places. Where they stand apart a threshold of the colour gives the pixels
-of each, and the order they stand in, written down here, says which is which (the ball, under cup 1 at first,
-turns up under it at the end); where they touch, the pixels of all three together. Each is asked for by its box
-on the first frame. The others are asked for by a box on the obvious thing, and shown at the beginning, after a
-quarter and a half, and at the end: ``CLIP-MODE.png``.
+``02_cups.mp4``: three red cups change places. Where they stand apart a threshold of the colour gives the
+pixels of each, and the order they stand in, written down here, says which is which (the ball, under cup 1 at
+first, turns up under it at the end); where they touch, the pixels of all three together. Each is asked for by
+its box on the first frame. The others are asked for by a box on the obvious thing, and shown at the beginning,
+after a quarter and a half, and at the end: ``CLIP-MODE.png``.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ from seektrack.video import open_video
 
 Image = NDArray[np.uint8]
 
+MODES = {
+    "memory": PropagationSettings(),
+    "hybrid": PropagationSettings(mode="hybrid"),
+    "flow": PropagationSettings(mode="flow"),
+}
 CUPS = "02_cups"
 ORDERS = {
     0: (1, 2, 3),
@@ -110,7 +115,7 @@ def followed(
                     held[frame.index] = frame
                     yield frame
 
-    for answer in segment_video(sam2, frames(), prompts, propagation=PropagationSettings(mode=mode)):
+    for answer in segment_video(sam2, frames(), prompts, propagation=MODES[mode]):
         frame = held.pop(answer.frame_index)
         masks = answer.masks()
         if sheet is not None and frame.index in sheet.wanted:
@@ -180,7 +185,7 @@ def main() -> None:
     )
     parser.add_argument("--clips", type=Path, help="folder with the mp4 files")
     parser.add_argument("--only", nargs="+", help="names of clips, without .mp4")
-    parser.add_argument("--modes", nargs="+", default=["memory"], choices=["memory", "hybrid", "flow"])
+    parser.add_argument("--modes", nargs="+", default=["memory"], choices=list(MODES))
     parser.add_argument("--every", type=int, default=1, help="look at one frame in so many")
     parser.add_argument("--model", default="pocket")
     parser.add_argument("--resolution", type=int, help="side of the network's input")
