@@ -148,6 +148,10 @@ def retrieval(
     videos: Annotated[int, typer.Option("--videos", min=1, help="Held-out videos to render and index.")] = 20,
     shots: Annotated[int, typer.Option("--shots", min=2, help="Shots of two seconds in each.")] = 5,
     pairs: Annotated[int, typer.Option("--pairs", min=1, help="Ordered pairs to ask for.")] = 60,
+    temporal: Annotated[
+        Path | None,
+        typer.Option("--temporal", help="Folder of a temporal encoder, asked for motions beside the frames."),
+    ] = None,
     model: Model = "pocket",
     device: Device = None,
     quiet: Quiet = False,
@@ -160,7 +164,13 @@ def retrieval(
     screen = Screen(quiet=quiet, as_json=as_json)
     with screen.progress() as progress:
         figures = evaluate_retrieval(
-            videos=videos, shots=shots, pairs=pairs, model=model, device=device, progress=progress
+            videos=videos,
+            shots=shots,
+            pairs=pairs,
+            temporal=temporal,
+            model=model,
+            device=device,
+            progress=progress,
         )
     print_figures(screen, figures)
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Hashable, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
@@ -17,17 +15,21 @@ from seektrack.evaluation.montage import (
     write_montage,
     write_noisy,
 )
-from seektrack.metrics.retrieval import RetrievalScores, evaluate
+from seektrack.evaluation.motion import motions
+from seektrack.evaluation.shot_ranking import (
+    Figures,
+    answerable,
+    glimpses,
+    moment_figures,
+    ranking_figures,
+    shots_showing,
+)
 from seektrack.pipeline import Library
-from seektrack.pipeline.asking import Only
 from seektrack.world import vocabulary
 
 SMALL_SIDE = 36.0
 """An object is small when the longer side of its box is at most so many pixels of the 256."""
 SAMPLING = "fps=2"
-EVERYTHING = 1_000_000
-Figures = dict[str, float]
-Key = TypeVar("Key", bound=Hashable)
 
 
 def evaluate_retrieval(
@@ -37,6 +39,7 @@ def evaluate_retrieval(
     pairs: int = 60,
     model: str = "pocket",
     device: str | None = None,
+    temporal: str | Path | None = None,
     folder: str | Path | None = None,
     start: int = 0,
     progress: Progress | None = None,
@@ -52,6 +55,7 @@ def evaluate_retrieval(
         pairs: Ordered pairs asked for.
         model: See `seektrack.pipeline.parse_model`.
         device: ``cpu``, ``cuda`` or ``mps``; chosen when None.
+        temporal: Folder of a temporal encoder, to be asked for motions beside the single frames.
         folder: Where footage and libraries go; a temporary folder when None.
         start: Where in the seeds to begin.
         progress: Called with ``(done, total, stage)``.
@@ -67,7 +71,7 @@ def evaluate_retrieval(
             library.index(montage.folder, sampling=SAMPLING, progress=progress)
             figures = nouns(library, montage)
             figures |= two_objects(library, montage)
-            figures |= motions(library, montage)
+            figures |= motions(library, montage, temporal=temporal)
             figures |= small_objects(library, montage)
             figures |= no_answer(library, montage)
             figures |= noisy_text(library, montage)
@@ -85,8 +89,8 @@ def nouns(library: Library, montage: Montage, *, prefix: str = "noun") -> Figure
     doubtful = {label: glimpses(montage, label) for label in labels}
     return (
         {f"{prefix}_queries": float(len(labels))}
-        | _moments(prefix, library, montage, {label: label for label in labels}, wanted)
-        | _ranking(prefix, library, montage, {label: label for label in labels}, wanted, doubtful)
+        | moment_figures(prefix, library, montage, {label: label for label in labels}, wanted)
+        | ranking_figures(prefix, library, montage, {label: label for label in labels}, wanted, doubtful)
     )
 
 
@@ -107,30 +111,9 @@ def two_objects(library: Library, montage: Montage, *, count: int = 50) -> Figur
     doubtful = {
         p: {i for i, shot in enumerate(montage.shots) if set(p) <= shot.labels} - wanted[p] for p in asked
     }
-    return {"pair_captions": float(len(asked))} | _ranking(
+    return {"pair_captions": float(len(asked))} | ranking_figures(
         "pair_caption", library, montage, texts, wanted, doubtful
     )
-
-
-def motions(library: Library, montage: Montage) -> Figures:
-    """``a car moving left``: what frames tell of it, beside what guessing among cars would get."""
-    wanted: dict[str, set[int]] = {}
-    kinds: dict[str, set[int]] = {}
-    for i, shot in enumerate(montage.shots):
-        for one in shot.seen:
-            category = one.label.split()[-1]
-            kinds.setdefault(category, set()).add(i)
-            if one.clear:
-                wanted.setdefault(f"a {category} {one.motion}", set()).add(i)
-    asked = {t: t for t in wanted if not t.endswith("still")}
-    texts = {t: t.split(" moving")[0] for t in asked}
-    chance = [len(wanted[t]) / len(kinds[texts[t].split()[-1]]) for t in asked]
-    figures = _ranking("motion", library, montage, asked, {t: wanted[t] for t in asked}, {})
-    return {
-        "motion_queries": float(len(asked)),
-        "motion_r1_frames": figures["motion_r1"],
-        "motion_r1_by_guessing": float(np.mean(chance)) if chance else float("nan"),
-    }
 
 
 def small_objects(library: Library, montage: Montage) -> Figures:
@@ -143,8 +126,8 @@ def small_objects(library: Library, montage: Montage) -> Figures:
     texts = {label: label for label in labels}
     wanted = {label: shots_showing(montage, label) for label in labels}
     doubtful = {label: glimpses(montage, label) for label in labels}
-    both = _ranking("small", library, montage, texts, wanted, doubtful)
-    whole = _ranking("small", library, montage, texts, wanted, doubtful, only="frames")
+    both = ranking_figures("small", library, montage, texts, wanted, doubtful)
+    whole = ranking_figures("small", library, montage, texts, wanted, doubtful, only="frames")
     return {
         "small_queries": float(len(labels)),
         "small_r1_objects": both["small_r1"],
@@ -171,8 +154,8 @@ def noisy_text(library: Library, montage: Montage) -> Figures:
     typed = {label: misspelt(label, rng) for label in labels}
     right = {label: library.corrected(text).text for label, text in typed.items()}
     wanted = {label: shots_showing(montage, label) for label in labels}
-    as_typed = _moments("typed", library, montage, typed, wanted)
-    corrected = _moments("corrected", library, montage, right, wanted)
+    as_typed = moment_figures("typed", library, montage, typed, wanted)
+    corrected = moment_figures("corrected", library, montage, right, wanted)
     restored = [library.corrected(text).text == label for label, text in typed.items()]
     return {
         "typo_r1_verbatim": as_typed["typed_moment_r1"],
@@ -221,81 +204,6 @@ def noisy_frames(
         "noisy_frames_map_clean": clean["clean_map"],
         "noisy_frames_map": found["noisy_map"],
     }
-
-
-def answerable(montage: Montage) -> list[str]:
-    """Names that some shot shows well, in order of the vocabulary."""
-    shown = {one.label for shot in montage.shots for one in shot.seen if one.clear}
-    return [label for label in vocabulary()["labels"] if label in shown]
-
-
-def shots_showing(montage: Montage, label: str) -> set[int]:
-    """Numbers of the shots that show a name well."""
-    return {i for i, shot in enumerate(montage.shots) if shot.shows(label)}
-
-
-def glimpses(montage: Montage, label: str) -> set[int]:
-    """Numbers of the shots that show a name, but not well: they count neither way."""
-    return {i for i, shot in enumerate(montage.shots) if label in shot.labels and not shot.shows(label)}
-
-
-def _ranking(
-    prefix: str,
-    library: Library,
-    montage: Montage,
-    texts: Mapping[Key, str],
-    wanted: Mapping[Key, set[int]],
-    doubtful: Mapping[Key, set[int]],
-    *,
-    only: Only | None = None,
-) -> Figures:
-    """Figures of the ranking of all shots under each text."""
-    scores: dict[Key, dict[int, float]] = {}
-    first = []
-    for key, text in texts.items():
-        of_shot = shot_scores(library, montage, text, only=only)
-        scores[key] = {i: s for i, s in of_shot.items() if i not in doubtful.get(key, set())}
-        best = max(scores[key], key=lambda i: scores[key][i], default=-1)
-        first.append(best in wanted[key])
-    result: RetrievalScores = evaluate(scores, {key: wanted[key] for key in texts}, ks=(5,))
-    return {
-        f"{prefix}_r1": float(np.mean(first)) if first else float("nan"),
-        f"{prefix}_p5": result.precision_at[5],
-        f"{prefix}_map": result.mean_average_precision,
-        f"{prefix}_mrr": result.mean_reciprocal_rank,
-    }
-
-
-def _moments(
-    prefix: str,
-    library: Library,
-    montage: Montage,
-    texts: Mapping[Key, str],
-    wanted: Mapping[Key, set[int]],
-) -> Figures:
-    """Share of texts whose first moment, or one of whose first five, is right."""
-    first, five = [], []
-    for key, text in texts.items():
-        found = library.search(text, k=5)
-        right = [montage.at(Path(m.video).name, m.key.time_s) in wanted[key] for m in found]
-        first.append(bool(right) and right[0])
-        five.append(any(right))
-    return {
-        f"{prefix}_moment_r1": float(np.mean(first)) if first else float("nan"),
-        f"{prefix}_moment_r5": float(np.mean(five)) if five else float("nan"),
-    }
-
-
-def shot_scores(
-    library: Library, montage: Montage, text: str, *, only: Only | None = None
-) -> dict[int, float]:
-    """Belief in the best picture of each shot; ties by cosine."""
-    out: dict[int, float] = {}
-    for hit in library.hits(text, k=EVERYTHING, min_confidence=0.0, only=only):
-        shot = montage.at(Path(hit.video).name, hit.time_s)
-        if shot is not None:
-            out[shot] = max(out.get(shot, -1.0), hit.confidence + 1e-4 * hit.score)
-    return out
 
 
 def _in_shot(montage: Montage, video: str, time_s: float, label: str) -> bool:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from seektrack.encoders.temporal import ClipWindow
 from seektrack.evaluation import retrieval as figures
 from seektrack.evaluation.montage import (
     Montage,
@@ -20,6 +21,7 @@ from seektrack.evaluation.montage import (
     write_montage,
     write_noisy,
 )
+from seektrack.evaluation.motion import clip_scores
 from seektrack.retrieval import Chain
 from seektrack.retrieval.parts import split_parts
 from seektrack.types import Hit, Moment
@@ -172,3 +174,25 @@ def test_a_poor_camera_keeps_the_colours():
     assert abs(float(out[..., 0].mean()) - 200) < 15
     assert float(out[..., 2].mean()) < 40
     assert not math.isclose(float(out.std(axis=(0, 1)).max()), 0.0)
+
+
+def test_stretches_score_the_shot_their_middle_lies_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """A stand-in encoder whose stretches say which second they cover."""
+
+    class Clock:
+        def embed_texts(self, texts: list[str]) -> np.ndarray:
+            return np.array([[1.0, 0.0], [0.0, 1.0]])
+
+        def embed_video(self, frames: object, *, window_s: float, stride_s: float) -> list[ClipWindow]:
+            return [
+                ClipWindow(0.0, 0.4, np.array([0.9, 0.1], np.float32)),
+                ClipWindow(0.1, 0.5, np.array([0.7, 0.2], np.float32)),
+                ClipWindow(0.6, 1.0, np.array([0.3, 0.8], np.float32)),
+                ClipWindow(9.0, 9.5, np.array([1.0, 1.0], np.float32)),
+            ]
+
+    monkeypatch.setattr("seektrack.encoders.temporal.load_temporal", lambda folder, *, name: Clock())
+    made = write_montage(tmp_path, videos=1, shots=2, n_frames=4)
+    scores = clip_scores(made, ["left", "right"], tmp_path)
+    assert scores["left"] == pytest.approx({0: 0.9, 1: 0.3})
+    assert scores["right"] == pytest.approx({0: 0.2, 1: 0.8})
