@@ -10,8 +10,8 @@ facebookresearch/sam2 (``notebooks/videos/``), both Apache-2.0; seektrack does n
 ``02_cups.mp4``: three red cups change places. Where they stand apart a threshold of the colour gives the
 pixels of each, and the order they stand in, written down here, says which is which (the ball, under cup 1 at
 first, turns up under it at the end); where they touch, the pixels of all three together. Each is asked for by
-its box on the first frame. The others are asked for by a box on the obvious thing, and shown at the beginning,
-after a quarter and a half, and at the end: ``CLIP-MODE.png``.
+its box on the first frame. The others are asked for by a box on the obvious thing, and shown at the
+beginning, after a quarter and a half, and at the end: ``CLIP-MODE.png``.
 """
 
 from __future__ import annotations
