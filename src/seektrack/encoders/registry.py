@@ -19,6 +19,9 @@ HUB_IDS = {
 }
 """Built-in names of published checkpoints."""
 
+POCKET = {"pocket": "clip"}
+"""Built-in names of checkpoints in the package, and their folders."""
+
 
 class EncoderFactory(Protocol):
     """Makes an encoder; ``device`` and ``dtype`` are None when it may choose."""
@@ -41,7 +44,7 @@ def register_encoder(name: str) -> Callable[[EncoderFactory], EncoderFactory]:
     Raises:
         InputError: The name is taken by a built-in model.
     """
-    if name in ("pocket", *HUB_IDS):
+    if name in (*POCKET, *HUB_IDS):
         raise InputError(f"the encoder name {name!r} is taken by a built-in model", hint="choose another")
 
     def add(factory: EncoderFactory) -> EncoderFactory:
@@ -53,7 +56,7 @@ def register_encoder(name: str) -> Callable[[EncoderFactory], EncoderFactory]:
 
 def encoder_names() -> list[str]:
     """Names `load_encoder` knows beside folders and hub ids."""
-    return ["pocket", *HUB_IDS, *sorted(_FACTORIES)]
+    return [*POCKET, *HUB_IDS, *sorted(_FACTORIES)]
 
 
 def load_encoder(
@@ -63,7 +66,8 @@ def load_encoder(
 
     Args:
         model: ``"pocket"`` (ships with the package), ``"base"``, ``"large"``, ``"multilingual"``, a
-            registered name, a checkpoint folder, or a hub id of the CLIP family.
+            registered name, a checkpoint folder, or a hub id of the CLIP family; the folder
+            of a temporal encoder gives a `seektrack.encoders.temporal.TemporalEncoder`, which embeds clips.
         device: ``"cpu"``, ``"cuda"``, ``"mps"``…; the best there is by default.
         dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; by default float16 on CUDA, else float32.
 
@@ -91,11 +95,11 @@ def load_encoder(
 
 
 def _resolve(name: str) -> str:
-    if name == "pocket":
-        folder = resources.files("seektrack") / "pretrained" / "clip"
+    if name in POCKET:
+        folder = resources.files("seektrack") / "pretrained" / POCKET[name]
         if not (folder / "config.json").is_file():
             raise ModelError(
-                f"the pocket encoder is missing from this installation ({folder})", hint=_choices(name)
+                f"the {name} encoder is missing from this installation ({folder})", hint=_choices(name)
             )
         return str(folder)
     if name in HUB_IDS:

@@ -112,10 +112,12 @@ class TemporalEncoder:
     def embed_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> NDArray[np.float32]:
         """Embed texts as float32 (N, D) rows of unit length; a text too long for the model is cut."""
         _check_batch_size(batch_size)
+        longest = int(self._model.text.config.max_position_embeddings)
         rows = []
         for i in range(0, len(texts), batch_size):
+            some = list(texts[i : i + batch_size])
             tokens = self._tokenizer(
-                list(texts[i : i + batch_size]), padding=True, truncation=True, return_tensors="pt"
+                some, padding=True, truncation=True, max_length=longest, return_tensors="pt"
             )
             with torch.inference_mode():
                 found = self._model.embed_tokens(

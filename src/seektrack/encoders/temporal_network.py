@@ -17,6 +17,8 @@ from torch.nn import functional as F
 from seektrack.errors import ModelError
 
 MODEL_TYPE = "seektrack_temporal"
+_CORNERS = 4
+"""Parts along a side of the picture whose mean over time is a token beside the trajectories."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +120,8 @@ class TemporalNetwork(nn.Module):
 
     Learnt queries look for what they know in every frame, each on its own: what it found, where, and how much
     of it. What one query found over all frames is one token, a trajectory; a transformer over those tokens
-    puts together who did what. Reading positions off attention is a spatial soft-argmax (Levine et al.,
+    puts together who did what. Parts of the picture averaged over time are tokens too: what is there at all.
+    Reading positions off attention is a spatial soft-argmax (Levine et al.,
     arXiv:1504.00702).
 
     Args:
@@ -140,6 +143,8 @@ class TemporalNetwork(nn.Module):
             nn.Linear(sizes.frames * (self.values + 3), 2 * w), nn.GELU(), nn.Linear(2 * w, w)
         )
         self.identity = nn.Parameter(torch.randn(sizes.queries, w) * 0.3)
+        self.scene = nn.Linear(w, w)
+        self.corner = nn.Parameter(torch.randn(_CORNERS * _CORNERS, w) * 0.3)
         self.whole = nn.Parameter(torch.randn(1, 1, w) * 0.3)
         self.layers = nn.ModuleList(Layer(w, sizes.heads) for _ in range(sizes.layers))
         self.norm = nn.LayerNorm(w)
@@ -147,18 +152,26 @@ class TemporalNetwork(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Unit vectors (N, D) of the features of clips, (N, T, G, G, C)."""
-        tokens = self.trajectory(self.look(features).transpose(1, 2).flatten(2)) + self.identity
-        tokens = torch.cat([self.whole.expand(len(tokens), -1, -1), tokens], dim=1)
+        cells = self.cells(features)
+        moving = self.trajectory(self.look(cells).transpose(1, 2).flatten(2)) + self.identity
+        side = round(cells.shape[2] ** 0.5)
+        still = cells.mean(1).transpose(1, 2).unflatten(-1, (side, side))
+        shown = self.scene(F.adaptive_avg_pool2d(still, _CORNERS).flatten(2).transpose(1, 2)) + self.corner
+        tokens = torch.cat([self.whole.expand(len(moving), -1, -1), moving, shown], dim=1)
         for layer in self.layers[:-1]:
             tokens = layer(tokens, tokens)
         pooled = self.norm(self.layers[-1](tokens[:, :1], tokens)[:, 0])
         return F.normalize(self.project(pooled).float(), dim=-1)
 
-    def look(self, features: Tensor) -> Tensor:
-        """What each query finds in each frame: (N, T, Q, V + 3), the last three being x, y and how much."""
+    def cells(self, features: Tensor) -> Tensor:
+        """Every four patches as one cell: (N, T, G/2 * G/2, W)."""
         n, t, g, _, c = features.shape
         fours = features.reshape(n, t, g // 2, 2, g // 2, 2, c).transpose(3, 4).reshape(n, t, -1, 4 * c)
-        cells = self.gather(fours)
+        gathered: Tensor = self.gather(fours)
+        return gathered
+
+    def look(self, cells: Tensor) -> Tensor:
+        """What each query finds in each frame: (N, T, Q, V + 3), the last three being x, y and how much."""
         asked = self.query(cells).transpose(2, 3)
         found = asked.softmax(-1)
         # Some of it is there where its best cell says so; where it is not, its place means nothing.

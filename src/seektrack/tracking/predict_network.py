@@ -123,7 +123,8 @@ class TrajectoryModel(nn.Module):
             self.moment = nn.Parameter(torch.randn(sizes.past, w) * 0.3)
         self.steps = nn.Parameter(torch.randn(sizes.future, w) * 0.3)
         self.leave = nn.Sequential(nn.LayerNorm(w), nn.Linear(w, 4))
-        nn.init.zeros_(self.leave[1].weight)  # type: ignore[arg-type]  # a linear layer's weight
+        for parameter in self.leave[1].parameters():
+            nn.init.zeros_(parameter)
 
     def forward(self, steps: Tensor) -> tuple[Tensor, Tensor]:
         """Continue the past.

@@ -111,7 +111,7 @@ class Run:
                 hint="give another output folder, the same recipe, or resume=False",
             )
         sizes, settings = recipe.sizes, motion_scenes(recipe.sizes, recipe.drawn_frames)
-        self.model, self.tokenizer = grow(model, sizes, settings, seed=recipe.seed)
+        self.model, self.tokenizer = grow(model, sizes, settings, seed=recipe.seed, fit=state is None)
         if state is not None:
             self.model.load_state_dict(state["model"])
         tower = self.model.frames

@@ -19,7 +19,7 @@ _FITTED = 60
 
 
 def grow(
-    model: str, sizes: TemporalSizes, settings: SceneSettings, *, seed: int
+    model: str, sizes: TemporalSizes, settings: SceneSettings, *, seed: int, fit: bool = True
 ) -> tuple[TemporalModel, Any]:
     """A temporal model whose towers start as those of a CLIP, and the CLIP's tokenizer.
 
@@ -28,6 +28,7 @@ def grow(
         sizes: Of the network.
         settings: Scenes from which the reduction of patches is fitted.
         seed: Of the new weights.
+        fit: Whether to fit the reduction of patches; not needed for weights that will be loaded.
 
     Raises:
         ModelError: The model is no CLIP, or of other widths.
@@ -52,7 +53,9 @@ def grow(
     grown.text.text_model.load_state_dict(clip.text_model.state_dict())
     grown.text.text_projection.load_state_dict(clip.text_projection.state_dict())
     _copy_tower(grown.frames, clip.vision_model)
-    _fit_reduction(grown.frames.eval(), sizes, settings)
+    grown.frames.eval()
+    if fit:
+        _fit_reduction(grown.frames, sizes, settings)
     grown.frames.requires_grad_(False)
     return grown, encoder.tokenizer  # type: ignore[attr-defined]  # a CLIP has one
 

@@ -51,13 +51,13 @@ class TemporalRecipe:
     clips: int = 2000
     validation_clips: int = 160
     drawn_frames: int = 12
-    batch: int = 64
+    batch: int = 48
     texts: int = 2
-    steps: int = 2000
+    steps: int = 1500
     learning_rate: float = 2e-3
     text_rate: float = 6e-4
     floor: float = 0.02
-    warmup: int = 60
+    warmup: int = 40
     weight_decay: float = 0.05
     average: float = 0.99
     seed: int = 0
