@@ -41,6 +41,9 @@ def compare(
     texts: Annotated[list[str], typer.Argument(help="Wordings, two or more.")],
     library: LibraryFolder = DEFAULT_LIBRARY,
     k: Annotated[int, typer.Option("-k", "--count", min=1, help="Frames listed for each.")] = 5,
+    templates: Annotated[
+        str, typer.Option("--templates", help="auto, none, basic, enriched, adaptive or multilingual.")
+    ] = "auto",
     model: Model = "pocket",
     device: Device = None,
     quiet: Quiet = False,
@@ -51,7 +54,7 @@ def compare(
     from seektrack.pipeline import Library
 
     with Library(library, model=model, device=device) as opened:
-        result = opened.compare(texts, k=k)
+        result = opened.compare(texts, k=k, templates=templates)
     Screen(quiet=quiet, as_json=as_json).result(result, lambda console: _print(console, result, k))
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +31,23 @@ TEMPLATES: dict[str, tuple[str, ...]] = {
 }
 """Wordings by name; ``{}`` takes the noun phrase with its article."""
 
-TemplateChoice = Literal["auto", "none", "basic", "enriched"]
+TemplateChoice = str
+"""``auto``, ``adaptive``, ``multilingual`` or a name of `TEMPLATES`."""
+
+FOREIGN_TEMPLATES: dict[str, tuple[str, ...]] = {
+    "de": ("{}", "ein Foto von {}", "ein Bild, das {} zeigt"),
+    "fr": ("{}", "une photo de {}", "une image montrant {}"),
+    "es": ("{}", "una foto de {}", "una imagen que muestra {}"),
+}
+"""Wordings by language, for encoders that know it; the phrase keeps its own article."""
+_FOREIGN_ARTICLES = {
+    "de": "ein eine einen einem einer der die das den dem",
+    "fr": "un une le la les des du",
+    "es": "un una unos unas el la los las",
+}
+_PEOPLE_WORDS = "person people man men woman women child children boy girl baby pedestrian player driver"
+_PLACE_WORDS = "street road beach meadow field forest room kitchen office city park river sea mountain sky"
+_PEOPLE, _PLACES = frozenset(_PEOPLE_WORDS.split()), frozenset(_PLACE_WORDS.split())
 
 MAX_NOUN_WORDS = 5
 ARTICLES = frozenset({"a", "an", "the", "some", "any", "one", "two", "three", "my"})
@@ -109,6 +124,25 @@ def expand(text: str, templates: Sequence[str]) -> list[str]:
     return [template.format(phrase) for template in templates]
 
 
+def adapted(text: str) -> tuple[str, ...]:
+    """Wordings that suit what a noun phrase names: people, places, several things, or one thing."""
+    head = words_of(text)[-1]
+    if head in _PEOPLE:
+        return ("{}", "a photo of {}", "{} in the street", "a video frame showing {}")
+    if head in _PLACES:
+        return ("{}", "a photo of {}", "a view of {}", "a scene in {}")
+    if head.endswith("s") and not head.endswith("ss"):
+        return ("{}", "a photo of {}", "a group of {}", "several {}")
+    return ("{}", "a photo of {}", "a close-up of {}", "there is {} in the scene")
+
+
+def language_of(text: str) -> str:
+    """``de``, ``fr`` or ``es`` when a phrase begins with an article of that language alone, else ``en``."""
+    words = words_of(text)
+    found = [code for code, articles in _FOREIGN_ARTICLES.items() if words and words[0] in articles.split()]
+    return found[0] if len(found) == 1 else "en"
+
+
 def embed_query(encoder: Encoder, text: str, *, templates: TemplateChoice = "auto") -> NDArray[np.float32]:
     """Embed one query as float32 (D,) of unit length.
 
@@ -117,7 +151,8 @@ def embed_query(encoder: Encoder, text: str, *, templates: TemplateChoice = "aut
         text: What is looked for.
         templates: ``"auto"`` averages over ``"enriched"`` for noun phrases and takes sentences as they are;
             a model with a `Vocabulary` gets the wordings it was trained with, for others only confuse it.
-            Another name forces that set.
+            ``"adaptive"`` picks wordings by what the phrase names, ``"multilingual"`` words German, French
+            and Spanish phrases in their language; another name forces that set.
 
     Raises:
         QueryError: The text has no words, or the template set is unknown.
@@ -145,6 +180,16 @@ def _wordings(encoder: Encoder, text: str, templates: TemplateChoice) -> list[st
         if vocabulary is None:
             return expand(text, TEMPLATES["enriched"])
         return expand(text, vocabulary.templates) if vocabulary.templates else [text]
+    if templates == "adaptive":
+        return expand(text, adapted(text)) if is_noun_query(text) else [text]
+    if templates == "multilingual":
+        language = language_of(text)
+        if language == "en":
+            return _wordings(encoder, text, "auto")
+        return [template.format(text) for template in FOREIGN_TEMPLATES[language]]
     if templates not in TEMPLATES:
-        raise QueryError(f"unknown templates {templates!r}", hint=f"allowed: auto, {', '.join(TEMPLATES)}")
+        raise QueryError(
+            f"unknown templates {templates!r}",
+            hint=f"allowed: auto, {', '.join(TEMPLATES)}, adaptive, multilingual",
+        )
     return [text] if templates == "none" else expand(text, TEMPLATES[templates])

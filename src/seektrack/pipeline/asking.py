@@ -181,11 +181,20 @@ class Asking(ABC):
 
         return align_texts(FrameScorer(self._open_to_read(), self.models.encoder), texts, str(video))
 
-    def compare(self, texts: Sequence[str], *, k: int = 10) -> Comparison:
-        """How each of some wordings ranks the frames of this library."""
+    def compare(self, texts: Sequence[str], *, k: int = 10, templates: str = "auto") -> Comparison:
+        """How each of some wordings ranks the frames of this library.
+
+        Args:
+            texts: The wordings.
+            k: Frames listed for each.
+            templates: How a noun phrase is worded; see `seektrack.encoders.embed_query`.
+
+        Raises:
+            QueryError: There is no wording, one has no words, or the templates are unknown.
+        """
         from seektrack.retrieval import compare_prompts
 
-        return compare_prompts(self._open_to_read(), self.models.encoder, texts, k=k)
+        return compare_prompts(self._open_to_read(), self.models.encoder, texts, k=k, templates=templates)
 
     def corrected(self, text: str) -> Correction:
         """A query with mistyped words put right by what the model knows; nothing is searched."""

@@ -87,14 +87,7 @@ def score_library(
 ) -> Scores:
     """Weigh every picture of a library, or of what a filter leaves, against a query."""
     s = settings or ConfidenceSettings()
-    whole = where is None or where == Where()
-    complete = not whole or store.count() <= SHORTLIST
-    if complete:
-        vectors, rows = store.vectors(where=where)
-    else:
-        asked = query.parts or (query,)
-        near = [store.nearest(one.vector, SHORTLIST // len(asked))[0] for one in asked]
-        vectors, rows = store.vectors_by_id(np.unique(np.concatenate(near)))
+    vectors, rows, complete = _candidates(store, query, where)
     cosine = np.concatenate(
         [
             np.asarray(v, dtype=np.float32) @ query.vector
@@ -112,13 +105,37 @@ def score_library(
         best = members[best]
         times = rows.times[best]
         if not complete:
-            frames, times, best = _on_timeline(*store.timeline(path), frames, best)
+            frames, times, best = _on_timeline(*_looked_at(store, path, where), frames, best)
         alone = np.where(best >= 0, probability[best], 0.0)
         belief = temporal_evidence(alone, times, s)
         at = np.searchsorted(frames, rows.frame_indices[members])
         shifted = shift_rows(probability[members], alone[at], belief[at])
         videos.append(VideoScores(path, frames, times, belief, best, (members, shifted)))
     return Scores(rows, cosine, tuple(videos), vectors)
+
+
+def _candidates(
+    store: LibraryStore, query: TextQuery, where: Where | None
+) -> tuple[NDArray[np.float16], Rows, bool]:
+    """Rows to weigh in full, and whether they are all there are."""
+    if store.count() <= SHORTLIST:
+        return *store.vectors(where=where), True
+    asked = query.parts or (query,)
+    most = SHORTLIST // len(asked)
+    near = [store.nearest(one.vector, most, where=where, exact=True)[0] for one in asked]
+    vectors, rows = store.vectors_by_id(np.unique(np.concatenate(near)))
+    return vectors, rows, len(near[0]) < most
+
+
+def _looked_at(
+    store: LibraryStore, path: str, where: Where | None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Every frame of a video within the window of a filter."""
+    frames, times = store.timeline(path)
+    first = -np.inf if where is None or where.start_s is None else where.start_s
+    last = np.inf if where is None or where.end_s is None else where.end_s
+    inside = (times >= first) & (times < last)
+    return frames[inside], times[inside]
 
 
 def _shown(

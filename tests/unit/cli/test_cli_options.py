@@ -58,7 +58,15 @@ FROZEN = {
         "--device",
         *COMMON,
     ],
-    "prompts compare": ["TEXTS", "--library -l", "--count -k", "--model -m", "--device", *COMMON],
+    "prompts compare": [
+        "TEXTS",
+        "--library -l",
+        "--count -k",
+        "--templates",
+        "--model -m",
+        "--device",
+        *COMMON,
+    ],
     "label": ["IMAGES", "--labels", "--count -k", "--model -m", "--device", *COMMON],
     "track": [
         "VIDEO",

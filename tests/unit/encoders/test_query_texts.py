@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seektrack.encoders import Vocabulary, l2_normalise, load_encoder
+from seektrack.encoders import Vocabulary, embed_query, l2_normalise, load_encoder
 from seektrack.encoders.spelling import Speller, speller_for
 from seektrack.encoders.translation import load_translator, register_translator
 from seektrack.encoders.weighted import Weighted, WeightedQuery, embed_weighted, parse_weighted
@@ -229,3 +229,44 @@ def test_a_translator_may_be_any_function_with_a_name(tmp_path: Path):
     assert load_translator("shouting")(["a dog"]) == ["A DOG"]
     with pytest.raises(ModelError, match="cannot be loaded"):
         load_translator(tmp_path)
+
+
+class Listener(Directions):
+    """Remembers what it was given to embed."""
+
+    vocabulary = None
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def embed_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> np.ndarray:
+        self.heard += texts
+        return super().embed_texts(texts)
+
+
+@pytest.mark.parametrize(
+    ("templates", "text", "among"),
+    [
+        ("adaptive", "old woman", "an old woman in the street"),
+        ("adaptive", "dogs", "a group of dogs"),
+        ("adaptive", "a sandy beach", "a view of a sandy beach"),
+        ("adaptive", "red car", "there is a red car in the scene"),
+        ("multilingual", "ein rotes Auto", "ein Foto von ein rotes Auto"),
+        ("multilingual", "une voiture rouge", "une photo de une voiture rouge"),
+        ("multilingual", "los coches rojos", "una foto de los coches rojos"),
+        ("multilingual", "a red car", "a photo of a red car"),
+    ],
+)
+def test_wordings_suit_the_phrase(templates: str, text: str, among: str):
+    encoder = Listener()
+    vector = embed_query(encoder, text, templates=templates)
+    assert among in encoder.heard
+    assert len(encoder.heard) == len(set(encoder.heard)) > 2
+    mean = l2_normalise(encoder.embed_texts(list(encoder.heard)).mean(axis=0))
+    np.testing.assert_allclose(vector, mean, atol=1e-6)
+
+
+def test_a_sentence_is_never_put_into_wordings_by_itself():
+    encoder = Listener()
+    embed_query(encoder, "a dog runs across the street", templates="adaptive")
+    assert encoder.heard == ["a dog runs across the street"]
