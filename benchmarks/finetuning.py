@@ -19,11 +19,13 @@ again. A table in Markdown is printed, and kept as `table.md`.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -40,10 +42,14 @@ from seektrack.evaluation.finetuning import (
 )
 from seektrack.evaluation.pocket_sam2 import EngineFollower
 from seektrack.evaluation.pocket_set import collect
+from seektrack.pipeline import parse_model
 from seektrack.segmentation import load_sam2
 from seektrack.world import SceneSettings, vocabulary
 
-RECIPES = {"sam2": ("frozen-image", "head", "lora", "full"), "clip": ("frozen-image", "head", "lora", "full")}
+RECIPES = {
+    "sam2": ("frozen-image", "head", "lora", "full"),
+    "clip": ("frozen-image", "frozen-text", "head", "lora", "full"),
+}
 WORLD = f"style=scan,categories={'+'.join(STRANGE)}"
 Figures = dict[str, list[float]]
 
@@ -54,14 +60,25 @@ def command(part: str, recipe: str, out: Path, chosen: argparse.Namespace) -> li
     given += ["--max-minutes", str(chosen.minutes), "--patience", "0"]
     if part == "sam2":
         data = f"world:{chosen.scenes},{WORLD}"
-        return [*given, "--data", data, "--steps", "100000", "--workers", str(chosen.workers)]
+        few = str(min(0.1, round(4 / chosen.scenes, 4)))
+        given += ["--steps", "100000", "--held-out", few, "--workers", str(chosen.workers)]
+        return [*given, "--data", data]
     data = f"world:{chosen.scenes},{WORLD},pictures={chosen.pictures}"
     return [*given, "--data", data, "--epochs", "100000"]
 
 
 def model(part: str, chosen: argparse.Namespace) -> str:
     """What training starts from."""
-    return str(chosen.sam2 if part == "sam2" else chosen.clip)
+    clip, sam2 = parse_model(chosen.model)
+    return sam2 if part == "sam2" else clip
+
+
+def weights(part: str, chosen: argparse.Namespace) -> str:
+    """Hash of what training starts from; a hub id stands for itself."""
+    start = model(part, chosen)
+    folder = files("seektrack") / "pretrained" / part if start == "pocket" else Path(start)
+    path = Path(str(folder)) / "model.safetensors"
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else start
 
 
 def measure_sam2(folder: str, chosen: argparse.Namespace) -> Figures:
@@ -109,9 +126,15 @@ def kept(path: Path, key: dict[str, Any], make: Any) -> dict[str, Any]:
     return made
 
 
-def train(part: str, recipe: str, folder: Path, chosen: argparse.Namespace) -> dict[str, Any]:
-    """Run one recipe and measure what it leaves."""
+def train(
+    part: str, recipe: str, folder: Path, key: dict[str, Any], chosen: argparse.Namespace
+) -> dict[str, Any]:
+    """Run one recipe, going on with one begun for the same key, and measure what it leaves."""
     call = command(part, recipe, folder, chosen)
+    begun = folder.with_suffix(".begun")
+    if not begun.is_file() or json.loads(begun.read_text(encoding="utf-8")) != key:
+        call.append("--fresh")
+        begun.write_text(json.dumps(key), encoding="utf-8")
     print("seektrack", *call, file=sys.stderr, flush=True)
     done = subprocess.run(
         [sys.executable, "-m", "seektrack", *call, "--json", "--quiet"],
@@ -143,21 +166,25 @@ def table(part: str, rows: list[tuple[str, dict[str, Any]]], before: Figures) ->
 def run(chosen: argparse.Namespace, out: Path) -> None:
     """Every recipe of every part; prints the table as far as it has come."""
     measuring = {name: getattr(chosen, name) for name in ("clips", "crops", "frames")}
-    told = f"{chosen.minutes:g} minutes each, {chosen.threads} threads, {chosen.scenes} scenes\n"
+    threads = f"{chosen.threads} thread" + "s" * (chosen.threads > 1)
+    told = f"{chosen.minutes:g} minutes each, {threads}, {chosen.scenes} scenes\n"
     for part in chosen.parts:
         start = model(part, chosen)
-        key: dict[str, Any] = {"model": start, **measuring}
+        key: dict[str, Any] = {"model": weights(part, chosen), **measuring}
         before = kept(
             out / f"{part}-before.json", key, lambda p=part, m=start: {"figures": measured(p, m, chosen)}
         )["figures"]
         rows = []
-        for recipe in chosen.recipes or RECIPES[part]:
+        for recipe in RECIPES[part]:
+            if chosen.recipes and recipe not in chosen.recipes:
+                continue
             folder = out / f"{part}-{recipe}"
             call = command(part, recipe, Path(folder.name), chosen)
+            own = {**key, "call": call}
             row = kept(
                 out / f"{folder.name}.json",
-                {**key, "call": call},
-                lambda p=part, r=recipe, f=folder: train(p, r, f, chosen),
+                own,
+                lambda p=part, r=recipe, f=folder, k=own: train(p, r, f, k, chosen),
             )
             rows.append((recipe, row))
         told += "\n" + table(part, rows, before)
@@ -171,15 +198,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--parts", nargs="+", default=list(RECIPES), choices=list(RECIPES))
-    parser.add_argument("--recipes", nargs="+", help="frozen-image, frozen-text (clip), head, lora, full")
+    parser.add_argument("--recipes", nargs="+", choices=RECIPES["clip"], help="all of them when left out")
     parser.add_argument("--minutes", type=float, default=0.15, help="of each recipe")
     parser.add_argument("--scenes", type=int, default=6, help="to train on")
     parser.add_argument("--pictures", type=int, default=2, help="of each scene, for clip")
     parser.add_argument("--clips", type=int, default=2, help="to measure J&F on")
     parser.add_argument("--crops", type=int, default=40, help="to measure names on")
     parser.add_argument("--frames", type=int, default=12, help="to measure sentences on")
-    parser.add_argument("--sam2", "--model", default="pocket", help="segmenter to start from")
-    parser.add_argument("--clip", default="pocket", help="text encoder to start from")
+    parser.add_argument("--model", default="pocket", help="to start from; CLIP+SAM2, or a folder with both")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--workers", type=int, default=1, help="processes that draw clips for sam2")
     parser.add_argument("--out", type=Path, help="folder to keep trainings and figures in")

@@ -32,6 +32,7 @@ from seektrack.evaluation.colour_truth import ColourTruth
 from seektrack.geometry import Box, mask_to_box
 from seektrack.metrics.masks import iou
 from seektrack.outputs.palette import object_colour
+from seektrack.pipeline import parse_model
 from seektrack.segmentation import PropagationSettings, Sam2, load_sam2, segment_video
 from seektrack.types import Frame, Prompt
 from seektrack.video import open_video
@@ -187,7 +188,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", help="names of clips, without .mp4")
     parser.add_argument("--modes", nargs="+", default=["memory"], choices=list(MODES))
     parser.add_argument("--every", type=int, default=1, help="look at one frame in so many")
-    parser.add_argument("--model", default="pocket")
+    parser.add_argument("--model", default="pocket", help="segmenter, or a folder with clip/ and sam2/")
     parser.add_argument("--resolution", type=int, help="side of the network's input")
     parser.add_argument("--out", type=Path, help="folder for the pictures")
     parser.add_argument("--width", type=int, default=320, help="of each picture of a sheet")
@@ -196,7 +197,7 @@ def main() -> None:
         print("no footage: name a folder with --clips; see --help for where the clips come from")
         return
     torch.set_num_threads(1)
-    sam2 = load_sam2(chosen.model, resolution=chosen.resolution)
+    sam2 = load_sam2(parse_model(chosen.model)[1], resolution=chosen.resolution)
     for name in chosen.only or [CUPS, *BOXES]:
         path = chosen.clips / f"{name}.mp4"
         if not path.is_file():
