@@ -109,6 +109,9 @@ def test_memory_attention_of_objects_that_remember_different_amounts(
 @pytest.mark.parametrize("rows", [1, 3], ids=["one query for all", "a query each"])
 def test_attention_in_one_call_and_one_by_one(heads: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attention, "_TILE", 40)
+    monkeypatch.setattr(attention, "_TILE_ROWS", 2)
+    monkeypatch.setattr(attention, "_BLOCK", 5)
+    monkeypatch.setattr(attention, "_LONG", 10)
     query, lengths = torch.randn(rows, 10, 8), (3, 7, 12)
     keys = [torch.randn(n, 8) for n in lengths]
     values = [torch.randn(n, 6) for n in lengths]

@@ -23,6 +23,11 @@ KEPT_KEY_BYTES = 1 << 20
 """Keys of a memory are kept beside it up to this size; larger ones are made when read."""
 _TILE = 1 << 18
 """Attention weights computed at once on a CPU: they stay in the cache of a core."""
+_TILE_ROWS = 128
+"""Fewest rows of them: below, reading the keys again costs more than the cache saves."""
+_BLOCK = 512
+"""Keys and queries looked at together in float32 where there are more than ``_LONG`` keys."""
+_LONG = 2048
 
 
 @dataclass(frozen=True, eq=False)
@@ -232,17 +237,40 @@ def attend(
     rows, t_len = len(keys), query.shape[1]
     out = values[0].new_empty(rows, t_len, heads, values[0].shape[-1])
     for row, (key, value) in enumerate(zip(keys, values, strict=True)):
-        tiles = -(-t_len * len(key) // _TILE)
-        size = -(-t_len // tiles)
+        size = max(_TILE // len(key), min(_TILE_ROWS, t_len))
+        size = -(-t_len // -(-t_len // size))
         own = unfold(query[row if len(query) > 1 else 0], -1, (heads, -1))
         split = unfold(key, -1, (heads, -1))
         for head in range(heads):
+            if len(key) > _LONG and key.dtype == torch.float32:
+                _attend_in_blocks(own[:, head], split[:, head], value, out[row, :, head])
+                continue
             turned = split[:, head].t()
             for start in range(0, t_len, size):
                 tile = slice(start, start + size)
                 weights = torch.mm(own[tile, head], turned).softmax(dim=-1)
                 out[row, tile, head] = torch.mm(weights, value)
     return out.flatten(2)
+
+
+def _attend_in_blocks(query: Tensor, key: Tensor, value: Tensor, out: Tensor) -> None:
+    """Softmax attention brought up to date block by block of keys, as in FlashAttention (arXiv:2205.14135).
+
+    ``query`` (T, C), ``key`` (K, C), ``value`` (K, D); writes ``out`` (T, D).
+    """
+    for start in range(0, len(query), _BLOCK):
+        own = query[start : start + _BLOCK]
+        top = own.new_full((len(own), 1), -torch.inf)
+        total, mixed = torch.zeros_like(top), own.new_zeros(len(own), value.shape[1])
+        for first in range(0, len(key), _BLOCK):
+            weights = torch.mm(own, key[first : first + _BLOCK].t())
+            higher = torch.maximum(top, weights.amax(dim=1, keepdim=True))
+            weights.sub_(higher).exp_()
+            fade = (top - higher).exp_()
+            total.mul_(fade).add_(weights.sum(dim=1, keepdim=True))
+            mixed.mul_(fade).addmm_(weights, value[first : first + _BLOCK])
+            top = higher
+        out[start : start + _BLOCK] = mixed / total
 
 
 def _attend_batched(query: Tensor, keys: Sequence[Tensor], values: Sequence[Tensor], heads: int) -> Tensor:
