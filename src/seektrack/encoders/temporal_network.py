@@ -17,6 +17,8 @@ from torch.nn import functional as F
 from seektrack.errors import ModelError
 
 MODEL_TYPE = "seektrack_temporal"
+_SHARP = 4.0
+"""What queries and shifts are multiplied by, so that places and their changes are heard from the start."""
 _CORNERS = 4
 """Parts along a side of the picture whose mean over time is a token beside the trajectories."""
 
@@ -140,7 +142,7 @@ class TemporalNetwork(nn.Module):
         ys, xs = torch.meshgrid(along, along, indexing="ij")
         self.register_buffer("places", torch.stack([xs, ys], -1).reshape(side * side, 2), persistent=False)
         self.trajectory = nn.Sequential(
-            nn.Linear(sizes.frames * (self.values + 3), 2 * w), nn.GELU(), nn.Linear(2 * w, w)
+            nn.Linear(sizes.frames * (self.values + 5), 2 * w), nn.GELU(), nn.Linear(2 * w, w)
         )
         self.identity = nn.Parameter(torch.randn(sizes.queries, w) * 0.3)
         self.scene = nn.Linear(w, w)
@@ -155,7 +157,7 @@ class TemporalNetwork(nn.Module):
         cells = self.cells(features)
         moving = self.trajectory(self.look(cells).transpose(1, 2).flatten(2)) + self.identity
         side = round(cells.shape[2] ** 0.5)
-        still = cells.mean(1).transpose(1, 2).unflatten(-1, (side, side))
+        still = cells.mean(1).transpose(1, 2).reshape(len(cells), -1, side, side)
         shown = self.scene(F.adaptive_avg_pool2d(still, _CORNERS).flatten(2).transpose(1, 2)) + self.corner
         tokens = torch.cat([self.whole.expand(len(moving), -1, -1), moving, shown], dim=1)
         for layer in self.layers[:-1]:
@@ -171,13 +173,14 @@ class TemporalNetwork(nn.Module):
         return gathered
 
     def look(self, cells: Tensor) -> Tensor:
-        """What each query finds in each frame: (N, T, Q, V + 3), the last three being x, y and how much."""
-        asked = self.query(cells).transpose(2, 3)
+        """What each query finds in each frame: (N, T, Q, V + 5): x, y, how far from its mean, how much."""
+        asked = _SHARP * self.query(cells).transpose(2, 3)
         found = asked.softmax(-1)
         # Some of it is there where its best cell says so; where it is not, its place means nothing.
-        much = torch.sigmoid(asked.logsumexp(-1, keepdim=True) - 4.0)
+        much = torch.sigmoid(asked.amax(-1, keepdim=True) - _SHARP)
         where = found @ self.places.to(found.dtype)
-        return torch.cat([found @ self.value(cells), where, much], dim=-1) * much
+        moved = _SHARP * (where - (where * much).sum(1, keepdim=True) / much.sum(1, keepdim=True))
+        return torch.cat([found @ self.value(cells), where, moved, much], dim=-1) * much
 
 
 class Layer(nn.Module):
@@ -197,7 +200,11 @@ class Layer(nn.Module):
         self.query, self.key_value = nn.Linear(width, width), nn.Linear(width, 2 * width)
         self.out = nn.Linear(width, width)
         self.mix = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+            nn.LayerNorm(width),
+            nn.Linear(width, 2 * width),
+            nn.GELU(),
+            nn.Dropout(0.1),
+            nn.Linear(2 * width, width),
         )
 
     def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:

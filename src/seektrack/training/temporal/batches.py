@@ -25,11 +25,13 @@ class Batch:
         features: float16 (B, T, G, G, C).
         texts: Q texts.
         matches: float32 (B, Q): 1 true, 0 false, -1 where nobody can tell.
+        reverses: int (R, 3): a view, a text true of it, and the same text saying the reverse.
     """
 
     features: NDArray[np.float16]
     texts: list[str]
     matches: NDArray[np.float32]
+    reverses: NDArray[np.int64]
 
 
 def draw(data: Features, recipe: TemporalRecipe, step: int) -> Batch:
@@ -43,7 +45,8 @@ def draw(data: Features, recipe: TemporalRecipe, step: int) -> Batch:
     asked = ask(views, recipe.texts, rng)
     texts = [vary(fact, rng, translated=recipe.translated, paraphrased=recipe.paraphrased) for fact in asked]
     features = [shifted(data.of(v), *rng.integers(-recipe.shift, recipe.shift + 1, 2)) for v in views]
-    return Batch(np.stack(features), texts, match_matrix(views, asked))
+    matches = match_matrix(views, asked)
+    return Batch(np.stack(features), texts, matches, _reverses(asked, matches))
 
 
 def shifted(features: NDArray[np.float16], rows: int, columns: int) -> NDArray[np.float16]:
@@ -86,3 +89,13 @@ def match_matrix(views: list[View], asked: list[Fact]) -> NDArray[np.float32]:
             elif fact.kind == "motion" and fact.who in vague:
                 matches[row, column] = -1
     return matches
+
+
+def _reverses(asked: list[Fact], matches: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Where a text is true of a view and its reverse, asked too, is not."""
+    column = {fact: i for i, fact in enumerate(asked)}
+    pairs = [(i, column[o]) for i, f in enumerate(asked) if (o := f.opposite()) is not None and o in column]
+    found = [
+        (row, i, j) for i, j in pairs for row in np.flatnonzero((matches[:, i] == 1) & (matches[:, j] == 0))
+    ]
+    return np.array(found, np.int64).reshape(-1, 3)

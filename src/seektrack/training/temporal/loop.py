@@ -21,6 +21,7 @@ from seektrack.training.clip.losses import matching_loss
 from seektrack.training.common import Budget, CsvLog, cosine, load_checkpoint, save_checkpoint, warmed
 from seektrack.training.temporal.batches import draw
 from seektrack.training.temporal.data import Progress, View, prepare
+from seektrack.training.temporal.losses import backwards_loss, reverse_loss
 from seektrack.training.temporal.model import grow
 from seektrack.training.temporal.recipe import TemporalRecipe, motion_scenes
 from seektrack.training.temporal.validate import retrieval, told_apart, words_apart
@@ -161,7 +162,10 @@ class Run:
             clips = self.model.time(features)
             texts = self.model.embed_tokens(self._tokens(batch.texts))
         logits = clips @ texts.T * self.model.logit_scale.exp().clamp(max=100)
-        loss = matching_loss(logits, torch.from_numpy(batch.matches))
+        matches = torch.from_numpy(batch.matches)
+        loss = matching_loss(logits, matches)
+        apart = backwards_loss(logits, matches) + reverse_loss(logits, torch.from_numpy(batch.reverses))
+        loss = loss + r.reversal * apart
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         torch.nn.utils.clip_grad_norm_([p for p in self.model.parameters() if p.requires_grad], 1.0)

@@ -44,6 +44,7 @@ class TemporalRecipe:
         bf16: Compute in bfloat16.
         translated: Share of texts in a language other than English.
         paraphrased: Share of English texts in other words than the world's own.
+        reversal: Weight of telling clips from themselves run backwards, and texts from their reverse.
         shift: Most patches a clip is moved by, up or down and to the sides.
     """
 
@@ -58,13 +59,14 @@ class TemporalRecipe:
     text_rate: float = 6e-4
     floor: float = 0.02
     warmup: int = 40
-    weight_decay: float = 0.05
+    weight_decay: float = 0.2
     average: float = 0.99
     seed: int = 0
     bf16: bool = True
     translated: float = 0.2
     paraphrased: float = 0.3
     shift: int = 1
+    reversal: float = 1.0
 
     def __post_init__(self) -> None:
         if self.batch < 2 or self.batch % 2 or self.clips < self.batch or self.validation_clips < 2:
