@@ -46,7 +46,7 @@ def draw(data: Features, recipe: TemporalRecipe, step: int) -> Batch:
     texts = [vary(fact, rng, translated=recipe.translated, paraphrased=recipe.paraphrased) for fact in asked]
     features = [shifted(data.of(v), *rng.integers(-recipe.shift, recipe.shift + 1, 2)) for v in views]
     matches = match_matrix(views, asked)
-    return Batch(np.stack(features), texts, matches, _reverses(asked, matches))
+    return Batch(np.stack(features), texts, matches, reverses(asked, matches))
 
 
 def shifted(features: NDArray[np.float16], rows: int, columns: int) -> NDArray[np.float16]:
@@ -91,7 +91,7 @@ def match_matrix(views: list[View], asked: list[Fact]) -> NDArray[np.float32]:
     return matches
 
 
-def _reverses(asked: list[Fact], matches: NDArray[np.float32]) -> NDArray[np.int64]:
+def reverses(asked: list[Fact], matches: NDArray[np.float32]) -> NDArray[np.int64]:
     """Where a text is true of a view and its reverse, asked too, is not."""
     column = {fact: i for i, fact in enumerate(asked)}
     pairs = [(i, column[o]) for i, f in enumerate(asked) if (o := f.opposite()) is not None and o in column]
