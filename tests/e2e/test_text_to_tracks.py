@@ -148,7 +148,7 @@ class TestErrors:
             capsys, "index", videos, "--library", tmp_path / "l", "--regions", "none", "--json"
         )
         report = json.loads(out)
-        assert status == 3
+        assert status == 11
         assert (report["indexed"], len(report["failed"])) == (1, 1)
         assert "a-broken.mp4" in report["failed"][0][0]
 

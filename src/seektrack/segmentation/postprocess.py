@@ -47,14 +47,16 @@ def fill_holes(mask: BoolMask, max_area: int = 64) -> BoolMask:
 
 
 def remove_specks(mask: BoolMask, min_area: int = 64) -> BoolMask:
-    """Remove separate pieces of less than ``min_area`` pixels; where all are, the largest is kept."""
+    """Remove separate pieces of less than ``min_area`` pixels; where all are, the largest (of equals the first) is kept."""
     _positive("min_area", min_area)
 
     def kept(part: BoolMask) -> BoolMask:
         _, labels, stats, _ = cv2.connectedComponentsWithStats(part.astype(np.uint8), connectivity=8)
         areas = stats[:, cv2.CC_STAT_AREA].copy()
         areas[0] = 0
-        keep = areas >= min(min_area, int(areas.max()))
+        keep = areas >= min_area
+        if not keep.any():
+            keep[areas.argmax()] = True
         keep[0] = False
         return np.asarray(keep[labels])
 

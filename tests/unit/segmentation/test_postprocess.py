@@ -173,3 +173,9 @@ def test_what_a_chain_refuses(ragged: np.ndarray) -> None:
         parse_steps("close")(ragged.astype(np.uint8))
     with pytest.raises(InputError, match="radius must be positive"):
         closing(ragged, 0)
+
+
+def test_of_equal_specks_one_is_kept() -> None:
+    mask = np.zeros((20, 20), bool)
+    mask[3, 3] = mask[15, 15] = True
+    assert remove_specks(mask, 40).sum() == 1
