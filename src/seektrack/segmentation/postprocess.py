@@ -47,7 +47,7 @@ def fill_holes(mask: BoolMask, max_area: int = 64) -> BoolMask:
 
 
 def remove_specks(mask: BoolMask, min_area: int = 64) -> BoolMask:
-    """Remove separate pieces of less than ``min_area`` pixels; where all are, the largest (of equals the first) is kept."""
+    """Remove separate pieces of less than ``min_area`` pixels; where all are, one of the largest is kept."""
     _positive("min_area", min_area)
 
     def kept(part: BoolMask) -> BoolMask:
