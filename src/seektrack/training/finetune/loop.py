@@ -252,7 +252,9 @@ class _Run:
         """Take one step; its number decides batch, augmentation and dropout."""
         r, device, encoder = self.recipe, self.scale.device, self.towers.encoder
         done = max(self.steps / self.total, self.progress - LATE)
-        rate = self.rate * warmed(self.steps, round(r.warmup * self.total)) * cosine(done, floor=r.floor)
+        # Where the time ends before the epochs do, the warm-up is a share of the time as well.
+        warm = max(warmed(self.steps, round(r.warmup * self.total)), done / r.warmup if r.warmup else 1.0)
+        rate = self.rate * min(1.0, warm) * cosine(done, floor=r.floor)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         batch = self.batches(self.steps)
