@@ -178,3 +178,13 @@ def test_the_command_fine_tunes_a_folder_of_pictures(
         main([*args, "--recipe", "lora"])
     assert refused.value.code == InputError.exit_code
     assert "there is no --data" in capsys.readouterr().err
+
+
+def test_little_time_for_many_epochs_is_time_to_train(model: Path, tmp_path: Path) -> None:
+    data = flags()
+    recipe = replace(QUICK, batch=16, steps=1_000_000, learning_rate=3e-3, held_out=0.5, validate_every=1_000)
+    figures = finetune_clip(
+        recipe, [*data, *data, *data, *data], tmp_path, model=model, device="cpu", max_minutes=0.1
+    )
+    # A warm-up over a tenth of all steps would never leave the ground.
+    assert figures["r1"] > 2 * figures["r1_before"]
