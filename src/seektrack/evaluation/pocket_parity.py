@@ -1,6 +1,6 @@
 """The pocket networks through transformers' own classes, to be held against the product's figures.
 
-The folders are ordinary ones: nothing here goes through `seektrack.encoders` or the engine of
+The folders are ordinary ones: nothing here goes through the encoders of `seektrack.encoders` or the engine of
 `seektrack.segmentation`. Without torchvision transformers has no image processor for SAM 2, so its resizing
 and normalising are written out.
 """
@@ -19,6 +19,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seektrack.encoders.loading import read_vocabulary
 from seektrack.segmentation.model import no_progress_bar, set_resolution
 from seektrack.types import Prompt
 
@@ -54,7 +55,8 @@ class TransformersClip:
         self._model: Any = model.eval()
         pictures = CLIPImageProcessorPil.from_pretrained(source)
         self._processor: Any = CLIPProcessor(pictures, AutoTokenizer.from_pretrained(source))
-        self.name, self.fingerprint = f"{folder} in transformers", source
+        self.name, self.fingerprint = f"{folder} in transformers", f"{source} in transformers"
+        self.vocabulary = read_vocabulary(Path(source))
         self.dim = int(self._model.config.projection_dim)
         self.image_size = int(self._model.config.vision_config.image_size)
         self.logit_scale = min(math.exp(float(self._model.logit_scale.detach())), 100.0)

@@ -80,6 +80,7 @@ def test_embeddings_of_any_picture_agree(rng: np.random.Generator) -> None:
     texts = ["a red car", "zwei Hunde", "something " * 90]
     ours, theirs = load_encoder("pocket", device="cpu"), TransformersClip("pocket")
     assert (theirs.image_size, theirs.dim) == (ours.image_size, ours.dim)
+    assert theirs.vocabulary == ours.vocabulary is not None
     assert theirs.logit_scale == pytest.approx(ours.logit_scale)
     np.testing.assert_allclose(theirs.embed_images(pictures), ours.embed_images(pictures), atol=1e-4)
     np.testing.assert_allclose(theirs.embed_texts(texts), ours.embed_texts(texts), atol=1e-4)
