@@ -11,6 +11,7 @@ from seektrack.cli.common import AsJson, Quiet, Screen, table
 
 _KNOWS = {
     "pocket": "the procedural world: 12 categories × 9 colours; ordinary footage only by luck",
+    "temporal": "the same world in clips: what comes, goes, and in which order; for encoders, not search",
     "tiny": "ordinary footage, the smallest published segmenter",
     "small": "ordinary footage, a little better",
     "base": "ordinary footage, a good balance",
@@ -67,24 +68,25 @@ def model_rows() -> list[ModelRow]:
     from seektrack.segmentation.model import CHECKPOINTS
 
     return [
-        _packaged("text", pocket_folder("clip")),
+        _packaged("pocket", "text", pocket_folder("clip")),
+        _packaged("temporal", "text", pocket_folder("temporal")),
         *(_published(name, "text", hub_id) for name, hub_id in HUB_IDS.items()),
-        _packaged("mask", pocket_folder("sam2")),
+        _packaged("pocket", "mask", pocket_folder("sam2")),
         *(_published(name, "mask", hub_id) for name, hub_id in CHECKPOINTS.items()),
     ]
 
 
 def pocket_folder(part: str) -> Path:
-    """Where a pocket checkpoint (``clip`` or ``sam2``) lies in this installation."""
+    """Where a pocket checkpoint (``clip``, ``sam2``, ``temporal``) lies in this installation."""
     from importlib.resources import files
 
     return Path(str(files("seektrack") / "pretrained" / part))
 
 
-def _packaged(part: str, folder: Path) -> ModelRow:
+def _packaged(name: str, part: str, folder: Path) -> ModelRow:
     weights = sorted(folder.glob("*.safetensors"))
     size = sum(p.stat().st_size for p in weights) / 2**20 if weights else None
-    return ModelRow("pocket", part, "in the package", bool(weights), size, _KNOWS["pocket"])
+    return ModelRow(name, part, "in the package", bool(weights), size, _KNOWS[name])
 
 
 def _published(name: str, part: str, hub_id: str) -> ModelRow:

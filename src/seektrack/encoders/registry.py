@@ -19,7 +19,7 @@ HUB_IDS = {
 }
 """Built-in names of published checkpoints."""
 
-POCKET = {"pocket": "clip"}
+POCKET = {"pocket": "clip", "temporal": "temporal"}
 """Built-in names of checkpoints in the package, and their folders."""
 
 
@@ -65,9 +65,9 @@ def load_encoder(
     """Load an encoder.
 
     Args:
-        model: ``"pocket"`` (ships with the package), ``"base"``, ``"large"``, ``"multilingual"``, a
-            registered name, a checkpoint folder, or a hub id of the CLIP family; the folder
-            of a temporal encoder gives a `seektrack.encoders.temporal.TemporalEncoder`, which embeds clips.
+        model: ``"pocket"`` or ``"temporal"`` (ship with the package), ``"base"``, ``"large"``,
+            ``"multilingual"``, a registered name, a checkpoint folder, or a hub id of the CLIP family; a
+            temporal encoder is a `seektrack.encoders.temporal.TemporalEncoder`, which embeds clips.
         device: ``"cpu"``, ``"cuda"``, ``"mps"``…; the best there is by default.
         dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; by default float16 on CUDA, else float32.
 
