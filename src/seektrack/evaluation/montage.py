@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 
@@ -110,7 +111,7 @@ def write_montage(
     split: Split = Split.BENCHMARK,
     progress: Progress | None = None,
 ) -> Montage:
-    """Render videos of several shots; every scene is a seed of its own.
+    """Render videos of several shots; every scene is a seed of its own. What is there already is used again.
 
     Args:
         folder: Made if missing.
@@ -124,9 +125,15 @@ def write_montage(
         OutputError: The folder cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    numbers = iter(seeds(split, videos * shots, start=start))
-    made: list[Shot] = []
+    chosen = seeds(split, videos * shots, start=start)
     settings = shot_settings(n_frames)
+    note = folder / "montage.json"
+    recipe = {"seeds": [chosen[0], len(chosen)], "shots": shots, "settings": asdict(settings)}
+    kept = _kept(folder, note, recipe)
+    if kept is not None:
+        return kept
+    numbers = iter(chosen)
+    made: list[Shot] = []
     for v in range(videos):
         if progress:
             progress(v, videos, "rendering footage")
@@ -145,7 +152,24 @@ def write_montage(
                 made.append(Shot(name, begin, end, seen_in(scene, recorder.tracks())))
     if progress:
         progress(videos, videos, "rendering footage")
+    text = json.dumps({"recipe": recipe, "shots": [asdict(shot) for shot in made]}, indent=1)
+    note.write_text(text, encoding="utf-8")
     return Montage(folder, tuple(made))
+
+
+def _kept(folder: Path, note: Path, recipe: dict[str, object]) -> Montage | None:
+    """What an earlier run rendered by the same recipe, or None."""
+    try:
+        said = json.loads(note.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    if said["recipe"] != json.loads(json.dumps(recipe)):
+        return None
+    shots = tuple(
+        Shot(s["video"], s["start_s"], s["end_s"], tuple(Seen(**one) for one in s["seen"]))
+        for s in said["shots"]
+    )
+    return Montage(folder, shots) if all((folder / s.video).is_file() for s in shots) else None
 
 
 def seen_in(scene: Scene, truth: Tracks) -> tuple[Seen, ...]:
@@ -177,6 +201,8 @@ def write_noisy(montage: Montage, folder: Path, *, videos: int, seed: int = 0) -
     folder.mkdir(parents=True, exist_ok=True)
     rng = np.random.default_rng(seed)
     for name in montage.videos[:videos]:
+        if (folder / name).exists():
+            continue
         with open_video(montage.folder / name) as source:
             info = source.info
             with VideoWriter(folder / name, width=info.width, height=info.height, fps=FPS, crf=16) as writer:

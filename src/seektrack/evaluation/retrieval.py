@@ -117,15 +117,25 @@ def two_objects(library: Library, montage: Montage, *, count: int = 50) -> Figur
 
 
 def small_objects(library: Library, montage: Montage) -> Figures:
-    """Names all of whose objects are small, looked for with and without the proposed regions."""
-    labels = [
-        label
-        for label in answerable(montage)
-        if all(o.side <= SMALL_SIDE for shot in montage.shots for o in shot.seen if o.label == label)
-    ]
+    """Names of small objects, looked for with and without the proposed regions.
+
+    Only shots where everything of that name is small answer; those that show it larger count neither way.
+    """
+    wanted: dict[str, set[int]] = {}
+    for label in answerable(montage):
+        small = {
+            i
+            for i in shots_showing(montage, label)
+            if all(one.side <= SMALL_SIDE for one in montage.shots[i].seen if one.label == label)
+        }
+        if small:
+            wanted[label] = small
+    labels = list(wanted)
     texts = {label: label for label in labels}
-    wanted = {label: shots_showing(montage, label) for label in labels}
-    doubtful = {label: glimpses(montage, label) for label in labels}
+    doubtful = {
+        label: {i for i, shot in enumerate(montage.shots) if label in shot.labels} - wanted[label]
+        for label in labels
+    }
     both = ranking_figures("small", library, montage, texts, wanted, doubtful)
     whole = ranking_figures("small", library, montage, texts, wanted, doubtful, only="frames")
     return {

@@ -105,10 +105,30 @@ def build_approximate(
         coarse.train(_rows(vectors, chosen))
     for start in range(0, n, ADD_ROWS):
         coarse.add(np.ascontiguousarray(vectors[start : start + ADD_ROWS], dtype=np.float32))
-    made = Approximate(coarse, flat, kind, effort=1, rerank=settings.rerank or _RERANKS[0])
-    queries = sample_queries(flat, vectors, settings.sample, rng)
-    exact = flat.search(queries, min(_AT, n))[0]
-    ladder = list(_BEAMS) if kind == "hnsw" else [p for p in _PROBES if p < lists] + [lists]
+    made = Approximate(coarse, flat, kind, effort=1, rerank=1)
+    return made, tune(made, flat, vectors, settings, lists=lists)
+
+
+def tune(
+    made: Approximate,
+    flat: faiss.Index,
+    vectors: NDArray[np.float16],
+    settings: IndexSettings,
+    *,
+    lists: int,
+) -> AnnReport:
+    """Choose candidates and effort on a sample of queries, the least that reach the recall wanted.
+
+    Args:
+        made: The index; its ``effort`` and ``rerank`` are set.
+        flat: The exact index over the same vectors.
+        vectors: float16 (N, D).
+        settings: Recall wanted.
+        lists: Inverted lists it has; 0 for HNSW.
+    """
+    queries = sample_queries(flat, vectors, settings.sample, np.random.default_rng(1))
+    exact = flat.search(queries, min(_AT, len(vectors)))[0]
+    ladder = list(_BEAMS) if made.kind == "hnsw" else [p for p in _PROBES if p < lists] + [lists]
 
     def recall(effort: int, rerank: int) -> float:
         made.effort, made.rerank = effort, rerank
@@ -122,7 +142,7 @@ def build_approximate(
     while measured < settings.target_recall and ladder:
         effort = ladder.pop(0)
         measured = recall(effort, rerank)
-    return made, AnnReport(effort, measured, lists, rerank)
+    return AnnReport(effort, measured, lists, rerank)
 
 
 def list_count(count: int) -> int:

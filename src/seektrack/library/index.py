@@ -137,6 +137,8 @@ class VectorIndex:
             return positions
         # Indexing a table of booleans is quicker than comparing with each kind.
         wanted = np.array([kind in where.kinds for kind in KINDS])
+        if len(positions) == len(self):
+            return np.flatnonzero(wanted[self.rows.kinds])
         return np.asarray(positions[wanted[self.rows.kinds[positions]]], dtype=np.int64)
 
     def _in_window(self, start_s: float | None, end_s: float | None) -> NDArray[np.int64]:

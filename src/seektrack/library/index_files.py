@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
@@ -23,6 +24,9 @@ FORMAT = 2
 """Of the files; an index of another format is built again."""
 
 _COLUMNS = ("ids", "video_ids", "frame_indices", "times", "boxes", "kinds")
+_UNFINISHED = ("vectors-*.tmp", "approximate-*.tmp", "columns-*.tmp", "index-*.tmp")
+UNFINISHED_S = 3600.0
+"""A temporary file this old was left by a process that was killed."""
 _PATTERNS = ("vectors-*.faiss", "approximate-*.faiss", "columns-*.npz", "index-*.json")
 
 
@@ -82,9 +86,9 @@ def save_index(folder: Path, generation: str, index: VectorIndex) -> bool:
         _write(names["index"], lambda path: _save_text(path, text))
     except (OSError, RuntimeError):
         return False
-    for pattern in _PATTERNS:
+    for pattern in (*_PATTERNS, *_UNFINISHED):
         for old in folder.glob(pattern):
-            if generation not in old.name:
+            if generation not in old.name or _left_behind(old):
                 with contextlib.suppress(OSError):
                     old.unlink()
     return True
@@ -98,6 +102,12 @@ def read_manifest(folder: Path, generation: str) -> IndexManifest | None:
         return IndexManifest(**{k: v for k, v in described["manifest"].items() if k in known})
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _left_behind(path: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return path.suffix == ".tmp" and time.time() - path.stat().st_mtime > UNFINISHED_S
+    return False
 
 
 def _names(folder: Path, generation: str) -> dict[str, Path]:

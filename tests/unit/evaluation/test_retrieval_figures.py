@@ -154,6 +154,9 @@ def test_footage_shows_what_its_truth_says(tmp_path: Path):
     assert made.at("montage-000.mp4", 0.5) == 1
     assert made.at("montage-000.mp4", 1.5) is None
     assert any(one.seen for one in made.shots)
+    written = (tmp_path / "clean/montage-000.mp4").stat().st_mtime_ns
+    assert write_montage(tmp_path / "clean", videos=1, shots=3, n_frames=4) == made
+    assert (tmp_path / "clean/montage-000.mp4").stat().st_mtime_ns == written, "used again"
     noisy = write_noisy(made, tmp_path / "noisy", videos=1)
     assert noisy.shots == made.shots
     with (
