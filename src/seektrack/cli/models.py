@@ -11,7 +11,7 @@ from seektrack.cli.common import AsJson, Quiet, Screen, table
 
 _KNOWS = {
     "pocket": "the procedural world: 12 categories × 9 colours; ordinary footage only by luck",
-    "temporal": "the same world in clips: what comes, goes, and in which order; for encoders, not search",
+    "temporal": "the same world in clips: what moves, comes and goes, in which order; not for search",
     "tiny": "ordinary footage, the smallest published segmenter",
     "small": "ordinary footage, a little better",
     "base": "ordinary footage, a good balance",

@@ -27,6 +27,9 @@ def temporal(
         typer.Option("--model", help="CLIP whose towers it starts from: pocket, or a folder of its kind."),
     ] = "pocket",
     clips: Annotated[int, typer.Option("--clips", min=64, help="Scenes drawn to learn from.")] = 2000,
+    steps: Annotated[
+        int, typer.Option("--steps", min=1, help="Steps over which the learning rate falls.")
+    ] = 1500,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights and batches.")] = 0,
     fresh: Fresh = False,
     quiet: Quiet = False,
@@ -36,7 +39,7 @@ def temporal(
     from seektrack.training.temporal import TemporalRecipe, train_temporal
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    recipe = TemporalRecipe(clips=clips, seed=seed)
+    recipe = TemporalRecipe(clips=clips, steps=steps, seed=seed)
     with screen.progress() as progress:
         figures = train_temporal(
             recipe, out, model=model, max_minutes=minutes, resume=not fresh, progress=progress

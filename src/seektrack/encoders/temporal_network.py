@@ -121,10 +121,10 @@ class TemporalNetwork(nn.Module):
     """Frame features over time to one unit vector a clip.
 
     Learnt queries look for what they know in every frame, each on its own: what it found, where, and how much
-    of it. What one query found over all frames is one token, a trajectory; a transformer over those tokens
-    puts together who did what. Parts of the picture averaged over time are tokens too: what is there at all.
-    Reading positions off attention is a spatial soft-argmax (Levine et al.,
-    arXiv:1504.00702).
+    of it; beside what a patch shows stands where it drifts. What one query found over all frames is one
+    token, a trajectory; a transformer over those tokens puts together who did what. Parts of the picture
+    averaged over time are tokens too: what is there at all. Reading positions off attention is a spatial
+    soft-argmax (Levine et al., arXiv:1504.00702).
 
     Args:
         sizes: Of the network.
@@ -134,7 +134,7 @@ class TemporalNetwork(nn.Module):
         super().__init__()
         w = sizes.width
         self.values = w // 4
-        self.gather = nn.Sequential(nn.Linear(4 * sizes.channels, w), nn.GELU(), nn.LayerNorm(w))
+        self.gather = nn.Sequential(nn.Linear(4 * (sizes.channels + 5), w), nn.GELU(), nn.LayerNorm(w))
         self.query = nn.Linear(w, sizes.queries)
         self.value = nn.Linear(w, self.values)
         side = sizes.grid // 2
@@ -167,6 +167,7 @@ class TemporalNetwork(nn.Module):
 
     def cells(self, features: Tensor) -> Tensor:
         """Every four patches as one cell: (N, T, G/2 * G/2, W)."""
+        features = torch.cat([features, drift(features)], dim=-1)
         n, t, g, _, c = features.shape
         fours = features.reshape(n, t, g // 2, 2, g // 2, 2, c).transpose(3, 4).reshape(n, t, -1, 4 * c)
         gathered: Tensor = self.gather(fours)
@@ -181,6 +182,37 @@ class TemporalNetwork(nn.Module):
         where = found @ self.places.to(found.dtype)
         moved = _SHARP * (where - (where * much).sum(1, keepdim=True) / much.sum(1, keepdim=True))
         return torch.cat([found @ self.value(cells), where, moved, much], dim=-1) * much
+
+
+@torch.no_grad()
+def drift(features: Tensor, *, channels: int = 16) -> Tensor:
+    """Where each patch goes until the next frame, by its likeness to its neighbours there.
+
+    A local correlation volume, as in FlowNet (Dosovitskiy et al., arXiv:1504.06852), read by a soft-argmax.
+    The pan of a camera shows as a drift of everything.
+
+    Args:
+        features: (N, T, G, G, C).
+        channels: Of the features that are compared, the strongest first.
+
+    Returns:
+        (N, T, G, G, 5): x and y in patches, both times how much the patch changes, and how much; 0 on the
+        last frame.
+    """
+    some = features[..., :channels].float()
+    unit = F.normalize(some - some.mean((2, 3), keepdim=True), dim=-1)
+    here, there = unit[:, :-1].flatten(0, 1), unit[:, 1:].flatten(0, 1)
+    side = here.shape[1]
+    around = F.pad(there.permute(0, 3, 1, 2), (2, 2, 1, 1)).permute(0, 2, 3, 1)
+    shifts = [(dx, dy) for dy in (-1, 0, 1) for dx in (-2, -1, 0, 1, 2)]
+    likeness = [
+        (here * around[:, 1 + dy : 1 + dy + side, 2 + dx : 2 + dx + side]).sum(-1) for dx, dy in shifts
+    ]
+    weight = (16.0 * torch.stack(likeness, -1)).softmax(-1)
+    flow = weight @ torch.tensor(shifts, dtype=weight.dtype, device=weight.device)
+    change = (some[:, 1:] - some[:, :-1]).flatten(0, 1).norm(dim=-1, keepdim=True) / 2
+    found = torch.cat([flow, flow * change, change], dim=-1).reshape(len(features), -1, side, side, 5)
+    return F.pad(found, (0, 0, 0, 0, 0, 0, 0, 1)).to(features.dtype)
 
 
 class Layer(nn.Module):

@@ -142,6 +142,7 @@ FROZEN = {
         "--max-minutes --minutes",
         "--model",
         "--clips",
+        "--steps",
         "--seed",
         "--fresh",
         *COMMON,

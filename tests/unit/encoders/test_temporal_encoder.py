@@ -9,7 +9,7 @@ import torch
 
 from seektrack.encoders import Encoder, load_encoder
 from seektrack.encoders.temporal import TemporalEncoder, save_temporal
-from seektrack.encoders.temporal_network import TemporalModel, TemporalSizes
+from seektrack.encoders.temporal_network import TemporalModel, TemporalSizes, drift
 from seektrack.errors import InputError, ModelError
 from seektrack.types import Frame
 
@@ -143,3 +143,14 @@ def test_a_damaged_folder_is_a_model_error(tmp_path, change):
     (folder / "config.json").write_text(json.dumps(config))
     with pytest.raises(ModelError):
         load_encoder(folder)
+
+
+@pytest.mark.parametrize(("dx", "dy"), [(1, 0), (-2, 0), (0, 1), (1, -1), (0, 0)])
+def test_patches_that_drift_are_followed(dx, dy):
+    noise = torch.randn(1, 30, 30, 20, generator=torch.Generator().manual_seed(0))
+    frames = [noise[:, 8 - dy * t : 20 - dy * t, 8 - dx * t : 20 - dx * t] for t in range(4)]
+    found = drift(torch.stack(frames, 1))
+    inner = found[0, :3, 3:-3, 3:-3]
+    assert inner[..., :2].mean((0, 1, 2)).tolist() == pytest.approx([dx, dy], abs=0.1)
+    assert (inner[..., 4].mean() > 1) == ((dx, dy) != (0, 0))
+    assert found[0, 3].abs().max() == 0
