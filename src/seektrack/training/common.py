@@ -1,4 +1,4 @@
-"""What training loops share: the learning-rate curve, the time budget, checkpoints, a CSV of figures."""
+"""What training loops share: the schedule, the time budget, checkpoints, a table of figures."""
 
 from __future__ import annotations
 
@@ -6,14 +6,18 @@ import csv
 import math
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from seektrack.errors import ModelError
+
+LATE = 0.05
+"""The clock counts from this share of the time allowed on."""
 
 
 def cosine(progress: float, *, floor: float = 0.0) -> float:
@@ -25,6 +29,35 @@ def cosine(progress: float, *, floor: float = 0.0) -> float:
 def warmed(step: int, warmup: int) -> float:
     """Share of the learning rate while warming up: linear over the first ``warmup`` steps, then 1."""
     return min(1.0, (step + 1) / max(1, warmup))
+
+
+def whichever_is_further(by_steps: float, by_time: float) -> float:
+    """Progress in [0, 1] by steps; by the clock only where it is clearly further on, and at its end.
+
+    So a training whose steps come first is not touched by how long each of them took.
+    """
+    return min(1.0, max(by_steps, (by_time - LATE) / (1 - LATE)))
+
+
+def decay_groups(weights: Iterable[Tensor], weight_decay: float) -> list[dict[str, Any]]:
+    """Parameter groups of an optimiser: matrices decay, biases and scales do not."""
+    kept = list(weights)
+    return [
+        {"params": [w for w in kept if w.ndim > 1], "weight_decay": weight_decay},
+        {"params": [w for w in kept if w.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def check_finite(loss: float, step: int) -> None:
+    """Stop before a loss that is no number spoils the weights.
+
+    Raises:
+        ModelError: It is not finite.
+    """
+    if not math.isfinite(loss):
+        raise ModelError(
+            f"the loss is {loss} at step {step}", hint="lower the learning rate, or train in float32"
+        )
 
 
 @dataclass
@@ -59,11 +92,15 @@ def save_checkpoint(path: Path, **state: Any) -> None:
     partial.replace(path)
 
 
-def load_checkpoint(path: Path) -> dict[str, Any] | None:
+def load_checkpoint(path: Path, *, recipe: str | None = None) -> dict[str, Any] | None:
     """Read what :func:`save_checkpoint` wrote, or None where there is no file; no code in it is run.
 
+    Args:
+        path: Of the checkpoint.
+        recipe: What the training is made of; a checkpoint whose ``recipe`` says otherwise is refused.
+
     Raises:
-        ModelError: The file is no checkpoint.
+        ModelError: The file is no checkpoint, or belongs to another recipe.
     """
     if not path.exists():
         return None
@@ -74,6 +111,11 @@ def load_checkpoint(path: Path) -> dict[str, Any] | None:
             f"{path} is no readable checkpoint: {type(error).__name__}",
             hint="delete it to start the training again",
         ) from error
+    if recipe is not None and state.get("recipe") != recipe:
+        raise ModelError(
+            f"{path} was written by another recipe, model or data",
+            hint="give another output folder, the same recipe, or start over (--fresh, resume=False)",
+        )
     return state
 
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seektrack.errors import ModelError
 from seektrack.training.clip.frames import FrameStore, prepare
 from seektrack.training.clip.losses import N_COLOURS, matching_loss, shared_loss, vocabulary_loss
 from seektrack.training.clip.matching import NO_LABEL, match_matrix, present_labels
@@ -32,12 +29,18 @@ from seektrack.training.clip.recipe import ClipRecipe
 from seektrack.training.clip.samples import Sampler
 from seektrack.training.clip.texts import bank
 from seektrack.training.clip.validate import Validator
-from seektrack.training.common import Budget, Curve, cosine, load_checkpoint, save_checkpoint, warmed
+from seektrack.training.common import (
+    Budget,
+    cosine,
+    decay_groups,
+    load_checkpoint,
+    save_checkpoint,
+    warmed,
+    whichever_is_further,
+)
+from seektrack.training.drive import Progress, drive
 from seektrack.world import Split, vocabulary
 
-Progress = Callable[[int, int, str], None]
-MEASURING = 20
-"""Between two validations at least this many times as long as one takes."""
 _POCKET = Path(__file__).parents[2] / "pretrained" / "clip"
 N_BACKGROUND = len(vocabulary()["background"])
 
@@ -85,35 +88,6 @@ def train_clip(
     )
 
 
-def drive(
-    run: Run, out: Path, *, progress: Progress | None, checkpoint_every_s: float, validate_every_s: float
-) -> dict[str, Any]:
-    """Step a run to its end, saving and measuring on the way; arguments and figures of :func:`train_clip`."""
-    log = Curve(run.path.parent / "curve.csv", step=run.steps)
-    figures: dict[str, float] = {}
-    saved = checked = time.monotonic()
-    pause = validate_every_s
-    while run.progress < 1:
-        run.step()
-        if progress:
-            progress(min(1000, int(1000 * run.progress)), 1000, "training")
-        now = time.monotonic()
-        if now - checked >= pause or run.progress >= 1:
-            figures = run.validate()
-            log.write(figures)
-            run.export(out)
-            checked = time.monotonic()
-            pause = max(validate_every_s, MEASURING * (checked - now))
-        if now - saved >= checkpoint_every_s or run.progress >= 1:
-            run.save()
-            saved = time.monotonic()
-    log.close()
-    if not figures:
-        figures = run.validate()
-        run.export(out)
-    return {**figures, "steps": run.steps, "seconds": round(run.budget.used_s), "folder": str(out)}
-
-
 class Run:
     """The state of one training: what a checkpoint holds, and what a step does to it.
 
@@ -138,13 +112,8 @@ class Run:
         description: dict[str, Any] | None = None,
     ) -> None:
         self.recipe, self.path, self.init = recipe, work / "checkpoint.pt", init
-        state = load_checkpoint(self.path) if resume else None
         self.description = json.dumps(dataclasses.asdict(recipe) | (description or {}), sort_keys=True)
-        if state is not None and state["recipe"] != self.description:
-            raise ModelError(
-                f"{self.path} was written by another recipe",
-                hint="give another output folder, the same recipe, or resume=False",
-            )
+        state = load_checkpoint(self.path, recipe=self.description) if resume else None
         self.store = FrameStore(_pictures(recipe, frames, progress))
         self.validator = Validator(frames, recipe)
         self.tokenizer, self.model = self._network(work, resume=state is not None)
@@ -153,12 +122,7 @@ class Run:
         self.model.set_attn_implementation("eager")
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.sampler = Sampler(self.store, recipe)
-        matrices = [p for p in self.model.parameters() if p.ndim > 1]
-        vectors = [p for p in self.model.parameters() if p.ndim <= 1]
-        groups = [
-            {"params": matrices, "weight_decay": recipe.weight_decay},
-            {"params": vectors, "weight_decay": 0.0},
-        ]
+        groups = decay_groups(self.model.parameters(), recipe.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98))
         self.steps, self.loss = 0, 0.0
         if state is not None:
@@ -178,7 +142,7 @@ class Run:
     @property
     def progress(self) -> float:
         """Share of the schedule done, by steps or by time, whichever is further on."""
-        return max(self.steps / self.recipe.steps, self.budget.progress)
+        return whichever_is_further(self.steps / self.recipe.steps, self.budget.progress)
 
     def exported(self) -> Any:
         """The network to write out and to measure: the running mean."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seektrack.geometry import crop_square
-from seektrack.training.clip.loop import N_BACKGROUND, Progress, Run, drive
+from seektrack.training.clip.loop import N_BACKGROUND, Run
 from seektrack.training.clip.losses import N_COLOURS, either_loss, matching_loss, shared_loss, vocabulary_loss
 from seektrack.training.clip.matching import NO_LABEL, REJECT, Sample, match_matrix, present_labels
 from seektrack.training.clip.mining import MARGIN, RegionStore, mine
@@ -22,6 +22,7 @@ from seektrack.training.clip.recipe import ClipRecipe
 from seektrack.training.clip.samples import asked_of_crop, augment
 from seektrack.training.clip.texts import labels_of, query
 from seektrack.training.common import Budget
+from seektrack.training.drive import Progress, drive
 from seektrack.world import Split, vocabulary
 
 if TYPE_CHECKING:

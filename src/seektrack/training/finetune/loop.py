@@ -6,14 +6,24 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from seektrack.errors import InputError, ModelError
-from seektrack.training.common import Budget, Curve, cosine, load_checkpoint, save_checkpoint, warmed
+from seektrack.errors import InputError
+from seektrack.training.common import (
+    Budget,
+    Curve,
+    check_finite,
+    cosine,
+    decay_groups,
+    load_checkpoint,
+    save_checkpoint,
+    warmed,
+    whichever_is_further,
+)
+from seektrack.training.drive import Progress
 from seektrack.training.finetune.batches import Batches, split_pairs
 from seektrack.training.finetune.data import Pairs, digest, read_pairs
 from seektrack.training.finetune.losses import GradientBalancer, alignment_loss, info_nce
@@ -21,10 +31,6 @@ from seektrack.training.finetune.recipe import FinetuneRecipe
 from seektrack.training.finetune.towers import Towers
 from seektrack.training.finetune.validate import Validator
 from seektrack.training.scale import Scale
-
-Progress = Callable[[int, int, str], None]
-LATE = 0.05
-"""The learning rate follows the steps, and the clock only when the clock is this share further on."""
 
 
 def finetune_clip(
@@ -136,16 +142,9 @@ class _Run:
         self.every = recipe.validate_every or self.batches.per_epoch
         self.towers = Towers(model, recipe, device=str(scale.device))
         self.network = scale.spread(self.towers.forward_module())
-        weights = self.towers.trainable().values()
         self.rate = recipe.rate(sum(p.numel() for p in self.towers.network.parameters()))
-        self.optimiser = torch.optim.AdamW(
-            [
-                {"params": [w for w in weights if w.ndim > 1], "weight_decay": recipe.weight_decay},
-                {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
-            ],
-            lr=self.rate,
-            betas=(0.9, 0.98),
-        )
+        groups = decay_groups(self.towers.trainable().values(), recipe.weight_decay)
+        self.optimiser = torch.optim.AdamW(groups, lr=self.rate, betas=(0.9, 0.98))
         terms = ("image_to_text", "text_to_image", "alignment")
         self.terms = {name: float(getattr(recipe, name)) for name in terms if getattr(recipe, name) > 0}
         self.balancer = GradientBalancer(list(self.terms), restoring=recipe.restoring)
@@ -162,18 +161,13 @@ class _Run:
             },
             sort_keys=True,
         )
-        state = load_checkpoint(self.path) if resume else None
+        state = load_checkpoint(self.path, recipe=self.description) if resume else None
         if state is not None:
             self._go_on(state)
         self.budget = Budget(minutes, state["seconds"] if state is not None else 0.0)
         self.progress = scale.agree(self.budget.progress)
 
     def _go_on(self, state: dict[str, Any]) -> None:
-        if state.get("description") != self.description:
-            raise ModelError(
-                f"{self.path} was written by another recipe, model or data",
-                hint="give another output folder, the same recipe, or start over (--fresh, resume=False)",
-            )
         self.towers.load(state["weights"])
         self.optimiser.load_state_dict(state["optimiser"])
         self.balancer.load_state_dict(state["balancer"])
@@ -196,7 +190,7 @@ class _Run:
             return
         save_checkpoint(
             self.path,
-            description=self.description,
+            recipe=self.description,
             weights=self.towers.state(),
             optimiser=self.optimiser.state_dict(),
             balancer=self.balancer.state_dict(),
@@ -251,7 +245,7 @@ class _Run:
     def step(self) -> None:
         """Take one step; its number decides batch, augmentation and dropout."""
         r, device, encoder = self.recipe, self.scale.device, self.towers.encoder
-        done = max(self.steps / self.total, self.progress - LATE)
+        done = whichever_is_further(self.steps / self.total, self.progress)
         # Where the time ends before the epochs do, the warm-up is a share of the time as well.
         warm = max(warmed(self.steps, round(r.warmup * self.total)), done / r.warmup if r.warmup else 1.0)
         rate = self.rate * min(1.0, warm) * cosine(done, floor=r.floor)
@@ -281,11 +275,7 @@ class _Run:
             [self.balancer.weights[name] * self.terms[name] * losses[name] for name in self.terms]
         ).sum()
         value = float(loss.detach())
-        if not math.isfinite(value):
-            raise ModelError(
-                f"the loss is {value} at step {self.steps}",
-                hint="lower the learning rate, or train in float32",
-            )
+        check_finite(value, self.steps)
         self.scale.step(loss, self.optimiser, self.towers.trainable().values(), max_norm=1.0)
         self.parts = {name: float(part.detach()) for name, part in losses.items()}
         self.loss = value if math.isnan(self.loss) else 0.9 * self.loss + 0.1 * value

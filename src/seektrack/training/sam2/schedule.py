@@ -5,11 +5,8 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
-from seektrack.training.common import cosine, warmed
+from seektrack.training.common import cosine, warmed, whichever_is_further
 from seektrack.training.sam2.recipe import Sam2Recipe, Stage
-
-LATE = 0.05
-"""The clock counts from this share of the time allowed on."""
 
 
 @dataclass
@@ -42,14 +39,6 @@ def stage_progress(stage: Stage, step: int, *, used_s: float, allowed_s: float |
     """Share of a stage done, in [0, 1]."""
     by_time = 0.0 if allowed_s is None else used_s / max(allowed_s, 1e-9)
     return whichever_is_further(step / stage.steps, by_time)
-
-
-def whichever_is_further(by_steps: float, by_time: float) -> float:
-    """Progress in [0, 1] by steps; by the clock only where it is clearly further on, and at its end.
-
-    So a training whose steps come first is not touched by how long each of them took.
-    """
-    return min(1.0, max(by_steps, (by_time - LATE) / (1 - LATE)))
 
 
 def learning_rate(stage: Stage, step: int, progress: float) -> float:

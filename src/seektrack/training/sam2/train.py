@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from seektrack.errors import ModelError, OutputError
 from seektrack.segmentation import load_sam2
-from seektrack.training.common import CsvLog, load_checkpoint, save_checkpoint
+from seektrack.training.common import CsvLog, decay_groups, load_checkpoint, save_checkpoint
 from seektrack.training.sam2.config import build_pocket, size_of
 from seektrack.training.sam2.data import WorldClips
 from seektrack.training.sam2.recipe import Sam2Recipe, Stage
@@ -33,10 +33,7 @@ _FIGURES = ("J_box", "J_point", "Jt_box", "Jt_point", "score_acc")
 
 
 def _optimiser(named: list[tuple[str, nn.Parameter]], lr: float) -> torch.optim.AdamW:
-    decayed = [p for _, p in named if p.ndim > 1]
-    rest = [p for _, p in named if p.ndim <= 1]
-    groups = [{"params": decayed, "weight_decay": 0.02}, {"params": rest, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=lr, betas=(0.9, 0.98))
+    return torch.optim.AdamW(decay_groups((p for _, p in named), 0.02), lr=lr, betas=(0.9, 0.98))
 
 
 class Sam2Trainer:

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,20 +14,28 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from seektrack.errors import InputError, ModelError
-from seektrack.training.common import Budget, CsvLog, load_checkpoint, save_checkpoint
+from seektrack.errors import InputError
+from seektrack.training.common import (
+    Budget,
+    CsvLog,
+    check_finite,
+    decay_groups,
+    load_checkpoint,
+    save_checkpoint,
+    whichever_is_further,
+)
 from seektrack.training.datasets import MaskClip
+from seektrack.training.drive import Progress
 from seektrack.training.sam2.augment import RawClip
 from seektrack.training.sam2.finetune import Sam2Finetune, split_clips
 from seektrack.training.sam2.follow import FollowValidator
 from seektrack.training.sam2.footage import FootageClips
 from seektrack.training.sam2.recipe import Sam2Recipe, Stage
-from seektrack.training.sam2.schedule import learning_rate, whichever_is_further
+from seektrack.training.sam2.schedule import learning_rate
 from seektrack.training.sam2.sources import digest, read_clips
 from seektrack.training.sam2.stages import step_loss
 from seektrack.training.sam2.weights import RATES, Weights, plain_attention
 
-Progress = Callable[[int, int, str], None]
 FINISHED = "training"
 
 
@@ -147,11 +155,7 @@ class _Run:
         self.terms = Sam2Recipe(losses=recipe.losses, prompts=recipe.prompts, augment=recipe.augment)
         if recipe.bf16 and self.weights.sam2.device.type == "cpu":
             plain_attention(self.weights.network)
-        weights = self.weights.trainable().values()
-        groups = [
-            {"params": [w for w in weights if w.ndim > 1], "weight_decay": recipe.weight_decay},
-            {"params": [w for w in weights if w.ndim <= 1], "weight_decay": 0.0},
-        ]
+        groups = decay_groups(self.weights.trainable().values(), recipe.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=self.stage.lr, betas=(0.9, 0.98))
         self.rng = np.random.default_rng(recipe.seed)
         self.steps, self.groups, self.worse = 0, 0, 0
@@ -167,17 +171,12 @@ class _Run:
             },
             sort_keys=True,
         )
-        state = load_checkpoint(self.path) if resume else None
+        state = load_checkpoint(self.path, recipe=self.description) if resume else None
         if state is not None:
             self._go_on(state)
         self.budget = Budget(minutes, state["seconds"] if state is not None else 0.0)
 
     def _go_on(self, state: dict[str, Any]) -> None:
-        if state.get("description") != self.description:
-            raise ModelError(
-                f"{self.path} was written by another recipe, model or data",
-                hint="give another output folder, the same recipe, or start over (--fresh, resume=False)",
-            )
         self.weights.load(state["weights"])
         self.weights.mean, self.weights.steps = state["mean"], state["steps"]
         self.optimiser.load_state_dict(state["optimiser"])
@@ -190,7 +189,7 @@ class _Run:
         """Write the checkpoint."""
         save_checkpoint(
             self.path,
-            description=self.description,
+            recipe=self.description,
             weights=self.weights.state(),
             mean=self.weights.mean,
             optimiser=self.optimiser.state_dict(),
@@ -242,11 +241,7 @@ class _Run:
                     self.weights.network, None, self.stage, stream, self.rng, self.terms, progress
                 )
         value = float(loss.detach())
-        if not math.isfinite(value):
-            raise ModelError(
-                f"the loss is {value} at step {self.steps}",
-                hint="lower the learning rate, or train in float32",
-            )
+        check_finite(value, self.steps)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         torch.nn.utils.clip_grad_norm_(list(self.weights.trainable().values()), 1.0)

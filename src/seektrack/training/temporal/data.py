@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from seektrack.encoders.preprocess import ImageSettings, clip_transform
 from seektrack.encoders.temporal_network import FrameTower, TemporalSizes
+from seektrack.training.drive import Progress
 from seektrack.training.temporal.facts import Fact, facts, view
 from seektrack.world import Scene, SceneSettings, Split, render, sample_scene, seeds
 
-Progress = Callable[[int, int, str], None]
 SHARD = 100
 _MOST_TRIES = 400
 

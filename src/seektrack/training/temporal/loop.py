@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +15,23 @@ from torch import Tensor
 
 from seektrack.encoders.temporal import save_temporal
 from seektrack.encoders.temporal_network import TemporalModel
-from seektrack.errors import ModelError
 from seektrack.training.clip.losses import matching_loss
-from seektrack.training.common import Budget, CsvLog, cosine, load_checkpoint, save_checkpoint, warmed
+from seektrack.training.common import (
+    Budget,
+    cosine,
+    load_checkpoint,
+    save_checkpoint,
+    warmed,
+    whichever_is_further,
+)
+from seektrack.training.drive import Progress, drive
 from seektrack.training.temporal.batches import draw
-from seektrack.training.temporal.data import Progress, View, prepare
+from seektrack.training.temporal.data import View, prepare
 from seektrack.training.temporal.losses import backwards_loss, reverse_loss
 from seektrack.training.temporal.model import grow
 from seektrack.training.temporal.recipe import TemporalRecipe, motion_scenes
 from seektrack.training.temporal.validate import retrieval, told_apart, words_apart
 from seektrack.world import Split
-
-LATE = 0.05
-"""The clock counts from this share of the time allowed on: steps alone decide a run that they end first."""
 
 
 def train_temporal(
@@ -69,26 +72,9 @@ def train_temporal(
     out, work = Path(out), Path(out) / "training"
     run = Run(recipe, work, cache or work / "scenes", model=model, resume=resume, progress=progress)
     run.budget = Budget(max_minutes, run.spent_s)
-    log = CsvLog(work / "curve.csv")
-    figures: dict[str, Any] = {}
-    saved = checked = time.monotonic()
-    while run.progress < 1:
-        run.step()
-        if progress:
-            progress(min(1000, int(1000 * run.progress)), 1000, "training")
-        now, done = time.monotonic(), run.progress >= 1
-        if done or now - checked >= validate_every_s:
-            figures = run.validate()
-            log.write(figures)
-            save_temporal(run.average, run.tokenizer, out)
-            checked = time.monotonic()
-        if done or now - saved >= checkpoint_every_s:
-            run.save()
-            saved = time.monotonic()
-    if not figures:
-        figures = run.validate()
-        save_temporal(run.average, run.tokenizer, out)
-    return {**figures, "steps": run.steps, "seconds": round(run.budget.used_s), "folder": str(out)}
+    return drive(
+        run, out, progress=progress, checkpoint_every_s=checkpoint_every_s, validate_every_s=validate_every_s
+    )
 
 
 class Run:
@@ -108,12 +94,7 @@ class Run:
         # More scenes may join a training under way.
         settled = dataclasses.asdict(recipe) | {"model": model, "clips": None}
         self.description = json.dumps(settled, sort_keys=True)
-        state = load_checkpoint(self.path) if resume else None
-        if state is not None and state["recipe"] != self.description:
-            raise ModelError(
-                f"{self.path} was written by another recipe",
-                hint="give another output folder, the same recipe, or resume=False",
-            )
+        state = load_checkpoint(self.path, recipe=self.description) if resume else None
         sizes, settings = recipe.sizes, motion_scenes(recipe.sizes, recipe.drawn_frames)
         self.model, self.tokenizer = grow(model, sizes, settings, seed=recipe.seed, fit=state is None)
         if state is not None:
@@ -138,8 +119,11 @@ class Run:
     @property
     def progress(self) -> float:
         """Share of the schedule done, by steps or by time, whichever is further on."""
-        by_time = (self.budget.progress - LATE) / (1 - LATE)
-        return max(self.steps / self.recipe.steps, by_time)
+        return whichever_is_further(self.steps / self.recipe.steps, self.budget.progress)
+
+    def export(self, out: Path) -> None:
+        """Write the folder that is loaded by its name."""
+        save_temporal(self.average, self.tokenizer, out)
 
     def save(self) -> None:
         """Write the checkpoint."""

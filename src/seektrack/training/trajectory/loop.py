@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +11,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from seektrack.errors import ModelError
 from seektrack.tracking.predict_network import TrajectoryModel, save_trajectory
-from seektrack.training.common import Budget, CsvLog, cosine, load_checkpoint, save_checkpoint, warmed
+from seektrack.training.common import (
+    Budget,
+    cosine,
+    load_checkpoint,
+    save_checkpoint,
+    warmed,
+    whichever_is_further,
+)
+from seektrack.training.drive import Progress, drive
 from seektrack.training.trajectory.data import Sample, sample, starts, trajectories
 from seektrack.training.trajectory.recipe import TrajectoryRecipe
 from seektrack.world import SceneSettings, Split, seeds
 
-LATE = 0.05
-"""The clock counts from this share of the time allowed on: steps alone decide a run that they end first."""
-Progress = Callable[[int, int, str], None]
 HORIZONS = (1, 5, 10)
 
 
@@ -56,26 +58,9 @@ def train_trajectory(
     """
     out = Path(out)
     run = Run(recipe, out / "training", max_minutes=max_minutes, resume=resume, progress=progress)
-    log = CsvLog(out / "training" / "curve.csv")
-    figures: dict[str, Any] = {}
-    saved = checked = time.monotonic()
-    while run.progress < 1:
-        run.step()
-        if progress:
-            progress(min(1000, int(1000 * run.progress)), 1000, "training")
-        now, done = time.monotonic(), run.progress >= 1
-        if done or now - checked >= validate_every_s:
-            figures = run.validate()
-            log.write(figures)
-            save_trajectory(run.model, out)
-            checked = time.monotonic()
-        if done or now - saved >= checkpoint_every_s:
-            run.save()
-            saved = time.monotonic()
-    if not figures:
-        figures = run.validate()
-        save_trajectory(run.model, out)
-    return {**figures, "steps": run.steps, "seconds": round(run.budget.used_s), "folder": str(out)}
+    return drive(
+        run, out, progress=progress, checkpoint_every_s=checkpoint_every_s, validate_every_s=validate_every_s
+    )
 
 
 class Run:
@@ -92,12 +77,7 @@ class Run:
     ) -> None:
         self.recipe, self.path = recipe, work / "checkpoint.pt"
         self.description = json.dumps(dataclasses.asdict(recipe), sort_keys=True)
-        state = load_checkpoint(self.path) if resume else None
-        if state is not None and state["recipe"] != self.description:
-            raise ModelError(
-                f"{self.path} was written by another recipe",
-                hint="give another output folder, the same recipe, or resume=False",
-            )
+        state = load_checkpoint(self.path, recipe=self.description) if resume else None
         settings, s = SceneSettings(n_frames=recipe.frames, things=(0, 2)), recipe.sizes
         if progress:
             progress(0, 1, "sampling scenes")
@@ -127,8 +107,11 @@ class Run:
     @property
     def progress(self) -> float:
         """Share of the schedule done, by steps or by time, whichever is further on."""
-        by_time = (self.budget.progress - LATE) / (1 - LATE)
-        return max(self.steps / self.recipe.steps, by_time)
+        return whichever_is_further(self.steps / self.recipe.steps, self.budget.progress)
+
+    def export(self, out: Path) -> None:
+        """Write the folder that is loaded by its name."""
+        save_trajectory(self.model, out)
 
     def save(self) -> None:
         """Write the checkpoint."""
