@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -19,6 +19,9 @@ from seektrack.cli.common import (
     clock,
     spare_threads,
 )
+
+if TYPE_CHECKING:
+    from seektrack.library import IndexManifest
 
 SOME_FAILED, MOST_FAILED = 10, 99
 """The exit status when ``n`` videos failed and the rest were indexed is ``10 + n``, up to 99."""
@@ -38,6 +41,22 @@ def index(
             help="What of a frame besides the whole: objects (small things are found), tiles or none."
         ),
     ] = "objects",
+    filters: Annotated[
+        str | None,
+        typer.Option(
+            "--filter",
+            help="Make frames easier to read first: nlm, bilateral, gaussian or clahe, several by commas, "
+            "each with its strength if you like (nlm=6,clahe=2).",
+        ),
+    ] = None,
+    ann: Annotated[
+        str | None,
+        typer.Option(
+            "--ann",
+            help="The search index the library keeps from now on: auto, flat (exact), ivf-sq8, ivf-pq or "
+            "hnsw; small libraries are always searched exactly.",
+        ),
+    ] = None,
     reindex: Annotated[
         bool, typer.Option("--reindex", help="Index everything anew, also with another model.")
     ] = False,
@@ -55,16 +74,36 @@ def index(
 
     screen = Screen(quiet=quiet, as_json=as_json)
     with Library(library, model=model, device=device) as opened, screen.progress() as progress:
-        report = opened.index(paths, sampling=sampling, regions=regions, progress=progress, reindex=reindex)
+        report = opened.index(
+            paths,
+            sampling=sampling,
+            regions=regions,
+            filters=filters,
+            ann=ann,
+            progress=progress,
+            reindex=reindex,
+        )
 
     def human(console: Console) -> None:
         counts = f"{report.indexed} indexed, {report.skipped} unchanged, {len(report.failed)} failed"
         console.print(
             f"{counts}; {report.frames} frames in {clock(report.seconds)} → {library}", markup=False
         )
+        if report.index is not None:
+            console.print(described(report.index), markup=False)
         for path, error in report.failed:
             console.print(f"  {path}: {' '.join(str(error).split())}", style="red", markup=False)
 
     screen.result(report, human)
     if report.failed:
         raise typer.Exit(min(SOME_FAILED + len(report.failed), MOST_FAILED))
+
+
+def described(index: IndexManifest) -> str:
+    """A search index in one line."""
+    if index.kind == "flat":
+        return f"search index: exact, over {index.vectors} pictures"
+    return (
+        f"search index: {index.kind} over {index.vectors} pictures, recall@10 {index.recall_at_10:.3f} "
+        "on a sample of queries"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -19,7 +19,11 @@ from seektrack.cli.common import (
     short_path,
     table,
 )
+from seektrack.cli.index import described
 from seektrack.errors import InputError
+
+if TYPE_CHECKING:
+    from seektrack.library import LibraryStats
 
 
 def videos(
@@ -27,6 +31,9 @@ def videos(
     remove: Annotated[
         list[Path] | None, typer.Option("--remove", help="Take this video out; may be given more than once.")
     ] = None,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="The library in numbers instead of the list.")
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -42,7 +49,7 @@ def videos(
                     hint="see what is with: seektrack videos --library " + str(library),
                 )
             screen.note(f"removed {path}")
-        listed = opened.videos()
+        listed, stats = opened.videos(), opened.stats()
 
     def human(console: Console) -> None:
         shown = table("video", "length", "frames", "state", right=("length", "frames"))
@@ -53,5 +60,29 @@ def videos(
                 state = "[red]file is gone[/]"
             shown.add_row(escape(short_path(video.path)), length, str(video.frames), state)
         console.print(shown)
+        in_numbers(console)
 
-    screen.result(listed, human)
+    def in_numbers(console: Console) -> None:
+        console.print(
+            f"{stats.videos} videos, {stats.unfinished} unfinished; {stats.vectors} pictures of "
+            f"{stats.frames} frames, {stats.bytes / 1e6:.1f} MB; model {stats.model}",
+            markup=False,
+        )
+        console.print(_searched(stats), markup=False)
+
+    if summary:
+        screen.result(stats, in_numbers)
+    else:
+        screen.result(listed, human)
+
+
+def _searched(stats: LibraryStats) -> str:
+    from seektrack.library.reader import INDEXED_FROM
+
+    kind = stats.chosen.kind
+    if stats.index is not None:
+        return described(stats.index)
+    if stats.vectors >= INDEXED_FROM:
+        return f"search index: {kind}, built by the next search"
+    later = "" if kind in ("auto", "flat") else f"; {kind} from {INDEXED_FROM} pictures on"
+    return f"search index: none needed, every picture is compared{later}"

@@ -53,6 +53,8 @@ class LibraryReader:
         """The library in numbers."""
         videos = self.videos()
         done = [v for v in videos if v.done]
+        with self._reading() as connection:
+            chosen = reading.kept_settings(connection)
         return LibraryStats(
             videos=len(done),
             unfinished=len(videos) - len(done),
@@ -62,6 +64,8 @@ class LibraryReader:
             model=self.model,
             fingerprint=self.fingerprint,
             dim=self.dim,
+            chosen=chosen,
+            index=self.index_manifest() if self._is_large() else None,
         )
 
     def count(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.geometry import Box
+from seektrack.library.index_settings import IndexManifest, IndexSettings
 
 Kind = Literal["frame", "tile", "object"]
 KINDS: tuple[Kind, ...] = ("frame", "tile", "object")
@@ -136,6 +137,8 @@ class LibraryStats:
         vectors: Pictures embedded.
         bytes: Size of the folder.
         model, fingerprint, dim: What the vectors were made with.
+        chosen: The search index the library keeps to.
+        index: The search index it has now; None while it is small and simply scanned, or has to be built.
     """
 
     videos: int
@@ -146,3 +149,5 @@ class LibraryStats:
     model: str
     fingerprint: str
     dim: int
+    chosen: IndexSettings = field(default_factory=IndexSettings)
+    index: IndexManifest | None = None

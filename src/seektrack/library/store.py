@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from seektrack.errors import LibraryError, LibraryMismatchError
-from seektrack.library import database
+from seektrack.library import database, reading
 from seektrack.library.identity import FileIdentity, identify, library_key
 from seektrack.library.index_settings import IndexManifest, IndexSettings
 from seektrack.library.reader import LibraryReader
@@ -245,9 +245,27 @@ class LibraryStore(LibraryReader):
             LibraryError: The library is open read-only.
         """
         chosen = settings or IndexSettings()
-        with self.writing() as connection:
-            database.write_meta(connection, {"index": json.dumps(asdict(chosen))})
+        self._keep(chosen)
         return self._current_index(chosen).manifest
+
+    def choose_index(self, settings: IndexSettings) -> IndexManifest | None:
+        """Keep to these settings from now on; a library that is searched through an index gets it now.
+
+        Returns:
+            What the index is; None for a library so small that every search scans it.
+
+        Raises:
+            LibraryError: The library is open read-only.
+        """
+        with self._reading() as connection:
+            same = reading.kept_settings(connection) == settings
+        if not same:
+            self._keep(settings)
+        return self._current_index(None if same else settings).manifest if self._is_large() else None
+
+    def _keep(self, settings: IndexSettings) -> None:
+        with self.writing() as connection:
+            database.write_meta(connection, {"index": json.dumps(asdict(settings))})
 
     def touch(self, connection: sqlite3.Connection) -> None:
         """Say, inside a transaction, that what is served has changed."""

@@ -9,11 +9,11 @@ from functools import partial
 from itertools import islice
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from seektrack.errors import LibraryError, SeekTrackError, VideoError
 from seektrack.grounding import GroundSettings
-from seektrack.library import LibraryStats, LibraryStore, VideoRecord
+from seektrack.library import IndexManifest, IndexSettings, LibraryStats, LibraryStore, VideoRecord
 from seektrack.pipeline.asking import Asking
 from seektrack.pipeline.models import Models
 from seektrack.pipeline.regions import Regions, check_regions, embed_frames
@@ -23,6 +23,7 @@ from seektrack.types import Frame
 if TYPE_CHECKING:
     from seektrack.encoders.audio import SoundEncoder
     from seektrack.video import Sampling
+    from seektrack.video.filters import Filters
 
 Progress = Callable[[int, int, str], None]
 _FRAMES_AT_ONCE = 8
@@ -45,6 +46,7 @@ class IndexReport:
         failed: Videos that could not be read, with the reason.
         frames: Frames embedded.
         seconds: It took.
+        index: The search index, where its kind was chosen and the library is large enough for one.
     """
 
     indexed: int = 0
@@ -52,6 +54,7 @@ class IndexReport:
     failed: list[tuple[str, SeekTrackError]] = field(default_factory=list)
     frames: int = 0
     seconds: float = 0.0
+    index: IndexManifest | None = None
 
 
 class Library(Asking):
@@ -86,6 +89,8 @@ class Library(Asking):
         *,
         sampling: str | Sampling = "adaptive",
         regions: str = "objects",
+        filters: str | None = None,
+        ann: str | IndexSettings | None = None,
         reindex: bool = False,
         progress: Progress | None = None,
     ) -> IndexReport:
@@ -98,19 +103,26 @@ class Library(Asking):
             paths: Video files, or folders searched for them.
             sampling: Which frames: ``adaptive``, ``keyframes``, ``fps=2``, ``every=5``, or a ``Sampling``.
             regions: What of a frame besides the whole: ``objects``, ``tiles`` or ``none``.
+            filters: What is done to a frame before it is looked at, as in
+                :func:`seektrack.video.filters.parse_filter`; other filters index a video anew.
+            ann: The search index to keep from now on, once there are enough pictures for one: ``auto``,
+                ``flat`` (exact), ``ivf-sq8``, ``ivf-pq`` or ``hnsw``, or all settings. None leaves it.
             reindex: Index everything anew, also with another model.
             progress: Called with ``(done, total, stage)``; frames within a video, videos within the run.
 
         Raises:
             VideoError: A path is missing, or no video is under the paths.
             LibraryMismatchError: The library was made by another model.
-            InputError: An unknown sampling or regions.
+            InputError: An unknown sampling, regions, filter or search index.
         """
         from seektrack.video import Sampling, find_videos
+        from seektrack.video.filters import parse_filter
 
         began = time.monotonic()
         chosen = Sampling.parse(sampling) if isinstance(sampling, str) else sampling
         cut = check_regions(regions)
+        clean = None if filters is None else parse_filter(filters)
+        kept = IndexSettings(kind=cast("Any", ann)) if isinstance(ann, str) else ann
         listed = [paths] if isinstance(paths, (str, Path)) else list(paths)
         failed: list[tuple[str, SeekTrackError]] = []
         files = find_videos(listed, on_error=lambda path, error: failed.append((str(path), error)))
@@ -124,7 +136,7 @@ class Library(Asking):
             if progress:
                 progress(i, len(files), "videos")
             try:
-                count = self._index_one(store, file, chosen, cut, reindex=reindex, progress=progress)
+                count = self._index_one(store, file, chosen, cut, clean, reindex=reindex, progress=progress)
             except (VideoError, LibraryError) as error:
                 failed.append((str(file), error))
                 continue
@@ -135,7 +147,8 @@ class Library(Asking):
             frames += count or 0
         if progress:
             progress(len(files), len(files), "videos")
-        return IndexReport(indexed, skipped, failed, frames, time.monotonic() - began)
+        manifest = None if kept is None else store.choose_index(kept)
+        return IndexReport(indexed, skipped, failed, frames, time.monotonic() - began, manifest)
 
     def _index_one(
         self,
@@ -143,24 +156,28 @@ class Library(Asking):
         file: Path,
         sampling: Sampling,
         regions: Regions,
+        filters: Filters | None,
         *,
         reindex: bool,
         progress: Progress | None,
     ) -> int | None:
         """Frames embedded, or None when the video was up to date."""
         from seektrack.video import open_video, prefetch, sample
+        from seektrack.video.filters import filtered
 
         if hasattr(self.models.encoder, "embed_sounds"):
             hears = cast("SoundEncoder", self.models.encoder)
             return index_sound(store, hears, file, reindex=reindex, progress=progress)
-        settings = f"{sampling} regions={regions}"
+        settings = f"{sampling} regions={regions}" + (f" filter={filters}" if filters else "")
         if not reindex and store.status(file, settings=settings) == "done":
             return None
         count = 0
         with open_video(file) as source:
             total = source.info.n_frames or 0
             with store.begin_video(file, source.info, settings=settings, restart=reindex) as handle:
-                sampled = prefetch(sample(source, sampling), depth=2 * _FRAMES_AT_ONCE)
+                frames = sample(source, sampling)
+                clean = filtered(frames, filters) if filters else frames
+                sampled = prefetch(clean, depth=2 * _FRAMES_AT_ONCE)
                 fresh = (frame for frame in sampled if frame.index > handle.last_frame_index)
                 for chunk in iter(partial(_take, fresh, _FRAMES_AT_ONCE), []):
                     handle.append(embed_frames(self.models, chunk, regions, settings=self.ground))

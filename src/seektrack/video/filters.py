@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 
 import cv2
@@ -62,39 +64,53 @@ def clahe(image: Image, *, limit: float = 2.0, tiles: int = 8) -> Image:
     return np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), dtype=np.uint8)
 
 
-def parse_filter(text: str) -> Filter:
+@dataclass(frozen=True)
+class Filters:
+    """Filters by name, one after another; a `Filter` itself. Made by `parse_filter`.
+
+    Attributes:
+        steps: Name and strength of each.
+    """
+
+    steps: tuple[tuple[str, float], ...]
+
+    def __call__(self, image: Image) -> Image:
+        """The picture, uint8 (H, W, 3), after all of them."""
+        for name, strength in self.steps:
+            image = _apply(name, image, strength)
+        return image
+
+    def __str__(self) -> str:
+        """The form `parse_filter` reads."""
+        return ",".join(f"{name}={strength:g}" for name, strength in self.steps)
+
+
+def parse_filter(text: str) -> Filters:
     """Read filters as words, ``"nlm=6, clahe"``, applied in that order, each with its strength or the usual.
 
     Raises:
         InputError: Another word, or a number out of range.
     """
-    steps: list[Filter] = []
+    steps: list[tuple[str, float]] = []
     for part in text.split(","):
         name, given, value = (p.strip().lower() for p in part.partition("="))
         try:
-            strength = float(value) if given else _USUAL[name]
-            steps.append(_named(name, strength))
+            usual = _USUAL[name]
+            strength = float(value) if given else usual
         except (KeyError, ValueError) as error:
             raise InputError(f"unknown filter {part.strip()!r}", hint=f"allowed: {_ALLOWED}") from error
-        if not strength > 0:
-            raise InputError(f"a filter's strength must be > 0, got {part.strip()!r}")
-
-    def apply(image: Image) -> Image:
-        for step in steps:
-            image = step(image)
-        return image
-
-    return apply
+        if not (math.isfinite(strength) and strength > 0):
+            raise InputError(f"a filter's strength must be a number > 0, got {part.strip()!r}")
+        steps.append((name, strength))
+    return Filters(tuple(steps))
 
 
-def _named(name: str, strength: float) -> Filter:
-    named: dict[str, Filter] = {
-        "gaussian": lambda image: denoise_gaussian(image, sigma=strength),
-        "bilateral": lambda image: denoise_bilateral(image, levels=strength),
-        "nlm": lambda image: denoise_nlm(image, strength=strength),
-        "clahe": lambda image: clahe(image, limit=strength),
-    }
-    return named[name]
+def _apply(name: str, image: Image, strength: float) -> Image:
+    if name == "gaussian":
+        return denoise_gaussian(image, sigma=strength)
+    if name == "bilateral":
+        return denoise_bilateral(image, levels=strength)
+    return denoise_nlm(image, strength=strength) if name == "nlm" else clahe(image, limit=strength)
 
 
 def filtered(frames: Iterable[Frame], how: Filter) -> Iterator[Frame]:

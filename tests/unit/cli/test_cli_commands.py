@@ -26,7 +26,7 @@ from seektrack import (
     VideoInfo,
 )
 from seektrack.cli import main
-from seektrack.library import VideoRecord
+from seektrack.library import IndexManifest, IndexSettings, LibraryStats, VideoRecord
 
 HIT = Hit("a/road.mp4", 12, 0.48, 0.31, 0.9, (1.0, 2.0, 30.0, 40.0))
 MOMENT = Moment("a/road.mp4", 0.4, 75.25, HIT, 0.87)
@@ -39,6 +39,7 @@ class Report:
     failed: list[tuple[str, Exception]]
     frames: int
     seconds: float
+    index: IndexManifest | None = None
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,8 @@ class Pipeline:
         self.tracks = some_tracks()
         self.failed: list[tuple[str, Exception]] = []
         self.error: BaseException | None = None
+        self.index: IndexManifest | None = None
+        self.chosen = IndexSettings()
         self.closed = 0
 
     def note(self, name: str, *args: object, **kwargs: object) -> None:
@@ -96,7 +99,7 @@ class Pipeline:
                 pipeline.note("index", paths, **settings)
                 if progress is not None:
                     progress(1, 2, "indexing")
-                return Report(2, 1, pipeline.failed, 40, 1.5)
+                return Report(2, 1, pipeline.failed, 40, 1.5, pipeline.index)
 
             def search(self, text: str, *, k: int, video: Path | None) -> list[Moment]:
                 pipeline.note("search", text, k=k, video=video)
@@ -114,6 +117,20 @@ class Pipeline:
                     VideoRecord("a/park.mp4", False, 3, 9, None, 64, 48, Fraction(25), "", True),
                     VideoRecord("a/gone.mp4", True, 3, 9, 2.0, 64, 48, Fraction(25), "", False),
                 ]
+
+            def stats(self) -> LibraryStats:
+                return LibraryStats(
+                    2,
+                    1,
+                    12,
+                    70_000,
+                    5_000_000,
+                    "pocket",
+                    "f",
+                    64,
+                    chosen=pipeline.chosen,
+                    index=pipeline.index,
+                )
 
             def remove(self, path: Path) -> bool:
                 pipeline.note("remove", path)
@@ -176,11 +193,13 @@ def test_demo_ends_with_an_address_a_browser_opens(run, tmp_path: Path):
 
 
 def test_index_passes_its_settings_on_and_reports(run, pipeline: Pipeline):
-    done = run("index", "a", "b.mp4", "-l", "lib", "--sampling", "fps=2", "--regions", "tiles", "--reindex")
+    how = ("--sampling", "fps=2", "--regions", "tiles", "--reindex", "--filter", "nlm", "--ann", "hnsw")
+    done = run("index", "a", "b.mp4", "-l", "lib", *how)
     assert done.status == 0
+    chosen = {"sampling": "fps=2", "regions": "tiles", "filters": "nlm", "ann": "hnsw", "reindex": True}
     assert pipeline.calls == [
         ("open", (Path("lib"),), {"model": "pocket", "device": None}),
-        ("index", ([Path("a"), Path("b.mp4")],), {"sampling": "fps=2", "regions": "tiles", "reindex": True}),
+        ("index", ([Path("a"), Path("b.mp4")],), chosen),
     ]
     assert "2 indexed, 1 unchanged, 0 failed; 40 frames in 0:01.5 → lib" in done.out
     assert pipeline.closed == 1
@@ -243,10 +262,22 @@ def test_videos_lists_what_is_left_and_its_state(run, pipeline: Pipeline):
     done = run("videos", "--remove", "old.mp4")
     assert done.status == 0
     assert pipeline.calls[-1] == ("remove", (Path("old.mp4"),), {})
-    road, park, gone = done.out.splitlines()[1:]
+    road, park, gone, numbers, search = done.out.splitlines()[1:]
+    assert "70000 pictures of 12 frames, 5.0 MB; model pocket" in numbers
+    assert search == "search index: auto, built by the next search"
     assert road.split() == ["a/road.mp4", "1:01.5", "12", "indexed"]
     assert "unfinished" in park
     assert "file is gone" in gone
+
+
+def test_the_recall_of_the_search_index_is_told(run, pipeline: Pipeline):
+    pipeline.index = IndexManifest("hnsw", 70_000, 64, 0.9961, 64, 0, 20, 3.0)
+    line = "search index: hnsw over 70000 pictures, recall@10 0.996 on a sample of queries"
+    assert line in run("index", "a", "--ann", "hnsw").out.splitlines()
+    assert run("videos", "--summary").out.splitlines()[1:] == [line]
+    told = json.loads(run("videos", "--summary", "--json").out)
+    assert told["index"]["recall_at_10"] == 0.9961
+    assert (told["chosen"]["kind"], told["vectors"]) == ("auto", 70_000)
 
 
 def test_removing_what_is_not_there_is_an_error(run):

@@ -16,6 +16,8 @@ FROZEN = {
         "--model -m",
         "--sampling",
         "--regions",
+        "--filter",
+        "--ann",
         "--reindex",
         "--device",
         *COMMON,
@@ -95,7 +97,7 @@ FROZEN = {
         "--device",
         *COMMON,
     ],
-    "videos": ["--library -l", "--remove", *COMMON],
+    "videos": ["--library -l", "--remove", "--summary", *COMMON],
     "eval demo": ["--scenes", "--model -m", "--device", *COMMON],
     "eval retrieval": ["--videos", "--shots", "--pairs", "--temporal", "--model -m", "--device", *COMMON],
     "eval pocket": [

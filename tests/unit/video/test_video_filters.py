@@ -80,6 +80,7 @@ def test_interpolation_keeps_every_frame_and_even_times() -> None:
 def test_filters_by_name_are_those_functions_in_order() -> None:
     image = disc(40.0)
     named = parse_filter("gaussian=2, clahe")
+    assert parse_filter(str(named)) == named
     assert np.array_equal(named(image), clahe(denoise_gaussian(image, sigma=2.0)))
     [frame] = filtered([Frame(7, Fraction(1, 3), image)], named)
     assert (frame.index, frame.timestamp) == (7, Fraction(1, 3))
@@ -87,7 +88,7 @@ def test_filters_by_name_are_those_functions_in_order() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "sharpen", "nlm=", "nlm=x", "clahe=0", "gaussian=-1", "gaussian,,clahe"]
+    "text", ["", "sharpen", "nlm=", "nlm=x", "clahe=0", "gaussian=-1", "nlm=inf", "gaussian,,clahe"]
 )
 def test_other_words_are_refused(text: str) -> None:
     with pytest.raises(InputError):
