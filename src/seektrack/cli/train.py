@@ -73,7 +73,8 @@ def clip(
         str,
         typer.Option(
             "--style",
-            help="World to learn: plain (12 categories), rich (18, and places) or mix (both).",
+            help="World to learn: plain (12 categories), rich (18, and places) or mix (both); or frames, to"
+            " teach a finished encoder (--init) whole frames.",
         ),
     ] = "plain",
     init: Annotated[

@@ -66,6 +66,8 @@ class ClipEncoder:
             math.exp(float(self._model.logit_scale.detach().float().cpu())), MAX_LOGIT_SCALE
         )
         self.image_size = settings.size
+        self.fine_size = int(getattr(self._model.config.vision_config, "fine_size", 0) or 0)
+        self._fine = settings.at(self.fine_size) if self.fine_size > settings.size else None
         self.dim = int(self.embed_texts(["a"]).shape[1])
 
     def embed_images(
@@ -73,12 +75,24 @@ class ClipEncoder:
     ) -> NDArray[np.float32]:
         """Embed RGB uint8 (H, W, 3) images of any sizes as float32 (N, D) rows of unit length.
 
+        A model that was trained at a second, finer side (``vision_config.fine_size``) looks there at pictures
+        whose shorter side has more pixels than its first side: whole frames, but not crops made for it.
+
         Raises:
             InputError: An image is not uint8 (H, W, 3).
         """
         _check_batch_size(batch_size)
-        rows = [self._image_batch(images[i : i + batch_size]) for i in range(0, len(images), batch_size)]
-        return np.concatenate(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
+        out = np.zeros((len(images), self.dim), dtype=np.float32)
+        fine = [i for i, image in enumerate(images) if self._looks_closer(image)]
+        rest = sorted(set(range(len(images))) - set(fine))
+        for which, settings in ((rest, None), (fine, self._fine)):
+            for i in range(0, len(which), batch_size):
+                some = which[i : i + batch_size]
+                out[some] = self._image_batch([images[k] for k in some], settings)
+        return out
+
+    def _looks_closer(self, image: NDArray[np.uint8]) -> bool:
+        return self._fine is not None and min(image.shape[:2]) > self.image_size
 
     def embed_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> NDArray[np.float32]:
         """Embed texts as float32 (N, D) rows of unit length; a text too long for the model is cut."""
@@ -96,8 +110,14 @@ class ClipEncoder:
         """Its tokenizer."""
         return self._tokenizer
 
-    def image_inputs(self, images: Sequence[NDArray[np.uint8]]) -> dict[str, torch.Tensor]:
+    def image_inputs(
+        self, images: Sequence[NDArray[np.uint8]], settings: ImageSettings | None = None
+    ) -> dict[str, torch.Tensor]:
         """What ``network.get_image_features`` takes for RGB uint8 (H, W, 3) images, on the model's device.
+
+        Args:
+            images: Pictures of any sizes.
+            settings: Preprocessing; the model's own when None.
 
         Raises:
             InputError: An image is not uint8 (H, W, 3).
@@ -105,7 +125,7 @@ class ClipEncoder:
         if self._patches is not None:
             inputs = dict(self._patches(images=list(images), return_tensors="pt"))
         else:
-            stacked = np.stack([clip_transform(image, self.settings) for image in images])
+            stacked = np.stack([clip_transform(image, settings or self.settings) for image in images])
             inputs = {"pixel_values": torch.from_numpy(stacked)}
         inputs["pixel_values"] = inputs["pixel_values"].to(self.dtype)
         return {k: v.to(self.device) for k, v in inputs.items()}
@@ -123,9 +143,13 @@ class ClipEncoder:
         keys = ("input_ids",) if siglip else ("input_ids", "attention_mask")
         return {k: inputs[k].to(self.device) for k in keys}
 
-    def _image_batch(self, images: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    def _image_batch(
+        self, images: Sequence[NDArray[np.uint8]], settings: ImageSettings | None
+    ) -> NDArray[np.float32]:
+        other_side = {"interpolate_pos_encoding": True} if settings is not None else {}
         with torch.inference_mode():
-            return self._unit_rows(self._model.get_image_features(**self.image_inputs(images)))
+            inputs = self.image_inputs(images, settings)
+            return self._unit_rows(self._model.get_image_features(**inputs, **other_side))
 
     def _text_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
         with torch.inference_mode():

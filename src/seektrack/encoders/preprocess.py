@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +53,15 @@ class ImageSettings:
         if self.crop_hw is not None:
             return self.crop_hw[0]
         return self.resize_hw[0] if self.resize_hw is not None else int(self.shortest_edge or 0)
+
+    def at(self, size: int) -> ImageSettings:
+        """The same for a square of another side."""
+        return replace(
+            self,
+            shortest_edge=None if self.shortest_edge is None else size,
+            resize_hw=None if self.resize_hw is None else (size, size),
+            crop_hw=None if self.crop_hw is None else (size, size),
+        )
 
     @classmethod
     def for_size(cls, size: int, *, family: str = "clip") -> ImageSettings:

@@ -59,16 +59,24 @@ class TransformersClip:
         self.vocabulary = read_vocabulary(Path(source))
         self.dim = int(self._model.config.projection_dim)
         self.image_size = int(self._model.config.vision_config.image_size)
+        self.fine_size = int(getattr(self._model.config.vision_config, "fine_size", 0) or 0)
         self.logit_scale = min(math.exp(float(self._model.logit_scale.detach())), 100.0)
 
     @torch.inference_mode()
     def embed_images(self, images: Sequence[Image], *, batch_size: int = 32) -> NDArray[np.float32]:
-        """Unit rows (N, D) of RGB uint8 (H, W, 3) pictures."""
-        rows = []
-        for i in range(0, len(images), batch_size):
-            inputs = self._processor(images=list(images[i : i + batch_size]), return_tensors="pt")
-            rows.append(self._model.get_image_features(**inputs).pooler_output)
-        return self._unit(rows)
+        """Unit rows (N, D) of RGB uint8 (H, W, 3) pictures; larger ones at the model's finer side, if any."""
+        finer = {"shortest_edge": self.fine_size}, {"height": self.fine_size, "width": self.fine_size}
+        rows = np.zeros((len(images), self.dim), np.float32)
+        large = [bool(self.fine_size) and min(image.shape[:2]) > self.image_size for image in images]
+        for fine in (False, True):
+            which = np.flatnonzero(np.array(large, bool) == fine)
+            for some in np.split(which, range(batch_size, len(which), batch_size)) if len(which) else ():
+                sides = {"size": finer[0], "crop_size": finer[1]} if fine else {}
+                pictures = [images[i] for i in some]
+                inputs = self._processor(images=pictures, return_tensors="pt", **sides)
+                found = self._model.get_image_features(**inputs, interpolate_pos_encoding=fine).pooler_output
+                rows[some] = self._unit([found])
+        return rows
 
     @torch.inference_mode()
     def embed_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> NDArray[np.float32]:

@@ -13,14 +13,21 @@ import torch
 from torch import Tensor
 
 from seektrack.training.clip.frames import FrameStore, prepare
-from seektrack.training.clip.losses import N_COLOURS, matching_loss, shared_loss, vocabulary_loss
-from seektrack.training.clip.matching import NO_LABEL, match_matrix, present_labels
+from seektrack.training.clip.losses import (
+    N_COLOURS,
+    dense_loss,
+    matching_loss,
+    shared_loss,
+    vocabulary_loss,
+)
+from seektrack.training.clip.matching import NO_LABEL, Sample, match_matrix, present_labels
 from seektrack.training.clip.model import (
     build_model,
     build_processor,
     build_tokenizer,
     continue_model,
     embed_images,
+    embed_patches,
     embed_texts,
     normalise,
     save_folder,
@@ -193,7 +200,7 @@ class Run:
         matches = torch.from_numpy(match_matrix(samples, len(texts), extra=extra))
         labels = torch.tensor([s.label for s in samples])
         crops = labels != NO_LABEL
-        images, asked, classes, scale = self._embed([s.image for s in samples], texts)
+        images, asked, classes, scale, patches = self._embed([s.image for s in samples], texts)
         named = images @ classes.T * scale
         loss = matching_loss(images @ asked.T * scale, matches)
         loss = loss + r.label_weight * vocabulary_loss(
@@ -202,17 +209,48 @@ class Run:
         if r.scene_weight:
             present = torch.from_numpy(present_labels(samples, r.n_categories * N_COLOURS, N_BACKGROUND))
             loss = loss + r.scene_weight * shared_loss(named[~crops], present[~crops])
-        return loss
+        return loss + self._dense(samples, patches, classes, scale)
 
-    def _embed(self, pictures: list[Any], texts: list[str]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Unit rows of pictures, texts and the step's vocabulary bank, and what multiplies their cosines."""
+    def _dense(self, samples: list[Sample], patches: Tensor | None, classes: Tensor, scale: Tensor) -> Tensor:
+        """The weighted loss of the patches of fine frames; 0 where none are asked for."""
+        if patches is None:
+            return scale.new_zeros(())
+        shown = torch.from_numpy(np.stack([s.patches for s in samples if s.patches is not None])).flatten()
+        logits = patches.flatten(0, 1) @ classes.T * scale
+        loss = dense_loss(
+            logits, shown, n_labels=self.recipe.n_categories * N_COLOURS, n_background=N_BACKGROUND
+        )
+        return self.recipe.dense_weight * loss
+
+    def _embed(
+        self, pictures: list[Any], texts: list[str]
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+        """Unit rows of pictures, texts and the step's vocabulary bank, and what multiplies their cosines.
+
+        Last, the unit rows of the patches of fine frames, (F, G², D), where their loss is asked for.
+        """
         names = bank(np.random.default_rng((self.recipe.seed, 8, self.steps)), self.recipe.n_categories)
-        pixels = normalise(np.stack(pictures), self.processor)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bf16):
-            images = embed_images(self.model, pixels)
+            images, patches = self._look(pictures)
             asked = embed_texts(self.model, self.tokenizer, texts)
             classes = embed_texts(self.model, self.tokenizer, names)
-        return images, asked, classes, self.model.logit_scale.exp().clamp(max=100)
+        return images, asked, classes, self.model.logit_scale.exp().clamp(max=100), patches
+
+    def _look(self, pictures: list[Any]) -> tuple[Tensor, Tensor | None]:
+        """Unit rows of pictures of one or two sides, and of the patches of the finer ones."""
+        sides = np.array([len(picture) for picture in pictures])
+        order, rows, patches = [], [], None
+        for side in np.unique(sides):
+            which = np.flatnonzero(sides == side)
+            pixels = normalise(np.stack([pictures[i] for i in which]), self.processor)
+            if side == self.recipe.sizes.fine_size and self.recipe.dense_weight:
+                pooled, patches = embed_patches(self.model, pixels)
+            else:
+                pooled = embed_images(self.model, pixels)
+            order.append(which)
+            rows.append(pooled)
+        back = torch.from_numpy(np.argsort(np.concatenate(order)))
+        return torch.cat(rows)[back], patches
 
     @torch.no_grad()
     def _follow(self) -> None:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seektrack.training.clip.matching import REJECT
 from seektrack.training.clip.names import COLOUR_NAMES, N_PLAIN
 
 N_COLOURS = len(COLOUR_NAMES)
@@ -74,6 +75,20 @@ def either_loss(logits: Tensor, allowed: Tensor) -> Tensor:
     """
     log_joint = F.log_softmax(logits[:, : allowed.shape[1]], 1)
     return -torch.logsumexp(log_joint.masked_fill(~allowed, -torch.inf), 1).mean()
+
+
+def dense_loss(logits: Tensor, labels: Tensor, *, n_labels: int, n_background: int) -> Tensor:
+    """Cross-entropy of the patches of whole frames: those with an object and those without weigh the same.
+
+    Args:
+        logits: (N, n_labels + n_background + ...); of the bank, the labels and the background are used.
+        labels: int (N,), a label's number, ``REJECT`` for what must be refused, ``NO_LABEL`` to be left out.
+    """
+    log_joint = F.log_softmax(logits[:, : n_labels + n_background], 1)
+    named, refused = labels >= 0, labels == REJECT
+    loss = F.nll_loss(log_joint[named], labels[named], reduction="sum") / named.sum().clamp(min=1)
+    nothing = -torch.logsumexp(log_joint[refused][:, n_labels:], 1).sum()
+    return (loss + nothing / refused.sum().clamp(min=1)) / 2
 
 
 def shared_loss(logits: Tensor, present: Tensor) -> Tensor:

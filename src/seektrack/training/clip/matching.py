@@ -41,6 +41,8 @@ class Sample:
             for a scene.
         where: Where it was taken, as far as the picture shows.
         asked_where: What its text says of that.
+        patches: Of a fine frame, int (G, G): what each patch shows, as in ``label``; ``NO_LABEL`` where
+            that is not clear.
     """
 
     image: NDArray[np.uint8]
@@ -49,6 +51,7 @@ class Sample:
     label: int
     where: Where = NOWHERE
     asked_where: Where = NOWHERE
+    patches: NDArray[np.int64] | None = None
 
     @property
     def ask(self) -> Ask:

@@ -69,6 +69,7 @@ def build_model(sizes: ClipSizes, tokenizer: Any, *, seed: int = 0) -> Any:
             "num_hidden_layers": sizes.layers,
             "num_attention_heads": sizes.heads,
             "image_size": sizes.image_size,
+            "fine_size": sizes.fine_size,
             "patch_size": sizes.patch_size,
             "projection_dim": sizes.dim,
             "hidden_act": "gelu",
@@ -116,6 +117,7 @@ def continue_model(folder: Path, sizes: ClipSizes) -> Any:
     _deepen(model, sizes.layers)
     if vision.image_size != sizes.image_size:
         _stretch(model, sizes.image_size)
+    model.config.vision_config.fine_size = sizes.fine_size
     return model.train()
 
 
@@ -125,6 +127,7 @@ def _deepen(model: Any, layers: int) -> None:
     stack, config = model.vision_model.encoder.layers, model.config.vision_config
     while len(stack) < layers:
         layer = copy.deepcopy(stack[-1])
+        layer.self_attn.config = config  # one of its own would keep its own kind of attention
         for silent in (layer.self_attn.out_proj, layer.mlp.fc2):
             silent.weight.zero_()
             silent.bias.zero_()
@@ -198,6 +201,19 @@ def embed_images(model: Any, pixels: Tensor) -> Tensor:
     other_size = pixels.shape[-1] != model.config.vision_config.image_size
     pooled = model.vision_model(pixel_values=pixels, interpolate_pos_encoding=other_size).pooler_output
     return F.normalize(model.visual_projection(pooled).float(), dim=-1)
+
+
+def embed_patches(model: Any, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Unit embeddings of normalised pictures, (B, D), and of their patches before the last layer, (B, G², D).
+
+    A patch goes through the norm and the projection that the picture goes through.
+    """
+    other_size = pixels.shape[-1] != model.config.vision_config.image_size
+    vision = model.vision_model
+    seen = vision(pixel_values=pixels, interpolate_pos_encoding=other_size, output_hidden_states=True)
+    patches = model.visual_projection(vision.post_layernorm(seen.hidden_states[-2][:, 1:]))
+    pooled = model.visual_projection(seen.pooler_output)
+    return F.normalize(pooled.float(), dim=-1), F.normalize(patches.float(), dim=-1)
 
 
 def embed_texts(model: Any, tokenizer: Any, texts: list[str]) -> Tensor:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 VALIDATED = 600
 """Held-out proposals looked at while training."""
-_HALVED = ("objects", "backgrounds", "things", "scenes")
+_HALVED = ("objects", "backgrounds", "things", "scenes", "frames")
 _SHARES = (0.35, 0.25, 0.4)
 """Of the evenly drawn half of the regions: those of one name, those of several answers, those to refuse."""
 
@@ -78,7 +78,7 @@ def proposals_of(clip: ClipRecipe) -> ProposalRecipe:
     """The stage that follows a training with this recipe: its batches halved, on the same pictures."""
     if clip == ClipRecipe():
         return ProposalRecipe()
-    halved = {name: max(1, getattr(clip, name) // 2) for name in _HALVED}
+    halved = {name: -(-getattr(clip, name) // 2) for name in _HALVED}
     base = _batches()
     schedule = {name: getattr(base, name) for name in
                 ("seed", "early_share", "steps", "learning_rate", "warmup", "floor", "average")}  # fmt: skip
@@ -247,7 +247,9 @@ class _ProposalRun(Run):
         matches = torch.from_numpy(match_matrix(samples, len(texts) + len(further), extra=extra))
         labels = torch.tensor([s.label for s in samples])
         crops = labels != NO_LABEL
-        images, asked, classes, scale = self._embed([s.image for s in samples] + unclear, texts + further)
+        images, asked, classes, scale, patches = self._embed(
+            [s.image for s in samples] + unclear, texts + further
+        )
         clear, rest = images[: len(samples)], images[len(samples) :]
         named = vocabulary_loss(
             clear[crops] @ classes.T * scale, labels[crops], N_BACKGROUND, n_categories=r.n_categories
@@ -264,7 +266,7 @@ class _ProposalRun(Run):
             present = torch.from_numpy(present_labels(samples, self.n_labels, N_BACKGROUND))
             scenes = clear[~crops] @ classes.T * scale
             loss = loss + r.scene_weight * shared_loss(scenes, present[~crops])
-        return loss
+        return loss + self._dense(samples, patches, classes, scale)
 
 
 def _crop(

@@ -19,6 +19,7 @@ class ClipSizes:
 
     Attributes:
         image_size, patch_size: Side of the input and of a patch in pixels.
+        fine_size: Side at which pictures with the pixels for it, whole frames, are looked at; 0 for the same.
         width, layers, heads: Of the image tower.
         text_width, text_layers, text_heads: Of the text tower.
         dim: Of the shared space.
@@ -28,6 +29,7 @@ class ClipSizes:
 
     image_size: int = 112
     patch_size: int = 14
+    fine_size: int = 0
     width: int = 192
     layers: int = 4
     heads: int = 4
@@ -39,11 +41,12 @@ class ClipSizes:
     context: int = 48
 
     def __post_init__(self) -> None:
-        if self.image_size % self.patch_size:
-            raise InputError(
-                f"image_size {self.image_size} is no multiple of patch_size {self.patch_size}",
-                hint="choose sizes that divide, such as 112 and 14",
-            )
+        for name in ("image_size", "fine_size"):
+            if getattr(self, name) % self.patch_size:
+                raise InputError(
+                    f"{name} {getattr(self, name)} is no multiple of patch_size {self.patch_size}",
+                    hint="choose sizes that divide, such as 112 and 14",
+                )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +64,7 @@ class ClipRecipe:
         objects, backgrounds, things: Crops of each kind in a batch.
         scenes: Whole frames and half-size tiles in a batch.
         whole: Share of the scenes that are whole frames, not tiles.
+        frames: Whole frames at ``sizes.fine_size`` in a batch; their texts name what tiny things they show.
         named: Most objects that the text of a scene names; half of the texts leave some out.
         hard_texts: For each scene, texts with one thing in them changed so that they no longer fit it.
         unknown_texts: Texts in a batch that match nothing.
@@ -72,6 +76,8 @@ class ClipRecipe:
         weight_decay: On matrices.
         label_weight: Weight of the loss over the whole vocabulary, beside the in-batch one.
         scene_weight: Weight of the same for scenes, which should share themselves among the labels they show.
+        dense_weight: Weight of naming every patch of those frames (after Zhou et al., Extract Free Dense
+            Labels from CLIP, 2022): a thing of two patches is learnt as fast as one that fills a crop.
         average: Decay of the running mean of the weights that is exported.
         bf16: Compute in bfloat16 where that is faster.
         validation_clips: Scenes of the quick look while training, two pictures of each.
@@ -88,6 +94,7 @@ class ClipRecipe:
     things: int = 4
     scenes: int = 22
     whole: float = 0.6
+    frames: int = 0
     named: int = 4
     hard_texts: int = 0
     unknown_texts: int = 8
@@ -101,6 +108,7 @@ class ClipRecipe:
     weight_decay: float = 0.05
     label_weight: float = 1.0
     scene_weight: float = 0.0
+    dense_weight: float = 0.0
     average: float = 0.998
     bf16: bool = True
     validation_clips: int = 200
@@ -109,6 +117,10 @@ class ClipRecipe:
         for name in ("rich", "whole"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is a share from 0 to 1, got {getattr(self, name)}")
+        if self.frames and not self.sizes.fine_size:
+            raise InputError(
+                f"{self.frames} fine frames in a batch, and no side for them", hint="set sizes.fine_size"
+            )
         if self.named < 1 or self.hard_texts < 0 or self.scene_weight < 0:
             raise InputError(
                 f"named {self.named}, hard_texts {self.hard_texts}, scene_weight {self.scene_weight}",
@@ -121,7 +133,7 @@ class ClipRecipe:
         return len(CATEGORY_NAMES) if self.rich else N_PLAIN
 
 
-STYLES = ("plain", "mix", "rich")
+STYLES = ("plain", "mix", "rich", "frames")
 
 
 def plain_recipe() -> ClipRecipe:
@@ -162,6 +174,32 @@ def mix_recipe(*, rich: float = 0.5) -> ClipRecipe:
     )
 
 
+def frames_recipe() -> ClipRecipe:
+    """Teach a finished pocket CLIP (``init``) to read whole frames at twice the side, one layer deeper.
+
+    The fourth layer is asked to name every patch, and the fifth gathers what the patches say into the vector
+    of the frame. Crops and tiles go on at the small side, so that they are not forgotten.
+    """
+    return ClipRecipe(
+        sizes=ClipSizes(layers=5, fine_size=224),
+        objects=16,
+        backgrounds=5,
+        things=3,
+        scenes=10,
+        whole=0.2,
+        frames=24,
+        named=8,
+        hard_texts=2,
+        unknown_texts=8,
+        early_share=0.0,
+        steps=1_000_000,
+        learning_rate=8e-4,
+        warmup=100,
+        scene_weight=0.5,
+        dense_weight=0.5,
+    )
+
+
 def recipe_of(style: str) -> ClipRecipe:
     """The recipe of a style of world.
 
@@ -170,4 +208,6 @@ def recipe_of(style: str) -> ClipRecipe:
     """
     if style not in STYLES:
         raise InputError(f"unknown style {style!r}", hint=f"choose from {', '.join(STYLES)}")
+    if style == "frames":
+        return frames_recipe()
     return plain_recipe() if style == "plain" else mix_recipe(rich=0.5 if style == "mix" else 1.0)

@@ -21,6 +21,8 @@ MIN_AREA, MIN_VISIBILITY = 60, 0.3
 """Below this many pixels, or this visible share, an object is not asked for."""
 MIN_SCENE_AREA = 120
 """Smaller objects are not named in the text of a whole frame."""
+PATCH_COVERED, PATCH_FREE = 0.15, 0.03
+"""A patch shows the object that covers this share of it, and nothing below the other."""
 BACKGROUND_SHARE = 0.2
 """A region holding less than this share of every object shows none."""
 _DAY, _CLEAR = LIGHTS.index("day"), WEATHERS.index("clear")
@@ -54,9 +56,9 @@ def jitter(box: Box, rng: np.random.Generator) -> Box:
     return x0, y1 - h * share, x1, y1
 
 
-def augment(image: Image, rng: np.random.Generator) -> Image:
+def augment(image: Image, rng: np.random.Generator, *, mirror: bool = True) -> Image:
     """Mild changes under which names hold: exposure, mirror, blur, noise, compression; never the hue."""
-    out: NDArray[Any] = np.ascontiguousarray(image[:, ::-1] if rng.random() < 0.5 else image)
+    out: NDArray[Any] = np.ascontiguousarray(image[:, ::-1] if mirror and rng.random() < 0.5 else image)
     if rng.random() < 0.7:
         out = cv2.addWeighted(out, rng.uniform(0.82, 1.18), out, 0.0, rng.uniform(-12, 12))
     roll = rng.random()
@@ -110,6 +112,29 @@ def background_box(id_map: NDArray[np.uint8], objects: Objects, rng: np.random.G
         if (inside < BACKGROUND_SHARE * objects.area).all() and covered < 0.12:
             return cx - bw / 2, cy - bh / 2, cx + bw / 2, cy + bh / 2
     return None
+
+
+def patch_labels(id_map: NDArray[np.uint8], objects: Objects, grid: int) -> NDArray[np.int64]:
+    """What each patch of a frame shows, int (grid, grid).
+
+    The label of the object that covers most of it, from ``PATCH_COVERED`` of the patch on; ``REJECT`` for
+    nameless things and where there is nothing; ``NO_LABEL`` for a rim, or an object too hidden to be named.
+    """
+    if not len(objects.ids):
+        return np.full((grid, grid), REJECT, np.int64)
+    cover = np.stack(
+        [
+            cv2.resize((id_map == i).astype(np.float32), (grid, grid), interpolation=cv2.INTER_AREA)
+            for i in objects.ids
+        ]
+    )
+    labels = np.where(objects.names[:, 0] == ANY, REJECT, objects.names[:, 0] * 9 + objects.names[:, 1])
+    labels = np.where(np.isin(np.arange(len(labels)), visible(objects)), labels, NO_LABEL)
+    most = cover.max(0)
+    out = labels[cover.argmax(0)]
+    out[most < PATCH_COVERED] = NO_LABEL
+    out[most < PATCH_FREE] = REJECT
+    return np.asarray(out, np.int64)
 
 
 class Sampler:
@@ -174,6 +199,27 @@ class Sampler:
             order = [(ANY, ANY)]
         return Sample(image, present, order, NO_LABEL, where=where, asked_where=said)
 
+    def frame(self, index: int, rng: np.random.Generator) -> Sample:
+        """A whole frame at the fine side; its text names, mostly, all that it shows."""
+        picture, ids, objects = self.store.picture(index), self.store.id_map(index), self.store.objects(index)
+        if rng.random() < 0.5:
+            picture, ids = picture[:, ::-1], ids[:, ::-1]
+        side = self.recipe.sizes.fine_size
+        how = cv2.INTER_AREA if rng.random() < 0.6 else cv2.INTER_CUBIC
+        shrunk = cv2.resize(np.ascontiguousarray(picture), (side, side), interpolation=how)
+        image = augment(np.asarray(shrunk, np.uint8), rng, mirror=False)
+        present = [self._name(objects, int(s)) for s in visible(objects)]
+        named = [item for item in present if item != (ANY, ANY)]
+        asked = [named[int(j)] for j in rng.permutation(len(named))][: self.recipe.named]
+        if asked and rng.random() < 0.3:
+            asked = asked[: int(rng.integers(1, len(asked) + 1))]
+        where = self.store.where(index)
+        said = asked_of_place(where, rng)
+        if not asked and present and said == NOWHERE:
+            asked = [(ANY, ANY)]
+        patches = patch_labels(np.ascontiguousarray(ids), objects, side // self.recipe.sizes.patch_size)
+        return Sample(image, present, asked, NO_LABEL, where=where, asked_where=said, patches=patches)
+
     def batch(self, step: int, *, early: bool = False) -> Batch:
         """Samples of a step and their texts, then texts that almost fit, then texts that match nothing.
 
@@ -212,6 +258,7 @@ class Sampler:
                 blanks.append(Sample(self._crop(picture, box, rng), [], [], REJECT))
             if len(scenes) < n_scenes:
                 scenes.append(self.scene(index, picture, rng))
+        scenes += [self.frame(int(rng.integers(len(self.store))), rng) for _ in range(r.frames)]
         samples = crops + things + blanks + scenes
         tries_of = [near_miss(s, rng, r.n_categories) for s in scenes for _ in range(r.hard_texts)]
         extra: list[Ask] = [ask for ask in tries_of if ask is not None]

@@ -61,6 +61,7 @@ class _Look:
             prepare(frames, Split.VALIDATION, clips=recipe.validation_clips, keep=2, start=FIRST, rich=rich)
         )
         side, rng = recipe.sizes.image_size, np.random.default_rng(0)
+        whole = recipe.sizes.fine_size or side
         self.suffix = "_rich" if rich else ""
         self.labels = labels_of(recipe.n_categories if rich else N_PLAIN)
         self.crops: list[NDArray[np.uint8]] = []
@@ -84,7 +85,7 @@ class _Look:
                 text, where = join([canonical(item) for item in named]), store.where(index)
                 caption = text if where == NOWHERE else f"{text} {usual_place(where)}"
                 self.frames.setdefault(
-                    caption, crop_square(picture, (0.0, 0.0, *picture.shape[1::-1]), side, margin=0.0)
+                    caption, crop_square(picture, (0.0, 0.0, *picture.shape[1::-1]), whole, margin=0.0)
                 )
         self.numbers = np.array(numbers, np.int64)
 
