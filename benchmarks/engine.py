@@ -163,7 +163,6 @@ def agreement(a: torch.Tensor, b: torch.Tensor) -> float:
 
 
 def held_mb(device: torch.device) -> float:
-    gc.collect()
     if device.type == "cuda":
         return torch.cuda.memory_allocated(device) / 2**20
     pages = int(Path("/proc/self/statm").read_text().split()[1])
@@ -201,16 +200,23 @@ def follow(
 ) -> float:
     """Step through frames, print the size at each mark and each 200 frames; the growth per frame in MB."""
     sizes: dict[int, float] = {}
-    began = time.perf_counter()
+    began, highest = time.perf_counter(), 0.0
     for i in frames:
         step(frame(i, n_objects), i)
         done = i + 1
+        highest = max(highest, held_mb(sam2.device))
         if done in marks or done % 200 == 0:
+            gc.collect()
             size = held_mb(sam2.device)
             if done in marks:
                 sizes[done] = size
             rate = (done - frames.start) / (time.perf_counter() - began)
-            print(f"{name}: {size:.1f} MB after {done} frames ({rate:.2f} frames/s)", flush=True)
+            print(
+                f"{name}: {size:.1f} MB after {done} frames, {highest:.1f} at most after any step since the"
+                f" last line ({rate:.2f} frames/s)",
+                flush=True,
+            )
+            highest = 0.0
             if saved is not None and saved[1] is not None:
                 saved[0].save(saved[1])
     grown = (sizes[marks[-1]] - sizes[marks[0]]) / max(marks[-1] - marks[0], 1)

@@ -13,12 +13,16 @@ from torch import Tensor
 
 from seektrack.errors import InputError, PromptError
 from seektrack.segmentation.answer import Job, answer
+from seektrack.segmentation.heap import release_free_memory
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.memory import MemorySettings, ObjectMemory, Row, Timeline
 from seektrack.segmentation.model import Sam2
 from seektrack.segmentation.network import ImageFeatures
 from seektrack.segmentation.prompts import check_prompt, point_inputs
 from seektrack.types import Prompt
+
+RELEASE_EVERY = 8
+"""Steps on a CPU after which free memory goes back to the system, at about one millisecond a step."""
 
 
 class VideoSession:
@@ -79,6 +83,7 @@ class VideoSession:
         self.objects: dict[int, ObjectMemory] = {}
         self.pending: dict[int, dict[int, Prompt]] = defaultdict(dict)
         self.latest: dict[int, Row] = {}
+        self._n_steps = 0
 
     @property
     def obj_ids(self) -> list[int]:
@@ -146,6 +151,10 @@ class VideoSession:
             rows[job.obj_id] = row
             self._keep(job, row)
         self.latest = {obj_id: rows[obj_id] for obj_id in self.objects}
+        self._n_steps += 1
+        if self._n_steps % RELEASE_EVERY == 0 and self.sam2.device.type == "cpu":
+            del features, jobs
+            release_free_memory()
         return self._answer(frame_index, self.latest)
 
     @torch.inference_mode()
