@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from seektrack.encoders.base import l2_normalise
 from seektrack.encoders.loading import folder_fingerprint, pick_device, pick_dtype
 from seektrack.encoders.preprocess import ImageSettings, clip_transform
+from seektrack.encoders.shots import CutFinder, Shot
 from seektrack.encoders.temporal_network import MODEL_TYPE, TemporalModel, TemporalSizes
 from seektrack.errors import InputError, ModelError
 
@@ -158,9 +159,12 @@ class TemporalEncoder:
     ) -> Iterator[ClipWindow]:
         """Embed every stretch of a video while it is read; each frame passes the image tower at most once.
 
+        No stretch reaches over a cut. The last one of a shot ends with it; a shot shorter than a stretch is
+        one by itself.
+
         Args:
             frames: In order of time, such as a video source.
-            window_s: Length of a stretch in seconds. A video shorter than that is one stretch.
+            window_s: Length of a stretch in seconds.
             stride_s: From one stretch to the next, seconds.
 
         Raises:
@@ -172,25 +176,24 @@ class TemporalEncoder:
                 hint="such as window_s=3, stride_s=1",
             )
         every = window_s / (2 * self.n_frames)
-        held: list[tuple[float, NDArray[np.float32]]] = []
-        start, taken = None, -math.inf
-        given = False
+        shot = Shot(window_s - every, stride_s)
+        cuts = CutFinder()
+        taken = -math.inf
         for frame in frames:
             now = frame.time_s
-            start = now if start is None else start
             if now - taken < every - 1e-6:
                 continue
             taken = now
-            held.append((now, self.embed_frames([frame.image])[0]))
-            if now - start >= window_s - every:
-                yield self._window([h for h in held if h[0] >= start - 1e-6])
-                given = True
-                start += stride_s
-                held = [h for h in held if h[0] >= start - 1e-6]
-        if held and not given:
-            yield self._window(held)
+            if cuts(frame.image):
+                if last := shot.last():
+                    yield self._window(last)
+                shot = Shot(window_s - every, stride_s)
+            if full := shot.add(now, self.embed_frames([frame.image])[0]):
+                yield self._window(full)
+        if last := shot.last():
+            yield self._window(last)
 
-    def _window(self, held: list[tuple[float, NDArray[np.float32]]]) -> ClipWindow:
+    def _window(self, held: Sequence[tuple[float, NDArray[np.float32]]]) -> ClipWindow:
         features = np.stack([held[i][1] for i in self._spread(len(held))])
         return ClipWindow(held[0][0], held[-1][0], self.embed_features(features[None])[0])
 

@@ -15,12 +15,7 @@ from seektrack.retrieval.export import (
     save_key_frames,
     save_sheet,
 )
-from seektrack.retrieval.hits import (
-    Scores,
-    score_library,
-    search,
-    search_image,
-)
+from seektrack.retrieval.hits import search, search_image
 from seektrack.retrieval.labels import Labelled, label_images
 from seektrack.retrieval.moments import (
     MomentSettings,
@@ -29,8 +24,11 @@ from seektrack.retrieval.moments import (
     temporal_iou,
     temporal_nms,
 )
+from seektrack.retrieval.motion import MotionScorer, MotionSettings
+from seektrack.retrieval.motion_words import MotionQuery, parse_motion
 from seektrack.retrieval.query import TextQuery, prepare_query
 from seektrack.retrieval.ranking import RANK_BY, QueryBank, RankBy, stored_bank
+from seektrack.retrieval.scores import Scores, score_library, score_text
 from seektrack.retrieval.segments import FrameScorer, SegmentScorer, SegmentScores
 from seektrack.retrieval.sequence import (
     Chain,
@@ -50,6 +48,9 @@ __all__ = [
     "FrameScorer",
     "Labelled",
     "MomentSettings",
+    "MotionQuery",
+    "MotionScorer",
+    "MotionSettings",
     "QueryBank",
     "RankBy",
     "Scores",
@@ -74,6 +75,7 @@ __all__ = [
     "moments_from_scores",
     "moments_to_csv",
     "moments_to_json",
+    "parse_motion",
     "parse_sequence",
     "prepare_query",
     "query_probability",
@@ -82,6 +84,7 @@ __all__ = [
     "save_key_frames",
     "save_sheet",
     "score_library",
+    "score_text",
     "search",
     "search_image",
     "stored_bank",

@@ -13,8 +13,8 @@ from seektrack.encoders.prompts import TemplateChoice
 from seektrack.errors import QueryError
 from seektrack.library import LibraryStore, Where
 from seektrack.retrieval.confidence import ConfidenceSettings
-from seektrack.retrieval.hits import score_library
 from seektrack.retrieval.query import prepare_query
+from seektrack.retrieval.scores import score_library
 from seektrack.types import Hit
 
 

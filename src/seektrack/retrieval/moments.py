@@ -13,8 +13,8 @@ from seektrack.encoders.translation import Translator
 from seektrack.errors import InputError
 from seektrack.library import Kind, LibraryStore, Where
 from seektrack.retrieval.confidence import ConfidenceSettings
-from seektrack.retrieval.hits import Scores, VideoScores, score_library
-from seektrack.retrieval.query import prepare_query
+from seektrack.retrieval.motion import MotionScorer
+from seektrack.retrieval.scores import Scores, VideoScores, score_text
 from seektrack.types import Moment
 
 
@@ -26,12 +26,15 @@ class MomentSettings:
         min_confidence: A moment has at least one frame believed this much.
         keep_ratio: Its other frames are believed at least this share of the query's best frame, but never
             more than ``min_confidence`` is asked of them: the threshold follows the query.
+        motion_confidence: Where something has to happen, ``min_confidence`` is asked of the things and this
+            of what they do.
         max_gap_s: Stretches nearer than this in seconds are one moment.
         max_overlap: Of two moments of a video that overlap by more (intersection over union), one stays.
     """
 
     min_confidence: float = 0.88
     keep_ratio: float = 0.5
+    motion_confidence: float = 0.5
     max_gap_s: float = 2.0
     max_overlap: float = 0.5
 
@@ -47,6 +50,7 @@ def find_moments(
     end_s: float | None = None,
     kinds: tuple[Kind, ...] = (),
     translator: Translator | None = None,
+    motion: MotionScorer | None = None,
     settings: MomentSettings | None = None,
     confidence: ConfidenceSettings | None = None,
 ) -> list[Moment]:
@@ -62,6 +66,7 @@ def find_moments(
         end_s: Only before this second.
         kinds: Only these kinds of pictures.
         translator: Puts the text into the encoder's language first.
+        motion: Asks the stretches of the library about what happens.
         settings: What makes frames a moment.
         confidence: How scores become beliefs.
 
@@ -75,9 +80,10 @@ def find_moments(
     if k < 1:
         raise InputError(f"k must be at least 1, got {k}")
     store.require(model=encoder.name, fingerprint=encoder.fingerprint)
-    query = prepare_query(encoder, text, settings=confidence, store=store, translator=translator)
     where = Where(video, start_s, end_s, kinds)
-    scores = score_library(store, query, where=where, settings=confidence)
+    _, scores = score_text(
+        store, encoder, text, where=where, settings=confidence, translator=translator, motion=motion
+    )
     return moments_from_scores(scores, durations=store.durations(), settings=settings)[:k]
 
 
@@ -96,10 +102,11 @@ def moments_from_scores(
     """
     s = settings or MomentSettings()
     best = max((float(v.belief.max()) for v in scores.videos if len(v.belief)), default=0.0)
-    stay = min(s.min_confidence, s.keep_ratio * best)
+    enter = s.min_confidence * (s.motion_confidence if scores.moving else 1.0)
+    stay = min(enter, s.keep_ratio * best)
     moments: list[Moment] = []
     for v in scores.videos:
-        runs = find_runs(v.belief, v.times, enter=s.min_confidence, stay=stay, max_gap_s=s.max_gap_s)
+        runs = find_runs(v.belief, v.times, enter=enter, stay=stay, max_gap_s=s.max_gap_s)
         ends_s = (durations or {}).get(v.path)
         found = [_moment(scores, v, first, last, ends_s, s) for first, last in runs]
         moments += temporal_nms([m for m in found if m is not None], max_overlap=s.max_overlap)

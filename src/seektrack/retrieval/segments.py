@@ -19,8 +19,8 @@ from seektrack.encoders.translation import Translator
 from seektrack.errors import InputError
 from seektrack.library import LibraryStore, Where
 from seektrack.retrieval.confidence import ConfidenceSettings
-from seektrack.retrieval.hits import Scores, VideoScores, score_library
-from seektrack.retrieval.query import prepare_query
+from seektrack.retrieval.motion import MotionScorer
+from seektrack.retrieval.scores import Scores, VideoScores, score_text
 from seektrack.types import Hit
 
 USUAL_STEP_S = 0.5
@@ -70,6 +70,7 @@ class FrameScorer:
         encoder: It was made with.
         settings: How scores become beliefs.
         translator: Puts texts into the encoder's language first.
+        motion: Asks the stretches of the library about what happens.
 
     Raises:
         LibraryMismatchError: The library was made by another encoder.
@@ -82,17 +83,23 @@ class FrameScorer:
         *,
         settings: ConfidenceSettings | None = None,
         translator: Translator | None = None,
+        motion: MotionScorer | None = None,
     ) -> None:
         store.require(model=encoder.name, fingerprint=encoder.fingerprint)
         self._store, self._encoder = store, encoder
-        self._settings, self._translator = settings, translator
+        self._settings, self._translator, self._motion = settings, translator, motion
 
     def __call__(self, text: str, where: Where) -> list[SegmentScores]:
         """Every video the filter leaves."""
-        query = prepare_query(
-            self._encoder, text, settings=self._settings, store=self._store, translator=self._translator
+        _, scores = score_text(
+            self._store,
+            self._encoder,
+            text,
+            where=where,
+            settings=self._settings,
+            translator=self._translator,
+            motion=self._motion,
         )
-        scores = score_library(self._store, query, where=where, settings=self._settings)
         durations = self._store.durations()
         return [_of_video(scores, v, durations.get(v.path)) for v in scores.videos]
 

@@ -1,0 +1,211 @@
+"""A library under one query: how far to believe that each picture, frame by frame, shows what is asked."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.encoders import Encoder
+from seektrack.encoders.translation import Translator
+from seektrack.library import LibraryStore, Rows, Where
+from seektrack.retrieval.confidence import (
+    ConfidenceSettings,
+    frame_best,
+    shift_rows,
+    temporal_evidence,
+)
+from seektrack.retrieval.exclusions import allowed_share
+from seektrack.retrieval.motion import Happening, MotionScorer
+from seektrack.retrieval.parts import joint_probability
+from seektrack.retrieval.query import TextQuery, prepare_query
+from seektrack.types import Hit
+
+SHORTLIST = 50_000
+"""Rows, nearest to the query first, that are weighed in full; of a larger library the rest are misses."""
+
+
+@dataclass(frozen=True, eq=False)
+class VideoScores:
+    """One video under one query.
+
+    Attributes:
+        path: The video.
+        frame_indices, times: (T,) frames looked at, in order.
+        belief: (T,) that the frame shows it, all frames considered.
+        best: (T,) position in the rows of the frame's best picture; -1 where none came close.
+        hits: Belief of each row, as ``(positions (M,), beliefs (M,))``.
+    """
+
+    path: str
+    frame_indices: NDArray[np.int64]
+    times: NDArray[np.float64]
+    belief: NDArray[np.float64]
+    best: NDArray[np.int64]
+    hits: tuple[NDArray[np.int64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """A library, or what a filter leaves of it, under one query.
+
+    Attributes:
+        rows: N rows.
+        cosine: (N,) similarity with the query.
+        videos: One each.
+        vectors: (N, D) of the rows.
+        moving: Beliefs are in what happens, not only in what shows.
+    """
+
+    rows: Rows
+    cosine: NDArray[np.float32]
+    videos: tuple[VideoScores, ...]
+    vectors: NDArray[np.floating]
+    moving: bool = False
+
+    def hit(self, row: int, confidence: float) -> Hit:
+        """Row as a hit."""
+        return Hit(
+            video=self.rows.path(row),
+            frame_index=int(self.rows.frame_indices[row]),
+            time_s=float(self.rows.times[row]),
+            score=float(np.clip(self.cosine[row], -1, 1)),
+            confidence=float(confidence),
+            box=self.rows.box(row),
+        )
+
+
+def score_library(
+    store: LibraryStore,
+    query: TextQuery,
+    *,
+    where: Where | None = None,
+    settings: ConfidenceSettings | None = None,
+    happening: Happening | None = None,
+) -> Scores:
+    """Weigh every picture of a library, or of what a filter leaves, against a query.
+
+    Args:
+        store: Where to look.
+        query: What is asked of frames.
+        where: Only there.
+        settings: How scores become beliefs.
+        happening: What the stretches say, where something is asked that frames cannot show.
+    """
+    s = settings or ConfidenceSettings()
+    vectors, rows, complete = _candidates(store, query, where)
+    cosine = np.concatenate(
+        [
+            np.asarray(v, dtype=np.float32) @ query.vector
+            for v in np.array_split(vectors, len(vectors) // 8192 + 1)
+        ]
+    )
+    allowed = allowed_share(query.without, vectors, rows, s)
+    if happening is not None and happening.each:
+        things = np.stack([part.probability(vectors, s) for part in query.parts]) * allowed
+    else:
+        things = _shown(query, vectors, rows, s)[None] * allowed
+    probability = things.max(axis=0)
+    videos = []
+    ids, starts = np.unique(rows.video_ids, return_index=True)  # rows are in order of video
+    ends = np.append(starts, len(rows))[1:]
+    for video_id, first, last in zip(ids, starts, ends, strict=True):
+        members = np.arange(first, last)
+        path = rows.paths[int(video_id)]
+        frames, best = frame_best(rows.frame_indices[members], probability[members])
+        best = members[best]
+        times = rows.times[best]
+        if not complete:
+            frames, times, best = _on_timeline(*_looked_at(store, path, where), frames, best)
+        alone = np.where(best >= 0, probability[best], 0.0)
+        belief = temporal_evidence(alone, times, s)
+        at = np.searchsorted(frames, rows.frame_indices[members])
+        shifted = shift_rows(probability[members], alone[at], belief[at])
+        if happening is not None:
+            share = happening.on_frames(int(video_id), times, _by_frame(things[:, members], at, len(frames)))
+            belief, shifted = belief * share, shifted * share[at]
+        videos.append(VideoScores(path, frames, times, belief, best, (members, shifted)))
+    return Scores(rows, cosine, tuple(videos), vectors, happening is not None)
+
+
+def _by_frame(things: NDArray[np.float64], at: NDArray[np.int64], n_frames: int) -> NDArray[np.float64]:
+    """(J, M) of rows to (J, T) of the frames they lie on: the best counts."""
+    out = np.zeros((len(things), n_frames))
+    for own, row in zip(out, things, strict=True):
+        np.maximum.at(own, at, row)
+    return out
+
+
+def score_text(
+    store: LibraryStore,
+    encoder: Encoder,
+    text: str,
+    *,
+    where: Where | None = None,
+    settings: ConfidenceSettings | None = None,
+    translator: Translator | None = None,
+    motion: MotionScorer | None = None,
+) -> tuple[TextQuery, Scores]:
+    """Prepare a text and weigh a library against it; what it says of motion is asked of clips.
+
+    Args:
+        store, encoder, text, where, settings, translator: See `search`.
+        motion: Asks the stretches; single frames answer everything when None.
+    """
+    asked = None if motion is None else motion.read(text, translator)
+    if motion is None or asked is None:
+        query = prepare_query(encoder, text, settings=settings, store=store, translator=translator)
+        return query, score_library(store, query, where=where, settings=settings)
+    query = prepare_query(encoder, " and ".join(asked.things), settings=settings, store=store)
+    if len(asked.things) > 1:
+        parts = tuple(prepare_query(encoder, t, settings=settings, store=store) for t in asked.things)
+        query = replace(query, parts=parts)
+    happening = motion.happening(asked, where)
+    return query, score_library(store, query, where=where, settings=settings, happening=happening)
+
+
+def _candidates(
+    store: LibraryStore, query: TextQuery, where: Where | None
+) -> tuple[NDArray[np.float16], Rows, bool]:
+    """Rows to weigh in full, and whether they are all there are."""
+    if store.count() <= SHORTLIST:
+        return *store.vectors(where=where), True
+    asked = query.parts or (query,)
+    most = SHORTLIST // len(asked)
+    near = [store.nearest(one.vector, most, where=where, exact=True)[0] for one in asked]
+    vectors, rows = store.vectors_by_id(np.unique(np.concatenate(near)))
+    return vectors, rows, len(near[0]) < most
+
+
+def _looked_at(
+    store: LibraryStore, path: str, where: Where | None
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Every frame of a video within the window of a filter."""
+    frames, times = store.timeline(path)
+    first = -np.inf if where is None or where.start_s is None else where.start_s
+    last = np.inf if where is None or where.end_s is None else where.end_s
+    inside = (times >= first) & (times < last)
+    return frames[inside], times[inside]
+
+
+def _shown(
+    query: TextQuery, vectors: NDArray[np.floating], rows: Rows, s: ConfidenceSettings
+) -> NDArray[np.float64]:
+    """Of each row, before its neighbours in time are looked at."""
+    if not query.parts:
+        return query.probability(vectors, s)
+    parts = np.stack([part.probability(vectors, s) for part in query.parts])
+    frames = rows.video_ids * (int(rows.frame_indices.max(initial=0)) + 1) + rows.frame_indices
+    return joint_probability(parts, frames)
+
+
+def _on_timeline(
+    all_frames: NDArray[np.int64],
+    all_times: NDArray[np.float64],
+    frames: NDArray[np.int64],
+    best: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    spread = np.full(len(all_frames), -1, dtype=np.int64)
+    spread[np.searchsorted(all_frames, frames)] = best
+    return all_frames, all_times, spread
