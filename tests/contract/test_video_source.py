@@ -1,21 +1,27 @@
-"""One suite for every kind of source; the truth comes from plain PyAV, PIL, or the test itself."""
+"""One suite for every kind of source; the truth comes from plain PyAV, PIL, OpenCV, or the test itself.
+
+A live source has no past: what it shares with the others is tested with them, and that it says so.
+"""
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
 from seektrack.errors import InputError
-from seektrack.video import VideoSource, open_video
+from seektrack.video import LiveSource, VideoSource, open_video
 
 N = 32
 Opener = Callable[..., VideoSource]
@@ -90,18 +96,81 @@ FILES: dict[str, tuple[str, dict[str, object]]] = {
     "mp4-intra-refresh": ("i.mp4", {"options": {"x264-params": "intra-refresh=1"}}),
     "h264-without-container": ("r.h264", {}),
 }
-KINDS = [*FILES, "folder", "array", "list", "nifti", "dicom-series", "dicom-recording"]
+CACHED = ["cached-mp4-variable-rate", "cached-webm-hidden-frames", "cached-array", "cached-as-jpeg"]
+KINDS = [*FILES, "folder", "array", "list", "nifti", "dicom-series", "dicom-recording", *CACHED]
+LIVE = ["live-file", "live-camera"]
+Make = Callable[[str], Case]
 
 
-@pytest.fixture(scope="module", params=KINDS)
-def case(
-    request: pytest.FixtureRequest,
+class StandIn:
+    """A camera as OpenCV gives one, showing BGR pictures until it is unplugged."""
+
+    def __init__(self, number: int) -> None:
+        self._left = [cv2.cvtColor(scene(i), cv2.COLOR_RGB2BGR) for i in range(N)]
+
+    def isOpened(self) -> bool:
+        return True
+
+    def get(self, what: int) -> float:
+        return 25.0
+
+    def read(self) -> tuple[bool, NDArray[np.uint8] | None]:
+        return (True, self._left.pop(0)) if self._left else (False, None)  # type: ignore[return-value]
+
+    def release(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def make(
     tmp_path_factory: pytest.TempPathFactory,
     write_dicom: Callable[..., Path],
     write_nifti: Callable[..., Path],
+) -> Make:
+    made: dict[str, Case] = {}
+
+    def remembered(kind: str) -> Case:
+        if kind not in made:
+            made[kind] = _make(kind, tmp_path_factory.mktemp(kind), write_dicom, write_nifti)
+        return made[kind]
+
+    return remembered
+
+
+@pytest.fixture(params=KINDS)
+def case(request: pytest.FixtureRequest, make: Make) -> Case:
+    """A source whose frames can be asked for in any order."""
+    return make(request.param)
+
+
+@pytest.fixture(params=LIVE)
+def live(request: pytest.FixtureRequest, make: Make, monkeypatch: pytest.MonkeyPatch) -> Case:
+    """A source that shows what comes from now on."""
+    monkeypatch.setattr(cv2, "VideoCapture", StandIn)
+    return make(request.param)
+
+
+def _make(
+    kind: str, folder: Path, write_dicom: Callable[..., Path], write_nifti: Callable[..., Path]
 ) -> Case:
-    kind: str = request.param
-    folder = tmp_path_factory.mktemp(kind)
+    if kind == "cached-as-jpeg":
+        near = [
+            cv2.imencode(".jpg", scene(i)[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 95])[1] for i in range(N)
+        ]
+        shown = [np.asarray(cv2.imdecode(data, 1)[..., ::-1], dtype=np.uint8) for data in near]
+        given = np.stack([scene(i) for i in range(N)])
+        return Case(
+            lambda **kw: open_video(given, cache="jpeg", **kw), [Fraction(i, 25) for i in range(N)], shown
+        )
+    if kind.startswith("cached-"):
+        whole = _make(kind.removeprefix("cached-"), folder, write_dicom, write_nifti)
+        return Case(lambda **kw: whole.open(cache="raw", **kw), whole.times, whole.images)
+    if kind == "live-file":
+        path = encode(folder / "live.mp4", gaps_ms=[5, 12])
+        times, images = decoded(path)
+        return Case(lambda: LiveSource(path), times, images)
+    if kind == "live-camera":
+        return Case(lambda: LiveSource(0), [], [scene(i) for i in range(N)])
     if kind in FILES:
         name, how = FILES[kind]
         path = encode(folder / name, **how)  # type: ignore[arg-type]
@@ -254,3 +323,70 @@ def test_pictures_give_a_small_grey_copy_and_the_frame(case: Case) -> None:
         blocks = grey.reshape(12, 4, 16, 4).mean(axis=(1, 3))
         # Video luma is 16..235; bring the grey copy's mean to compare brightness only loosely.
         assert np.corrcoef(blocks.ravel(), small.ravel())[0, 1] > 0.98
+
+
+def test_a_live_source_shows_the_same_frames_as_long_as_one_keeps_up(live: Case) -> None:
+    with live.open() as source:
+        frames = list(source)
+    indices = [f.index for f in frames]
+    assert indices == sorted(set(indices))
+    assert indices[-1] == N - 1, "the newest is never dropped"
+    assert source.received == N
+    assert source.dropped == N - len(frames)
+    for frame in frames:
+        assert np.array_equal(frame.image, live.images[frame.index])
+        assert frame.image.flags.c_contiguous
+        assert frame.image.shape == (*source.info.hw, 3)
+    stamps = [f.timestamp for f in frames]
+    assert stamps == sorted(set(stamps))
+    if live.times:
+        assert stamps == [live.times[i] for i in indices]
+
+
+def test_a_live_source_gives_a_small_grey_copy_and_the_frame(live: Case) -> None:
+    for picture in live.open().pictures():
+        assert picture.luma((12, 16)).shape == (12, 16)
+        assert np.array_equal(picture.frame().image, live.images[picture.index])
+
+
+ASKS_FOR_THE_PAST: dict[str, Callable[[VideoSource], Any]] = {
+    "times": lambda s: s.times(),
+    "length": lambda s: s.len_frames(),
+    "first index": lambda s: s.first_index,
+    "frame at": lambda s: s.frame_at(0),
+    "frame near": lambda s: s.frame_near(0.1),
+    "reversed": lambda s: list(s.frames_reversed()),
+    "from a second on": lambda s: list(s.frames(start_s=0.1)),
+}
+
+
+@pytest.mark.parametrize("what", ASKS_FOR_THE_PAST)
+def test_a_live_source_refuses_to_go_back_and_says_the_way_out(what: str, live: Case) -> None:
+    source = live.open()
+    with pytest.raises(InputError, match="is a live stream") as refused:
+        ASKS_FOR_THE_PAST[what](source)
+    assert refused.value.hint == "record it to a file first"
+    source.close()
+
+
+def test_a_live_source_can_be_left_and_closed_but_not_begun_again(live: Case) -> None:
+    source = live.open()
+    taken = [f.index for f in itertools.islice(source.frames(end_s=1e6), 1)]
+    assert len(taken) == 1
+    source.close()
+    source.close()
+    with pytest.raises(InputError, match="read already"):
+        list(source)
+
+
+def test_every_kind_of_source_is_in_this_suite(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "VideoCapture", StandIn)
+
+    def below(kind: type) -> set[type]:
+        return {kind}.union(*map(below, kind.__subclasses__()))
+
+    sources = [make(kind).open() for kind in [*KINDS, *LIVE]]
+    for source in sources:
+        source.close()
+    ours = {kind for kind in below(VideoSource) if kind.__module__.startswith("seektrack.")}
+    assert {type(source) for source in sources} == {kind for kind in ours if not inspect.isabstract(kind)}

@@ -239,12 +239,14 @@ class LibraryStore(LibraryReader):
     def build_index(self, settings: IndexSettings | None = None) -> IndexManifest:
         """Build the search index now, and keep to these settings whenever it has to be built again.
 
+        Without settings it is built by those the library keeps to.
         A search builds what it needs by itself; this is for choosing the kind, and for doing it beforehand.
 
         Raises:
             LibraryError: The library is open read-only.
         """
-        chosen = settings or IndexSettings()
+        with self._reading() as connection:
+            chosen = settings or reading.kept_settings(connection)
         self._keep(chosen)
         return self._current_index(chosen).manifest
 

@@ -22,10 +22,10 @@ class CachedSource(VideoSource):
     by the system as they are needed; as JPEG they take some twentieth of the room and are near, not exact.
 
     Args:
-        source: What to keep; read through when the first frame is asked for.
+        source: What to keep, as far as it is shown; read through when the first frame is asked for. Indices
+            and times stay those of the whole video.
         jpeg_quality: 1 to 100 to keep frames as JPEG; None keeps them raw.
         folder: Where the file lies; the system's folder for temporary files by default.
-        start_s, end_s: Interval to show, in seconds.
 
     Raises:
         InputError: A quality out of range.
@@ -37,15 +37,14 @@ class CachedSource(VideoSource):
         *,
         jpeg_quality: int | None = None,
         folder: str | None = None,
-        start_s: float | None = None,
-        end_s: float | None = None,
     ) -> None:
         if jpeg_quality is not None and not 1 <= jpeg_quality <= 100:
             raise InputError(f"jpeg_quality must lie in 1..100, got {jpeg_quality}")
-        super().__init__(source.info, start_s=start_s, end_s=end_s)
+        super().__init__(source.info, start_s=source._start_s, end_s=source._end_s)
         self._source, self._quality, self._folder = source, jpeg_quality, folder
         self._times: list[Fraction] = []
         self._ends: list[int] = []
+        self._first = 0
         self._held: NDArray[np.uint8] | None = None
 
     @property
@@ -65,7 +64,8 @@ class CachedSource(VideoSource):
 
     def _pictures_from(self, first: int) -> Iterator[Picture]:
         self._fill()
-        return (self._picture_at(i) for i in range(first, len(self._times)))
+        kept = range(max(first, self._first), self._first + len(self._ends))
+        return (self._picture_at(i) for i in kept)
 
     def _picture_at(self, index: int) -> Picture:
         self._fill()
@@ -74,23 +74,25 @@ class CachedSource(VideoSource):
     def _fill(self) -> NDArray[np.uint8]:
         if self._held is not None:
             return self._held
-        times, ends, at = [], [], 0
+        ends: list[int] = []
+        at = first = 0
         try:
             with tempfile.TemporaryFile(dir=self._folder) as file:
                 for frame in self._source:
+                    first = first if ends else frame.index
                     data = self._encoded(frame.image)
                     file.write(data)
                     at += len(data)
-                    times.append(frame.timestamp)
                     ends.append(at)
                 file.flush()
                 held = np.memmap(file, dtype=np.uint8, mode="r", shape=(at,)) if at else np.empty(0, np.uint8)
         except OSError as error:
             raise VideoError(
                 f"cannot keep the frames of {self.info.path}: {error.strerror or error}",
-                hint="choose a folder with more space, or keep them as JPEG",
+                hint="choose a folder with more space (TMPDIR names it), or keep them as JPEG",
             ) from error
-        self._held, self._times, self._ends = held, times, ends
+        times = list(self._source._all_times())  # after a pass through the file, which settles them
+        self._held, self._times, self._ends, self._first = held, times, ends, first
         return held
 
     def _encoded(self, image: NDArray[np.uint8]) -> bytes:
@@ -100,10 +102,10 @@ class CachedSource(VideoSource):
         return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, self._quality])[1])
 
     def _read(self, index: int) -> NDArray[np.uint8]:
-        held = self._fill()
-        data = held[self._ends[index - 1] if index else 0 : self._ends[index]]
+        held, at = self._fill(), index - self._first
+        data = held[self._ends[at - 1] if at else 0 : self._ends[at]]
         if self._quality is None:
-            return np.asarray(data).reshape(*self.info.hw, 3)
+            return np.array(data).reshape(*self.info.hw, 3)  # a copy, as others' frames may be drawn on
         bgr = cv2.imdecode(np.asarray(data), cv2.IMREAD_COLOR)
         if bgr is None:
             raise VideoError(f"the kept frame {index} of {self.info.path} cannot be read back")

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError, VideoError
+from seektrack.video.cache import CachedSource
 from seektrack.video.dicom import dicom_files
 from seektrack.video.file import FileSource
 from seektrack.video.images import ArraySource, FolderSource, image_files
@@ -25,6 +26,9 @@ VIDEO_SUFFIXES = frozenset(
     }
 )  # fmt: skip
 
+CACHES = {"raw": None, "jpeg": 95}
+"""Quality at which `open_video` keeps frames, by name."""
+
 OnError = Callable[[Path, VideoError], None]
 VideoInput = str | os.PathLike[str] | NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
 
@@ -36,6 +40,7 @@ def open_video(
     start_s: float | None = None,
     end_s: float | None = None,
     window: tuple[float, float] | None = None,
+    cache: str | None = None,
 ) -> VideoSource:
     """Open a video file, a folder of images, a medical scan, or pictures in memory.
 
@@ -48,11 +53,29 @@ def open_video(
         start_s: Show only frames from here on, in seconds.
         end_s: Show only frames before here, in seconds.
         window: ``(level, width)`` of the values of a scan that become black to white, see `MedicalSource`.
+        cache: Decode each frame once and keep it in a temporary file, for whoever goes through a video in
+            any order: ``"raw"``, exact, or ``"jpeg"``, near and some twentieth of the room.
 
     Raises:
         VideoError: Missing, empty, not a video, without pictures, or damaged beyond the first picture.
-        InputError: A wrong ``fps``, interval or ``window``, or a ``window`` for what is no scan.
+        InputError: A wrong ``fps``, interval, ``window`` or ``cache``, or a ``window`` for what is no scan.
     """
+    if cache is None:
+        return _opened(source, fps=fps, start_s=start_s, end_s=end_s, window=window)
+    if cache not in CACHES:
+        raise InputError(f"cannot keep frames as {cache!r}", hint=f"use {' or '.join(CACHES)}")
+    opened = _opened(source, fps=fps, start_s=start_s, end_s=end_s, window=window)
+    return CachedSource(opened, jpeg_quality=CACHES[cache])
+
+
+def _opened(
+    source: VideoInput,
+    *,
+    fps: float | Fraction | None,
+    start_s: float | None,
+    end_s: float | None,
+    window: tuple[float, float] | None,
+) -> VideoSource:
     path = Path(source) if isinstance(source, (str, os.PathLike)) else None
     if path is not None and is_medical(path):
         rate = None if fps is None else exact_fps(fps)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from seektrack.errors import InputError, VideoError
 from seektrack.types import Frame
-from seektrack.video import VideoSource, open_video
+from seektrack.video import VideoSource, VideoWriter, open_video
 from seektrack.video.cache import CachedSource
 
 
@@ -54,8 +55,23 @@ def test_jpeg_frames_are_near_and_small(source: VideoSource) -> None:
 
 
 def test_an_interval_keeps_index_and_time(source: VideoSource) -> None:
-    kept: list[Frame] = list(CachedSource(source, start_s=0.1, end_s=0.3))
+    part = open_video(np.stack([f.image for f in source]), fps=source.info.fps, start_s=0.1, end_s=0.3)
+    kept: list[Frame] = list(CachedSource(part))
     assert [f.index for f in kept] == [f.index for f in source.frames(start_s=0.1, end_s=0.3)]
+    assert CachedSource(part).frame_at(kept[0].index).timestamp == kept[0].timestamp
+
+
+@pytest.mark.parametrize("cache", ["raw", "jpeg"])
+def test_a_file_is_opened_with_its_frames_kept(cache: str, source: VideoSource, tmp_path: Path) -> None:
+    with VideoWriter(tmp_path / "a.mp4", width=64, height=48, fps=25) as writer:
+        for frame in source:
+            writer.write(frame.image)
+    kept = open_video(tmp_path / "a.mp4", cache=cache)
+    assert [f.timestamp for f in kept] == open_video(tmp_path / "a.mp4").times()
+    difference = np.abs(kept.frame_at(9).image.astype(int) - open_video(tmp_path / "a.mp4").frame_at(9).image)
+    assert difference.max() == 0 if cache == "raw" else 0 < difference.mean() < 12
+    with pytest.raises(InputError, match="cannot keep frames as 'png'"):
+        open_video(tmp_path / "a.mp4", cache="png")
 
 
 def test_what_cannot_be_kept_is_said(source: VideoSource) -> None:
