@@ -167,11 +167,12 @@ class Curve(CsvLog):
     Args:
         path: Of the CSV file.
         step: Where the training goes on from; 0 starts the table and the events anew.
+        run: Folder within ``tensorboard/``, for a training of several stages, each of which counts anew.
     """
 
-    def __init__(self, path: Path, *, step: int = 0) -> None:
+    def __init__(self, path: Path, *, step: int = 0, run: str = "") -> None:
         super().__init__(path)
-        self.events = path.parent / "tensorboard"
+        self.events = path.parent / "tensorboard" / run
         self._writer: Any = None
         self._resumed = step
         if step == 0:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import Sam2VideoConfig, Sam2VideoModel
 
 from seektrack.errors import InputError, ModelError
@@ -69,6 +70,8 @@ def test_a_mode_moves_its_weights_and_writes_an_ordinary_folder(tmp_path, start,
     )
     rows = list(csv.DictReader((tmp_path / "training" / "curve.csv").open()))
     assert [int(r["step"]) for r in rows] == [0, 1, 2] and float(rows[0]["JF"]) == figures["JF_before"]
+    events = EventAccumulator(str(tmp_path / "training" / "tensorboard")).Reload()
+    assert [e.step for e in events.Scalars("JF")] == [0, 1, 2]
     # The folder holds the best of the measured means, in half precision as the start was, nothing else.
     again = load_sam2(tmp_path, device="cpu").model
     untouched = load_sam2(start, device="cpu").model.state_dict()

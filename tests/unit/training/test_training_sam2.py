@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 from transformers import Sam2VideoModel
 
 from seektrack.errors import ModelError
@@ -40,6 +41,12 @@ def test_every_stage_runs_and_the_result_is_an_ordinary_folder(tmp_path):
     model = Sam2VideoModel.from_pretrained(tmp_path / "run" / "model")
     assert model.image_size == 64
     assert [r["stage"] for r in csv.DictReader((tmp_path / "run" / "curve.csv").open())][-1] == "3-clip"
+    # Each stage counts its steps anew and is a run of its own in TensorBoard.
+    for row in rows:
+        events = EventAccumulator(str(tmp_path / "run" / "tensorboard" / row["stage"])).Reload()
+        assert [(e.step, e.value) for e in events.Scalars("loss")] == [
+            (row["step"], pytest.approx(row["loss"], rel=1e-6))
+        ]
 
 
 def test_a_training_cut_short_goes_on_to_the_same_weights(tmp_path):

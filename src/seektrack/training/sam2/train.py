@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -17,7 +18,7 @@ from torch.utils.data import DataLoader
 
 from seektrack.errors import ModelError, OutputError
 from seektrack.segmentation import load_sam2
-from seektrack.training.common import CsvLog, decay_groups, load_checkpoint, save_checkpoint
+from seektrack.training.common import Curve, decay_groups, load_checkpoint, save_checkpoint
 from seektrack.training.sam2.config import build_pocket, size_of
 from seektrack.training.sam2.data import WorldClips
 from seektrack.training.sam2.recipe import Sam2Recipe, Stage
@@ -84,6 +85,7 @@ class Sam2Trainer:
         if not resume:
             self._checkpoint.unlink(missing_ok=True)
             (self.out / "curve.csv").unlink(missing_ok=True)
+            shutil.rmtree(self.out / "tensorboard", ignore_errors=True)
         self._resume()
 
     @property
@@ -249,7 +251,9 @@ class Sam2Trainer:
             **{k: figures.get(k, "") for k in _FIGURES},
             **{f"style_{k}": rich.get(k, "") for k in _FIGURES},
         }
-        CsvLog(self.out / "curve.csv").write(row)
+        log = Curve(self.out / "curve.csv", step=self.state.step, run=row["stage"])
+        log.write(row)
+        log.close()
         if progress is not None:
             progress(row)
         return figures

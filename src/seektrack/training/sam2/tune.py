@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from seektrack.errors import InputError
 from seektrack.training.common import (
     Budget,
-    CsvLog,
+    Curve,
     check_finite,
     decay_groups,
     load_checkpoint,
@@ -94,9 +94,8 @@ def tune_sam2(
     run = _Run(
         recipe, clips, others, out / "training", model, resume=resume, minutes=max_minutes, device=device
     )
-    log = CsvLog(out / "training" / "curve.csv")
+    log = Curve(out / "training" / "curve.csv", step=run.steps)
     if run.steps == 0:
-        log.path.unlink(missing_ok=True)
         log.write(run.measure())
     stream, saved, first = run.stream(workers), time.monotonic(), run.steps
     while run.stopped is None and run.steps - first != max_steps:
@@ -111,6 +110,7 @@ def tune_sam2(
             run.save()
             saved = time.monotonic()
     run.save()
+    log.close()
     best = run.best_state or run.weights.mean
     run.weights.load(best)
     run.weights.save(out)
