@@ -18,7 +18,7 @@ from seektrack.types import Hit, Moment
 if TYPE_CHECKING:
     from seektrack.encoders.spelling import Correction
     from seektrack.encoders.translation import Translator
-    from seektrack.retrieval import Chain, Comparison, RankBy, TimedText
+    from seektrack.retrieval import Chain, Comparison, MotionScorer, RankBy, TimedText
 
 Only = Literal["objects", "frames"]
 _KINDS: dict[str, tuple[Kind, ...]] = {"objects": ("object", "tile"), "frames": ("frame",)}
@@ -33,6 +33,10 @@ class Asking(ABC):
     def _open_to_read(self, *, check: bool = True) -> LibraryStore:
         """The library's store, after a check that the model fits it."""
 
+    @abstractmethod
+    def _motion(self, store: LibraryStore) -> MotionScorer | None:
+        """What asks the stretches of the library; None when it keeps none."""
+
     def search(
         self,
         text: str,
@@ -43,6 +47,7 @@ class Asking(ABC):
         end_s: float | None = None,
         only: Only | None = None,
         translate: str | Translator | None = None,
+        motion: bool = True,
     ) -> list[Moment]:
         """Moments that show what a text says, best first; empty when nothing does.
 
@@ -53,6 +58,7 @@ class Asking(ABC):
             start_s, end_s: Only in this window of seconds.
             only: ``"objects"`` looks at proposed regions only, ``"frames"`` at whole frames only.
             translate: A translator, or the name, folder or hub id of one, for a text in another language.
+            motion: Ask the temporal encoder about what the text says happens, in a library indexed with one.
 
         Raises:
             QueryError: The text is empty, or a weight in it cannot be read.
@@ -61,8 +67,9 @@ class Asking(ABC):
         """
         from seektrack.retrieval import find_moments
 
+        store = self._open_to_read()
         return find_moments(
-            self._open_to_read(),
+            store,
             self.models.encoder,
             text,
             k=k,
@@ -71,6 +78,7 @@ class Asking(ABC):
             end_s=end_s,
             kinds=_kinds(only),
             translator=_translator(translate),
+            motion=self._motion(store) if motion else None,
         )
 
     def hits(
@@ -83,6 +91,7 @@ class Asking(ABC):
         end_s: float | None = None,
         only: Only | None = None,
         translate: str | Translator | None = None,
+        motion: bool = True,
         label: str | None = None,
         min_confidence: float = 0.5,
         rank_by: RankBy = "confidence",
@@ -90,15 +99,16 @@ class Asking(ABC):
         """Single frames and regions that show what a text says, best first; raises as :meth:`search`.
 
         Args:
-            text, k, video, start_s, end_s, only, translate: See :meth:`search`.
+            text, k, video, start_s, end_s, only, translate, motion: See :meth:`search`.
             label: Only pictures that also show this.
             min_confidence: Leave out what is less believed; 0 gives the best ``k`` whatever they are.
             rank_by: ``"confidence"``, ``"cosine"``, ``"centred"``, ``"whitened"`` or ``"qb-norm"``.
         """
         from seektrack.retrieval import search
 
+        store = self._open_to_read()
         return search(
-            self._open_to_read(),
+            store,
             self.models.encoder,
             text,
             k=k,
@@ -107,6 +117,7 @@ class Asking(ABC):
             end_s=end_s,
             kinds=_kinds(only),
             translator=_translator(translate),
+            motion=self._motion(store) if motion else None,
             label=label,
             min_confidence=min_confidence,
             rank_by=rank_by,
@@ -146,12 +157,13 @@ class Asking(ABC):
         end_s: float | None = None,
         within_s: float = 30.0,
         translate: str | Translator | None = None,
+        motion: bool = True,
     ) -> list[Chain]:
         """Chains of moments in the order asked, ``"a red car appears" -> "a dog leaves"``.
 
         Args:
             text: Any number of steps with arrows between them.
-            k, video, start_s, end_s, translate: See :meth:`search`.
+            k, video, start_s, end_s, translate, motion: See :meth:`search`.
             within_s: Most seconds from the end of one step to the beginning of the next.
 
         Raises:
@@ -159,7 +171,13 @@ class Asking(ABC):
         """
         from seektrack.retrieval import FrameScorer, SequenceSettings, find_sequences
 
-        scorer = FrameScorer(self._open_to_read(), self.models.encoder, translator=_translator(translate))
+        store = self._open_to_read()
+        scorer = FrameScorer(
+            store,
+            self.models.encoder,
+            translator=_translator(translate),
+            motion=self._motion(store) if motion else None,
+        )
         return find_sequences(
             scorer,
             text,

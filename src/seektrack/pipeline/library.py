@@ -15,6 +15,7 @@ from seektrack.errors import LibraryError, SeekTrackError, VideoError
 from seektrack.grounding import GroundSettings
 from seektrack.library import IndexManifest, IndexSettings, LibraryStats, LibraryStore, VideoRecord
 from seektrack.pipeline.asking import Asking
+from seektrack.pipeline.clips import Clips
 from seektrack.pipeline.models import Models
 from seektrack.pipeline.regions import Regions, check_regions, embed_frames
 from seektrack.pipeline.sounds import index_sound
@@ -22,6 +23,7 @@ from seektrack.types import Frame
 
 if TYPE_CHECKING:
     from seektrack.encoders.audio import SoundEncoder
+    from seektrack.retrieval import MotionScorer
     from seektrack.video import Sampling
     from seektrack.video.filters import Filters
 
@@ -47,6 +49,7 @@ class IndexReport:
         frames: Frames embedded.
         seconds: It took.
         index: The search index, where its kind was chosen and the library is large enough for one.
+        motion: Videos whose stretches were embedded.
     """
 
     indexed: int = 0
@@ -55,6 +58,7 @@ class IndexReport:
     frames: int = 0
     seconds: float = 0.0
     index: IndexManifest | None = None
+    motion: int = 0
 
 
 class Library(Asking):
@@ -82,6 +86,7 @@ class Library(Asking):
         self.models = Models(model, device=device)
         self.ground = ground or GroundSettings(points_per_side=INDEX_POINTS_PER_SIDE)
         self._store: LibraryStore | None = None
+        self._clips: Clips | None = None
 
     def index(
         self,
@@ -91,6 +96,7 @@ class Library(Asking):
         regions: str = "objects",
         filters: str | None = None,
         ann: str | IndexSettings | None = None,
+        temporal: bool | str | None = None,
         reindex: bool = False,
         progress: Progress | None = None,
     ) -> IndexReport:
@@ -107,6 +113,9 @@ class Library(Asking):
                 :func:`seektrack.video.filters.parse_filter`; other filters index a video anew.
             ann: The search index to keep from now on, once there are enough pictures for one: ``auto``,
                 ``flat`` (exact), ``ivf-sq8``, ``ivf-pq`` or ``hnsw``, or all settings. None leaves it.
+            temporal: Also embed what happens over time, so that ``"a red car moving left"`` can be searched:
+                True for the built-in temporal encoder, or its name or folder. None does as the library did
+                before; False forgets what there was. Frames are not indexed anew for it.
             reindex: Index everything anew, also with another model.
             progress: Called with ``(done, total, stage)``; frames within a video, videos within the run.
 
@@ -131,12 +140,14 @@ class Library(Asking):
                 f"no videos under {', '.join(map(str, listed))}", hint="name video files or folders"
             )
         store = self._open_to_write(reindex=reindex)
-        indexed = skipped = frames = 0
+        clips = self._clips_to_write(store, temporal)
+        indexed = skipped = frames = moving = 0
         for i, file in enumerate(files):
             if progress:
                 progress(i, len(files), "videos")
             try:
                 count = self._index_one(store, file, chosen, cut, clean, reindex=reindex, progress=progress)
+                moving += clips is not None and clips.index(file, reindex=reindex, progress=progress)
             except (VideoError, LibraryError) as error:
                 failed.append((str(file), error))
                 continue
@@ -148,7 +159,7 @@ class Library(Asking):
         if progress:
             progress(len(files), len(files), "videos")
         manifest = None if kept is None else store.choose_index(kept)
-        return IndexReport(indexed, skipped, failed, frames, time.monotonic() - began, manifest)
+        return IndexReport(indexed, skipped, failed, frames, time.monotonic() - began, manifest, moving)
 
     def _index_one(
         self,
@@ -189,6 +200,25 @@ class Library(Asking):
             progress(total, total, f"indexing {file.name}")
         return count
 
+    def _clips_to_write(self, store: LibraryStore, temporal: bool | str | None) -> Clips | None:
+        """Where stretches go; None when none are wanted."""
+        if temporal is False:
+            Clips(store).shelf.forget()
+            self._clips = None
+        elif temporal is not None:
+            name = "temporal" if temporal is True else temporal
+            self._clips = Clips(store, name=name, device=self.models.device)
+        return self._clips_of(store)
+
+    def _clips_of(self, store: LibraryStore) -> Clips | None:
+        if self._clips is None or self._clips.name is None:
+            self._clips = Clips(store, device=self.models.device)
+        return None if self._clips.name is None else self._clips
+
+    def _motion(self, store: LibraryStore) -> MotionScorer | None:
+        clips = self._clips_of(store)
+        return None if clips is None else clips.scorer()
+
     def videos(self) -> list[VideoRecord]:
         """Every video of the library."""
         return self._open_to_read(check=False).videos()
@@ -205,7 +235,7 @@ class Library(Asking):
         """Close the library; it opens again when used."""
         if self._store is not None:
             self._store.close()
-            self._store = None
+            self._store = self._clips = None
 
     def _open_to_write(self, *, reindex: bool) -> LibraryStore:
         encoder = self.models.encoder

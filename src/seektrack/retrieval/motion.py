@@ -9,6 +9,7 @@ on it, times what the best stretch around it says.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -33,7 +34,7 @@ class TemporalTexts(Protocol):
     @property
     def logit_scale(self) -> float: ...  # noqa: D102
 
-    def embed_texts(self, texts: list[str]) -> NDArray[np.float32]:
+    def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts as float32 (N, D) rows of unit length."""
         ...
 
@@ -95,18 +96,19 @@ class MotionScorer:
 
     Args:
         store: The library, which keeps stretches.
-        encoder: The temporal encoder that made them.
+        load: Gives the temporal encoder that made them; called when a text first asks for something that
+            happens.
         settings: How far it is believed.
-
-    Raises:
-        LibraryMismatchError: They were made by another temporal encoder.
     """
 
     def __init__(
-        self, store: LibraryStore, encoder: TemporalTexts, *, settings: MotionSettings | None = None
+        self,
+        store: LibraryStore,
+        load: Callable[[], TemporalTexts],
+        *,
+        settings: MotionSettings | None = None,
     ) -> None:
-        self._shelf, self._encoder = ClipShelf(store), encoder
-        self._shelf.require(name=encoder.name, fingerprint=encoder.fingerprint)
+        self._shelf, self._load = ClipShelf(store), load
         self._settings = settings or MotionSettings()
 
     def read(self, text: str, translator: Translator | None = None) -> MotionQuery | None:
@@ -121,16 +123,22 @@ class MotionScorer:
         return None if shaped.without or shaped.emphasis else parse_motion(translator([text])[0])
 
     def happening(self, asked: MotionQuery, where: Where | None = None) -> Happening:
-        """How far to believe each stretch, under a filter."""
+        """How far to believe each stretch, under a filter.
+
+        Raises:
+            LibraryMismatchError: The stretches were made by another temporal encoder.
+        """
+        encoder = self._load()
+        self._shelf.require(name=encoder.name, fingerprint=encoder.fingerprint)
         rows = self._shelf.rows(None if where is None else replace(where, kinds=()))
         texts = list(dict.fromkeys(parse_weighted(t).text for t in (asked.text, *asked.against)))
-        vectors = self._encoder.embed_texts(texts)
+        vectors = encoder.embed_texts(texts)
         s = self._settings
         share = query_probability(
             rows.vectors,
             vectors[0],
             vectors[1:],
-            logit_scale=self._encoder.logit_scale,
+            logit_scale=encoder.logit_scale,
             temperature=s.temperature,
         )
         return Happening(rows, share**s.weight, len(asked.things) > 1)

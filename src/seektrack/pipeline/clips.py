@@ -1,0 +1,91 @@
+"""Stretches of video beside the frames of a library, so that what happens can be searched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seektrack.errors import ModelError
+from seektrack.library import LibraryStore
+from seektrack.library.clips import ClipModel, ClipShelf
+
+if TYPE_CHECKING:
+    from seektrack.encoders.temporal import TemporalEncoder
+    from seektrack.retrieval import MotionScorer
+    from seektrack.types import Frame
+
+Progress = Callable[[int, int, str], None]
+WINDOW_S, STRIDE_S = 2.0, 0.5
+"""A stretch, and from one to the next."""
+SETTINGS = f"window={WINDOW_S:g} stride={STRIDE_S:g}"
+
+
+class Clips:
+    """The temporal encoder of a library, loaded when first needed.
+
+    Args:
+        store: The library, open.
+        name: The temporal encoder: ``"temporal"`` or a folder. The one the library was made with when None.
+        device: Where it runs.
+    """
+
+    def __init__(self, store: LibraryStore, *, name: str | None = None, device: str | None = None) -> None:
+        self._store, self._device = store, device
+        self.shelf = ClipShelf(store)
+        kept = self.shelf.model()
+        self.name = name or (None if kept is None else kept.name)
+
+    @cached_property
+    def encoder(self) -> TemporalEncoder:
+        """The temporal encoder.
+
+        Raises:
+            ModelError: There is none of that name.
+        """
+        from seektrack.encoders import load_encoder
+        from seektrack.encoders.temporal import TemporalEncoder
+
+        encoder = load_encoder(self.name or "temporal", device=self._device)
+        if not isinstance(encoder, TemporalEncoder):
+            raise ModelError(
+                f"{self.name} is no temporal encoder",
+                hint="take temporal, or train one: seektrack train temporal",
+            )
+        return encoder
+
+    def index(self, file: Path, *, reindex: bool = False, progress: Progress | None = None) -> bool:
+        """Embed the stretches of a video that the library holds; False when they were there.
+
+        Raises:
+            VideoError: The video cannot be read.
+            LibraryError: The library cannot be written.
+        """
+        from seektrack.video import Sampling, open_video, sample
+
+        encoder = self.encoder
+        self.shelf.use(ClipModel(encoder.name, encoder.fingerprint, encoder.dim))
+        if not reindex and self.shelf.settings_of(file) == SETTINGS:
+            return False
+        most = Sampling.fps(
+            4 * encoder.n_frames / WINDOW_S
+        )  # twice what is looked at, so that steps stay even
+        with open_video(file) as source:
+            frames = _reported(sample(source, most), source.info.n_frames or 0, file, progress)
+            stretches = list(encoder.embed_video(frames, window_s=WINDOW_S, stride_s=STRIDE_S))
+        self.shelf.put(file, stretches, SETTINGS)
+        return True
+
+    def scorer(self) -> MotionScorer:
+        """What asks the stretches; the encoder loads with the first query that says something happens."""
+        from seektrack.retrieval import MotionScorer
+
+        return MotionScorer(self._store, lambda: self.encoder)
+
+
+def _reported(frames: Iterator[Frame], total: int, file: Path, progress: Progress | None) -> Iterator[Frame]:
+    for frame in frames:
+        yield frame
+        if progress:
+            progress(frame.index + 1, total, f"motion in {file.name}")
