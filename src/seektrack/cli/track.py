@@ -81,6 +81,14 @@ def track(
     exclusive: Exclusive = False,
     predictor: Predictor = "kalman",
     precision: Precision = "fp32",
+    cache: Annotated[
+        str | None,
+        typer.Option(
+            "--cache",
+            help="Decode each frame once into a temporary file: raw (exact) or jpeg (small). For videos that "
+            "are slow to go through backwards.",
+        ),
+    ] = None,
     model: Model = "pocket",
     device: Device = None,
     quiet: Quiet = False,
@@ -121,6 +129,7 @@ def track(
                 device=device,
                 start_s=start,
                 end_s=end,
+                cache=cache,
                 out=out,
                 formats=chosen,
                 overlay=overlay,
@@ -136,6 +145,7 @@ def track(
                     opened,
                     text,
                     top=top,
+                    cache=cache,
                     out=out,
                     formats=chosen,
                     overlay=overlay,

@@ -49,6 +49,7 @@ def track_objects(
     seeds: Sequence[int] = (),
     start_s: float | None = None,
     end_s: float | None = None,
+    cache: str | None = None,
     settings: FollowSettings | None = None,
     out: str | Path | None = None,
     formats: Iterable[str] = DEFAULT_FORMATS,
@@ -65,6 +66,7 @@ def track_objects(
         device: ``cpu``, ``cuda`` or ``mps``; chosen when None.
         seeds: Frames known to show the text, as from a search; looked at first.
         start_s, end_s: Only this part of the video, in seconds.
+        cache: ``raw`` or ``jpeg``: decode each frame once into a temporary file, as :func:`open_video` does.
         settings: How objects are found, followed and recognised.
         out: Folder for the results; nothing is written when None.
         formats: What to write there (``seektrack.outputs.FORMATS``).
@@ -93,7 +95,7 @@ def track_objects(
     target = parse_target(text) if text is not None else None
     chosen = _check_outputs(out, formats)
     models = model if isinstance(model, Models) else Models(model, device=device)
-    with open_video(video, start_s=start_s, end_s=end_s) as source:
+    with open_video(video, start_s=start_s, end_s=end_s, cache=cache) as source:
         if target is not None:
             tracks = follow(
                 models.sam2, models.encoder, source, target, seeds=seeds, settings=settings, progress=progress
@@ -142,6 +144,7 @@ def search_and_track(
     text: str,
     *,
     top: int = 3,
+    cache: str | None = None,
     settings: FollowSettings | None = None,
     out: str | Path | None = None,
     formats: Iterable[str] = DEFAULT_FORMATS,
@@ -156,7 +159,7 @@ def search_and_track(
         top: Most videos.
         settings: How objects are found, followed and recognised.
         out: Folder for the results, one subfolder a video; nothing is written when None.
-        formats, overlay, progress: As for :func:`track_objects`.
+        cache, formats, overlay, progress: As for :func:`track_objects`.
 
     Returns:
         The best videos in order; empty when nothing in the library matches.
@@ -180,7 +183,7 @@ def search_and_track(
             )
         seeds = [moment.key.frame_index for moment in found]
         tracks = track_objects(
-            video, text, model=library.models, seeds=seeds, settings=settings,
+            video, text, model=library.models, seeds=seeds, cache=cache, settings=settings,
             out=folder, formats=chosen, overlay=overlay, progress=progress,
         )  # fmt: skip
         files = _files(folder, chosen, overlay=overlay) if folder else {}

@@ -93,6 +93,7 @@ FROZEN = {
         "--exclusive",
         "--predictor",
         "--precision",
+        "--cache",
         "--model -m",
         "--device",
         *COMMON,
