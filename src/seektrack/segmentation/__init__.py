@@ -2,17 +2,20 @@
 
 from seektrack.segmentation.automatic import AutomaticMaskGenerator
 from seektrack.segmentation.chain import PostProcess, compose, parse_steps
+from seektrack.segmentation.checkpoint_flow import resume_session
 from seektrack.segmentation.finish import Finish, FinishedMasks, FinishedSession
+from seektrack.segmentation.flow_session import FlowSession, open_session
 from seektrack.segmentation.image_predictor import ImagePredictor
+from seektrack.segmentation.inference_state import InferenceState
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.model import PRECISIONS, Sam2, load_sam2
 from seektrack.segmentation.network import ImageFeatures
-from seektrack.segmentation.propagation import FlowSession, LazyFeatures, PropagationSettings, open_session
+from seektrack.segmentation.propagation import LazyFeatures, PropagationSettings
 from seektrack.segmentation.propose import Proposal, propose
 from seektrack.segmentation.refine import Refined, RefineSettings, refine
 from seektrack.segmentation.session import VideoSession
 from seektrack.segmentation.video import segment_video
-from seektrack.segmentation.video_predictor import InferenceState, VideoPredictor
+from seektrack.segmentation.video_predictor import VideoPredictor
 
 __all__ = [
     "PRECISIONS",
@@ -40,5 +43,6 @@ __all__ = [
     "parse_steps",
     "propose",
     "refine",
+    "resume_session",
     "segment_video",
 ]

@@ -7,6 +7,7 @@ network saw, so that masks are resampled once, however far they are carried, and
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, cast
 
 import cv2
@@ -84,6 +85,16 @@ class Carrier:
     def trust(self, side: int) -> Floats:
         """How far what is carried is trusted, in [0, 1], float (side, side)."""
         return cast(Floats, cv2.resize(self._trust, (side, side), interpolation=cv2.INTER_AREA))
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """Where it stands, for ``restore``: the map and trust, and the picture last looked at if any."""
+        held: dict[str, NDArray[Any]] = {"map": self._map, "trust": self._trust}
+        return held if self._previous is None else {**held, "previous": self._previous}
+
+    def restore(self, held: Mapping[str, NDArray[Any]], *, residual: float) -> None:
+        """Go on from where another of the same settings stood."""
+        self._map, self._trust, self._previous = held["map"], held["trust"], held.get("previous")
+        self.residual = residual
 
     def _small(self, image: Picture) -> Picture:
         small = cv2.resize(image, (self.side, self.side), interpolation=cv2.INTER_AREA)

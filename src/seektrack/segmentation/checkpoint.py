@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 FORMAT = 2
 """Version of the file's structure."""
 
+Tensors = dict[str, Tensor]
+
 _ROW = ("logits", "score", "iou", "pointer")
 
 
@@ -40,9 +42,27 @@ def save_session(session: VideoSession, path: str | Path) -> None:
     Raises:
         OutputError: The file cannot be written.
     """
-    from safetensors.torch import save_file
+    write(path, *pack(session))
 
-    tensors: dict[str, Tensor] = {}
+
+def load_session(path: str | Path, sam2: Sam2) -> VideoSession:
+    """Read a session written by ``save_session``.
+
+    Raises:
+        InputError: The file is missing or not a session of this kind.
+        ModelError: It was written with another network or resolution.
+    """
+    tensors, state = read(path)
+    if "flow" in state:
+        raise InputError(
+            f"the session {path} leaves frames to the optical flow", hint="load it with resume_session"
+        )
+    return unpack(tensors, state, sam2, path)
+
+
+def pack(session: VideoSession) -> tuple[Tensors, dict[str, Any]]:
+    """A session as named tensors on the CPU and the JSON that says what they are."""
+    tensors: Tensors = {}
     objects = []
     for slot, (obj_id, memory) in enumerate(session.objects.items()):
         for i, conditioned in enumerate(memory.conditioning):
@@ -62,7 +82,7 @@ def save_session(session: VideoSession, path: str | Path) -> None:
                 "pointers": [position for position, _ in memory.pointers],
             }
         )
-    state = {
+    return tensors, {
         "format": FORMAT,
         "network": fingerprint(session.sam2),
         "hw": session.hw,
@@ -73,28 +93,16 @@ def save_session(session: VideoSession, path: str | Path) -> None:
         "objects": objects,
         "pending": [_prompt_to_json(p) for held in session.pending.values() for p in held.values()],
     }
-    target = Path(path)
-    part = target.with_name(f".{target.name}.part{os.getpid()}")
-    try:
-        save_file(tensors, str(part), metadata={"seektrack_session": json.dumps(state)})
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(target)
-    except Exception as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"the session cannot be written to {target}: {error}") from error
 
 
-def load_session(path: str | Path, sam2: Sam2) -> VideoSession:
-    """Read a session written by ``save_session``.
+def unpack(tensors: Tensors, state: dict[str, Any], sam2: Sam2, path: str | Path) -> VideoSession:
+    """The session that ``pack`` took apart; ``path`` is named in errors.
 
     Raises:
-        InputError: The file is missing or not a session.
         ModelError: It was written with another network or resolution.
     """
     from seektrack.segmentation.session import VideoSession
 
-    state, tensors = _read(Path(path))
     if state["network"] != fingerprint(sam2):
         raise ModelError(
             f"the session {path} was written with another network, resolution or precision than {sam2.name!r}"
@@ -139,7 +147,32 @@ def fingerprint(sam2: Sam2) -> str:
     return digest.hexdigest()
 
 
-def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def write(path: str | Path, tensors: Tensors, state: dict[str, Any]) -> None:
+    """Write a file that appears whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    from safetensors.torch import save_file
+
+    target = Path(path)
+    part = target.with_name(f".{target.name}.part{os.getpid()}")
+    try:
+        save_file(tensors, str(part), metadata={"seektrack_session": json.dumps(state)})
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+        part.replace(target)
+    except Exception as error:
+        part.unlink(missing_ok=True)
+        raise OutputError(f"the session cannot be written to {target}: {error}") from error
+
+
+def read(path: str | Path) -> tuple[Tensors, dict[str, Any]]:
+    """What ``write`` wrote.
+
+    Raises:
+        InputError: The file is missing or not a session of this version.
+    """
     from safetensors import SafetensorError, safe_open
 
     try:
@@ -151,16 +184,16 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     state = json.loads(text) if text else {}
     if state.get("format") != FORMAT:
         raise InputError(f"{path} is not a session of this version", hint=f"format {FORMAT} is needed")
-    return state, tensors
+    return tensors, state
 
 
-def _put_row(tensors: dict[str, Tensor], prefix: str, row: Row) -> None:
+def _put_row(tensors: Tensors, prefix: str, row: Row) -> None:
     for name in _ROW:
         tensors[f"{prefix}.{name}"] = getattr(row, name).detach().cpu().clone()
     tensors[f"{prefix}.memory"] = row.memory.tokens.detach().cpu().clone()
 
 
-def _get_row(tensors: dict[str, Tensor], prefix: str, sam2: Sam2) -> Row:
+def _get_row(tensors: Tensors, prefix: str, sam2: Sam2) -> Row:
     logits, score, iou, pointer = (tensors[f"{prefix}.{name}"].to(sam2.device) for name in _ROW)
     return Row(logits, score, iou, pointer, _remembered(tensors[f"{prefix}.memory"], sam2))
 

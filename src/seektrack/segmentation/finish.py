@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 from seektrack.errors import InputError
 from seektrack.geometry import BoolMask, resize_mask
 from seektrack.segmentation.chain import PostProcess, parse_steps
+from seektrack.segmentation.flow_session import FlowSession
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.model import Sam2
 from seektrack.segmentation.postprocess import non_overlapping
-from seektrack.segmentation.propagation import FlowSession, LazyFeatures
+from seektrack.segmentation.propagation import LazyFeatures
 from seektrack.segmentation.refine import RefineSettings, refine
 from seektrack.types import Prompt
 

@@ -188,6 +188,8 @@ class Timeline:
         position: Its position.
         direction: 1 forward, -1 backward, 0 while unknown.
         stride: Mean distance in frames between steps of the present run.
+        run_start: Frame and position the present run began at.
+        turning: The next frame begins a run in ``direction``, wherever it lies.
     """
 
     frame_index: int | None = None
@@ -195,6 +197,12 @@ class Timeline:
     direction: int = 0
     stride: float = 1.0
     run_start: tuple[int, int] = (0, 0)
+    turning: bool = False
+
+    def turn(self) -> None:
+        """Go the other way from the next frame on."""
+        self.direction = -(self.direction or 1)
+        self.turning = True
 
     def advance(self, frame_index: int, anchors: Iterable[Conditioning]) -> bool:
         """Move to a frame; True when that turned round, so that frames just passed no longer lie behind.
@@ -204,10 +212,10 @@ class Timeline:
         if self.frame_index is None:
             self.position = frame_index
             self.run_start = (frame_index, self.position)
-        elif frame_index != self.frame_index:
+        elif self.turning or frame_index != self.frame_index:
             sign = 1 if frame_index > self.frame_index else -1
-            turned = self.direction == -sign
-            self.direction = sign
+            turned = self.turning or self.direction == -sign
+            self.direction = self.direction if self.turning else sign
             if turned:
                 self.position = self._locate(frame_index, anchors)
                 self.run_start = (frame_index, self.position)
@@ -215,9 +223,9 @@ class Timeline:
                 self.position += sign
                 steps = self.position - self.run_start[1]
                 self.stride = (frame_index - self.run_start[0]) / steps
-            self.frame_index = frame_index
+            self.frame_index, self.turning = frame_index, False
             return turned
-        self.frame_index = frame_index
+        self.frame_index, self.turning = frame_index, False
         return False
 
     def _locate(self, frame_index: int, anchors: Iterable[Conditioning]) -> int:

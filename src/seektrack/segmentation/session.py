@@ -122,6 +122,14 @@ class VideoSession:
         self.objects.pop(obj_id, None)
         self.latest.pop(obj_id, None)
 
+    def turn(self) -> None:
+        """Go the other way from the next step on, whichever frame that is: a later one, or the same again.
+
+        A step back turns by itself, but from the frame the session stands on.
+        """
+        self.timeline.turn()
+        self.latest.clear()
+
     @torch.inference_mode()
     def step(self, image: NDArray[np.uint8] | ImageFeatures, frame_index: int) -> FrameMasks:
         """Answer for every object on one frame.
@@ -135,7 +143,7 @@ class VideoSession:
             PromptError: A prompt for this frame does not fit the picture; it is dropped, the rest stays.
         """
         features, prompts = self._look(image, frame_index)
-        again = frame_index == self.timeline.frame_index
+        again = frame_index == self.timeline.frame_index and not self.timeline.turning
         if self.timeline.advance(frame_index, [c for o in self.objects.values() for c in o.conditioning]):
             for memory in self.objects.values():
                 memory.forget_passed()
@@ -195,7 +203,7 @@ class VideoSession:
         """Read a session written by ``save``, to continue with the same network.
 
         Raises:
-            InputError: The file is missing or not a session.
+            InputError: The file is missing or not a session of this kind.
             ModelError: It was written with another network or resolution.
         """
         from seektrack.segmentation.checkpoint import load_session

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from seektrack.errors import InputError, PromptError
 from seektrack.segmentation.chain import PostProcess
 from seektrack.segmentation.finish import Finish
+from seektrack.segmentation.flow_session import open_session
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.model import Sam2
-from seektrack.segmentation.propagation import PropagationSettings, only, open_session
+from seektrack.segmentation.propagation import PropagationSettings, only
 from seektrack.segmentation.refine import RefineSettings
 from seektrack.types import Frame, Prompt
 

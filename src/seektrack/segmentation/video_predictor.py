@@ -2,69 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from seektrack.errors import InputError, PromptError
+from seektrack.errors import PromptError
 from seektrack.geometry import Box
+from seektrack.segmentation.full_logits import full_logits
+from seektrack.segmentation.inference_state import InferenceState, NothingToPropagateError
 from seektrack.segmentation.masks import FrameMasks
-from seektrack.segmentation.memory import ObjectMemory, Row
 from seektrack.segmentation.model import Sam2, load_sam2
-from seektrack.segmentation.network import NO_OBJECT_LOGIT, ImageFeatures
-from seektrack.segmentation.postprocess import fill_holes
 from seektrack.segmentation.prompts import check_prompt
-from seektrack.segmentation.propagation import FlowSession, PropagationSettings
-from seektrack.segmentation.session import VideoSession
-from seektrack.types import Frame, Mask, Prompt
-from seektrack.video import VideoSource, open_video
+from seektrack.segmentation.propagation import PropagationSettings
+from seektrack.segmentation.video_sessions import VideoSessions, frames_from
+from seektrack.types import Mask, Prompt
+from seektrack.video import open_video
 
 Answer = tuple[int, list[int], Tensor]
 """``(frame_idx, obj_ids, logits)``; logits float (N, 1, H, W) in source resolution, positive inside."""
 
 
 _OWN = {"fill_hole_area", "non_overlap_masks", "max_objects_per_batch", "propagation"}
-_FILLED, _LOST = 0.1, -10.0
-"""Logits of a filled hole, and of a pixel given to another object, as in the reference."""
-
-
-class NothingToPropagateError(PromptError, RuntimeError):
-    """Propagation without prompts; a ``RuntimeError`` for scripts that catch the reference's."""
-
-
-@dataclass(eq=False)
-class InferenceState:
-    """A video and the prompts given for it; frames are decoded when needed and never kept.
-
-    Attributes:
-        source: Where frames come from.
-        prompts: By object and frame, objects in the order they were added.
-        looked: Index and features of the frame last looked at.
-        tracked: The frames propagated to, each with where that began and its direction, 1 or -1.
-        corrected: By object and frame, the answers that points on a tracked frame made of the tracked ones.
-    """
-
-    source: VideoSource
-    prompts: dict[int, dict[int, Prompt]] = field(default_factory=dict)
-    looked: tuple[int, ImageFeatures] | None = None
-    tracked: dict[int, tuple[int, int]] = field(default_factory=dict)
-    corrected: dict[int, dict[int, Row]] = field(default_factory=dict)
-
-    @property
-    def obj_ids(self) -> list[int]:
-        """Objects in the order they were added."""
-        return list(self.prompts)
-
-    @property
-    def prompted_frames(self) -> list[int]:
-        """Frames with prompts, ascending."""
-        return sorted({i for of_object in self.prompts.values() for i in of_object})
 
 
 class VideoPredictor:
@@ -212,12 +173,12 @@ class VideoPredictor:
                 "there is nothing to propagate", hint="add points, a box or a mask first"
             )
         start = prompted[0] if start_frame_idx is None else start_frame_idx
-        self._check_frame(inference_state, start)
+        inference_state.check_frame(start)
         n_frames = inference_state.source.len_frames()
         length = n_frames if max_frame_num_to_track is None else max_frame_num_to_track
         direction, obj_ids = -1 if reverse else 1, inference_state.obj_ids
-        session = self._ready(inference_state, start, direction)
-        for frame in _frames(inference_state.source, start, length, reverse=reverse):
+        session = self._sessions.ready(inference_state, start, direction)
+        for frame in frames_from(inference_state.source, start, length, reverse=reverse):
             answer = session.step(frame.image, frame.index)
             inference_state.tracked[frame.index] = (start, direction)
             yield frame.index, obj_ids, self._full(answer, obj_ids)
@@ -230,8 +191,8 @@ class VideoPredictor:
         Raises:
             PromptError: There is no such object (the reference would create it).
         """
-        self._known(inference_state, obj_id)
-        self._check_frame(inference_state, frame_idx)
+        inference_state.check_object(obj_id)
+        inference_state.check_frame(frame_idx)
         inference_state.prompts[obj_id].pop(frame_idx, None)
         inference_state.corrected.get(obj_id, {}).pop(frame_idx, None)
         return self._answer(inference_state, frame_idx) if need_output else None
@@ -249,7 +210,7 @@ class VideoPredictor:
         """
         if obj_id not in inference_state.prompts and not strict:
             return inference_state.obj_ids, []
-        self._known(inference_state, obj_id)
+        inference_state.check_object(obj_id)
         frames = sorted(inference_state.prompts.pop(obj_id))
         inference_state.corrected.pop(obj_id, None)
         if not inference_state.prompts:
@@ -266,12 +227,12 @@ class VideoPredictor:
 
     def _add(self, state: InferenceState, prompt: Prompt) -> Answer:
         check_prompt(prompt, state.source.info.hw)
-        self._check_frame(state, prompt.frame_index)
+        state.check_frame(prompt.frame_index)
         obj_id, at = prompt.obj_id, prompt.frame_index
         known_elsewhere = any(i != at for i in state.prompts.get(obj_id, {}))
         row = None
         if prompt.mask is None and at in state.tracked and known_elsewhere:
-            row = self._correct(state, prompt)
+            row = self._sessions.correct(state, prompt)
         state.prompts.setdefault(obj_id, {})[at] = prompt
         held = state.corrected.setdefault(obj_id, {})
         held.pop(at, None)
@@ -279,128 +240,17 @@ class VideoPredictor:
             held[at] = row
         return self._answer(state, at)
 
-    def _correct(self, state: InferenceState, prompt: Prompt) -> Row:
-        """Follow one object to a frame as it was followed before, and let points correct the answer."""
-        start, direction = state.tracked[prompt.frame_index]
-        others = {i: p for i, p in state.prompts[prompt.obj_id].items() if i != prompt.frame_index}
-        session = self._session(state, {prompt.obj_id: others}, direction=direction)
-        self._condition(session, state)
-        distance = abs(prompt.frame_index - start)
-        for frame in _frames(state.source, start, distance, reverse=direction < 0):
-            features = self.sam2.encode(frame.image)
-            session.step(features, frame.index)
-        session.add(prompt)
-        session.step(features, prompt.frame_index)
-        state.looked = (prompt.frame_index, features)
-        return session.latest[prompt.obj_id]
+    @property
+    def _sessions(self) -> VideoSessions:
+        return VideoSessions(self.sam2, self.max_objects_per_batch, self.propagation)
 
     def _answer(self, state: InferenceState, frame_index: int) -> Answer:
         """What the prompts of one frame say of it."""
-        here = {o: {i: p for i, p in of.items() if i == frame_index} for o, of in state.prompts.items()}
-        session = self._session(state, here)
-        features = self._features(state, frame_index)
-        answer = session.condition(features, frame_index)
-        if session.objects.keys() - set(answer.obj_ids):
-            answer = session.step(features, frame_index)
+        answer = self._sessions.answer(state, frame_index)
         return frame_index, state.obj_ids, self._full(answer, state.obj_ids)
-
-    def _ready(self, state: InferenceState, start: int, direction: int) -> VideoSession | FlowSession:
-        """A session that knows of all prompts, about to step the frame to start from."""
-        if self.propagation.mode == "memory":
-            session = self._session(state, state.prompts, direction=direction)
-            self._condition(session, state)
-            return session
-        fresh = self._session(state, state.prompts, corrections=False)
-        flow = FlowSession(fresh, self.propagation)
-        behind = [i for i in state.prompted_frames if (start - i) * direction > 0]
-        for frame_index in sorted(behind, reverse=direction < 0):
-            flow.step(state.source.frame_at(frame_index).image, frame_index)
-        return flow
-
-    def _condition(self, session: VideoSession, state: InferenceState) -> None:
-        """Let a session know of the prompts on all frames before it steps any."""
-        for frame_index in sorted(i for i, waiting in session.pending.items() if waiting):
-            session.condition(self._features(state, frame_index), frame_index)
-
-    def _session(
-        self,
-        state: InferenceState,
-        prompts: Mapping[int, Mapping[int, Prompt]],
-        *,
-        direction: int = 0,
-        corrections: bool = True,
-    ) -> VideoSession:
-        """A session with some of the prompts; corrected frames are conditioned with their answers."""
-        session = VideoSession(
-            self.sam2,
-            hw=state.source.info.hw,
-            max_objects_per_batch=self.max_objects_per_batch,
-            max_conditioning=max(sum(len(of_object) for of_object in prompts.values()), 1),
-            total_frames=state.source.len_frames(),
-            direction=direction,
-        )
-        for obj_id, of_object in prompts.items():
-            for frame_index, prompt in of_object.items():
-                row = state.corrected.get(obj_id, {}).get(frame_index) if corrections else None
-                if row is None:
-                    session.add(prompt)
-                else:
-                    memory = session.objects.setdefault(obj_id, ObjectMemory(session.settings))
-                    memory.condition(frame_index, frame_index, row)
-        return session
 
     def _full(self, answer: FrameMasks, obj_ids: list[int]) -> Tensor:
         """Logits (N, 1, H, W) in source resolution, holes filled and overlaps shared out where asked for."""
-        full = _full_logits(answer, obj_ids)
-        if self.fill_hole_area > 0:
-            for logits in full[:, 0]:
-                inside = (logits > 0).cpu().numpy()
-                holes = torch.from_numpy(fill_holes(inside, self.fill_hole_area) & ~inside)
-                logits[holes.to(logits.device)] = _FILLED
-        if self.non_overlap_masks and len(full) > 1:
-            surest = full.argmax(dim=0, keepdim=True)
-            mine = torch.arange(len(full), device=full.device).reshape(-1, 1, 1, 1) == surest
-            full = torch.where(mine, full, full.clamp(max=_LOST))
-        return full
-
-    def _features(self, state: InferenceState, frame_index: int) -> ImageFeatures:
-        if state.looked is None or state.looked[0] != frame_index:
-            state.looked = (frame_index, self.sam2.encode(state.source.frame_at(frame_index).image))
-        return state.looked[1]
-
-    @staticmethod
-    def _known(state: InferenceState, obj_id: int) -> None:
-        if obj_id not in state.prompts:
-            raise PromptError(f"there is no object {obj_id}", hint=f"objects are {state.obj_ids}")
-
-    @staticmethod
-    def _check_frame(state: InferenceState, frame_index: int) -> None:
-        n_frames = state.source.len_frames()
-        if not 0 <= frame_index < n_frames:
-            raise InputError(f"there is no frame {frame_index}", hint=f"frames are 0 to {n_frames - 1}")
-
-
-def _frames(source: VideoSource, start: int, length: int, *, reverse: bool) -> Iterator[Frame]:
-    """Frames from ``start`` on, ``length`` more, in either direction."""
-    if reverse:
-        last = max(start - length, 0)
-        frames = source.frames_reversed(start) if start > 0 else iter(())
-    else:
-        last = start + length
-        frames = source.frames(start_s=float(source.times()[start]) if start else None)
-    for frame in frames:
-        if (frame.index < last) if reverse else (frame.index > last):
-            return
-        yield frame
-
-
-def _full_logits(answer: FrameMasks, obj_ids: list[int]) -> Tensor:
-    """Logits (N, 1, H, W) in source resolution, by the order of ``obj_ids``; -1024 without an answer."""
-    full = torch.full(
-        (len(obj_ids), 1, *answer.hw), NO_OBJECT_LOGIT, device=answer.logits.device, dtype=torch.float32
-    )
-    for slot, obj_id in enumerate(obj_ids):
-        if obj_id in answer.obj_ids:
-            logits = answer.logits[answer.obj_ids.index(obj_id)].float()[None, None]
-            full[slot] = F.interpolate(logits, answer.hw, mode="bilinear", align_corners=False)[0]
-    return full
+        return full_logits(
+            answer, obj_ids, fill_hole_area=self.fill_hole_area, non_overlap=self.non_overlap_masks
+        )

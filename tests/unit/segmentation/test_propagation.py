@@ -12,10 +12,17 @@ import torch
 
 from seektrack.errors import InputError, ModelError, PromptError
 from seektrack.geometry import mask_iou
-from seektrack.segmentation import PropagationSettings, Sam2, VideoSession, segment_video
+from seektrack.segmentation import (
+    FlowSession,
+    LazyFeatures,
+    PropagationSettings,
+    Sam2,
+    VideoSession,
+    open_session,
+    segment_video,
+)
 from seektrack.segmentation.carry import Carrier
 from seektrack.segmentation.flow import make_flow
-from seektrack.segmentation.propagation import FlowSession, LazyFeatures, open_session
 from seektrack.training.sam2.config import PocketSize, build_pocket
 from seektrack.types import Frame, Mask, Prompt
 
