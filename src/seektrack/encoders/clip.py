@@ -76,23 +76,43 @@ class ClipEncoder:
         """Embed RGB uint8 (H, W, 3) images of any sizes as float32 (N, D) rows of unit length.
 
         A model that was trained at a second, finer side (``vision_config.fine_size``) looks there at pictures
-        whose shorter side has more pixels than its first side: whole frames, but not crops made for it.
+        whose shorter side has that many pixels: whole frames, but not crops made for its first side.
 
         Raises:
             InputError: An image is not uint8 (H, W, 3).
         """
         _check_batch_size(batch_size)
         out = np.zeros((len(images), self.dim), dtype=np.float32)
-        fine = [i for i, image in enumerate(images) if self._looks_closer(image)]
-        rest = sorted(set(range(len(images))) - set(fine))
-        for which, settings in ((rest, None), (fine, self._fine)):
+        for which in self._by_side(images):
             for i in range(0, len(which), batch_size):
                 some = which[i : i + batch_size]
-                out[some] = self._image_batch([images[k] for k in some], settings)
+                for _, inputs in self.image_groups([images[k] for k in some]):
+                    with torch.inference_mode():
+                        out[some] = self._unit_rows(self._model.get_image_features(**inputs))
         return out
 
-    def _looks_closer(self, image: NDArray[np.uint8]) -> bool:
-        return self._fine is not None and min(image.shape[:2]) > self.image_size
+    def image_groups(self, images: Sequence[NDArray[np.uint8]]) -> list[tuple[list[int], dict[str, Any]]]:
+        """Pictures by the side they are looked at: their numbers, and what ``get_image_features`` takes.
+
+        Raises:
+            InputError: An image is not uint8 (H, W, 3).
+        """
+        rest, fine = self._by_side(images)
+        groups: list[tuple[list[int], dict[str, Any]]] = []
+        if rest:
+            groups.append((rest, dict(self.image_inputs([images[i] for i in rest]))))
+        if fine:
+            inputs = self.image_inputs([images[i] for i in fine], self._fine)
+            groups.append((fine, {**inputs, "interpolate_pos_encoding": True}))
+        return groups
+
+    def _by_side(self, images: Sequence[NDArray[np.uint8]]) -> tuple[list[int], list[int]]:
+        """Numbers of the pictures for the first side, and for the finer one."""
+        fine = [
+            self._fine is not None and min(np.shape(image)[:2], default=0) >= self.fine_size
+            for image in images
+        ]
+        return [i for i, f in enumerate(fine) if not f], [i for i, f in enumerate(fine) if f]
 
     def embed_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> NDArray[np.float32]:
         """Embed texts as float32 (N, D) rows of unit length; a text too long for the model is cut."""
@@ -142,14 +162,6 @@ class ClipEncoder:
         )
         keys = ("input_ids",) if siglip else ("input_ids", "attention_mask")
         return {k: inputs[k].to(self.device) for k in keys}
-
-    def _image_batch(
-        self, images: Sequence[NDArray[np.uint8]], settings: ImageSettings | None
-    ) -> NDArray[np.float32]:
-        other_side = {"interpolate_pos_encoding": True} if settings is not None else {}
-        with torch.inference_mode():
-            inputs = self.image_inputs(images, settings)
-            return self._unit_rows(self._model.get_image_features(**inputs, **other_side))
 
     def _text_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
         with torch.inference_mode():

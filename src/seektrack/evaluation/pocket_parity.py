@@ -67,7 +67,7 @@ class TransformersClip:
         """Unit rows (N, D) of RGB uint8 (H, W, 3) pictures; larger ones at the model's finer side, if any."""
         finer = {"shortest_edge": self.fine_size}, {"height": self.fine_size, "width": self.fine_size}
         rows = np.zeros((len(images), self.dim), np.float32)
-        large = [bool(self.fine_size) and min(image.shape[:2]) > self.image_size for image in images]
+        large = [bool(self.fine_size) and min(image.shape[:2]) >= self.fine_size for image in images]
         for fine in (False, True):
             which = np.flatnonzero(np.array(large, bool) == fine)
             for some in np.split(which, range(batch_size, len(which), batch_size)) if len(which) else ():

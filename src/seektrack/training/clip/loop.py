@@ -50,6 +50,8 @@ from seektrack.world import Split, vocabulary
 
 _POCKET = Path(__file__).parents[2] / "pretrained" / "clip"
 N_BACKGROUND = len(vocabulary()["background"])
+Patches = tuple[list[int], Tensor]
+"""Numbers of some pictures, and the unit rows of their patches, (F, G², D)."""
 
 
 def train_clip(
@@ -211,23 +213,32 @@ class Run:
             loss = loss + r.scene_weight * shared_loss(named[~crops], present[~crops])
         return loss + self._dense(samples, patches, classes, scale)
 
-    def _dense(self, samples: list[Sample], patches: Tensor | None, classes: Tensor, scale: Tensor) -> Tensor:
-        """The weighted loss of the patches of fine frames; 0 where none are asked for."""
+    def _dense(
+        self, samples: list[Sample], patches: Patches | None, classes: Tensor, scale: Tensor
+    ) -> Tensor:
+        """The weighted loss of the patches of whole frames; 0 where none are asked for."""
         if patches is None:
             return scale.new_zeros(())
-        shown = torch.from_numpy(np.stack([s.patches for s in samples if s.patches is not None])).flatten()
-        logits = patches.flatten(0, 1) @ classes.T * scale
+        which, rows = patches
+        shown = [samples[i].patches if i < len(samples) else None for i in which]
+        frames = [k for k, labels in enumerate(shown) if labels is not None]
+        if not frames:
+            return scale.new_zeros(())
+        labels = torch.from_numpy(np.stack([labels for labels in shown if labels is not None]))
         loss = dense_loss(
-            logits, shown, n_labels=self.recipe.n_categories * N_COLOURS, n_background=N_BACKGROUND
+            rows[frames].flatten(0, 1) @ classes.T * scale,
+            labels.flatten(),
+            n_labels=self.recipe.n_categories * N_COLOURS,
+            n_background=N_BACKGROUND,
         )
         return self.recipe.dense_weight * loss
 
     def _embed(
         self, pictures: list[Any], texts: list[str]
-    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor | None]:
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor, Patches | None]:
         """Unit rows of pictures, texts and the step's vocabulary bank, and what multiplies their cosines.
 
-        Last, the unit rows of the patches of fine frames, (F, G², D), where their loss is asked for.
+        Last, of fine pictures, what their patches show, where a loss asks for it.
         """
         names = bank(np.random.default_rng((self.recipe.seed, 8, self.steps)), self.recipe.n_categories)
         with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.bf16):
@@ -236,21 +247,23 @@ class Run:
             classes = embed_texts(self.model, self.tokenizer, names)
         return images, asked, classes, self.model.logit_scale.exp().clamp(max=100), patches
 
-    def _look(self, pictures: list[Any]) -> tuple[Tensor, Tensor | None]:
+    def _look(self, pictures: list[Any]) -> tuple[Tensor, Patches | None]:
         """Unit rows of pictures of one or two sides, and of the patches of the finer ones."""
+        found: Patches | None = None
         sides = np.array([len(picture) for picture in pictures])
-        order, rows, patches = [], [], None
+        order, rows = [], []
         for side in np.unique(sides):
             which = np.flatnonzero(sides == side)
             pixels = normalise(np.stack([pictures[i] for i in which]), self.processor)
             if side == self.recipe.sizes.fine_size and self.recipe.dense_weight:
                 pooled, patches = embed_patches(self.model, pixels)
+                found = which.tolist(), patches
             else:
                 pooled = embed_images(self.model, pixels)
             order.append(which)
             rows.append(pooled)
         back = torch.from_numpy(np.argsort(np.concatenate(order)))
-        return torch.cat(rows)[back], patches
+        return torch.cat(rows)[back], found
 
     @torch.no_grad()
     def _follow(self) -> None:

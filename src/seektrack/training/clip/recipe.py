@@ -64,6 +64,7 @@ class ClipRecipe:
         objects, backgrounds, things: Crops of each kind in a batch.
         scenes: Whole frames and half-size tiles in a batch.
         whole: Share of the scenes that are whole frames, not tiles.
+        fine_crops: Share of the crops that are made at that side too, as a picture somebody asks with may be.
         frames: Whole frames at ``sizes.fine_size`` in a batch; their texts name what tiny things they show.
         named: Most objects that the text of a scene names; half of the texts leave some out.
         hard_texts: For each scene, texts with one thing in them changed so that they no longer fit it.
@@ -94,6 +95,7 @@ class ClipRecipe:
     things: int = 4
     scenes: int = 22
     whole: float = 0.6
+    fine_crops: float = 0.0
     frames: int = 0
     named: int = 4
     hard_texts: int = 0
@@ -114,12 +116,13 @@ class ClipRecipe:
     validation_clips: int = 200
 
     def __post_init__(self) -> None:
-        for name in ("rich", "whole"):
+        for name in ("rich", "whole", "fine_crops"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is a share from 0 to 1, got {getattr(self, name)}")
-        if self.frames and not self.sizes.fine_size:
+        if (self.frames or self.fine_crops) and not self.sizes.fine_size:
             raise InputError(
-                f"{self.frames} fine frames in a batch, and no side for them", hint="set sizes.fine_size"
+                f"{self.frames} fine frames, {self.fine_crops} of the crops fine, and no side for them",
+                hint="set sizes.fine_size",
             )
         if self.named < 1 or self.hard_texts < 0 or self.scene_weight < 0:
             raise InputError(
@@ -188,6 +191,7 @@ def frames_recipe() -> ClipRecipe:
         scenes=10,
         whole=0.2,
         frames=24,
+        fine_crops=0.15,
         named=8,
         hard_texts=2,
         unknown_texts=8,

@@ -154,7 +154,9 @@ class Sampler:
 
     def _crop(self, picture: Image, box: Box, rng: np.random.Generator) -> Image:
         margin = 0.45 if rng.random() < 0.5 else float(rng.uniform(0.25, 0.65))
-        return augment(crop_square(picture, box, self.side, margin=margin), rng)
+        fine = bool(self.recipe.fine_crops) and rng.random() < self.recipe.fine_crops
+        side = self.recipe.sizes.fine_size if fine else self.side
+        return augment(crop_square(picture, box, side, margin=margin), rng)
 
     def object_crop(self, picture: Image, objects: Objects, slot: int, rng: np.random.Generator) -> Sample:
         """The object in a crop around an imperfect box."""

@@ -28,6 +28,8 @@ _FREE = {"full": (_IMAGE, _TEXT, _SCALE), "frozen-image": (_TEXT, _SCALE), "froz
          "head": (_HEAD, _SCALE)}  # fmt: skip
 _BESIDE = ("preprocessor_config.json", "processor_config.json", "vocabulary.json")
 MAX_SCALE = 100.0
+Groups = list[tuple[list[int], dict[str, Any]]]
+"""Of :meth:`seektrack.encoders.clip.ClipEncoder.image_groups`."""
 
 
 class Towers:
@@ -93,7 +95,7 @@ class Towers:
 
     def embed_images(self, images: list[Any]) -> Tensor:
         """Unit embeddings (B, D) of RGB uint8 pictures, with a graph where weights move."""
-        return _unit(self.network.get_image_features(**self.encoder.image_inputs(images)))
+        return _image_rows(self.network, self.encoder.image_groups(images))
 
     def embed_texts(self, texts: list[str]) -> Tensor:
         """Unit embeddings (B, D) of texts, likewise."""
@@ -133,8 +135,8 @@ class _Both(nn.Module):
         self.network = towers.network
         self._scale = towers.scale
 
-    def forward(self, images: dict[str, Tensor], texts: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
-        rows = _unit(self.network.get_image_features(**images))
+    def forward(self, images: Groups, texts: dict[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+        rows = _image_rows(self.network, images)
         return rows, _unit(self.network.get_text_features(**texts)), self._scale()
 
 
@@ -156,6 +158,12 @@ def _base_name(model: str, folder: Path) -> str:
     if model in HUB_IDS:
         return HUB_IDS[model]
     return str(folder) if model == "pocket" or Path(model).expanduser().is_dir() else model
+
+
+def _image_rows(network: Any, groups: Groups) -> Tensor:
+    """Unit embeddings (B, D) of pictures grouped by the side they are looked at, in their order."""
+    rows = torch.cat([_unit(network.get_image_features(**inputs)) for _, inputs in groups])
+    return rows[torch.tensor([i for which, _ in groups for i in which]).argsort()]
 
 
 def _unit(features: Any) -> Tensor:

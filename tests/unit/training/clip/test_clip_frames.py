@@ -18,6 +18,8 @@ from seektrack.training.clip.matching import NO_LABEL, REJECT
 from seektrack.training.clip.model import build_model, build_tokenizer, embed_images, embed_patches
 from seektrack.training.clip.names import ANY
 from seektrack.training.clip.samples import Sampler, patch_labels, visible
+from seektrack.training.finetune import FinetuneRecipe
+from seektrack.training.finetune.towers import Towers
 from seektrack.world import Split
 
 SIZES = ClipSizes(
@@ -26,8 +28,8 @@ SIZES = ClipSizes(
 )  # fmt: skip
 RECIPE = ClipRecipe(
     sizes=SIZES, clips=4, frames_per_clip=2, objects=4, backgrounds=2, things=1, scenes=2, frames=3,
-    hard_texts=1, unknown_texts=2, early_share=0.0, steps=3, warmup=2, bf16=False, validation_clips=6,
-    dense_weight=0.5, scene_weight=0.5,
+    fine_crops=0.3, hard_texts=1, unknown_texts=2, early_share=0.0, steps=3, warmup=2, bf16=False,
+    validation_clips=6, dense_weight=0.5, scene_weight=0.5,
 )  # fmt: skip
 
 
@@ -121,7 +123,7 @@ def test_a_trained_folder_looks_at_frames_more_closely_here_and_in_transformers(
     assert figures["steps"] == 3
     ours, theirs = load_encoder(tmp_path, device="cpu"), TransformersClip(tmp_path)
     assert (ours.image_size, theirs.fine_size) == (28, 56)
-    sides = ((28, 28), (90, 120), (20, 200), (29, 40), (64, 29))
+    sides = ((28, 28), (90, 120), (20, 200), (55, 55), (56, 64))
     pictures = [rng.integers(0, 256, (*hw, 3), dtype=np.uint8) for hw in sides]
     found = ours.embed_images(pictures, batch_size=2)
     np.testing.assert_allclose(found, theirs.embed_images(pictures, batch_size=2), atol=1e-5)
@@ -130,11 +132,15 @@ def test_a_trained_folder_looks_at_frames_more_closely_here_and_in_transformers(
     assert float((small @ found[1]).item()) < 0.9999
     alone = np.concatenate([ours.embed_images([p]) for p in pictures])
     np.testing.assert_allclose(found, alone, atol=1e-5)
+    tuned = Towers(tmp_path, FinetuneRecipe(mode="head"), device="cpu").embed_images(pictures)
+    np.testing.assert_allclose(found, tuned.detach().numpy(), atol=1e-5)
 
 
 def test_frames_need_a_side_that_patches_fill() -> None:
     with pytest.raises(InputError, match="fine_size 50 is no multiple of patch_size 14"):
         replace(SIZES, fine_size=50)
+    with pytest.raises(InputError, match="no side for them"):
+        replace(RECIPE, frames=0, sizes=replace(SIZES, fine_size=0))
     with pytest.raises(InputError, match="no side for them"):
         replace(RECIPE, sizes=replace(SIZES, fine_size=0))
 
