@@ -26,10 +26,10 @@ def temporal(
         str,
         typer.Option("--model", help="CLIP whose towers it starts from: pocket, or a folder of its kind."),
     ] = "pocket",
-    clips: Annotated[int, typer.Option("--clips", min=64, help="Scenes drawn to learn from.")] = 2000,
+    clips: Annotated[int, typer.Option("--clips", min=64, help="Scenes drawn to learn from.")] = 4000,
     steps: Annotated[
         int, typer.Option("--steps", min=1, help="Steps over which the learning rate falls.")
-    ] = 1500,
+    ] = 4000,
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of weights and batches.")] = 0,
     fresh: Fresh = False,
     quiet: Quiet = False,

@@ -18,7 +18,13 @@ from seektrack.errors import InputError, ModelError
 from seektrack.training.temporal import motion_scenes
 from seektrack.training.temporal.data import View, eventful
 from seektrack.training.temporal.facts import facts, view
-from seektrack.training.temporal.validate import KINDS, retrieval, told_apart, words_apart
+from seektrack.training.temporal.validate import (
+    KINDS,
+    objects_alone,
+    retrieval,
+    told_apart,
+    words_apart,
+)
 from seektrack.world import Clip, Split, render
 
 Progress = Callable[[int, int, str], None]
@@ -46,7 +52,8 @@ def evaluate_temporal(
     Returns:
         For each kind of text (``object``, ``motion``, ``event``, ``order``): ``<kind>_r1``, share of texts
         that are true of their nearest clip of the pool; ``<kind>_r1_frames``, that of the baseline;
-        ``<kind>_times``, the first over the second; ``<kind>_chance``; ``<kind>_n`` texts; and
+        ``<kind>_times``, the first over the second; ``<kind>_r1_objects``, that of frames in which every
+        object is named right, the most that frames can reach; ``<kind>_chance``; ``<kind>_n`` texts; and
         ``<kind>_direction`` with its ``_frames``: share of texts that are nearer to their clip than to
         the same clip run backwards; ``<kind>_words`` and ``_frames``, share of texts that are nearer to their
         clip than the same text saying the reverse.
@@ -83,6 +90,7 @@ def evaluate_temporal(
     figures = measure(forwards, backwards, encoder.embed_texts)
     plain = measure(single, single, frames.embed_texts)
     compared = ("_r1", "_direction", "_words")
+    figures |= objects_alone(views)
     figures |= {f"{k}_frames": v for k, v in plain.items() if k.endswith(compared)}
     for kind in KINDS:
         if plain.get(f"{kind}_r1"):

@@ -48,13 +48,13 @@ class TemporalRecipe:
         shift: Most patches a clip is moved by, up or down and to the sides.
     """
 
-    sizes: TemporalSizes = field(default_factory=TemporalSizes)
-    clips: int = 2000
+    sizes: TemporalSizes = field(default_factory=lambda: TemporalSizes(tower_layers=4, channels=64))
+    clips: int = 4000
     validation_clips: int = 160
     drawn_frames: int = 12
     batch: int = 48
     texts: int = 2
-    steps: int = 1500
+    steps: int = 4000
     learning_rate: float = 2e-3
     text_rate: float = 6e-4
     floor: float = 0.02

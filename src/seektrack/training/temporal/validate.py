@@ -47,6 +47,28 @@ def retrieval(views: Sequence[View], clips: Floats, embed: Callable[[list[str]],
     return figures
 
 
+def objects_alone(views: Sequence[View]) -> dict[str, float]:
+    """R@1 that naming every object right reaches by itself, without knowing what anything does, by kind.
+
+    Such an encoder picks one of the clips that show whom a text names; what it reaches bounds how many times
+    better any other can be. The same texts and pools as in :func:`retrieval`.
+
+    Args:
+        views: The pool.
+    """
+    from seektrack.training.temporal.batches import match_matrix
+
+    asked = list(dict.fromkeys(f for v in views for f in v.facts if f.who[1] is not None))
+    matches = match_matrix(list(views), asked)
+    shown = [{f.who for f in v.facts if f.kind == "object"} for v in views]
+    lucky: dict[str, list[float]] = {}
+    for column, fact in enumerate(asked):
+        who = {fact.who} | ({fact.then.who} if fact.then is not None else set())
+        there = np.array([who <= names for names in shown]) & (matches[:, column] >= 0)
+        lucky.setdefault(fact.kind, []).append(float((matches[there, column] == 1).mean()))
+    return {f"{kind}_r1_objects": round(float(np.mean(shares)), 4) for kind, shares in lucky.items()}
+
+
 def told_apart(
     pairs: Sequence[tuple[View, View]],
     forwards: Floats,

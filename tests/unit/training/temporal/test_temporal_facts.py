@@ -9,7 +9,7 @@ from seektrack.training.temporal.batches import ask, match_matrix
 from seektrack.training.temporal.data import View, eventful, windows
 from seektrack.training.temporal.facts import Fact, facts, view
 from seektrack.training.temporal.texts import say, say_otherwise, vary
-from seektrack.training.temporal.validate import retrieval, told_apart, words_apart
+from seektrack.training.temporal.validate import objects_alone, retrieval, told_apart, words_apart
 from seektrack.world import SceneSettings, Split, render, sample_scene
 
 CAR, DOG = ("car", "red"), ("dog", "blue")
@@ -154,6 +154,15 @@ def test_retrieval_counts_every_clip_a_text_is_true_of():
     assert figures["motion_r1"] == pytest.approx(2 / 3, abs=1e-4) and figures["motion_n"] == 3
     assert figures["event_r1"] == 1 and figures["object_r1"] == 1
     assert figures["object_chance"] == pytest.approx((1 + 1 / 3) / 2, abs=1e-4)
+
+
+def test_naming_objects_alone_is_right_as_often_as_their_clips_do_what_is_asked():
+    figures = objects_alone(VIEWS)
+    # Each way of the car is one of two clips that tell its motion, the dog is in one; the car appears in one
+    # of the three that show it.
+    assert figures["motion_r1_objects"] == pytest.approx((0.5 + 0.5 + 1) / 3, abs=1e-4)
+    assert figures["event_r1_objects"] == pytest.approx(1 / 3, abs=1e-4)
+    assert figures["object_r1_objects"] == 1
 
 
 def test_direction_is_half_right_by_chance_and_whole_by_merit():
