@@ -70,18 +70,20 @@ def live(
         settings=settings,
         end_s=for_s,
     )
-    with watching:
-        for alert in watching:
-            line = alert.to_dict()
-            if save is not None:
-                number = query.index(alert.query) + 1
-                file = save / f"{alert.frame.index:08d}-query{number}.jpg"
-                save_jpeg(alert.frame.image, file)
-                line["saved"] = str(file)
-            typer.echo(json.dumps(line, ensure_ascii=False))
-    latencies = sorted(watching.latencies_s) or [0.0]
-    took = time.monotonic() - began
-    screen.note(
-        f"{watching.seen} pictures looked at in {took:.1f} s, {watching.dropped} dropped; "
-        f"latency {median(latencies):.3f} s, at most {latencies[-1]:.3f} s"
-    )
+    try:
+        with watching:
+            for alert in watching:
+                line = alert.to_dict()
+                if save is not None:
+                    number = query.index(alert.query) + 1
+                    file = save / f"{alert.frame.index:08d}-query{number}.jpg"
+                    save_jpeg(alert.frame.image, file)
+                    line["saved"] = str(file)
+                typer.echo(json.dumps(line, ensure_ascii=False))
+    finally:  # told too when the stream breaks off or is interrupted
+        latencies = sorted(watching.latencies_s) or [0.0]
+        took = time.monotonic() - began
+        screen.note(
+            f"{watching.seen} pictures looked at in {took:.1f} s, {watching.dropped} dropped; "
+            f"latency {median(latencies):.3f} s, at most {latencies[-1]:.3f} s"
+        )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import re
 import sys
 import threading
 import time
@@ -13,7 +15,7 @@ from typing import NoReturn, Protocol
 import av
 import cv2
 import numpy as np
-from av.error import FFmpegError
+from av.error import ExitError, FFmpegError
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError, VideoError
@@ -74,8 +76,8 @@ class LiveSource(VideoSource):
     in a thread of its own that keeps one picture, so memory does not grow and nothing waits in a queue.
 
     Args:
-        source: A camera's number (``0``), an address (``rtsp://``, ``http://``, ``srt://``…), or a file,
-            which is played at its own pace.
+        source: A camera's number (``0``), an address (``rtsp://``, ``http://``, ``srt://``…), or a file. A
+            file, here or at an address, is played at its own pace.
         options: For FFmpeg, such as ``{"rtsp_transport": "tcp"}``.
         timeout_s: Longest wait for the stream to open, and for a picture.
 
@@ -106,7 +108,7 @@ class LiveSource(VideoSource):
         self._ended = self._closed = self._started = False
         self.received = self.dropped = 0
         height, width = self._feed.hw
-        info = VideoInfo(path=name, width=width, height=height, fps=self._feed.fps)
+        info = VideoInfo(path=without_password(name), width=width, height=height, fps=self._feed.fps)
         super().__init__(info, start_s=None, end_s=None)
 
     def close(self) -> None:
@@ -148,14 +150,15 @@ class LiveSource(VideoSource):
             arrived = self._ready.wait_for(
                 lambda: self._newest is not None or self._ended or self._closed, self._timeout_s
             )
-            if not arrived:
+            picture, self._newest = self._newest, None
+            if not arrived or (picture is None and isinstance(self._error, ExitError) and not self._closed):
                 self._closed = True
                 raise VideoError(
                     f"{self.info.path} sent no picture for {self._timeout_s:g} s", hint="is the camera on?"
                 )
-            picture, self._newest = self._newest, None
             if picture is None and self._error is not None and not self._closed:
-                raise VideoError(f"{self.info.path} broke off: {self._error}") from self._error
+                why = getattr(self._error, "strerror", None) or self._error
+                raise VideoError(f"{self.info.path} broke off: {why}", hint="open it again") from self._error
             return None if self._closed else picture
 
     def _all_times(self) -> Sequence[Fraction]:
@@ -169,6 +172,11 @@ class LiveSource(VideoSource):
             f"{self.info.path} is a live stream: it has no length and no frames to go back to",
             hint="record it to a file first",
         )
+
+
+def without_password(address: str) -> str:
+    """An address as it may be shown: ``rtsp://me:secret@host/1`` becomes ``rtsp://me:…@host/1``."""
+    return re.sub(r"(?<=://)([^/@:]*):[^/@]*(?:@[^/@]*)*@", r"\1:…@", address)
 
 
 class _Decoded:
@@ -186,32 +194,35 @@ class _Stream:
     """An address, or a file at its own pace."""
 
     def __init__(self, name: str, options: dict[str, str], timeout_s: float) -> None:
-        self._name = name
-        self._is_file = "://" not in name
-        if self._is_file and not os.path.isfile(name):
+        shown = without_password(name)
+        is_file = "://" not in name
+        if is_file and not os.path.isfile(name):
             raise VideoError(
                 f"no such camera, stream or file: {name}", hint="a camera is a number, a stream has a ://"
             )
-        guarded = {"protocol_whitelist": "file" if self._is_file else _PROTOCOLS}
+        guarded = {"protocol_whitelist": "file" if is_file else _PROTOCOLS}
         if name.startswith("rtsp"):
             guarded["rtsp_transport"] = "tcp"
-        if not self._is_file:
+        if not is_file:
             guarded["analyzeduration"] = "1000000"  # begin after a second, not after five
         try:
             self._container = av.open(name, "r", options=guarded | options, timeout=(timeout_s, timeout_s))
             if not self._container.streams.video:
-                raise VideoError(f"no video in the stream {name}")
+                raise VideoError(f"no video in the stream {shown}", hint="it may be sound only")
             self._stream = self._container.streams.video[0]
             self._stream.thread_type = "SLICE"  # frame threads would hold pictures back
             self._frames = self._container.decode(self._stream)
             self._first = next(self._frames, None)
         except (FFmpegError, OSError) as error:
             raise VideoError(
-                f"cannot open the stream {name}: {getattr(error, 'strerror', None) or error}",
+                f"cannot open the stream {shown}: {getattr(error, 'strerror', None) or error}",
                 hint="check the address, and that it is reachable from here",
             ) from error
         if self._first is None:
-            raise VideoError(f"the stream {name} shows no picture")
+            raise VideoError(f"the stream {shown} shows no picture", hint="is it still being sent?")
+        # What has a length is a recording, which the network may bring faster than anyone can look at it.
+        self._endless = name.startswith("http") and self._container.size <= 0
+        self._paced = is_file or bool(self._container.duration)
         self._converter = Converter(self._first)
         self.hw = self._converter.hw
         self.fps = Fraction(self._stream.average_rate or self._stream.guessed_rate or _USUAL_FPS)
@@ -227,10 +238,19 @@ class _Stream:
             if at <= last:  # a stream that starts over, or stands still
                 at = last + 1 / self.fps
             last = at
-            if self._is_file:
+            if self._paced:
                 time.sleep(max(0.0, began + float(at) - time.monotonic()))
             yield at, _Decoded(raw, self._converter)
-            raw = next(self._frames, None)
+            raw = self._next()
+
+    def _next(self) -> av.VideoFrame | None:
+        try:
+            return next(self._frames, None)
+        except FFmpegError as error:
+            # FFmpeg calls it an input error when a server that announced no length closes; it is the end.
+            if self._endless and error.errno == errno.EIO:
+                return None
+            raise
 
     def close(self) -> None:
         self._container.close()
