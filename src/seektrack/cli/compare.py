@@ -23,6 +23,7 @@ from seektrack.cli.common import (
     table,
 )
 from seektrack.cli.search import read_picture
+from seektrack.cli.search_options import Count
 from seektrack.errors import InputError
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def _root() -> None:
 def compare(
     texts: Annotated[list[str], typer.Argument(help="Wordings, two or more.")],
     library: LibraryFolder = DEFAULT_LIBRARY,
-    k: Annotated[int, typer.Option("-k", "--count", min=1, help="Frames listed for each.")] = 5,
+    k: Count = 5,
     templates: Annotated[
         str, typer.Option("--templates", help="auto, none, basic, enriched, adaptive or multilingual.")
     ] = "auto",
@@ -94,7 +95,7 @@ def label(
         str | None,
         typer.Option("--labels", help="Comma-separated labels, or a text file with one a line."),
     ] = None,
-    k: Annotated[int, typer.Option("-k", "--count", min=1, help="Labels for each picture.")] = 5,
+    k: Count = 5,
     model: Model = "pocket",
     device: Device = None,
     quiet: Quiet = False,

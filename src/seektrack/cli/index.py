@@ -57,6 +57,20 @@ def index(
             "hnsw; small libraries are always searched exactly.",
         ),
     ] = None,
+    temporal: Annotated[
+        bool | None,
+        typer.Option(
+            "--temporal/--no-temporal",
+            help='Also embed clips, so that "a red car moving left" and "a dog leaves" can be searched; as '
+            "the library did before when left out.",
+        ),
+    ] = None,
+    temporal_model: Annotated[
+        str | None,
+        typer.Option(
+            "--temporal-model", help="With another temporal encoder than the built-in one: its folder."
+        ),
+    ] = None,
     reindex: Annotated[
         bool, typer.Option("--reindex", help="Index everything anew, also with another model.")
     ] = False,
@@ -80,6 +94,7 @@ def index(
             regions=regions,
             filters=filters,
             ann=ann,
+            temporal=temporal_model or temporal,
             progress=progress,
             reindex=reindex,
         )
@@ -89,6 +104,8 @@ def index(
         console.print(
             f"{counts}; {report.frames} frames in {clock(report.seconds)} → {library}", markup=False
         )
+        if report.motion:
+            console.print(f"clips of {report.motion} videos embedded, for motion and events", markup=False)
         if report.index is not None:
             console.print(described(report.index), markup=False)
         for path, error in report.failed:

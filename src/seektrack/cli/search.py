@@ -23,6 +23,23 @@ from seektrack.cli.common import (
     spare_threads,
     table,
 )
+from seektrack.cli.search_options import (
+    Count,
+    CsvFile,
+    EndS,
+    FramesDir,
+    InVideo,
+    Label,
+    MinConfidence,
+    Motion,
+    Only,
+    RankBy,
+    SheetFile,
+    StartS,
+    Translate,
+    Verbatim,
+    Within,
+)
 from seektrack.errors import InputError, NothingFoundError
 from seektrack.types import Hit, Moment
 
@@ -40,7 +57,7 @@ def search(
         ),
     ] = None,
     library: LibraryFolder = DEFAULT_LIBRARY,
-    k: Annotated[int, typer.Option("-k", "--count", min=1, help="At most this many.")] = 10,
+    k: Count = 10,
     hits: Annotated[
         bool, typer.Option("--hits", help="Single frames and regions instead of moments.")
     ] = False,
@@ -51,40 +68,20 @@ def search(
         Path | None,
         typer.Option("--align", help="Place the lines of a SubRip file in the video given by --video."),
     ] = None,
-    video: Annotated[Path | None, typer.Option("--video", help="Only in this video.")] = None,
-    start_s: Annotated[float | None, typer.Option("--start", help="Only from this second on.")] = None,
-    end_s: Annotated[float | None, typer.Option("--end", help="Only before this second.")] = None,
-    only: Annotated[
-        str | None, typer.Option("--only", help="Look at proposed [bold]objects[/] or whole [bold]frames[/].")
-    ] = None,
-    within_s: Annotated[
-        float | None,
-        typer.Option("--within", min=0, help="Most seconds between two steps of an order of events; 30."),
-    ] = None,
-    label: Annotated[
-        str | None, typer.Option("--label", help="With --hits: only pictures that also show this.")
-    ] = None,
-    rank_by: Annotated[
-        str | None,
-        typer.Option("--rank-by", help="With --hits: confidence, cosine, centred, whitened or qb-norm."),
-    ] = None,
-    min_confidence: Annotated[
-        float | None,
-        typer.Option("--min-confidence", min=0, max=1, help="With --hits: leave out what is less believed."),
-    ] = None,
-    translate: Annotated[
-        str | None, typer.Option("--translate", help="Translate the text first, with this model.")
-    ] = None,
-    verbatim: Annotated[bool, typer.Option("--verbatim", help="Do not put mistyped words right.")] = False,
-    csv_file: Annotated[
-        Path | None, typer.Option("--csv", help="Also write what was found to this CSV file.")
-    ] = None,
-    frames_dir: Annotated[
-        Path | None, typer.Option("--frames", help="Also save each key frame as JPEG in this folder.")
-    ] = None,
-    sheet_file: Annotated[
-        Path | None, typer.Option("--sheet", help="Also lay the key frames out on this JPEG contact sheet.")
-    ] = None,
+    video: InVideo = None,
+    start_s: StartS = None,
+    end_s: EndS = None,
+    only: Only = None,
+    within_s: Within = None,
+    label: Label = None,
+    rank_by: RankBy = None,
+    min_confidence: MinConfidence = None,
+    translate: Translate = None,
+    verbatim: Verbatim = False,
+    motion: Motion = True,
+    csv_file: CsvFile = None,
+    frames_dir: FramesDir = None,
+    sheet_file: SheetFile = None,
     model: Model = "pocket",
     device: Device = None,
     quiet: Quiet = False,
@@ -108,11 +105,14 @@ def search(
 
     screen = Screen(quiet=quiet, as_json=as_json)
     options = _given(start_s=start_s, end_s=end_s, only=only, translate=translate)
+    if not motion:
+        options["motion"] = False
     ranking = _given(label=label, rank_by=rank_by, min_confidence=min_confidence)
     found: Sequence[Moment] | Sequence[Hit] | Sequence[Chain]
     with Library(library, model=model, device=device) as opened:
         if image is not None:
             options.pop("translate", None)
+            options.pop("motion", None)
             found = opened.similar(read_picture(image), k=k, video=video, **options)
         elif align is not None:
             found = _aligned(opened, align, video)

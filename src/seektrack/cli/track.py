@@ -25,6 +25,7 @@ from seektrack.cli.engine import (
     follow_settings,
 )
 from seektrack.cli.prompts import BOX_FORM, POINT_FORM, parse_prompts
+from seektrack.cli.search_options import EndS, StartS
 from seektrack.errors import InputError, NothingFoundError
 from seektrack.types import Tracks
 
@@ -52,12 +53,8 @@ def track(
         typer.Option("--library", "-l", help="Follow --text in the best moments of this library."),
     ] = None,
     top: Annotated[int, typer.Option("--top", min=1, help="With --library: in this many videos.")] = 3,
-    start: Annotated[
-        float | None, typer.Option("--start", min=0.0, help="Only from this second of the video on.")
-    ] = None,
-    end: Annotated[
-        float | None, typer.Option("--end", min=0.0, help="Only up to this second of the video.")
-    ] = None,
+    start: StartS = None,
+    end: EndS = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("tracks"),
     formats: Annotated[
         list[str] | None,

@@ -34,7 +34,7 @@ class MomentSettings:
 
     min_confidence: float = 0.88
     keep_ratio: float = 0.5
-    motion_confidence: float = 0.5
+    motion_confidence: float = 0.55
     max_gap_s: float = 2.0
     max_overlap: float = 0.5
 

@@ -48,7 +48,7 @@ class MotionSettings:
         weight: Exponent of what the clips say, beside what the frames say.
     """
 
-    temperature: float = 1.0
+    temperature: float = 2.0
     weight: float = 1.0
 
 
@@ -141,4 +141,6 @@ class MotionScorer:
             logit_scale=encoder.logit_scale,
             temperature=s.temperature,
         )
-        return Happening(rows, share**s.weight, len(asked.things) > 1)
+        # Before looking it is as likely as not, however many texts stand against it.
+        odds = share / np.maximum(1 - share, 1e-12) * (len(texts) - 1)
+        return Happening(rows, (odds / (1 + odds)) ** s.weight, len(asked.things) > 1)

@@ -40,6 +40,7 @@ class Report:
     frames: int
     seconds: float
     index: IndexManifest | None = None
+    motion: int = 0
 
 
 @dataclass(frozen=True)
@@ -197,12 +198,22 @@ def test_index_passes_its_settings_on_and_reports(run, pipeline: Pipeline):
     done = run("index", "a", "b.mp4", "-l", "lib", *how)
     assert done.status == 0
     chosen = {"sampling": "fps=2", "regions": "tiles", "filters": "nlm", "ann": "hnsw", "reindex": True}
+    chosen["temporal"] = None
     assert pipeline.calls == [
         ("open", (Path("lib"),), {"model": "pocket", "device": None}),
         ("index", ([Path("a"), Path("b.mp4")],), chosen),
     ]
     assert "2 indexed, 1 unchanged, 0 failed; 40 frames in 0:01.5 → lib" in done.out
     assert pipeline.closed == 1
+
+
+@pytest.mark.parametrize(
+    ("flags", "temporal"),
+    [(["--temporal"], True), (["--no-temporal"], False), (["--temporal-model", "runs/t"], "runs/t")],
+)
+def test_index_says_whether_clips_are_embedded(run, pipeline: Pipeline, flags: list[str], temporal: object):
+    run("index", "a", *flags)
+    assert pipeline.calls[-1][2]["temporal"] == temporal
 
 
 @pytest.mark.parametrize(("failing", "status"), [(1, 11), (3, 13), (500, 99)])
