@@ -149,9 +149,17 @@ def retrieval(
     shots: Annotated[int, typer.Option("--shots", min=2, help="Shots of two seconds in each.")] = 5,
     pairs: Annotated[int, typer.Option("--pairs", min=1, help="Ordered pairs to ask for.")] = 60,
     temporal: Annotated[
-        Path | None,
-        typer.Option("--temporal", help="Folder of a temporal encoder, asked for motions beside the frames."),
-    ] = None,
+        str,
+        typer.Option("--temporal", help="The temporal encoder, or its folder, asked for what happens."),
+    ] = "temporal",
+    noise: Annotated[
+        bool,
+        typer.Option(
+            "--noise",
+            help="Instead, the same names under each kind of noise in texts and frames; a quarter of"
+            " the videos.",
+        ),
+    ] = False,
     model: Model = "pocket",
     device: Device = None,
     quiet: Quiet = False,
@@ -159,9 +167,16 @@ def retrieval(
 ) -> None:
     """Search held-out footage of several shots by text and compare with its perfect truth."""
     spare_threads(model)
+    from seektrack.evaluation.noise import evaluate_noise
     from seektrack.evaluation.retrieval import evaluate_retrieval
 
     screen = Screen(quiet=quiet, as_json=as_json)
+    if noise:
+        with screen.progress() as progress:
+            few = max(1, videos // 4)
+            figures = evaluate_noise(videos=few, shots=shots, model=model, device=device, progress=progress)
+        print_figures(screen, figures)
+        return
     with screen.progress() as progress:
         figures = evaluate_retrieval(
             videos=videos,

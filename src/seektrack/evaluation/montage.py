@@ -12,9 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.training.temporal.facts import facts
+from seektrack.training.temporal.texts import say
 from seektrack.types import Tracks
 from seektrack.video import VideoWriter
-from seektrack.world import Scene, SceneSettings, Split, TruthRecorder, frames, sample_scene, seeds
+from seektrack.world import Clip, Scene, SceneSettings, Split, TruthRecorder, frames, sample_scene, seeds
 
 Progress = Callable[[int, int, str], None]
 FPS = Fraction(8)
@@ -48,12 +50,14 @@ class Shot:
         video: File name of the video.
         start_s, end_s: Seconds within it.
         seen: Every named object that shows at all.
+        happens: Texts of what moves, comes, goes and in which order: ``a red car moving left``.
     """
 
     video: str
     start_s: float
     end_s: float
     seen: tuple[Seen, ...]
+    happens: tuple[str, ...] = ()
 
     def shows(self, label: str) -> bool:
         """Whether an object of that name shows well."""
@@ -128,7 +132,7 @@ def write_montage(
     chosen = seeds(split, videos * shots, start=start)
     settings = shot_settings(n_frames)
     note = folder / "montage.json"
-    recipe = {"seeds": [chosen[0], len(chosen)], "shots": shots, "settings": asdict(settings)}
+    recipe = {"seeds": [chosen[0], len(chosen)], "shots": shots, "settings": asdict(settings), "truth": 2}
     kept = _kept(folder, note, recipe)
     if kept is not None:
         return kept
@@ -144,12 +148,14 @@ def write_montage(
             for s in range(shots):
                 scene = sample_scene(next(numbers), settings)
                 recorder = TruthRecorder(scene, fps=FPS, path=name)
-                for t, (picture, ids, full_area) in enumerate(frames(scene)):
+                drawn = list(frames(scene))
+                for t, (picture, ids, full_area) in enumerate(drawn):
                     writer.write(picture, (s * n_frames + t) / FPS)
                     recorder.add(t, ids, full_area)
                 begin = float(s * n_frames / FPS)
                 end = float((s + 1) * n_frames / FPS)
-                made.append(Shot(name, begin, end, seen_in(scene, recorder.tracks())))
+                clip = Clip(scene, *(np.stack(column) for column in zip(*drawn, strict=True)))
+                made.append(Shot(name, begin, end, seen_in(scene, recorder.tracks()), happens_in(clip)))
     if progress:
         progress(videos, videos, "rendering footage")
     text = json.dumps({"recipe": recipe, "shots": [asdict(shot) for shot in made]}, indent=1)
@@ -166,10 +172,21 @@ def _kept(folder: Path, note: Path, recipe: dict[str, object]) -> Montage | None
     if said["recipe"] != json.loads(json.dumps(recipe)):
         return None
     shots = tuple(
-        Shot(s["video"], s["start_s"], s["end_s"], tuple(Seen(**one) for one in s["seen"]))
+        Shot(
+            s["video"],
+            s["start_s"],
+            s["end_s"],
+            tuple(Seen(**one) for one in s["seen"]),
+            tuple(s["happens"]),
+        )
         for s in said["shots"]
     )
     return Montage(folder, shots) if all((folder / s.video).is_file() for s in shots) else None
+
+
+def happens_in(clip: Clip) -> tuple[str, ...]:
+    """What is true of a clip beside what it shows, in words; nothing is said of a doubtful direction."""
+    return tuple(dict.fromkeys(say(fact) for fact in facts(clip) if fact.kind != "object"))
 
 
 def seen_in(scene: Scene, truth: Tracks) -> tuple[Seen, ...]:
@@ -187,13 +204,23 @@ def seen_in(scene: Scene, truth: Tracks) -> tuple[Seen, ...]:
     return tuple(out)
 
 
-def write_noisy(montage: Montage, folder: Path, *, videos: int, seed: int = 0) -> Montage:
-    """The first videos again as a poor camera would have them: noise, blur and strong compression.
+def write_noisy(
+    montage: Montage,
+    folder: Path,
+    *,
+    videos: int,
+    spoil: Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]] | None = None,
+    crf: int = 16,
+    seed: int = 0,
+) -> Montage:
+    """The first videos again as a poor camera would have them: by default noise, blur and compression.
 
     Args:
         montage: The clean ones.
         folder: Made if missing.
         videos: How many.
+        spoil: What is done to each frame; `spoiled` when None.
+        crf: Rate factor of x264; higher is worse.
         seed: Of the noise.
     """
     from seektrack.video import open_video
@@ -205,9 +232,9 @@ def write_noisy(montage: Montage, folder: Path, *, videos: int, seed: int = 0) -
             continue
         with open_video(montage.folder / name) as source:
             info = source.info
-            with VideoWriter(folder / name, width=info.width, height=info.height, fps=FPS, crf=16) as writer:
+            with VideoWriter(folder / name, width=info.width, height=info.height, fps=FPS, crf=crf) as writer:
                 for frame in source:
-                    writer.write(spoiled(frame.image, rng), frame.timestamp)
+                    writer.write((spoil or spoiled)(frame.image, rng), frame.timestamp)
     kept = tuple(shot for shot in montage.shots if shot.video in montage.videos[:videos])
     return Montage(folder, kept)
 

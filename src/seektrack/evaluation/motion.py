@@ -1,4 +1,4 @@
-"""Motion words on edited footage: what frames cannot tell and clips can."""
+"""What moves, comes and goes on edited footage: single frames beside the stretches of a temporal encoder."""
 
 from __future__ import annotations
 
@@ -7,56 +7,125 @@ from pathlib import Path
 
 import numpy as np
 
-from seektrack.evaluation.montage import Montage
-from seektrack.evaluation.shot_ranking import Figures, figures_of, ranking_figures
+from seektrack.evaluation.montage import Montage, Shot
+from seektrack.evaluation.shot_ranking import Figures, figures_of, shot_scores
 from seektrack.pipeline import Library
+from seektrack.retrieval import parse_motion
+from seektrack.world import phrases
+from seektrack.world.languages import noun_phrase
+
+KINDS = ("motion", "event", "order")
+_SOMETHING = noun_phrase(None, None, "en")
+_DIRECTIONS = tuple(
+    phrases.moving((None, None), way, "en").removeprefix(_SOMETHING) for way in phrases.MOTIONS
+)
+_ASKED = ("moving left", "moving right", "appears", "leaves", "returns")
+"""What is asked of single things, beside orders of two events: what two seconds show well."""
 
 
-def motions(library: Library, montage: Montage, *, temporal: str | Path | None = None) -> Figures:
-    """``a car moving left``: single frames, guessing among cars, and a temporal encoder when there is one.
+def motions(library: Library, montage: Montage) -> Figures:
+    """``a car moving left``, ``a red car leaves``, ``a red car appears, then a blue dog leaves``.
+
+    Asked of the library with and without its stretches. A shot answers when the text is true of it and its
+    things show well; where they do not, or where the truth is silent about how they move, it counts neither
+    way.
 
     Args:
-        library: Of the montage.
+        library: Of the montage, indexed with a temporal encoder.
         montage: With its truth.
-        temporal: Folder of a temporal encoder.
     """
-    wanted: dict[str, set[int]] = {}
-    kinds: dict[str, set[int]] = {}
-    for i, shot in enumerate(montage.shots):
-        for one in shot.seen:
-            category = one.label.split()[-1]
-            kinds.setdefault(category, set()).add(i)
-            if one.clear:
-                wanted.setdefault(f"a {category} {one.motion}", set()).add(i)
-    asked = {t: t for t in wanted if not t.endswith("still")}
-    texts = {t: t.split(" moving")[0] for t in asked}
-    chance = [len(wanted[t]) / len(kinds[texts[t].split()[-1]]) for t in asked]
-    right = {t: wanted[t] for t in asked}
-    figures = {
-        "motion_queries": float(len(asked)),
-        "motion_r1_frames": ranking_figures("motion", library, montage, asked, right, {})["motion_r1"],
-        "motion_r1_by_guessing": float(np.mean(chance)) if chance else float("nan"),
-    }
-    if temporal is not None:
-        scores = clip_scores(montage, list(asked), temporal)
-        figures["motion_r1_temporal"] = figures_of("motion", scores, right, {})["motion_r1"]
+    texts = dict.fromkeys(t for shot in montage.shots for t in shot.happens if kind_of(t) in KINDS)
+    figures: Figures = {}
+    for kind in KINDS:
+        asked = [t for t in texts if kind_of(t) == kind]
+        truth = {t: (right_shots(montage, t), doubtful_shots(montage, t)) for t in asked}
+        asked = [t for t in asked if truth[t][0]]
+        right = {t: truth[t][0] for t in asked}
+        doubt = {t: truth[t][1] for t in asked}
+        chance = [len(right[t]) / max(len(_showing(montage, t) - doubt[t]), 1) for t in asked]
+        figures[f"{kind}_queries"] = float(len(asked))
+        figures[f"{kind}_r1_by_guessing"] = _mean(chance)
+        for name, on in (("frames", False), ("temporal", True)):
+            scores = {t: shot_scores(library, montage, t, motion=on) for t in asked}
+            ranked = figures_of(kind, scores, right, doubt)
+            figures |= {
+                f"{kind}_r1_{name}": ranked[f"{kind}_r1"],
+                f"{kind}_map_{name}": ranked[f"{kind}_map"],
+            }
+            figures[f"{kind}_moment_r1_{name}"] = _first_right(library, montage, right, motion=on)
+    return figures | reversed_alarms(library, montage, list(texts))
+
+
+def reversed_alarms(library: Library, montage: Montage, texts: Sequence[str]) -> Figures:
+    """Share of texts that say the reverse of what happens, and are true nowhere, that find something."""
+    asked: dict[str, None] = {}
+    for text in texts:
+        read = parse_motion(text)
+        if read is None or kind_of(text) == "order":
+            continue
+        reverse = read.against[0]
+        if not right_shots(montage, reverse) and not doubtful_shots(montage, reverse):
+            asked[reverse] = None
+    figures = {"reverse_queries": float(len(asked))}
+    for name, on in (("frames", False), ("temporal", True)):
+        figures[f"reverse_alarms_{name}"] = _mean([bool(library.search(t, k=1, motion=on)) for t in asked])
     return figures
 
 
-def clip_scores(montage: Montage, texts: Sequence[str], temporal: str | Path) -> dict[str, dict[int, float]]:
-    """For each text the cosine of each shot's best stretch of two seconds, by a temporal encoder."""
-    from seektrack.encoders.temporal import load_temporal
-    from seektrack.video import open_video
+def kind_of(text: str) -> str:
+    """``motion``, ``event`` or ``order`` of what is asked; empty for the rest of what may be true."""
+    if ", then " in text:
+        return "order"
+    if not text.endswith(_ASKED):
+        return ""
+    return "motion" if text.endswith(_DIRECTIONS) else "event"
 
-    encoder = load_temporal(Path(temporal), name=str(temporal))
-    rows = encoder.embed_texts(list(texts))
-    out: dict[str, dict[int, float]] = {text: {} for text in texts}
-    for video in montage.videos:
-        with open_video(montage.folder / video) as source:
-            for window in encoder.embed_video(source, window_s=2.0, stride_s=0.5):
-                shot = montage.at(video, (window.start_s + window.end_s) / 2)
-                if shot is None:
-                    continue
-                for text, cosine in zip(texts, rows @ window.vector, strict=True):
-                    out[text][shot] = max(out[text].get(shot, -1.0), float(cosine))
+
+def right_shots(montage: Montage, text: str) -> set[int]:
+    """Shots a text is true of, and that show its things well."""
+    return {i for i, s in enumerate(montage.shots) if text in s.happens and _shows(s, text, clear=True)}
+
+
+def doubtful_shots(montage: Montage, text: str) -> set[int]:
+    """Shots that count neither way: the things do not show well, or nothing is said of how they move."""
+    out = set()
+    for i, shot in enumerate(montage.shots):
+        if not _shows(shot, text, clear=False) or i in right_shots(montage, text):
+            continue
+        said = [t for t in shot.happens if t.endswith(_DIRECTIONS) and _thing(t) == _thing(text)]
+        if text in shot.happens or (kind_of(text) == "motion" and not said):
+            out.add(i)
     return out
+
+
+def _first_right(library: Library, montage: Montage, right: dict[str, set[int]], *, motion: bool) -> float:
+    first = []
+    for text, wanted in right.items():
+        found = library.search(text, k=1, motion=motion)
+        first.append(bool(found) and montage.at(Path(found[0].video).name, found[0].key.time_s) in wanted)
+    return _mean(first)
+
+
+def _showing(montage: Montage, text: str) -> set[int]:
+    return {i for i, shot in enumerate(montage.shots) if _shows(shot, text, clear=True)}
+
+
+def _shows(shot: Shot, text: str, *, clear: bool) -> bool:
+    """Whether a shot shows everything a text is about."""
+    read = parse_motion(text)
+    things = (text,) if read is None else read.things
+    return all(
+        any(
+            set(thing.split()[1:]) <= set(one.label.split()) and (one.clear or not clear) for one in shot.seen
+        )
+        for thing in things
+    )
+
+
+def _thing(text: str) -> str:
+    read = parse_motion(text)
+    return text if read is None else " and ".join(read.things)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")

@@ -39,7 +39,7 @@ def evaluate_retrieval(
     pairs: int = 60,
     model: str = "pocket",
     device: str | None = None,
-    temporal: str | Path | None = None,
+    temporal: str | Path = "temporal",
     folder: str | Path | None = None,
     start: int = 0,
     progress: Progress | None = None,
@@ -55,7 +55,7 @@ def evaluate_retrieval(
         pairs: Ordered pairs asked for.
         model: See `seektrack.pipeline.parse_model`.
         device: ``cpu``, ``cuda`` or ``mps``; chosen when None.
-        temporal: Folder of a temporal encoder, to be asked for motions beside the single frames.
+        temporal: The temporal encoder, or its folder, that is asked for motions beside the single frames.
         folder: Where footage and libraries go; a temporary folder when None.
         start: Where in the seeds to begin.
         progress: Called with ``(done, total, stage)``.
@@ -68,10 +68,10 @@ def evaluate_retrieval(
         montage = write_montage(base / "clean", videos=videos, shots=shots, start=start, progress=progress)
         noisy = write_noisy(montage, base / "noisy", videos=max(1, videos // 4))
         with Library(base / "library", model=model, device=device) as library:
-            library.index(montage.folder, sampling=SAMPLING, progress=progress)
+            library.index(montage.folder, sampling=SAMPLING, temporal=str(temporal), progress=progress)
             figures = nouns(library, montage)
             figures |= two_objects(library, montage)
-            figures |= motions(library, montage, temporal=temporal)
+            figures |= motions(library, montage)
             figures |= small_objects(library, montage)
             figures |= no_answer(library, montage)
             figures |= noisy_text(library, montage)

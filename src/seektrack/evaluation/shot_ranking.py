@@ -92,11 +92,11 @@ def moment_figures(
 
 
 def shot_scores(
-    library: Library, montage: Montage, text: str, *, only: Only | None = None
+    library: Library, montage: Montage, text: str, *, only: Only | None = None, motion: bool = True
 ) -> dict[int, float]:
     """Belief in the best picture of each shot; ties by cosine."""
     out: dict[int, float] = {}
-    for hit in library.hits(text, k=EVERYTHING, min_confidence=0.0, only=only):
+    for hit in library.hits(text, k=EVERYTHING, min_confidence=0.0, only=only, motion=motion):
         shot = montage.at(Path(hit.video).name, hit.time_s)
         if shot is not None:
             out[shot] = max(out.get(shot, -1.0), hit.confidence + 1e-4 * hit.score)

@@ -103,7 +103,16 @@ FROZEN = {
     ],
     "videos": ["--library -l", "--remove", "--summary", *COMMON],
     "eval demo": ["--scenes", "--model -m", "--device", *COMMON],
-    "eval retrieval": ["--videos", "--shots", "--pairs", "--temporal", "--model -m", "--device", *COMMON],
+    "eval retrieval": [
+        "--videos",
+        "--shots",
+        "--pairs",
+        "--temporal",
+        "--noise",
+        "--model -m",
+        "--device",
+        *COMMON,
+    ],
     "eval pocket": [
         "--folder",
         "--only",

@@ -6,10 +6,10 @@ import math
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
-from seektrack.encoders.temporal import ClipWindow
 from seektrack.evaluation import retrieval as figures
 from seektrack.evaluation.montage import (
     Montage,
@@ -21,15 +21,17 @@ from seektrack.evaluation.montage import (
     write_montage,
     write_noisy,
 )
-from seektrack.evaluation.motion import clip_scores
-from seektrack.retrieval import Chain
+from seektrack.evaluation.motion import doubtful_shots, right_shots
+from seektrack.evaluation.noise import FRAME_NOISE, TEXT_NOISE, noisy_text, spoil, text_figures
+from seektrack.retrieval import Chain, parse_motion
 from seektrack.retrieval.parts import split_parts
 from seektrack.types import Hit, Moment
 from seektrack.video import open_video
 
 
-def shot(video: str, number: int, *seen: tuple[str, str, float, bool]) -> Shot:
-    return Shot(video, 2.0 * number, 2.0 * number + 2, tuple(Seen(*s) for s in seen))
+def shot(video: str, number: int, *seen: tuple[str, str, float, bool], happens: tuple[str, ...] = ()) -> Shot:
+    ways = [f"{s[0]} {s[1]}" for s in seen]
+    return Shot(video, 2.0 * number, 2.0 * number + 2, tuple(Seen(*s) for s in seen), (*ways, *happens))
 
 
 CAR = ("a red car", "moving left", 80.0, True)
@@ -40,8 +42,8 @@ BIRD = ("a green bird", "moving right", 30.0, True)
 MONTAGE = Montage(
     Path("."),
     (
-        shot("one.mp4", 0, CAR),
-        shot("one.mp4", 1, DOG, BIRD),
+        shot("one.mp4", 0, CAR, happens=("a red car leaves",)),
+        shot("one.mp4", 1, DOG, BIRD, happens=("a blue dog appears, then a green bird leaves",)),
         shot("one.mp4", 2),
         shot("two.mp4", 0, BIRD),
         shot("two.mp4", 1, CAR_BACK, GLIMPSE),
@@ -51,32 +53,34 @@ MONTAGE = Montage(
 
 @dataclass
 class Oracle:
-    """Answers from the truth; ``blind`` finds nothing small, and of frames alone nothing at all."""
+    """Answers from the truth; ``blind`` finds nothing small, and of frames alone nothing at all.
+
+    Without ``motion`` it knows what shows, not what happens.
+    """
 
     montage: Montage
     blind: bool = False
     asked: list[str] = field(default_factory=list)
 
-    def belief(self, text: str, one: Shot) -> float:
-        names = split_parts(text)
-        return float(all(any(self.matches(n, s) for s in one.seen) for n in names))
+    def belief(self, text: str, one: Shot, motion: bool = True) -> float:
+        read = parse_motion(text)
+        if read is not None and motion:
+            return float(text in one.happens)
+        names = split_parts(text) if read is None else read.things
+        return float(all(any(set(n.split()) <= set(s.label.split()) for s in one.seen) for n in names))
 
-    @staticmethod
-    def matches(name: str, seen: Seen) -> bool:
-        words = name.split(" moving ")
-        thing = words[0].split()[1:] if len(words) > 1 else words[0].split()
-        way = len(words) == 1 or seen.motion.endswith(words[1])
-        return way and set(thing) <= set(seen.label.split())
-
-    def hits(self, text: str, *, k: int, min_confidence: float, only: str | None = None) -> list[Hit]:
+    def hits(
+        self, text: str, *, k: int, min_confidence: float, only: str | None = None, motion: bool = True
+    ) -> list[Hit]:
         self.asked.append(text)
+        nothing = self.blind or only == "frames"
         return [
-            Hit(s.video, 0, s.start_s, 0.0, 0.0 if self.blind or only == "frames" else self.belief(text, s))
+            Hit(s.video, 0, s.start_s, 0.0, 0.0 if nothing else self.belief(text, s, motion))
             for s in self.montage.shots
         ]
 
-    def search(self, text: str, *, k: int) -> list[Moment]:
-        found = [h for h in self.hits(text, k=99, min_confidence=0) if h.confidence > 0.5]
+    def search(self, text: str, *, k: int, motion: bool = True) -> list[Moment]:
+        found = [h for h in self.hits(text, k=99, min_confidence=0, motion=motion) if h.confidence > 0.5]
         return [Moment(h.video, h.time_s, h.time_s + 2, h, 1.0) for h in found][:k]
 
     def sequences(self, text: str, *, k: int) -> list[Chain]:
@@ -99,9 +103,6 @@ def test_a_library_that_knows_the_truth_scores_full_marks():
     assert {nouns[f"noun_{f}"] for f in ("r1", "map", "mrr", "moment_r1", "moment_r5")} == {1.0}
     assert nouns["noun_p5"] == pytest.approx((2 + 1 + 2) / 3 / 5), "the glimpse of the dog counts neither way"
     assert figures.two_objects(library, MONTAGE)["pair_caption_r1"] == 1.0
-    motion = figures.motions(library, MONTAGE)
-    assert (motion["motion_queries"], motion["motion_r1_frames"]) == (3, 1.0)
-    assert motion["motion_r1_by_guessing"] == pytest.approx((1 / 2 + 1 / 2 + 1) / 3)
     small = figures.small_objects(library, MONTAGE)
     assert (small["small_queries"], small["small_r1_objects"]) == (2, 1.0)
     absent = figures.no_answer(library, MONTAGE)
@@ -110,6 +111,32 @@ def test_a_library_that_knows_the_truth_scores_full_marks():
     assert (ordered["ordered_pairs"], ordered["ordered_r1"]) == (3, 1.0)
     text = figures.noisy_text(library, MONTAGE)
     assert text["typo_r1_corrected"] > text["typo_r1_verbatim"]
+
+
+def test_what_happens_is_found_by_clips_and_guessed_by_frames():
+    motion = figures.motions(Oracle(MONTAGE), MONTAGE)
+    assert [motion[f"{kind}_queries"] for kind in ("motion", "event", "order")] == [3, 1, 1]
+    assert [motion[f"{kind}_r1_temporal"] for kind in ("motion", "event", "order")] == [1, 1, 1]
+    assert [motion[f"{kind}_moment_r1_temporal"] for kind in ("motion", "event", "order")] == [1, 1, 1]
+    # The car moves left in one shot and right in another, the bird right in both of its own.
+    assert motion["motion_r1_by_guessing"] == pytest.approx((1 / 2 + 1 / 2 + 1) / 3)
+    assert motion["motion_r1_frames"] == pytest.approx(2 / 3), (
+        "the first of the car's two shots is right once"
+    )
+    # Nobody says "a green bird moving left", "a red car appears": true nowhere, and the things are there.
+    assert motion["reverse_queries"] == 2
+    assert (motion["reverse_alarms_temporal"], motion["reverse_alarms_frames"]) == (0, 1)
+
+
+def test_what_is_not_clear_counts_neither_way():
+    left = "a red car moving left"
+    hidden = shot("x.mp4", 0, ("a red car", "moving left", 9.0, False))
+    silent = Shot("x.mp4", 2.0, 4.0, (Seen("a red car", "moving left", 80.0, True),), ())
+    other = shot("x.mp4", 2, CAR_BACK)
+    montage = Montage(Path("."), (hidden, silent, other, shot("x.mp4", 3, CAR)))
+    assert right_shots(montage, left) == {3}
+    assert doubtful_shots(montage, left) == {0, 1}
+    assert doubtful_shots(montage, "a red car leaves") == set(), "it is known of every shot whether it leaves"
 
 
 def test_a_library_that_finds_nothing_scores_nothing():
@@ -122,7 +149,7 @@ def test_a_library_that_finds_nothing_scores_nothing():
 
 def test_a_library_that_always_answers_raises_every_alarm():
     library = Oracle(MONTAGE)
-    library.belief = lambda text, one: 1.0
+    library.belief = lambda text, one, motion: 1.0
     assert figures.no_answer(library, MONTAGE)["false_alarms"] == 1.0
     assert figures.nouns(library, MONTAGE)["noun_moment_r1"] < 1.0
 
@@ -179,23 +206,62 @@ def test_a_poor_camera_keeps_the_colours():
     assert not math.isclose(float(out.std(axis=(0, 1)).max()), 0.0)
 
 
-def test_stretches_score_the_shot_their_middle_lies_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """A stand-in encoder whose stretches say which second they cover."""
+@pytest.mark.parametrize("kind", FRAME_NOISE)
+def test_strong_noise_of_frames_is_worse_than_light(kind: str):
+    rng = np.random.default_rng(0)
+    picture = cv2.GaussianBlur(rng.integers(0, 255, (64, 96, 3), dtype=np.uint8), (0, 0), 2)
+    off = [
+        np.abs(spoil(picture, np.random.default_rng(1), kind=kind, amount=a).astype(int) - picture).mean()
+        for a in FRAME_NOISE[kind].values()
+    ]
+    assert off == [0, 0] if kind == "h264" else 0.3 < off[0] < off[1], "the codec does its part when written"
+    strongest = spoil(picture, rng, kind=kind, amount=FRAME_NOISE[kind]["strong"])
+    assert (strongest.shape, strongest.dtype) == (picture.shape, np.uint8)
 
-    class Clock:
-        def embed_texts(self, texts: list[str]) -> np.ndarray:
-            return np.array([[1.0, 0.0], [0.0, 1.0]])
 
-        def embed_video(self, frames: object, *, window_s: float, stride_s: float) -> list[ClipWindow]:
-            return [
-                ClipWindow(0.0, 0.4, np.array([0.9, 0.1], np.float32)),
-                ClipWindow(0.1, 0.5, np.array([0.7, 0.2], np.float32)),
-                ClipWindow(0.6, 1.0, np.array([0.3, 0.8], np.float32)),
-                ClipWindow(9.0, 9.5, np.array([1.0, 1.0], np.float32)),
-            ]
+def test_jpeg_keeps_red_red():
+    picture = np.zeros((32, 32, 3), np.uint8)
+    picture[..., 0] = 200
+    out = spoil(picture, np.random.default_rng(0), kind="jpeg", amount=8)
+    assert out[..., 0].mean() > 150 > 60 > out[..., 2].mean()
 
-    monkeypatch.setattr("seektrack.encoders.temporal.load_temporal", lambda folder, *, name: Clock())
-    made = write_montage(tmp_path, videos=1, shots=2, n_frames=4)
-    scores = clip_scores(made, ["left", "right"], tmp_path)
-    assert scores["left"] == pytest.approx({0: 0.9, 1: 0.3})
-    assert scores["right"] == pytest.approx({0: 0.2, 1: 0.8})
+
+def test_a_stronger_codec_loses_more(tmp_path: Path):
+    made = write_montage(tmp_path / "clean", videos=1, shots=1, n_frames=4)
+    sizes = []
+    for crf in (33, 43):
+        write_noisy(made, tmp_path / str(crf), videos=1, spoil=lambda image, rng: image, crf=crf)
+        sizes.append((tmp_path / str(crf) / "montage-000.mp4").stat().st_size)
+    assert (tmp_path / "clean/montage-000.mp4").stat().st_size > sizes[0] > sizes[1]
+
+
+@pytest.mark.parametrize(
+    ("kind", "strength", "expected"),
+    [
+        ("case", "light", "A YELLOW DOG"),
+        ("filler", "strong", "a yellow dog"),
+        ("punctuation", "strong", "a, yellow, dog"),
+    ],
+)
+def test_noisy_texts_say_the_same(kind: str, strength: str, expected: str):
+    typed = noisy_text("a yellow dog", kind, strength, np.random.default_rng(0))
+    assert expected in typed and typed != "a yellow dog"
+
+
+def test_letters_go_missing_from_longer_words_only():
+    rng = np.random.default_rng(0)
+    for strength, length in (("light", 5), ("strong", 4)):
+        article, colour, noun = noisy_text("a yellow dog", "missing", strength, rng).split()
+        assert (article, len(colour), noun) == ("a", length, "dog")
+
+
+def test_every_kind_of_text_noise_has_its_figures():
+    found = text_figures(Oracle(MONTAGE), MONTAGE)
+    assert found["text_clean"] == 1.0
+    assert set(found) == {"text_clean"} | {
+        f"text_{kind}_{strength}{how}"
+        for kind, strengths in TEXT_NOISE.items()
+        for strength in strengths
+        for how in ("", "_corrected")
+    }
+    assert found["text_slips_light_corrected"] > found["text_slips_light"]
