@@ -231,7 +231,8 @@ class LibraryStore(LibraryReader):
         """
         if self.readonly:
             raise LibraryError(
-                f"the library {str(self.path)!r} is open read-only", hint="open it for writing"
+                f"the library {str(self.path)!r} is open read-only",
+                hint="use a folder you may write to, or open it for writing",
             )
         with self._lock, database.guard(self.path), database.transaction(self._connection) as connection:
             yield connection

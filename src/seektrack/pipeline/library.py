@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -251,7 +252,7 @@ class Library(Asking):
 
     def _open_to_read(self, *, check: bool = True) -> LibraryStore:
         if self._store is None:
-            self._store = LibraryStore.open(self.path)
+            self._store = LibraryStore.open(self.path, readonly=not os.access(self.path, os.W_OK))
         if check:
             self._store.require(model=self.models.encoder_name, fingerprint=self.models.encoder.fingerprint)
         return self._store
