@@ -130,7 +130,7 @@ def propose(
     height, width = features.hw
     cell = height * width / (sam2.resolution // 4) ** 2
     areas = (min_area / cell / 2, max_area_fraction * height * width / cell)
-    found = []
+    found: list[_Candidates] = []
     for start in range(0, len(where), points_per_batch):
         chunk = where[start : start + points_per_batch]
         candidates = _decode(sam2, features, chunk, answers)
@@ -149,8 +149,9 @@ def propose(
         if any(cut_edges):
             keep &= ~_at_edge(mask_boxes(inside), inside.shape[-1], features.hw, cut_edges)
         found.append(_Candidates(candidates.logits, candidates.score, stable, candidates.point).rows(keep))
-    pool = _Candidates(*(torch.cat([getattr(c, n) for c in found]) for n in _FIELDS))
-    pool = pool.rows(pool.score.argsort(descending=True, stable=True)[:MAX_CANDIDATES])
+        if sum(len(c.score) for c in found) > 2 * MAX_CANDIDATES:
+            found = [_surest(found)]
+    pool = _surest(found)
     inside = pool.logits > mask_threshold
     overlap = mask_iou_matrix(inside) if nms_on == "mask" else box_iou_matrix(mask_boxes(inside))
     pool = pool.rows(suppress(overlap, pool.score, nms_thresh))
@@ -197,6 +198,12 @@ def _refined(sam2: Sam2, features: ImageFeatures, candidates: _Candidates, batch
         logits.append(chosen.logits)
         score.append(chosen.iou.float())
     return _Candidates(torch.cat(logits), torch.cat(score), candidates.stability, candidates.point)
+
+
+def _surest(found: list[_Candidates]) -> _Candidates:
+    """The surest of all candidates, as many as are looked at further; of equal ones the earlier."""
+    pool = _Candidates(*(torch.cat([getattr(c, n) for c in found]) for n in _FIELDS))
+    return pool.rows(pool.score.argsort(descending=True, stable=True)[:MAX_CANDIDATES])
 
 
 def _at_edge(boxes: Tensor, side: int, hw: tuple[int, int], edges: tuple[bool, bool, bool, bool]) -> Tensor:

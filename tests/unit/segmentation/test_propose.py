@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 import torch
@@ -118,6 +120,26 @@ def test_batches_do_not_matter(sam2: Sam2, image: np.ndarray) -> None:
     assert len(whole) == len(pieces) > 0
     for a, b in zip(whole, pieces, strict=True):
         assert a.mask.iou(b.mask) > 0.99
+
+
+def test_the_surest_are_kept_as_points_come(
+    sam2: Sam2, image: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is held stays bounded, and is what a look at everything at once would have chosen."""
+    module = sys.modules["seektrack.segmentation.propose"]
+    monkeypatch.setattr(module, "MAX_CANDIDATES", 12)
+    settings = {"points_per_side": 6, "nms_thresh": 0.9, **EVERYTHING}
+    whole = propose(sam2, image, points_per_batch=36, **settings)
+    held = []
+    surest = module._surest
+    monkeypatch.setattr(
+        module, "_surest", lambda found: held.append(sum(len(c.score) for c in found)) or surest(found)
+    )
+    pieces = propose(sam2, image, points_per_batch=2, **settings)
+    assert len(held) > 4 and max(held) <= 2 * 12 + 2 * 4
+    assert len(whole) > 4
+    np.testing.assert_allclose([p.point for p in pieces], [p.point for p in whole])
+    assert [p.mask.area for p in pieces] == [p.mask.area for p in whole]
 
 
 def test_filters_only_take_away(sam2: Sam2, image: np.ndarray) -> None:
