@@ -53,6 +53,47 @@ def test_every_figure_equals_trec_eval(drawn):
         assert value == pytest.approx(theirs[query]["map"], abs=1e-9)
 
 
+@given(
+    st.lists(
+        st.tuples(
+            st.dictionaries(st.sampled_from(ITEMS), st.sampled_from((-1.5, -1.0, 0.0, 0.5))),
+            st.sets(st.sampled_from(ITEMS), min_size=1, max_size=8),
+        ),
+        min_size=1,
+        max_size=6,
+    )
+)
+@settings(max_examples=60)
+def test_ties_count_as_in_trec_eval_told_our_order(drawn):
+    """Of equal scores ours takes the first name, trec_eval the last: it is given the names backwards."""
+    theirs_of = dict(zip(ITEMS, reversed(ITEMS), strict=True))
+    scores = {f"q{i}": found for i, (found, _) in enumerate(drawn)}
+    relevant = {f"q{i}": wanted for i, (_, wanted) in enumerate(drawn)}
+    judge = pytrec_eval.RelevanceEvaluator(
+        {q: {theirs_of[item]: 1 for item in wanted} for q, wanted in relevant.items()}, MEASURES
+    )
+    theirs = judge.evaluate({q: {theirs_of[i]: s for i, s in of.items()} for q, of in scores.items() if of})
+    ours = evaluate(scores, relevant, ks=KS)
+    found = {f"P_{k}": ours.precision_at[k] for k in KS} | {f"recall_{k}": ours.recall_at[k] for k in KS}
+    found |= {"map": ours.mean_average_precision, "recip_rank": ours.mean_reciprocal_rank}
+    for name, value in found.items():
+        mean = sum(t[name] for t in theirs.values()) / len(relevant)
+        assert value == pytest.approx(mean, abs=1e-9), name
+
+
+def test_success_at_one_is_precision_at_one():
+    """R@1 here, the share of queries whose best answer is right, is trec_eval's success_1."""
+    scores = {"a": {"x": -1.0, "y": -2.0}, "b": {"x": 0.0, "y": 1.0}, "c": {}}
+    relevant = {"a": {"x"}, "b": {"x"}, "c": {"y"}}
+    judge = pytrec_eval.RelevanceEvaluator(
+        {q: dict.fromkeys(r, 1) for q, r in relevant.items()}, {"success.1"}
+    )
+    theirs = judge.evaluate({q: found for q, found in scores.items() if found})
+    assert evaluate(scores, relevant, ks=(1,)).precision_at[1] == pytest.approx(
+        sum(t["success_1"] for t in theirs.values()) / 3
+    )
+
+
 def test_scores_at_or_below_zero_count_like_any_others():
     """The trap of libraries that drop targets whose score is not positive."""
     scores = {"q": {"a": 0.0, "b": -1.0, "c": -2.0}}
