@@ -183,7 +183,8 @@ def _check(video: Path | None, text: str | None, *, has_prompts: bool, library: 
 
 def _nothing(where: Path | None, text: str | None) -> NothingFoundError:
     what = "what was pointed at" if text is None else repr(text)
-    hint = "point inside the object, or draw a box around it" if text is None else "say it in other words"
+    by_hand = "point at another part of the object, give a second --point, or draw a --box around it"
+    hint = by_hand if text is None else "say it in other words"
     return NothingFoundError(f"found nothing to follow as {what} in {where}", hint=hint)
 
 
