@@ -32,10 +32,10 @@ _LONG = 2048
 
 @dataclass(frozen=True, eq=False)
 class _Layer:
-    """One layer; queries carry the scale of the dot product, rotation is a second projection.
+    """One layer; queries carry the scale of the dot product.
 
-    Rotating by position is linear: ``rotated = projected * cos + turned * sin``, where ``turned`` is the
-    projection with each pair of rows turned by a right angle.
+    The rows of queries and keys are in the order of ``halves``: positions rotate the first half of a head's
+    channels with the second, channel by channel, where transformers rotates each channel with its neighbour.
     """
 
     norms: tuple[Norm, Norm, Norm]
@@ -43,7 +43,7 @@ class _Layer:
     out: Dense
     query: Dense
     key: Dense
-    turned_key: Tensor
+    memory_key: Tensor
     value_out: Dense
     mlp: Mlp
     heads: int
@@ -54,8 +54,10 @@ class _Layer:
         own, cross = layer.self_attn, layer.cross_attn_image
         q, k, v = own.q_proj, own.k_proj, own.v_proj
         scale = own.scaling
-        qw, qb = cross.q_proj.weight * cross.scaling, cross.q_proj.bias * cross.scaling
         heads, width = int(own.num_attention_heads), int(own.internal_dim)
+        order = halves(width, heads).to(q.weight.device)
+        qw, qb = cross.q_proj.weight[order] * cross.scaling, cross.q_proj.bias[order] * cross.scaling
+        kw, kb = cross.k_proj.weight[order], cross.k_proj.bias[order]
         per_head = unfold(cross.o_proj.weight, 1, (heads, -1)).transpose(0, 1)
         seen = per_head @ unfold(cross.v_proj.weight, 0, (heads, -1))
         linear = [Dense.of(m.weight, m.bias, dtype) for m in (layer.linear1, layer.linear2)]
@@ -66,14 +68,14 @@ class _Layer:
                 Norm.of(layer.layer_norm3, dtype),
             ),
             qkv=Dense.of(
-                torch.cat([q.weight * scale, k.weight, turn(q.weight) * scale, turn(k.weight), v.weight]),
-                torch.cat([q.bias * scale, k.bias, turn(q.bias) * scale, turn(k.bias), v.bias]),
+                torch.cat([q.weight[order] * scale, k.weight[order], v.weight]),
+                torch.cat([q.bias[order] * scale, k.bias[order], v.bias]),
                 dtype,
             ),
             out=Dense.of(own.o_proj.weight, own.o_proj.bias, dtype),
-            query=Dense.of(torch.cat([qw, turn(qw)]), torch.cat([qb, turn(qb)]), dtype),
-            key=Dense.of(cross.k_proj.weight, cross.k_proj.bias, dtype),
-            turned_key=plain(torch.cat([cross.k_proj.weight, turn(cross.k_proj.weight)]), dtype),
+            query=Dense.of(qw, qb, dtype),
+            key=Dense.of(kw, kb, dtype),
+            memory_key=plain(kw, dtype),
             value_out=Dense.of(
                 seen.transpose(0, 1).flatten(1),
                 cross.o_proj.weight @ cross.v_proj.bias + cross.o_proj.bias,
@@ -102,11 +104,11 @@ class MemoryAttention:
         self.model, self.dtype = model, dtype
         cos, sin = attention.rotary_emb(model.no_memory_embedding, attention.position_ids)
         heads = int(attention.layers[0].self_attn.num_attention_heads)
-        cos, sin = cos[0].repeat(1, heads), sin[0].repeat(1, heads)
+        cos, sin = (plain(t[0, :, None, 0::2], torch.float32) for t in (cos, sin))
         self.cos, self.sin = plain(cos, dtype), plain(sin, dtype)
         self.layers = [_Layer.of(layer, dtype) for layer in attention.layers]
         self.norm = Norm.of(attention.layer_norm, dtype)
-        side = int(cos.shape[0] ** 0.5)
+        side = int(self.cos.shape[0] ** 0.5)
         size = torch.Size((1, MEMORY_WIDTH, side, side))
         place = model.memory_encoder.position_encoding(size, model.device, torch.float32)
         ages = (torch.arange(model.num_maskmem, device=model.device) - 1) % model.num_maskmem
@@ -115,14 +117,14 @@ class MemoryAttention:
         self.of_age = []
         for layer in attention.layers:
             key = layer.cross_attn_image.k_proj(tokens.to(codes.dtype)).float()
-            turned = turn(key.transpose(0, -1)).transpose(0, -1)
-            self.of_age.append(plain(key * cos + turned * sin, dtype))
+            order = halves(key.shape[-1], heads).to(key.device)
+            self.of_age.append(plain(rotate(key[..., order], cos, sin), dtype))
         width = sum(layer.width for layer in self.layers)
-        self.keeps_keys = cos.shape[0] * width * self.cos.element_size() <= KEPT_KEY_BYTES
+        self.keeps_keys = side * side * width * self.cos.element_size() <= KEPT_KEY_BYTES
 
     def keys(self, memory: Tensor) -> Tensor | None:
         """Keys (layers, T, C) of one memory (T, 64), to keep beside it; None where they are too large."""
-        return self._keys(memory) if self.keeps_keys else None
+        return torch.stack([self._key(y, memory) for y in self.layers]) if self.keeps_keys else None
 
     def __call__(
         self, top: Tensor, position: Tensor, recalls: Sequence[Recall], *, max_pointers: int
@@ -146,7 +148,7 @@ class MemoryAttention:
         x = (top + 0.1 * position).to(self.dtype)
         for i, layer in enumerate(self.layers):
             x = x + layer.out(self._look_within(layer, layer.norms[0](x)))
-            query = self._rotate(layer.query(layer.norms[1](x)), layer.width)
+            query = rotate(layer.query(layer.norms[1](x)), self.cos, self.sin)
             pointer_keys = torch.split(layer.key(pointers + pointer_codes), counts)
             keys = [self._read(i, r, k) for r, k in zip(recalls, pointer_keys, strict=True)]
             x = x + layer.value_out(attend(query, keys, values, heads=layer.heads))
@@ -156,25 +158,17 @@ class MemoryAttention:
     def _look_within(self, layer: _Layer, x: Tensor) -> Tensor:
         width = layer.width
         joined = layer.qkv(x)
-        both = unfold(joined[..., : 2 * width], -1, (2, width)) * self.cos[:, None]
-        both.addcmul_(unfold(joined[..., 2 * width : 4 * width], -1, (2, width)), self.sin[:, None])
-        values = joined[..., 4 * width :]
-        query, key = both[..., 0, :], both[..., 1, :]
+        both = rotate(joined[..., : 2 * width], self.cos, self.sin)
+        query, key, values = both[..., :width], both[..., width:], joined[..., 2 * width :]
         if layer.heads == 1 and x.device.type == "cpu":
             return attend(query, list(key), list(values))
         query, key, values = (_by_head(t, layer.heads) for t in (query, key, values))
         seen = F.scaled_dot_product_attention(query, key, values, scale=1.0)
         return seen.transpose(1, 2).flatten(2)
 
-    def _rotate(self, projected: Tensor, width: int) -> Tensor:
-        """Rotate (…, T, 2 * width): the projection, then the one turned by a right angle."""
-        return (projected[..., :width] * self.cos).addcmul_(projected[..., width:], self.sin)
-
-    def _keys(self, memory: Tensor) -> Tensor:
-        tokens = memory.to(self.dtype)
-        return torch.stack(
-            [self._rotate(F.linear(tokens, layer.turned_key), layer.width) for layer in self.layers]
-        )
+    def _key(self, layer: _Layer, memory: Tensor) -> Tensor:
+        """Keys (T, C) of one memory for one layer, without its age."""
+        return rotate(F.linear(memory.to(self.dtype), layer.memory_key), self.cos, self.sin)
 
     def _read(self, index: int, recall: Recall, pointer_keys: Tensor) -> Tensor:
         """Keys (K, C) of all an object remembers, for one layer."""
@@ -182,10 +176,7 @@ class MemoryAttention:
         n_memory = t_len * len(recall.memories)
         out = pointer_keys.new_empty(n_memory + len(pointer_keys), layer.width)
         for slot, (memory, age) in enumerate(zip(recall.memories, recall.offsets, strict=True)):
-            if memory.keys is not None:
-                key = memory.keys[index]
-            else:
-                key = self._rotate(F.linear(memory.tokens.to(self.dtype), layer.turned_key), layer.width)
+            key = self._key(layer, memory.tokens) if memory.keys is None else memory.keys[index]
             torch.add(key, self.of_age[index][age], out=out[slot * t_len : (slot + 1) * t_len])
         out[n_memory:] = pointer_keys
         return out
@@ -204,11 +195,23 @@ class MemoryAttention:
         return tokens[0].to(self.dtype), codes[0].to(self.dtype), counts
 
 
-def turn(weight: Tensor) -> Tensor:
-    """Each pair of rows ``(a, b)`` as ``(-b, a)``."""
-    turned = torch.empty_like(weight)
-    turned[0::2], turned[1::2] = -weight[1::2], weight[0::2]
-    return turned
+def halves(width: int, heads: int) -> Tensor:
+    """Where channels come from when each head takes its even ones first, then its odd ones: int (width,)."""
+    return torch.arange(width).view(heads, -1, 2).transpose(1, 2).flatten()
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate heads of tokens by position, their channels in the order of ``halves``.
+
+    Args:
+        x: (…, T, n * 2 * r) of n heads.
+        cos: (T, 1, r), and ``sin`` likewise.
+    """
+    pairs = unfold(x, -1, (-1, 2, cos.shape[-1]))
+    out = pairs * cos[..., None, :]
+    out[..., 0, :].addcmul_(pairs[..., 1, :], sin, value=-1)
+    out[..., 1, :].addcmul_(pairs[..., 0, :], sin)
+    return out.flatten(-3)
 
 
 def attend(
