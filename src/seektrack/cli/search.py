@@ -109,6 +109,7 @@ def search(
         options["motion"] = False
     ranking = _given(label=label, rank_by=rank_by, min_confidence=min_confidence)
     found: Sequence[Moment] | Sequence[Hit] | Sequence[Chain]
+    less_sure: Sequence[Hit] = []
     with Library(library, model=model, device=device) as opened:
         if image is not None:
             options.pop("translate", None)
@@ -125,6 +126,7 @@ def search(
                 found = opened.hits(asked, k=k, video=video, **options, **ranking)
             else:
                 found = opened.search(asked, k=k, video=video, **options)
+                less_sure = [] if found else opened.hits(asked, k=1, video=video, **options)
     if found:
         _save(found, csv_file=csv_file, frames_dir=frames_dir, sheet_file=sheet_file)
     if found or as_json:
@@ -132,7 +134,7 @@ def search(
     if not found:
         raise NothingFoundError(
             f"nothing in {library} matches {text or str(image or align)!r}",
-            hint=f"say it in other words, or see what is indexed with: seektrack videos --library {library}",
+            hint=_way_out(library, less_sure),
         )
 
 
@@ -151,6 +153,14 @@ def _save(
         save_key_frames(found, frames_dir)
     if sheet_file is not None:
         save_sheet(found, sheet_file)
+
+
+def _way_out(library: Path, less_sure: Sequence[Hit]) -> str:
+    """What to do when nothing is sure enough: look at what is nearly, or ask otherwise."""
+    for hit in less_sure:
+        where = f"{clock(hit.time_s)} of {short_path(hit.video)}"
+        return f"the nearest, {where}, is believed {hit.confidence:.2f}: --hits lists what is less sure"
+    return f"say it in other words, or see what is indexed with: seektrack videos --library {library}"
 
 
 def _given(**options: Any) -> dict[str, Any]:

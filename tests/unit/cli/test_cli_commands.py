@@ -71,6 +71,7 @@ class Pipeline:
     def __init__(self) -> None:
         self.calls: list[tuple[str, tuple, dict]] = []
         self.moments: list[Moment] = [MOMENT]
+        self.nearly: list[Moment] = []
         self.tracks = some_tracks()
         self.failed: list[tuple[str, Exception]] = []
         self.error: BaseException | None = None
@@ -107,7 +108,7 @@ class Pipeline:
                 return pipeline.moments
 
             def hits(self, text: str, *, k: int, video: Path | None) -> list[Hit]:
-                return [m.key for m in pipeline.moments]
+                return [m.key for m in pipeline.moments or pipeline.nearly]
 
             def corrected(self, text: str) -> types.SimpleNamespace:
                 return types.SimpleNamespace(text=text)
@@ -252,6 +253,13 @@ def test_search_json_is_the_whole_answer(run):
     assert (moment["start_s"], moment["end_s"], moment["confidence"]) == (0.4, 75.25, 0.87)
 
 
+def test_what_is_nearly_sure_enough_is_pointed_at(run, pipeline: Pipeline):
+    pipeline.moments, pipeline.nearly = [], [MOMENT]
+    done = run("search", "a red car")
+    assert done.status == 6
+    assert "the nearest, 0:00.5 of a/road.mp4, is believed 0.90: --hits" in done.err
+
+
 def test_search_for_hits_prints_their_boxes(run):
     assert "0:00.5 [1, 2, 30, 40]" in run("search", "a red car", "--hits").out
 
@@ -274,7 +282,7 @@ def test_videos_lists_what_is_left_and_its_state(run, pipeline: Pipeline):
     assert done.status == 0
     assert pipeline.calls[-1] == ("remove", (Path("old.mp4"),), {})
     road, park, gone, numbers, search = done.out.splitlines()[1:]
-    assert "70000 pictures of 12 frames, 5.0 MB; model pocket" in numbers
+    assert numbers == "2 indexed, 1 unfinished; 70000 pictures of 12 frames, 5.0 MB; model pocket"
     assert search == "search index: auto, built by the next search"
     assert road.split() == ["a/road.mp4", "1:01.5", "12", "indexed"]
     assert "unfinished" in park
