@@ -58,7 +58,6 @@ def live(
 
     screen = Screen(quiet=quiet, as_json=as_json)
     settings = WatchSettings(threshold=threshold, repeat_s=repeat_s)
-    began = time.monotonic()
     watching = watch(
         source,
         query,
@@ -70,6 +69,7 @@ def live(
         settings=settings,
         end_s=for_s,
     )
+    began = time.monotonic()
     try:
         with watching:
             for alert in watching:

@@ -64,8 +64,9 @@ def videos(
 
     def in_numbers(console: Console) -> None:
         console.print(
-            f"{stats.videos} videos, {stats.unfinished} unfinished; {stats.vectors} pictures of "
-            f"{stats.frames} frames, {stats.bytes / 1e6:.1f} MB; model {stats.model}",
+            f"{stats.videos} indexed{f', {stats.unfinished} unfinished' if stats.unfinished else ''}; "
+            f"{stats.vectors} pictures of {stats.frames} frames, {stats.bytes / 1e6:.1f} MB; "
+            f"model {stats.model}",
             markup=False,
         )
         console.print(_searched(stats), markup=False)
