@@ -21,10 +21,12 @@ _DIRECTIONS = tuple(
 )
 _ASKED = ("moving left", "moving right", "appears", "leaves", "returns")
 """What is asked of single things, beside orders of two events: what two seconds show well."""
+_BARE = 2
+"""Words of a name without its colour: full names are found by what they look like, whatever they do."""
 
 
 def motions(library: Library, montage: Montage) -> Figures:
-    """``a car moving left``, ``a red car leaves``, ``a red car appears, then a blue dog leaves``.
+    """``a car moving left``, ``a car leaves``, ``a red car appears, then a blue dog leaves``.
 
     Asked of the library with and without its stretches. A shot answers when the text is true of it and its
     things show well; where they do not, or where the truth is silent about how they move, it counts neither
@@ -76,7 +78,7 @@ def kind_of(text: str) -> str:
     """``motion``, ``event`` or ``order`` of what is asked; empty for the rest of what may be true."""
     if ", then " in text:
         return "order"
-    if not text.endswith(_ASKED):
+    if not text.endswith(_ASKED) or len(_thing(text).split()) > _BARE:
         return ""
     return "motion" if text.endswith(_DIRECTIONS) else "event"
 
