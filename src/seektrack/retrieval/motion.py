@@ -21,6 +21,7 @@ from seektrack.encoders.weighted import parse_weighted
 from seektrack.library import LibraryStore, Where
 from seektrack.library.clips import ClipRows, ClipShelf
 from seektrack.retrieval.confidence import query_probability
+from seektrack.retrieval.framing import unframed
 from seektrack.retrieval.motion_words import MotionQuery, parse_motion
 
 
@@ -118,7 +119,7 @@ class MotionScorer:
         frames.
         """
         if translator is None:
-            return parse_motion(text)
+            return parse_motion(unframed(text))
         shaped = parse_weighted(text)
         return None if shaped.without or shaped.emphasis else parse_motion(translator([text])[0])
 

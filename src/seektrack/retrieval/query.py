@@ -20,6 +20,7 @@ from seektrack.retrieval.confidence import (
     query_probability,
     supporters,
 )
+from seektrack.retrieval.framing import unframed
 from seektrack.retrieval.parts import split_parts
 
 
@@ -90,7 +91,8 @@ def prepare_query(
 
     Args:
         encoder: Where texts are embedded.
-        text: What is asked for; may hold weights and exclusions, ``"a (black:1.5) dog -night"``.
+        text: What is asked for; may hold weights and exclusions, ``"a (black:1.5) dog -night"``. What is said
+            around it, ``"show me …, please"``, is left out.
         templates: See `embed_query`.
         settings: Which texts are too near to compete.
         store: Keeps the embeddings of the contrast texts between runs.
@@ -100,7 +102,7 @@ def prepare_query(
         QueryError: The text has no words, or a weight cannot be read.
     """
     s = settings or ConfidenceSettings()
-    asked = parse_weighted(text)
+    asked = parse_weighted(unframed(text))
     if translator is not None:
         asked = translated(asked, translator)
     texts = contrast_texts(encoder)
