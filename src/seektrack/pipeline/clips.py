@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seektrack.errors import ModelError
+from seektrack.errors import LibraryError, ModelError, SeekTrackError, VideoError
 from seektrack.library import LibraryStore
 from seektrack.library.clips import ClipModel, ClipShelf
 
@@ -76,6 +76,29 @@ class Clips:
             stretches = list(encoder.embed_video(frames, window_s=WINDOW_S, stride_s=STRIDE_S))
         self.shelf.put(file, stretches, SETTINGS)
         return True
+
+    def index_missing(
+        self, failed: list[tuple[str, SeekTrackError]], progress: Progress | None = None
+    ) -> int:
+        """Embed the stretches of every video of the library that is still there and has none of this encoder.
+
+        Args:
+            failed: Videos that could not be read, which are not tried again; new ones are added.
+            progress: Called with ``(done, total, stage)``.
+
+        Returns:
+            How many were embedded.
+        """
+        told = {path for path, _ in failed}
+        made = 0
+        for video in self._store.videos():
+            if not (video.done and video.available) or video.path in told:
+                continue
+            try:
+                made += self.index(Path(video.path), progress=progress)
+            except (VideoError, LibraryError) as error:
+                failed.append((video.path, error))
+        return made
 
     def scorer(self) -> MotionScorer:
         """What asks the stretches; the encoder loads with the first query that says something happens."""

@@ -116,7 +116,8 @@ class Library(Asking):
                 ``flat`` (exact), ``ivf-sq8``, ``ivf-pq`` or ``hnsw``, or all settings. None leaves it.
             temporal: Also embed what happens over time, so that ``"a red car moving left"`` can be searched:
                 True for the built-in temporal encoder, or its name or folder. None does as the library did
-                before; False forgets what there was. Frames are not indexed anew for it.
+                before; False forgets what there was. Frames are not indexed anew for it, and videos indexed
+                earlier get theirs too.
             reindex: Index everything anew, also with another model.
             progress: Called with ``(done, total, stage)``; frames within a video, videos within the run.
 
@@ -157,6 +158,8 @@ class Library(Asking):
                 continue
             indexed, skipped = indexed + (count is not None), skipped + (count is None)
             frames += count or 0
+        if clips is not None:
+            moving += clips.index_missing(failed, progress)
         if progress:
             progress(len(files), len(files), "videos")
         manifest = None if kept is None else store.choose_index(kept)

@@ -10,7 +10,7 @@ import pytest
 
 from seektrack.encoders import l2_normalise, register_encoder
 from seektrack.encoders.temporal import ClipWindow, TemporalEncoder
-from seektrack.errors import ModelError
+from seektrack.errors import LibraryMismatchError, ModelError
 from seektrack.library.clips import ClipShelf
 from seektrack.pipeline import Library
 from seektrack.pipeline.clips import SETTINGS
@@ -108,6 +108,22 @@ def test_stretches_are_kept_made_later_and_forgotten(tmp_path: Path, folder: Pat
         assert library.index(folder, regions="none", temporal=False).motion == 0
         assert (len(shelf.rows()), shelf.model()) == (0, None)
         assert library.index(folder, regions="none").motion == 0
+
+
+def test_another_temporal_encoder_is_heard_of_every_video(
+    tmp_path: Path, folder: Path, temporal: Brightening
+):
+    with Library(tmp_path / "lib", model="colours") as library:
+        library.index(folder, regions="none", temporal="brightening")
+    temporal.fingerprint = "bright-2"
+    with Library(tmp_path / "lib", model="colours") as library:
+        assert library.hits("red", k=1)
+        with pytest.raises(LibraryMismatchError, match="--no-motion"):
+            library.search("red moving left")
+        assert library.index(folder / "darker.mp4", regions="none").motion == 2, (
+            "both, not only the one named"
+        )
+        assert best(library, "red moving left") == "brighter"
 
 
 def test_what_is_no_temporal_encoder_is_refused(tmp_path: Path, folder: Path, temporal: Brightening):
