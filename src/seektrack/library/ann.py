@@ -24,6 +24,8 @@ _BEAMS = (16, 32, 64, 128, 256, 512, 1024)
 _RERANKS = (10, 20, 50, 100, 150, 200, 400)
 _WIDE = 64
 _AT = 10
+_SAME = 0.002
+"""Recalls so near to each other are taken for the same."""
 _FAISS: Any = faiss
 """Its type information leaves out keyword arguments that it takes."""
 
@@ -135,13 +137,20 @@ def tune(
         return recall_at(exact, made.search(queries, exact.shape[1])[0])
 
     # What coarse codes miss no number of lists brings back: first enough candidates, then the fewest lists.
+    # A graph is walked by the exact numbers, so more candidates would only be more of the walk.
     wide = next((e for e in ladder if e >= _WIDE), ladder[-1])
-    reranks = [settings.rerank] if settings.rerank else _RERANKS
+    reranks = [settings.rerank] if settings.rerank else [1] if made.kind == "hnsw" else _RERANKS
     rerank = next((r for r in reranks if recall(wide, r) >= settings.target_recall), reranks[-1])
-    effort, measured = ladder[0], 0.0
-    while measured < settings.target_recall and ladder:
-        effort = ladder.pop(0)
-        measured = recall(effort, rerank)
+    tried: list[tuple[int, float]] = []
+    for effort in ladder:
+        tried.append((effort, recall(effort, rerank)))
+        if tried[-1][1] >= settings.target_recall:
+            break
+    best = max(measured for _, measured in tried)
+    # Where no effort reaches what is wanted, the most is not taken when less finds the same.
+    enough = settings.target_recall if best >= settings.target_recall else best - _SAME
+    effort, measured = next(one for one in tried if one[1] >= enough)
+    made.effort = effort
     return AnnReport(effort, measured, lists, rerank)
 
 

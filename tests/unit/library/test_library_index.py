@@ -121,6 +121,19 @@ def test_the_recall_in_the_manifest_is_that_of_the_effort_chosen(large: LibraryS
     assert low.recall_at_10 < high.recall_at_10
 
 
+def test_where_no_effort_reaches_the_recall_wanted_the_least_of_the_best_is_taken(large: LibraryStore):
+    coarse = IndexSettings(kind="ivf-pq", target_recall=1.0, rerank=1)  # its codes alone cannot do it
+    manifest = large.build_index(coarse)
+    assert manifest.recall_at_10 < 1
+    assert manifest.effort < manifest.lists, "all lists were searched for nothing"
+
+
+def test_a_graph_weighs_no_more_candidates_than_it_walks(large: LibraryStore):
+    manifest = large.build_index(IndexSettings(kind="hnsw"))
+    assert manifest.rerank == 1
+    assert manifest.recall_at_10 >= 0.995
+
+
 def test_a_chosen_kind_is_kept_when_the_library_changes(
     large: LibraryStore, tmp_path: Path, rng: np.random.Generator
 ):
