@@ -55,15 +55,19 @@ def motions(library: Library, montage: Montage) -> Figures:
                 f"{kind}_map_{name}": ranked[f"{kind}_map"],
             }
             figures[f"{kind}_moment_r1_{name}"] = _first_right(library, montage, right, motion=on)
-    return figures | reversed_alarms(library, montage, list(texts))
+    everything = dict.fromkeys(t for shot in montage.shots for t in shot.happens if t.endswith(_ASKED))
+    return figures | reversed_alarms(library, montage, [t for t in everything if ", then " not in t])
 
 
 def reversed_alarms(library: Library, montage: Montage, texts: Sequence[str]) -> Figures:
-    """Share of texts that say the reverse of what happens, and are true nowhere, that find something."""
+    """Share of texts that say the reverse of what happens, and are true nowhere, that find something.
+
+    Names with their colour are asked, too.
+    """
     asked: dict[str, None] = {}
     for text in texts:
         read = parse_motion(text)
-        if read is None or kind_of(text) == "order":
+        if read is None:
             continue
         reverse = read.against[0]
         if not right_shots(montage, reverse) and not doubtful_shots(montage, reverse):
