@@ -22,7 +22,7 @@ from seektrack.segmentation.prompts import check_prompt, point_inputs
 from seektrack.types import Prompt
 
 RELEASE_EVERY = 8
-"""Steps on a CPU after which free memory goes back to the system, at about one millisecond a step."""
+"""Steps on a CPU after which free memory goes back to the system, at no more than 3 ms a step."""
 
 
 class VideoSession:
