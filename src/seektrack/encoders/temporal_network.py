@@ -31,7 +31,9 @@ class TemporalSizes:
         frames: T, frames of a clip, spread evenly over it.
         image_size, patch_size: Side of a frame and of a patch in pixels.
         tower_width, tower_layers, tower_heads: Of the image tower.
-        channels: C, numbers kept of each patch.
+        early_layer: Layer whose patches are kept beside those of the last, 0 for none: an early one tells
+            patches of one thing apart, and so where they go; a late one names the thing.
+        channels: C, numbers kept of each patch; of two layers, half of each, the early one's first.
         queries: Q, things looked for in every frame.
         width, layers, heads: Of the transformer over trajectories.
         dim: D, of the shared space.
@@ -43,6 +45,7 @@ class TemporalSizes:
     tower_width: int = 192
     tower_layers: int = 2
     tower_heads: int = 4
+    early_layer: int = 0
     channels: int = 48
     queries: int = 64
     width: int = 128
@@ -67,7 +70,12 @@ class TemporalSizes:
             ModelError: A size is no positive integer, or patches do not fill the frame.
         """
         given = {f.name: config[f.name] for f in fields(cls) if f.name in config}
-        wrong = {k: v for k, v in given.items() if not isinstance(v, int) or isinstance(v, bool) or v < 1}
+        least = {"early_layer": 0}
+        wrong = {
+            k: v
+            for k, v in given.items()
+            if not isinstance(v, int) or isinstance(v, bool) or v < least.get(k, 1)
+        }
         if wrong:
             raise ModelError(
                 f"sizes of a temporal encoder must be positive integers, got {wrong}",
@@ -78,6 +86,11 @@ class TemporalSizes:
             raise ModelError(
                 f"{sizes.image_size} px in patches of {sizes.patch_size} make no grid of even side",
                 hint="the side must be an even number of patches",
+            )
+        if sizes.early_layer >= sizes.tower_layers:
+            raise ModelError(
+                f"layer {sizes.early_layer} is not before the last of {sizes.tower_layers}",
+                hint="choose an earlier one, or 0 for none",
             )
         return sizes
 
@@ -104,12 +117,17 @@ class FrameTower(nn.Module):
         )
         self.grid = sizes.grid
         self.vision = CLIPVisionModel(config)
-        self.reduce = nn.Linear(sizes.tower_width, sizes.channels)
+        self.early = sizes.early_layer
+        self.reduce = nn.Linear(sizes.tower_width * (2 if self.early else 1), sizes.channels)
 
     def patches(self, pixels: Tensor) -> Tensor:
-        """Patches of normalised pictures (N, 3, S, S) as (N, G², tower_width), row by row."""
-        hidden: Tensor = self.vision(pixel_values=pixels).last_hidden_state
-        return hidden[:, 1:]
+        """Patches of normalised pictures (N, 3, S, S) as (N, G², W), row by row.
+
+        W is ``tower_width``; twice that with an early layer, whose part comes first.
+        """
+        seen = self.vision(pixel_values=pixels, output_hidden_states=bool(self.early))
+        hidden: Tensor = seen.last_hidden_state[:, 1:]
+        return torch.cat([seen.hidden_states[self.early][:, 1:], hidden], -1) if self.early else hidden
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Features of normalised pictures (N, 3, S, S) as (N, G, G, C)."""

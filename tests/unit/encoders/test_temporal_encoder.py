@@ -136,7 +136,17 @@ def test_what_cannot_be_embedded_is_told(encoder, ask, words):
         ask(encoder)
 
 
-@pytest.mark.parametrize("change", [{"width": 0}, {"queries": 5}, {"patch_size": 10}, {"text_config": None}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"width": 0},
+        {"queries": 5},
+        {"early_layer": 1},
+        {"early_layer": -1},
+        {"patch_size": 10},
+        {"text_config": None},
+    ],
+)
 def test_a_damaged_folder_is_a_model_error(tmp_path, change):
     folder = random_folder(tmp_path / "m")
     config = json.loads((folder / "config.json").read_text()) | change

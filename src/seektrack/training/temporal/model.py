@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 from torch.nn import functional as F
 
 from seektrack.encoders import load_encoder
@@ -85,10 +86,19 @@ def _fit_reduction(tower: FrameTower, sizes: TemporalSizes, settings: SceneSetti
         pixels = torch.from_numpy(np.stack([clip_transform(f, preprocess) for f in pictures]))
         rows.append(tower.patches(pixels).flatten(0, 1))
     patches = torch.cat(rows)
-    mean = patches.mean(0)
-    _, values, vectors = torch.linalg.svd(patches - mean, full_matrices=False)
-    spread = values[: sizes.channels] / max(1, len(patches)) ** 0.5
-    # A little below unit size for weak components, so that noise is not blown up.
-    weight = vectors[: sizes.channels] / (spread + 0.1 * spread[0])[:, None]
+    parts = patches.split(sizes.tower_width, dim=1)  # type: ignore[no-untyped-call]  # torch leaves it untyped
+    kept = sizes.channels // len(parts)
+    counts = [kept] * (len(parts) - 1) + [sizes.channels - kept * (len(parts) - 1)]
+    components = [_components(part, n) for part, n in zip(parts, counts, strict=True)]
+    weight: Tensor = torch.block_diag(*components)  # type: ignore[no-untyped-call]  # likewise
     tower.reduce.weight.copy_(weight)
-    tower.reduce.bias.copy_(-(weight @ mean))
+    tower.reduce.bias.copy_(-(weight @ patches.mean(0)))
+
+
+def _components(patches: Tensor, count: int) -> Tensor:
+    """Principal components of rows (N, W), strongest first, each scaled to unit size: (count, W)."""
+    _, values, vectors = torch.linalg.svd(patches - patches.mean(0), full_matrices=False)
+    spread = values[:count] / max(1, len(patches)) ** 0.5
+    # A little below unit size for weak components, so that noise is not blown up.
+    weight: Tensor = vectors[:count] / (spread + 0.1 * spread[0])[:, None]
+    return weight

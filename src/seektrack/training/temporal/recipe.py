@@ -48,7 +48,9 @@ class TemporalRecipe:
         shift: Most patches a clip is moved by, up or down and to the sides.
     """
 
-    sizes: TemporalSizes = field(default_factory=lambda: TemporalSizes(tower_layers=4, channels=64))
+    sizes: TemporalSizes = field(
+        default_factory=lambda: TemporalSizes(tower_layers=4, early_layer=2, channels=64)
+    )
     clips: int = 4000
     validation_clips: int = 160
     drawn_frames: int = 12

@@ -15,6 +15,7 @@ from seektrack.training.temporal import TemporalRecipe, train_temporal
 from seektrack.training.temporal import model as growing
 from seektrack.training.temporal.batches import shifted
 from seektrack.training.temporal.loop import Run
+from seektrack.training.temporal.recipe import motion_scenes
 
 SIZES = TemporalSizes(frames=4, image_size=112, channels=8, queries=4, width=16, heads=2)
 RECIPE = TemporalRecipe(
@@ -67,6 +68,23 @@ def test_the_towers_are_those_of_the_clip_it_grew_from(runs):
     ours = next(v for k, v in state.items() if k.endswith("patch_embedding.weight"))
     assert torch.equal(ours, clip.vision_model.embeddings.patch_embedding.weight)
     assert not any("layers.2." in k for k in state if k.startswith("frames."))
+
+
+def test_an_early_layer_lies_before_the_last_and_each_is_reduced_by_itself(monkeypatch):
+    monkeypatch.setattr(growing, "_FITTED", 2)
+    sizes = dataclasses.replace(SIZES, tower_layers=3, early_layer=1, channels=7)
+    grown, _ = growing.grow("pocket", sizes, motion_scenes(sizes, 4), seed=0)
+    clip = load_encoder("pocket", device="cpu", dtype="float32").network
+    pixels = torch.randn(2, 3, 112, 112, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        seen = clip.vision_model(pixel_values=pixels, output_hidden_states=True).hidden_states
+        patches = grown.frames.patches(pixels)
+        torch.testing.assert_close(patches, torch.cat([seen[1][:, 1:], seen[3][:, 1:]], -1))
+        found = grown.frames(pixels).flatten(1, 2)
+        assert found.shape == (2, 64, 7)
+        early = patches.clone()
+        early[..., 192:] = 0
+        torch.testing.assert_close(grown.frames.reduce(early)[..., :3], found[..., :3])
 
 
 def test_another_recipe_is_refused_but_more_scenes_may_join(runs):
