@@ -7,7 +7,7 @@ CLIP, SigLIP, SigLIP 2, MetaCLIP 2, Chinese-CLIP and AltCLIP share two methods, 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,36 +83,32 @@ class ClipEncoder:
         """
         _check_batch_size(batch_size)
         out = np.zeros((len(images), self.dim), dtype=np.float32)
-        for which in self._by_side(images):
-            for i in range(0, len(which), batch_size):
-                some = which[i : i + batch_size]
-                for _, inputs in self.image_groups([images[k] for k in some]):
-                    with torch.inference_mode():
-                        out[some] = self._unit_rows(self._model.get_image_features(**inputs))
+        for which, inputs in self.image_groups(images, batch_size=batch_size):
+            with torch.inference_mode():
+                out[which] = self._unit_rows(self._model.get_image_features(**inputs))
         return out
 
-    def image_groups(self, images: Sequence[NDArray[np.uint8]]) -> list[tuple[list[int], dict[str, Any]]]:
+    def image_groups(
+        self, images: Sequence[NDArray[np.uint8]], *, batch_size: int | None = None
+    ) -> Iterator[tuple[list[int], dict[str, Any]]]:
         """Pictures by the side they are looked at: their numbers, and what ``get_image_features`` takes.
+
+        Args:
+            images: RGB uint8 (H, W, 3), of any sizes.
+            batch_size: Most pictures of a group.
 
         Raises:
             InputError: An image is not uint8 (H, W, 3).
         """
-        rest, fine = self._by_side(images)
-        groups: list[tuple[list[int], dict[str, Any]]] = []
-        if rest:
-            groups.append((rest, dict(self.image_inputs([images[i] for i in rest]))))
-        if fine:
-            inputs = self.image_inputs([images[i] for i in fine], self._fine)
-            groups.append((fine, {**inputs, "interpolate_pos_encoding": True}))
-        return groups
-
-    def _by_side(self, images: Sequence[NDArray[np.uint8]]) -> tuple[list[int], list[int]]:
-        """Numbers of the pictures for the first side, and for the finer one."""
-        fine = [
-            self._fine is not None and min(np.shape(image)[:2], default=0) >= self.fine_size
-            for image in images
-        ]
-        return [i for i, f in enumerate(fine) if not f], [i for i, f in enumerate(fine) if f]
+        sides = [min(np.shape(image)[:2], default=0) for image in images]
+        for fine in (False, True):
+            which = [
+                i for i, s in enumerate(sides) if (self._fine is not None and s >= self.fine_size) == fine
+            ]
+            step = batch_size or max(1, len(which))
+            for some in (which[i : i + step] for i in range(0, len(which), step)):
+                inputs = self.image_inputs([images[i] for i in some], self._fine if fine else None)
+                yield some, {**inputs, "interpolate_pos_encoding": True} if fine else dict(inputs)
 
     def embed_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> NDArray[np.float32]:
         """Embed texts as float32 (N, D) rows of unit length; a text too long for the model is cut."""

@@ -1,8 +1,10 @@
 """What a training of the pocket CLIP consists of: sizes, data, batches, schedule.
 
-The published recipe is :func:`mix_recipe`, started from the weights that ship with the package::
+The published encoder is :func:`plain_recipe`, then, from its weights, :func:`frames_recipe`::
 
-    seektrack train clip --style mix --init pocket --out runs/clip-mix --max-minutes 240 --proposal-minutes 20
+    seektrack train clip --out runs/clip --minutes 52 --proposal-minutes 11
+    seektrack train clip --style frames --init runs/clip/model --out runs/frames \\
+        --max-minutes 60 --proposal-minutes 12
 """
 
 from __future__ import annotations

@@ -259,7 +259,7 @@ class _Run:
             torch.manual_seed((r.seed * 1_000_003 + self.steps) * self.scale.world + self.scale.rank)
             with self.scale.autocast():
                 images, texts, scale = self.network(
-                    encoder.image_groups(batch.images), encoder.text_inputs(batch.texts)
+                    list(encoder.image_groups(batch.images)), encoder.text_inputs(batch.texts)
                 )
         images, texts = self.scale.gather(images), self.scale.gather(texts)
         to_text, to_image = info_nce(images @ texts.T * scale, matches, weights)

@@ -95,7 +95,7 @@ class Towers:
 
     def embed_images(self, images: list[Any]) -> Tensor:
         """Unit embeddings (B, D) of RGB uint8 pictures, with a graph where weights move."""
-        return _image_rows(self.network, self.encoder.image_groups(images))
+        return _image_rows(self.network, list(self.encoder.image_groups(images)))
 
     def embed_texts(self, texts: list[str]) -> Tensor:
         """Unit embeddings (B, D) of texts, likewise."""
