@@ -1,10 +1,10 @@
 """What a training of the pocket CLIP consists of: sizes, data, batches, schedule.
 
-The published encoder is :func:`plain_recipe`, then, from its weights, :func:`frames_recipe`::
+The published encoder is :func:`plain_recipe`, then, from its weights, :func:`frames_recipe`,
+each with its stage on proposals::
 
     seektrack train clip --out runs/clip --minutes 52 --proposal-minutes 11
-    seektrack train clip --style frames --init runs/clip/model --out runs/frames \\
-        --max-minutes 60 --proposal-minutes 12
+    seektrack train clip --style frames --init runs/clip/model --out runs/frames --max-minutes 60
 """
 
 from __future__ import annotations
