@@ -48,7 +48,7 @@ class WorldClips(IterableDataset[list[RawClip]]):
 
     Args:
         stage: Says how many clips, of how many frames, how large, in which style.
-        start: Seeds to skip, a multiple of ``stage.clips``, to resume or to keep stages apart.
+        start: Seeds to skip, a multiple of ``stage.group``, to resume or to keep stages apart.
     """
 
     def __init__(self, stage: Stage, *, start: int = 0) -> None:
@@ -58,19 +58,27 @@ class WorldClips(IterableDataset[list[RawClip]]):
         worker = get_worker_info()
         step, first = (worker.num_workers, worker.id) if worker else (1, 0)
         numbers = seeds(Split.TRAIN, 50_000_000, start=self.start)
-        for group in range(first, len(numbers) // self.stage.clips, step):
-            yield self.clips(numbers[group * self.stage.clips : (group + 1) * self.stage.clips])
+        for group in range(first, len(numbers) // self.stage.group, step):
+            yield self.clips(numbers[group * self.stage.group : (group + 1) * self.stage.group])
 
     def clips(self, numbers: Sequence[int]) -> list[RawClip]:
-        """The clips of so many seeds: fewer of them where pictures are larger, for equal cost."""
+        """The clips of so many seeds: fewer of them where pictures are larger, for equal cost.
+
+        Clips of one frame where the stage wants a step on single pictures.
+        """
         stage = self.stage
         drawn = np.random.default_rng((numbers[0], 1))
         side = int(drawn.choice(stage.resolutions)) if stage.resolutions else stage.resolution
-        kept = numbers[: max(1, round(stage.clips * (stage.resolution / side) ** 2))]
+        count, n_frames = stage.clips, stage.frames
+        if stage.image_clips and drawn.random() < stage.image_share:
+            count, n_frames = stage.image_clips, 1
+        elif stage.leads != (0,):
+            n_frames += int(drawn.choice(stage.leads))
+        kept = numbers[: max(1, min(count, round(count * (stage.resolution / side) ** 2)))]
         out: list[RawClip] = []
         for seed in kept:
             style = stage.style if drawn.random() < stage.style_share else "plain"
-            clip = render(sample_scene(seed, world_settings(side, stage.frames, style=style)))
+            clip = render(sample_scene(seed, world_settings(side, n_frames, style=style)))
             out.append((clip.frames, clip.ids))
         return out
 

@@ -153,7 +153,7 @@ def step_loss(
         recipe: Its losses, prompts and augmentation.
         progress: Of the stage, 0 to 1.
     """
-    single = stage.image_share > 0 and rng.random() < stage.image_share
+    single = stage.image_clips == 0 and stage.image_share > 0 and rng.random() < stage.image_share
     batch = next_batch(stage, clips, rng, single=single, augment=recipe.augment).to(model.device)
     set_side(model, batch.pixels.shape[-1])
     if stage.name == "dense" and head is not None:
@@ -164,7 +164,7 @@ def step_loss(
         kind = POINT if progress < 0.5 or rng.random() < 0.5 else BOX
         loss, overlap = _prompted(model, features, batch, kind, rng, recipe)
         return loss, float(overlap)
-    if stage.name == "image" or single:
+    if stage.name == "image" or batch.masks.shape[1] == 1:
         dense: Tensor | float = 0.0
         if head is None:
             features = network.encode(model, batch.pixels)
@@ -186,6 +186,8 @@ def step_loss(
         weights=recipe.losses,
         mix=recipe.prompts,
         teacher=stage.teacher * fade,
+        lead=batch.masks.shape[1] - stage.frames,
+        fixed_encoder=stage.fixed_encoder,
     )
     return out.loss, float(out.iou[1:].mean())
 

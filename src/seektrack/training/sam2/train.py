@@ -150,7 +150,7 @@ class Sam2Trainer:
             dataset, batch_size=None, num_workers=self.workers, prefetch_factor=4 if self.workers else None
         )
         for clips in loader:
-            self.state.clips_used += stage.clips
+            self.state.clips_used += stage.group
             yield [(np.asarray(frames), np.asarray(ids)) for frames, ids in clips]
 
     def run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,11 +70,14 @@ class _Run:
         rng: np.random.Generator,
         weights: LossWeights,
         mix: PromptMix,
+        *,
+        fixed_encoder: bool = False,
     ) -> None:
         self.model, self.batch, self.kind = model, batch, kind
         self.rng, self.weights, self.mix = rng, weights, mix
         self.t_len = batch.masks.shape[1]
-        self.features = network.encode(model, batch.pixels)
+        with torch.no_grad() if fixed_encoder else nullcontext():
+            self.features = network.encode(model, batch.pixels)
         self.memories: list[Tensor] = []
         self.pointers: list[Tensor] = []
         self.prompted = True
@@ -149,6 +153,8 @@ def unroll(
     weights: LossWeights,
     mix: PromptMix | None = None,
     teacher: float = 0.0,
+    lead: int = 0,
+    fixed_encoder: bool = False,
 ) -> Unrolled:
     """Follow every object of a batch from its prompt on the first frame to the last frame.
 
@@ -160,31 +166,37 @@ def unroll(
         weights: Of the losses.
         mix: Corrective clicks, on the first frame and on later ones; none by default.
         teacher: Chance per frame that memory is made from the true mask instead of the predicted one.
+        lead: Frames at the start that are followed without gradient and loss, fewer than T.
+        fixed_encoder: No gradient reaches the image encoder.
     """
-    run = _Run(model, batch, kind, rng, weights, mix or PromptMix())
+    run = _Run(model, batch, kind, rng, weights, mix or PromptMix(), fixed_encoder=fixed_encoder)
     losses, overlaps, logits, scores = [], [], [], []
     seen = batch.masks.flatten(2).sum(2) >= VISIBLE_PIXELS
     for t in range(run.t_len):
-        features = run.features.rows(batch.owner * run.t_len + t)
-        answers, answer = run.answers(t, features)
-        rounds = [
-            mask_loss(
-                decoded, batch.masks[:, t], batch.others[:, t], seen[:, t], weights, known=batch.known_at(t)
-            )
-            for decoded in answers
-        ]
-        losses.append(torch.stack([loss for loss, _ in rounds]).mean() * (0.5 if t == 0 else 1.0))
+        early = t < lead
+        with torch.no_grad() if early else nullcontext():
+            features = run.features.rows(batch.owner * run.t_len + t)
+            answers, answer = run.answers(t, features)
+            rounds = [
+                mask_loss(
+                    decoded, batch.masks[:, t], batch.others[:, t], seen[:, t], weights,
+                    known=batch.known_at(t),
+                )
+                for decoded in answers
+            ]  # fmt: skip
+            if t < run.t_len - 1:
+                forced = rng.random() < teacher
+                appearing = seen[:, t] if forced or t == 0 else answers[-1].score[:, 0] > 0
+                run.remember(t, features, answer, appearing, forced=forced)
+        if not early:
+            losses.append(torch.stack([loss for loss, _ in rounds]).mean() * (0.5 if t == 0 else 1.0))
         overlaps.append(rounds[-1][1])
         logits.append(answer.logits)
         scores.append(answers[-1].score[:, 0].detach())
-        if t == run.t_len - 1:
-            break
-        forced = rng.random() < teacher
-        appearing = seen[:, t] if forced or t == 0 else answers[-1].score[:, 0] > 0
-        run.remember(t, features, answer, appearing, forced=forced)
     loss = torch.stack(losses).mean()
     if weights.consistency:
-        loss = loss + weights.consistency * change_loss(torch.stack(logits, 1), batch.masks, seen)
+        changes = change_loss(torch.stack(logits[lead:], 1), batch.masks[:, lead:], seen[:, lead:])
+        loss = loss + weights.consistency * changes
     return Unrolled(
         loss=loss,
         iou=torch.stack(overlaps).detach(),
