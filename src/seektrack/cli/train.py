@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,8 @@ import typer
 from seektrack.cli import train_sam2
 from seektrack.cli.common import AsJson, Device, Quiet, Screen, spare_threads
 from seektrack.cli.eval import print_figures
-from seektrack.errors import InputError, SeekTrackError
+from seektrack.cli.processes import in_processes, spoken_by_another
+from seektrack.errors import InputError
 
 app = typer.Typer(
     help="Train pocket models on the procedural world, or fine-tune on your own pictures.",
@@ -38,19 +38,6 @@ _TUNING = "Fine-tuning (with --data)"
 
 def _option(name: str, text: str, **limits: Any) -> Any:
     return typer.Option(name, help=text, rich_help_panel=_TUNING, **limits)
-
-
-def _repeated(context: typer.Context, *, without: str) -> list[str]:
-    """The command's own arguments as they were given, one option left out."""
-    given: list[str] = []
-    for parameter in context.command.params:
-        name = parameter.name or ""
-        source = context.get_parameter_source(name)
-        if name == without or source is None or source.name != "COMMANDLINE":
-            continue
-        value = context.params[name]
-        given += [parameter.opts[0]] if value is True else [parameter.opts[0], str(value)]
-    return given
 
 
 @app.command()
@@ -131,8 +118,7 @@ def clip(
     as_json: AsJson = False,
 ) -> None:
     """Train the text encoder, or fine-tune one with --data; interrupted, the same command goes on."""
-    # Of several processes the first one speaks: torchrun and accelerate launch say which this is.
-    silent = os.environ.get("RANK", "0") != "0"
+    silent = spoken_by_another()
     screen, result = Screen(quiet=quiet or silent, as_json=as_json), out
     if data is None:
         if processes > 1:
@@ -169,7 +155,6 @@ def clip(
             )
         spare_threads(model or "pocket")
         from seektrack.training.finetune import FinetuneRecipe, finetune_clip
-        from seektrack.training.scale import launch, launched
 
         settings = FinetuneRecipe(
             mode=recipe or "full",
@@ -187,15 +172,7 @@ def clip(
             patience=patience,
             seed=seed,
         )
-        if processes > 1 and not launched():
-            status = launch(
-                ["seektrack", "train", "clip", *_repeated(context, without="processes")], processes
-            )
-            if status:
-                raise SeekTrackError(
-                    f"the training in {processes} processes ended with status {status}",
-                    hint="its own message is above; with --processes 1 there is only one to read",
-                )
+        if in_processes(context, processes):
             return
         with screen.progress() as progress:
             figures = finetune_clip(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 from seektrack.cli.common import AsJson, Device, Quiet, Screen, spare_threads
 from seektrack.cli.eval import print_figures
+from seektrack.cli.processes import in_processes, processes_here, spoken_by_another
 from seektrack.errors import InputError
 
 _TUNING = "Fine-tuning (with --data)"
@@ -21,6 +23,7 @@ def _tuning(name: str, text: str, **limits: Any) -> Any:
 
 
 def sam2(
+    context: typer.Context,
     out: Annotated[
         Path, typer.Option("--out", "-o", help="Folder for checkpoints, the log and the finished model.")
     ],
@@ -49,6 +52,18 @@ def sam2(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Start over instead of going on from what --out holds.")
     ] = False,
+    processes: Annotated[
+        int, typer.Option("--processes", help="Processes to share each step, one per GPU or CPU core.", min=1)
+    ] = 1,
+    accumulate: Annotated[
+        int | None,
+        typer.Option(
+            "--accumulate",
+            help="Groups of clips a step, their gradients averaged; the recipe's own, or one a process, when "
+            "left out.",
+            min=1,
+        ),
+    ] = None,
     style: Annotated[
         str, typer.Option("--style", help="Of most scenes: rich or plain.", rich_help_panel=_POCKET)
     ] = "rich",
@@ -113,17 +128,22 @@ def sam2(
     )
     from seektrack.training.sam2.augment import footage, none
 
-    screen = Screen(quiet=quiet, as_json=as_json)
+    silent = spoken_by_another()
+    screen = Screen(quiet=quiet or silent, as_json=as_json)
+    world = max(processes, processes_here())
     if data is not None:
         if init is not None:
             raise InputError("--init is for the pocket recipes", hint="with --data say --model")
         spare_threads(model or "pocket")
+        if in_processes(context, processes):
+            return
         share = _share(held_out)
         settings = Sam2Finetune(
             mode=recipe or "full",
             rank=rank,
             steps=steps,
             frames=frames,
+            accumulate=accumulate or world,
             resolution=resolution,
             learning_rate=learning_rate,
             losses=LossWeights(boundary=boundary, consistency=consistency),
@@ -147,8 +167,9 @@ def sam2(
                 device=device,
                 progress=progress,
             )
-        print_figures(screen, figures)
-        screen.note(f"use it with --model pocket+{out}")
+        if not silent:
+            print_figures(screen, figures)
+            screen.note(f"use it with --model pocket+{out}")
         return
     if model is not None:
         raise InputError(
@@ -170,6 +191,10 @@ def sam2(
             "recipe polish goes on from a finished model, and there is no --init",
             hint="add --init pocket, or the model/ folder of an earlier training",
         )
+    if accumulate or world > 1:
+        chosen = replace(chosen, accumulate=accumulate or max(chosen.accumulate, world))
+    if in_processes(context, processes):
+        return
     figures = train_sam2(
         chosen,
         out,
@@ -177,10 +202,12 @@ def sam2(
         max_minutes=minutes,
         workers=workers,
         resume=not fresh,
+        device=device,
         progress=_teller(screen),
     )
-    print_figures(screen, figures)
-    screen.note(f"use it with --model pocket+{out / 'model'}")
+    if not silent:
+        print_figures(screen, figures)
+        screen.note(f"use it with --model pocket+{out / 'model'}")
 
 
 def _share(held_out: str) -> float | None:

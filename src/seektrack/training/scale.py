@@ -155,6 +155,24 @@ class Scale:
         self._scaler.step(optimiser)
         self._scaler.update()
 
+    def sum_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Add up the gradients of all processes, where :meth:`spread` does not fit: several calls a step.
+
+        A parameter without gradient in some processes counts as zero there; without one in any it stays so.
+        """
+        if self.world == 1:
+            return
+        weights = list(parameters)
+        parts = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
+        there = torch.tensor([w.grad is not None for w in weights], dtype=torch.float32, device=self.device)
+        flat = torch.cat([there, *(part.float().flatten() for part in parts)])
+        dist.all_reduce(flat)
+        place = len(weights)
+        for weight, found in zip(weights, flat[:place].tolist(), strict=True):
+            end = place + weight.numel()
+            weight.grad = flat[place:end].view_as(weight).to(weight.dtype) if found else None
+            place = end
+
     def agree(self, value: Any) -> Any:
         """What the main process says, on all of them: a number of the clock, figures it measured."""
         if self.world == 1:

@@ -9,7 +9,7 @@ from seektrack.errors import InputError
 from seektrack.outputs.mot import write_mots
 from seektrack.training.datasets import Dataset, FrameMasks, MaskClip, mask_folders, mots_challenge
 from seektrack.training.sam2 import Stage, Windows, read_clips
-from seektrack.training.sam2.data import VOID
+from seektrack.training.sam2.data import VOID, Groups
 from seektrack.training.sam2.footage import Footage, FootageClips
 from seektrack.types import Mask, Observation, Track, Tracks, VideoInfo
 from seektrack.video import open_video
@@ -94,11 +94,12 @@ def test_every_clip_comes_once_an_epoch_and_the_stream_goes_on_where_it_was_left
     stream = FootageClips(clips, [0, 2, 3], stage, STILL, seed=3)
     numbers = [stream._number(i) for i in range(6)]
     assert sorted(numbers[:3]) == sorted(numbers[3:]) == [0, 2, 3]
-    later = iter(FootageClips(clips, [0, 2, 3], stage, STILL, seed=3, start=2))
-    groups = iter(stream)
+    groups, later = iter(Groups(stream)), iter(Groups(stream, start=2))
     next(groups), next(groups)
     for _ in range(2):
-        for (a, i), (b, j) in zip(next(groups), next(later), strict=True):
+        (number, ours), (again, theirs) = next(groups), next(later)
+        assert number == again
+        for (a, i), (b, j) in zip(ours, theirs, strict=True):
             assert np.array_equal(a, b) and np.array_equal(i, j)
 
 

@@ -117,7 +117,9 @@ def test_mixed_prompts_train_boxes_and_clicks_of_one_picture_in_one_step() -> No
     torch.manual_seed(0)
     model, head = build_pocket(recipe.size), torch.nn.Conv2d(recipe.size.width, 3, 1)
     rng = np.random.default_rng(0)
-    loss, overlap = step_loss(model, head, stage, iter(WorldClips(stage)), rng, recipe, 0.0)
+    found = step_loss(model, head, stage, WorldClips(stage).group(0), rng, recipe, 0.0)
+    assert found is not None
+    loss, overlap = found
     loss.backward()
     moved = model.prompt_encoder.point_embed.weight.grad.abs().sum(1)
     assert torch.isfinite(loss) and 0 <= overlap <= 1

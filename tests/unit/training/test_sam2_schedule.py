@@ -10,7 +10,7 @@ from seektrack.errors import ModelError
 from seektrack.segmentation import load_sam2, network
 from seektrack.training.sam2 import Sam2Recipe, Sam2Trainer, Stage, schedule, smoke_recipe
 from seektrack.training.sam2.config import PocketSize, build_pocket
-from seektrack.training.sam2.data import WorldClips
+from seektrack.training.sam2.data import Groups, WorldClips
 from seektrack.training.sam2.schedule import learning_rate, stage_progress, stage_seconds
 from seektrack.training.sam2.sides import set_side
 
@@ -52,8 +52,8 @@ def test_a_training_short_of_time_still_runs_every_stage_to_a_low_learning_rate(
     trainer, rates, rows = Sam2Trainer(recipe, tmp_path, workers=0), [], []
     step = trainer._step
 
-    def noted(stage, clips):
-        out = step(stage, clips)
+    def noted(stage, *rest):
+        out = step(stage, *rest)
         rates.append((trainer.state.stage, trainer.optimiser.param_groups[0]["lr"] / stage.lr))
         return out
 
@@ -109,10 +109,17 @@ def test_a_stream_mixes_sizes_and_styles_and_goes_on_where_it_was_left():
     stage = Stage(
         name="image", steps=1, resolution=64, clips=3, resolutions=(64, 96), style="scan", style_share=0.5
     )
-    whole = list(itertools.islice(WorldClips(stage), 6))
-    later = list(itertools.islice(WorldClips(stage, start=3 * 3), 3))
-    for a, b in zip(whole[3:], later, strict=True):
-        assert all(np.array_equal(x, y) for c, d in zip(a, b, strict=True) for x, y in zip(c, d, strict=True))
+    source = WorldClips(stage)
+    numbered = list(itertools.islice(Groups(source), 6))
+    whole = [group for _, group in numbered]
+    later = list(itertools.islice(Groups(source, start=3).stream(2), 3))
+    shared = [next(iter(Groups(source, start=3, rank=rank, world=2))) for rank in range(2)]
+    for found in (later, shared):
+        for (number, a), (again, b) in zip(numbered[3:], found, strict=False):
+            assert number == again
+            assert all(
+                np.array_equal(x, y) for c, d in zip(a, b, strict=True) for x, y in zip(c, d, strict=True)
+            )
     sides = [{frames.shape[1] for frames, _ in group} for group in whole]
     assert all(len(s) == 1 for s in sides) and set.union(*sides) == {64, 96}
     assert {len(g) for g, s in zip(whole, sides, strict=True) if s == {96}} == {1}

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
 
 from seektrack.training.sam2.augment import Augment, RawClip, augment_clips
 from seektrack.training.sam2.recipe import Stage
@@ -40,33 +42,62 @@ def world_settings(resolution: int, n_frames: int, *, style: str = "plain") -> S
     return settings if style == "plain" else replace(settings, style=style)
 
 
-class WorldClips(IterableDataset[list[RawClip]]):
-    """Endless lists of clips for a step each, every clip of one training seed, in order of seeds.
+class Source(Protocol):
+    """Makes the clips of a step from the number of the group; the same ones whenever asked."""
 
-    The side of a step's pictures and the style of each clip are drawn from the seed, so the stream is the
-    same however often it is taken up again.
+    def group(self, number: int) -> list[RawClip]:
+        """The clips of group ``number``."""
+        ...
+
+
+class Groups(IterableDataset[tuple[int, list[RawClip]]]):
+    """Endless groups of clips with their numbers, in order.
+
+    Args:
+        source: Makes them.
+        start: Groups to pass over, to resume.
+        rank, world: Of a training in several processes: this one takes every ``world``-th, from ``rank`` on.
+    """
+
+    def __init__(self, source: Source, *, start: int = 0, rank: int = 0, world: int = 1) -> None:
+        self.source, self.first, self.world = source, start + rank, world
+
+    def __iter__(self) -> Iterator[tuple[int, list[RawClip]]]:
+        worker = get_worker_info()
+        workers, which = (worker.num_workers, worker.id) if worker else (1, 0)
+        for number in itertools.count(self.first + which * self.world, workers * self.world):
+            yield number, self.source.group(number)
+
+    def stream(self, workers: int) -> Iterator[tuple[int, list[RawClip]]]:
+        """The groups, made by so many processes ahead of time; 0 makes them in this one."""
+        loader = DataLoader(
+            self, batch_size=None, num_workers=workers, prefetch_factor=4 if workers else None
+        )
+        for number, clips in loader:
+            yield int(number), [(np.asarray(frames), np.asarray(ids)) for frames, ids in clips]
+
+
+class WorldClips:
+    """Clips of the world, every one of a training seed of its own, in order of seeds.
+
+    The side of a group's pictures and the style of each clip are drawn from the seed, so a group is the same
+    however often it is made.
 
     Args:
         stage: Says how many clips, of how many frames, how large, in which style.
-        start: Seeds to skip, a multiple of ``stage.group``, to resume or to keep stages apart.
+        start: Seeds to skip, to keep stages apart.
     """
 
     def __init__(self, stage: Stage, *, start: int = 0) -> None:
-        self.stage, self.start = stage, start
+        self.stage, self.numbers = stage, seeds(Split.TRAIN, 50_000_000, start=start)
 
-    def __iter__(self) -> Iterator[list[RawClip]]:
-        worker = get_worker_info()
-        step, first = (worker.num_workers, worker.id) if worker else (1, 0)
-        numbers = seeds(Split.TRAIN, 50_000_000, start=self.start)
-        for group in range(first, len(numbers) // self.stage.group, step):
-            yield self.clips(numbers[group * self.stage.group : (group + 1) * self.stage.group])
+    def group(self, number: int) -> list[RawClip]:
+        """Clips for a step: fewer of them where pictures are larger, for equal cost.
 
-    def clips(self, numbers: Sequence[int]) -> list[RawClip]:
-        """The clips of so many seeds: fewer of them where pictures are larger, for equal cost.
-
-        Clips of one frame where the stage wants a step on single pictures.
+        They are of one frame where the stage wants a step on single pictures.
         """
         stage = self.stage
+        numbers = self.numbers[number * stage.group : (number + 1) * stage.group]
         drawn = np.random.default_rng((numbers[0], 1))
         side = int(drawn.choice(stage.resolutions)) if stage.resolutions else stage.resolution
         count, n_frames = stage.clips, stage.frames

@@ -22,7 +22,8 @@ class Sam2Finetune:
         mode: What moves, see :class:`seektrack.training.sam2.weights.Weights`.
         rank, alpha: Of the adapters of ``lora``.
         steps: Most steps.
-        clips, frames, objects: Clips a step, frames a clip, most objects a clip.
+        clips, frames, objects: Clips a group, frames a clip, most objects a clip.
+        accumulate: Groups a step, whose gradients are averaged; several processes share them.
         image_share: Share of the steps that take frames as single pictures.
         resolution: Side of the square input; the model's own when None.
         windows: How frames are taken from a clip.
@@ -48,6 +49,7 @@ class Sam2Finetune:
     clips: int = 2
     frames: int = 5
     objects: int = 3
+    accumulate: int = 1
     image_share: float = 0.3
     resolution: int | None = None
     windows: Windows = field(default_factory=Windows)
@@ -71,7 +73,16 @@ class Sam2Finetune:
     def __post_init__(self) -> None:
         if self.mode not in MODES:
             raise InputError(f"unknown recipe {self.mode!r}", hint=f"choose from {', '.join(MODES)}")
-        for name in ("rank", "alpha", "steps", "clips", "objects", "max_held_out", "measurements"):
+        for name in (
+            "rank",
+            "alpha",
+            "steps",
+            "clips",
+            "objects",
+            "accumulate",
+            "max_held_out",
+            "measurements",
+        ):
             if getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 1, got {getattr(self, name)}")
         if self.frames < 2 or self.held_out_frames < 2:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from torch.utils.data import IterableDataset, get_worker_info
 
 from seektrack.errors import InputError
 from seektrack.training.datasets import FrameMasks, MaskClip
@@ -197,8 +196,8 @@ def _small(ids: NDArray[np.uint16]) -> NDArray[np.uint8]:
     return table[where].reshape(ids.shape)
 
 
-class FootageClips(IterableDataset[list[RawClip]]):
-    """Endless lists of windows for a step each; every clip once an epoch, in an order of the seed.
+class FootageClips:
+    """Windows of a user's clips for a step each; every clip once an epoch, in an order of the seed.
 
     Args:
         clips: All clips.
@@ -206,7 +205,6 @@ class FootageClips(IterableDataset[list[RawClip]]):
         stage: Says how many windows, of how many frames, how large.
         windows: How they are cut.
         seed: Of the order and the windows.
-        start: Steps to pass over, to resume.
     """
 
     def __init__(
@@ -217,27 +215,20 @@ class FootageClips(IterableDataset[list[RawClip]]):
         windows: Windows,
         *,
         seed: int,
-        start: int = 0,
     ) -> None:
         self.chosen, self.stage, self.windows = tuple(int(i) for i in chosen), stage, windows
-        self.seed, self.start = seed, start
+        self.seed = seed
         self.side = max((stage.resolution, *stage.resolutions))
         self.footage = Footage(clips, self.side)
 
-    def __iter__(self) -> Iterator[list[RawClip]]:
-        worker = get_worker_info()
-        step, first = (worker.num_workers, worker.id) if worker else (1, 0)
-        group = self.start + first
-        while True:
-            yield self.group(group)
-            group += step
-
-    def group(self, group: int) -> list[RawClip]:
+    def group(self, number: int) -> list[RawClip]:
         """The windows of one step: fewer of them where pictures are larger, for equal cost."""
-        stage, rng = self.stage, np.random.default_rng((self.seed, group))
+        stage, rng = self.stage, np.random.default_rng((self.seed, number))
         side = int(rng.choice(stage.resolutions)) if stage.resolutions else stage.resolution
         kept = max(1, round(stage.clips * (stage.resolution / side) ** 2))
-        return [_resized(self._window(rng, self._number(group * stage.clips + k)), side) for k in range(kept)]
+        return [
+            _resized(self._window(rng, self._number(number * stage.clips + k)), side) for k in range(kept)
+        ]
 
     def _window(self, rng: np.random.Generator, number: int) -> RawClip:
         """A window of a clip, or of the next one that shows an object."""

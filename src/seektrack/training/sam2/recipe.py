@@ -80,6 +80,9 @@ class Sam2Recipe:
         decay: Of the moving average of weights, which is what is saved.
         bf16: Compute in bfloat16; 1.4 times the speed on a CPU that has it. Attention is then the eager one:
             the fused one's backward pass in bfloat16 costs more than it saves.
+        accumulate: Groups of clips a step, whose gradients are averaged; several processes share them.
+        calibration: Held-out clips by which the finished network's object score gets its zero (see
+            :mod:`seektrack.training.sam2.calibrate`); 0 leaves it.
         validation: Held-out scenes a quick validation looks at; clips take less than half of them.
     """
 
@@ -91,6 +94,8 @@ class Sam2Recipe:
     seed: int = 0
     decay: float = 0.998
     bf16: bool = False
+    accumulate: int = 1
+    calibration: int = 0
     validation: int = 24
 
     @classmethod
@@ -131,6 +136,7 @@ def pocket_recipe(*, style: str = "rich") -> Sam2Recipe:
     return Sam2Recipe(
         size=PocketSize(stem=48, blocks=(1, 1, 3, 1)),
         bf16=True,
+        calibration=24,
         stages=(
             replace(simple, share=10),
             replace(simple, name="decoder", steps=500, lr=1.0e-3, warmup=50, share=5),
@@ -186,6 +192,7 @@ def polish_recipe(*, style: str = "rich") -> Sam2Recipe:
         size=PocketSize(stem=48, blocks=(1, 1, 3, 1)),
         bf16=True,
         decay=0.999,
+        calibration=24,
         prompts=PromptMix(mixed=True, even_jitter=True),
         stages=(still, clips),
         validation=36,
@@ -220,6 +227,7 @@ def smoke_recipe(*, style: str = "plain") -> Sam2Recipe:
     return Sam2Recipe(
         size=PocketSize(resolution=64, stem=16, blocks=(1, 1, 1, 1)),
         bf16=True,
+        calibration=2,
         validation=2,
         stages=(
             small,

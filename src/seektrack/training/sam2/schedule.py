@@ -15,13 +15,15 @@ class State:
 
     Attributes:
         stage, step: Stages finished, and steps of the one at work.
-        clips_used: Seeds of the stage already taken.
+        groups: Groups of clips of the stage already taken, those of all processes together.
+        calibrated: Whether the object score of the finished network has its zero.
         seconds, stage_seconds: Spent on the training, and on its stage.
     """
 
     stage: int = 0
     step: int = 0
-    clips_used: int = 0
+    groups: int = 0
+    calibrated: bool = False
     seconds: float = 0.0
     stage_seconds: float = 0.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -27,26 +27,20 @@ from seektrack.training.sam2.recipe import Sam2Recipe, Stage
 from seektrack.training.sam2.sides import set_side
 from seektrack.training.sam2.unroll import chosen, unroll, with_correction
 
-Clips = Iterator[list[RawClip]]
 
-
-def next_batch(
+def group_batch(
     stage: Stage,
-    clips: Clips,
+    clips: Sequence[RawClip],
     rng: np.random.Generator,
     *,
     single: bool = False,
     augment: Augment | None = None,
-) -> Batch:
-    """Take clips from the stream until some have an object to train on; ``single`` takes frames apart."""
-    while True:
-        chosen = next(clips)
-        area = max(12, int(stage.min_area * (chosen[0][0].shape[1] / 192) ** 2))
-        if single:
-            chosen = [(f[t : t + 1], i[t : t + 1]) for f, i in chosen for t in range(len(f))]
-        batch = make_batch(rng, chosen, per_clip=stage.objects, min_area=area, augment=augment)
-        if batch is not None:
-            return batch
+) -> Batch | None:
+    """Some objects of a group of clips, None where none is large enough; ``single`` takes frames apart."""
+    area = max(12, int(stage.min_area * (clips[0][0].shape[1] / 192) ** 2))
+    if single:
+        clips = [(f[t : t + 1], i[t : t + 1]) for f, i in clips for t in range(len(f))]
+    return make_batch(rng, clips, per_clip=stage.objects, min_area=area, augment=augment)
 
 
 def _encode_with_dense(model: Sam2VideoModel, head: nn.Module, batch: Batch) -> tuple[ImageFeatures, Tensor]:
@@ -137,24 +131,27 @@ def step_loss(
     model: Sam2VideoModel,
     head: nn.Module | None,
     stage: Stage,
-    clips: Clips,
+    clips: Sequence[RawClip],
     rng: np.random.Generator,
     recipe: Sam2Recipe,
     progress: float,
-) -> tuple[Tensor, float]:
-    """Loss of one step and the mean overlap it saw.
+) -> tuple[Tensor, float] | None:
+    """Loss of one group of clips and the mean overlap it saw; None where no object is large enough.
 
     Args:
         model: The network.
         head: The dense auxiliary head, thrown away after training; None trains without one.
         stage: Which stage.
-        clips: Endless stream of clips.
+        clips: The group.
         rng: Draws prompts and augmentation.
         recipe: Its losses, prompts and augmentation.
         progress: Of the stage, 0 to 1.
     """
     single = stage.image_clips == 0 and stage.image_share > 0 and rng.random() < stage.image_share
-    batch = next_batch(stage, clips, rng, single=single, augment=recipe.augment).to(model.device)
+    batch = group_batch(stage, clips, rng, single=single, augment=recipe.augment)
+    if batch is None:
+        return None
+    batch = batch.to(model.device)
     set_side(model, batch.pixels.shape[-1])
     if stage.name == "dense" and head is not None:
         return _encode_with_dense(model, head, batch)[1], 0.0
