@@ -177,6 +177,8 @@ FROZEN = {
         "--recipe",
         "--workers",
         "--fresh",
+        "--processes",
+        "--accumulate",
         "--style",
         "--init",
         "--data",

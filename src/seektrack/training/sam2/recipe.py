@@ -150,8 +150,8 @@ def pocket_recipe(*, style: str = "rich") -> Sam2Recipe:
 def polish_recipe(*, style: str = "rich") -> Sam2Recipe:
     """Go on from a finished pocket checkpoint (``init``): single pictures, then clips.
 
-    This made the published checkpoint out of the one before it, in 102 minutes on two cores
-    (``--max-minutes 102``, ``OMP_NUM_THREADS=2``). Most of a step is the encoder, so a picture serves six
+    This made the published checkpoint out of the one before it, in 101 minutes on two cores
+    (``--max-minutes 101``, ``OMP_NUM_THREADS=2``). Most of a step is the encoder, so a picture serves six
     objects, boxes and clicks; and it stays as it is while clips teach memory over up to 24 frames.
 
     Args:
