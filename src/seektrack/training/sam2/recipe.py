@@ -22,7 +22,8 @@ class Stage:
         name: ``dense``, ``decoder``, ``image`` or ``clip``; decides what is trained on what.
         steps: Optimiser steps, fewer when the time allowed ends first.
         resolution: Side of the square input in pixels; the one validated at.
-        clips, frames, objects: Clips a step, frames a clip, most objects a clip.
+        clips, frames, objects: Clips a group, frames a clip, most objects a clip; a step is one group unless
+            the recipe accumulates.
         lr, warmup, floor: Peak learning rate, the steps to reach it, and the share of it a cosine ends at.
         teacher: Teacher forcing at the start; it fades linearly to none at 70 % of the stage.
         image_share: In a clip stage, the share of steps that take single pictures instead, so that what the
@@ -62,7 +63,7 @@ class Stage:
 
     @property
     def group(self) -> int:
-        """Seeds set aside for a step."""
+        """Seeds set aside for a group."""
         return max(self.clips, self.image_clips)
 
 
