@@ -36,6 +36,15 @@ FlowMethod = Annotated[
     str,
     typer.Option("--flow", metavar="METHOD", help="Optical flow: dis, farneback, or raft with torchvision."),
 ]
+RememberFrames = Annotated[
+    str,
+    typer.Option(
+        "--remember",
+        metavar="FRAMES",
+        help="Which frames an object is remembered by: seen, those it was on, so that it is known again after"
+        " it was hidden; or all, as the reference SAM 2 does.",
+    ),
+]
 Refine = Annotated[
     str | None,
     typer.Option(
@@ -93,6 +102,7 @@ def follow_settings(
     propagation: str = "memory",
     every: int = 4,
     flow: str = "dis",
+    remember: str = "seen",
     refine: str | None = None,
     post: str = "",
     mask_threshold: float = 0.0,
@@ -107,7 +117,7 @@ def follow_settings(
         InputError: A mode, method, step or precision is unknown.
         ModelError: The flow method cannot be had, or there is no such predictor.
     """
-    plain = propagation == "memory" and refine is None and not post and not exclusive
+    plain = propagation == "memory" and remember == "seen" and refine is None and not post and not exclusive
     usual = predictor == "kalman" and precision == "fp32"
     if plain and usual and not mask_threshold and min_object_score is None:
         return None
@@ -117,7 +127,7 @@ def follow_settings(
 
     if precision not in PRECISIONS:
         raise InputError(f"there is no precision {precision!r}", hint=f"take one of {', '.join(PRECISIONS)}")
-    chosen: dict[str, Any] = {"mode": propagation, "every": every, "flow": flow}
+    chosen: dict[str, Any] = {"mode": propagation, "every": every, "flow": flow, "remember": remember}
     carried = PropagationSettings(**chosen)
     if carried.mode != "memory":
         make_flow(flow)

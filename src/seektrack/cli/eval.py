@@ -75,6 +75,15 @@ def pocket(
             help="seektrack, transformers (its own classes on the same folders), or both side by side.",
         ),
     ] = "seektrack",
+    remember: Annotated[
+        str | None,
+        typer.Option(
+            "--remember",
+            metavar="FRAMES",
+            help="Frames SAM 2 remembers an object by: seen, those it was on, as track does; or all, as"
+            " transformers does, and the default beside it.",
+        ),
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -85,6 +94,7 @@ def pocket(
     from seektrack.evaluation.pocket_parity import THROUGH
     from seektrack.evaluation.pocket_sam2 import CONDITIONS, Condition, evaluate_sam2
     from seektrack.pipeline import parse_model
+    from seektrack.segmentation import check_remember
 
     if through not in (*THROUGH, "both"):
         raise InputError(f"--through {through}", hint=f"take {', '.join(THROUGH)} or both")
@@ -96,6 +106,7 @@ def pocket(
     if folder is not None:
         clip, sam2 = ("" if name == "pocket" else name for name in parse_model(str(folder)))
     clip, sam2 = ("" if only is Part.SAM2 else clip), ("" if only is Part.CLIP else sam2)
+    kept = remember or ("seen" if through == "seektrack" else "all")
     conditions = CONDITIONS if resolution is None else (Condition(), Condition("rich", None, 0.5))
     figures: dict[str, dict[str, Any]] = {}
     for way in THROUGH if through == "both" else (through,):
@@ -112,6 +123,7 @@ def pocket(
                     clips=clips,
                     conditions=conditions,
                     through=way,
+                    remember=check_remember(kept),
                     progress=progress,
                 )
     if through == "both":

@@ -21,6 +21,7 @@ from seektrack.cli.engine import (
     Predictor,
     Propagation,
     Refine,
+    RememberFrames,
     Resolution,
     follow_settings,
 )
@@ -71,6 +72,7 @@ def track(
     propagation: Propagation = "memory",
     every: Every = 4,
     flow: FlowMethod = "dis",
+    remember: RememberFrames = "seen",
     refine: Refine = None,
     post: Post = "",
     mask_threshold: MaskThreshold = 0.0,
@@ -104,6 +106,7 @@ def track(
         propagation=propagation,
         every=every,
         flow=flow,
+        remember=remember,
         refine=refine,
         post=post,
         mask_threshold=mask_threshold,

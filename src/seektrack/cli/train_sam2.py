@@ -40,9 +40,9 @@ def sam2(
         str | None,
         typer.Option(
             "--recipe",
-            help="pocket, polish (go on from --init), smoke (seconds, to try) or a recipe.json; when left "
-            "out the one in --out, else pocket. With --data what moves: full (the default), frozen-image, "
-            "head or lora.",
+            help="pocket, polish or follow (go on from --init), smoke (seconds, to try) or a recipe.json; "
+            "when left out the one in --out, else pocket. With --data what moves: full (the default), "
+            "frozen-image, head or lora.",
         ),
     ] = None,
     workers: Annotated[
@@ -118,6 +118,7 @@ def sam2(
 ) -> None:
     """Train the segmenter, or fine-tune one with --data; interrupted, the same command goes on."""
     from seektrack.training.sam2 import (
+        CONTINUING,
         RECIPES,
         LossWeights,
         PromptMix,
@@ -186,9 +187,9 @@ def sam2(
             f"unknown recipe {name!r}",
             hint=f"choose from {', '.join(RECIPES)}, name the recipe.json of a training, or add --data",
         )
-    if name == "polish" and init is None:
+    if name in CONTINUING and init is None:
         raise InputError(
-            "recipe polish goes on from a finished model, and there is no --init",
+            f"recipe {name} goes on from a finished model, and there is no --init",
             hint="add --init pocket, or the model/ folder of an earlier training",
         )
     if accumulate or world > 1:

@@ -15,7 +15,7 @@ from seektrack.errors import InputError
 from seektrack.evaluation.pocket_parity import THROUGH, TransformersSam2
 from seektrack.geometry import mask_to_box
 from seektrack.metrics.masks import iou, sequence_scores
-from seektrack.segmentation import Sam2, VideoSession, load_sam2, propose
+from seektrack.segmentation import Remember, Sam2, VideoSession, load_sam2, propose
 from seektrack.types import Prompt
 from seektrack.world import Clip, SceneSettings, Split, render, sample_scene, seeds
 
@@ -77,13 +77,14 @@ class Follower(Protocol):
 
 @dataclass(frozen=True)
 class EngineFollower:
-    """The product's own engine."""
+    """The product's own engine, remembering the frames it is told to; ``all`` as the reference does."""
 
     sam2: Sam2
+    remember: Remember = "all"
 
     def __call__(self, frames: Frames, prompts: Sequence[Prompt]) -> Iterator[Answers]:
         """One answer a frame."""
-        session = VideoSession(self.sam2, total_frames=len(frames))
+        session = VideoSession(self.sam2, total_frames=len(frames), remember=self.remember)
         for prompt in prompts:
             session.add(prompt)
         for t, frame in enumerate(frames):
@@ -116,6 +117,7 @@ def evaluate_sam2(
     n_frames: int = 48,
     conditions: Sequence[Condition] = (PLAIN,),
     through: str = "seektrack",
+    remember: Remember = "seen",
     progress: Progress | None = None,
 ) -> dict[str, float]:
     """Measure a SAM 2 folder on benchmark seeds, through the product's own engine or transformers' classes.
@@ -128,6 +130,8 @@ def evaluate_sam2(
         n_frames: Frames a video.
         conditions: Kinds of scenes and sides of the input, see :data:`CONDITIONS`.
         through: ``seektrack`` or ``transformers``; the latter knows no proposals.
+        remember: Which followed frames the product's engine remembers an object by: ``seen``, as
+            :func:`seektrack.segmentation.segment_video` does, or ``all``, as transformers always does.
         progress: Called with ``(done, total, stage)``.
 
     Returns:
@@ -146,7 +150,7 @@ def evaluate_sam2(
     figures: dict[str, float] = {}
     for condition in conditions:
         side = condition.resolution or resolution
-        follow, sam2 = _follower(folder, side, through)
+        follow, sam2 = _follower(folder, side, through, remember)
         told = condition.suffix.replace("_", " ")
         single = _settings(condition.style, 1)
         several = _settings(condition.style, n_frames)
@@ -158,11 +162,13 @@ def evaluate_sam2(
     return figures
 
 
-def _follower(folder: str | Path, side: int | None, through: str) -> tuple[Follower, Sam2 | None]:
+def _follower(
+    folder: str | Path, side: int | None, through: str, remember: Remember
+) -> tuple[Follower, Sam2 | None]:
     if through == "transformers":
         return TransformersSam2(folder, resolution=side), None
     sam2 = load_sam2(str(folder), resolution=side)
-    return EngineFollower(sam2), sam2
+    return EngineFollower(sam2, remember), sam2
 
 
 def _settings(style: str, n_frames: int) -> SceneSettings:

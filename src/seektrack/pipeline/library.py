@@ -109,7 +109,8 @@ class Library(Asking):
         Args:
             paths: Video files, or folders searched for them.
             sampling: Which frames: ``adaptive``, ``keyframes``, ``fps=2``, ``every=5``, or a ``Sampling``.
-            regions: What of a frame besides the whole: ``objects``, ``tiles`` or ``none``.
+            regions: What of a frame besides the whole: ``objects``, ``tiles`` or ``none``. A video whose
+                objects another SAM 2 proposed is indexed anew.
             filters: What is done to a frame before it is looked at, as in
                 :func:`seektrack.video.filters.parse_filter`; other filters index a video anew.
             ann: The search index to keep from now on, once there are enough pictures for one: ``auto``,
@@ -183,7 +184,8 @@ class Library(Asking):
         if hasattr(self.models.encoder, "embed_sounds"):
             hears = cast("SoundEncoder", self.models.encoder)
             return index_sound(store, hears, file, reindex=reindex, progress=progress)
-        settings = f"{sampling} regions={regions}" + (f" filter={filters}" if filters else "")
+        by = f" by={self.models.sam2_fingerprint[:8]}" if regions == "objects" else ""
+        settings = f"{sampling} regions={regions}{by}" + (f" filter={filters}" if filters else "")
         if not reindex and store.status(file, settings=settings) == "done":
             return None
         count = 0

@@ -91,3 +91,8 @@ class Models:
         from seektrack.segmentation import load_sam2
 
         return load_sam2(self.sam2_name, device=self.device, resolution=self.resolution)
+
+    @cached_property
+    def sam2_fingerprint(self) -> str:
+        """:attr:`seektrack.segmentation.Sam2.fingerprint` of the SAM 2."""
+        return self.sam2.fingerprint

@@ -8,6 +8,7 @@ from seektrack.segmentation.flow_session import FlowSession, open_session
 from seektrack.segmentation.image_predictor import ImagePredictor
 from seektrack.segmentation.inference_state import InferenceState
 from seektrack.segmentation.masks import FrameMasks
+from seektrack.segmentation.memory import REMEMBER, Remember, check_remember
 from seektrack.segmentation.model import PRECISIONS, Sam2, load_sam2
 from seektrack.segmentation.network import ImageFeatures
 from seektrack.segmentation.propagation import LazyFeatures, PropagationSettings
@@ -19,6 +20,7 @@ from seektrack.segmentation.video_predictor import VideoPredictor
 
 __all__ = [
     "PRECISIONS",
+    "REMEMBER",
     "AutomaticMaskGenerator",
     "Finish",
     "FinishedMasks",
@@ -34,9 +36,11 @@ __all__ = [
     "Proposal",
     "RefineSettings",
     "Refined",
+    "Remember",
     "Sam2",
     "VideoPredictor",
     "VideoSession",
+    "check_remember",
     "compose",
     "load_sam2",
     "open_session",

@@ -80,6 +80,7 @@ def pack(session: VideoSession) -> tuple[Tensors, dict[str, Any]]:
                 "conditioning": [[c.frame_index, c.position] for c in memory.conditioning],
                 "memories": [position for position, _ in memory.memories],
                 "pointers": [position for position, _ in memory.pointers],
+                "followed": memory.followed,
             }
         )
     return tensors, {
@@ -129,6 +130,7 @@ def unpack(tensors: Tensors, state: dict[str, Any], sam2: Sam2, path: str | Path
             memory.memories.append((position, _remembered(tensors[f"{slot}.memories"][i], sam2)))
         for i, position in enumerate(entry["pointers"]):
             memory.pointers.append((position, tensors[f"{slot}.pointers"][i].clone().to(sam2.device)))
+        memory.followed = entry.get("followed", entry["memories"][-1] if entry["memories"] else None)
         session.objects[entry["obj_id"]] = memory
         if entry["latest"]:
             session.latest[entry["obj_id"]] = _get_row(tensors, f"{slot}.latest", sam2)

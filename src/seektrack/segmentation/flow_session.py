@@ -255,5 +255,6 @@ def open_session(
     sam2: Sam2, settings: PropagationSettings | None = None, *, max_objects_per_batch: int = 32
 ) -> VideoSession | FlowSession:
     """A session that propagates as the settings say; every frame through the network if none are given."""
-    session = VideoSession(sam2, max_objects_per_batch=max_objects_per_batch)
-    return session if settings is None or settings.mode == "memory" else FlowSession(session, settings)
+    settings = settings or PropagationSettings()
+    session = VideoSession(sam2, max_objects_per_batch=max_objects_per_batch, remember=settings.remember)
+    return session if settings.mode == "memory" else FlowSession(session, settings)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -11,6 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from seektrack.geometry import BoolMask
+
+if TYPE_CHECKING:
+    from seektrack.segmentation.memory import Row
+    from seektrack.segmentation.model import Sam2
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +40,27 @@ class FrameMasks:
     iou_scores: Tensor
     pointers: Tensor
     hw: tuple[int, int]
+
+    @classmethod
+    def of_rows(
+        cls, sam2: Sam2, rows: Mapping[int, Row], *, frame_index: int, hw: tuple[int, int]
+    ) -> FrameMasks:
+        """The answer that holds each object's row, in their order."""
+        answers, side = list(rows.values()), sam2.resolution // 4
+        empty = torch.zeros(0, device=sam2.device, dtype=sam2.dtype)
+
+        def column(values: Iterable[Tensor], *shape: int) -> Tensor:
+            return torch.stack(list(values)) if answers else empty.reshape(0, *shape)
+
+        return cls(
+            frame_index=frame_index,
+            obj_ids=list(rows),
+            logits=column((r.logits for r in answers), side, side),
+            object_scores=column(r.score for r in answers).float().sigmoid(),
+            iou_scores=column(r.iou for r in answers),
+            pointers=column((r.pointer for r in answers), sam2.model.hidden_dim),
+            hw=hw,
+        )
 
     def masks(
         self, hw: tuple[int, int] | None = None, *, threshold: float = 0.0, exclusive: bool = False

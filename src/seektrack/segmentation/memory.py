@@ -7,13 +7,31 @@ backward takes one away, so a video sampled at every tenth frame is remembered l
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
 from torch import Tensor
 
+from seektrack.errors import InputError
+
+Remember = Literal["all", "seen"]
+REMEMBER: tuple[Remember, ...] = get_args(Remember)
+"""Which followed frames leave a memory: every one, as the reference does, or those the object was seen on."""
+
 T = TypeVar("T")
+
+
+def check_remember(remember: str) -> Remember:
+    """The choice, if it is one.
+
+    Raises:
+        InputError: It is not.
+    """
+    for allowed in REMEMBER:
+        if remember == allowed:
+            return allowed
+    raise InputError(f"remember={remember!r}", hint=f"frames to remember are {' or '.join(REMEMBER)}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,12 +102,17 @@ class MemorySettings:
         n_pointers: Pointers read, ``max_object_pointers_in_encoder``.
         max_conditioning: Prompted frames kept for an object: the first and the latest.
         select_conditioning: Prompted frames read, the nearest ones; -1 for all.
+        remember: ``all``, the last followed frames, as in the reference; ``seen``, the last ones on which the
+            object was, so that one hidden for long is still known by its looks: a memory without the object
+            only displaces one with it. After Videnovic et al., A Distractor-Aware Memory for Visual Object
+            Tracking with SAM2, arXiv:2411.17576, which leaves frames without the object out.
     """
 
     n_memories: int
     n_pointers: int
     max_conditioning: int = 8
     select_conditioning: int = -1
+    remember: Remember = "all"
 
 
 @dataclass(eq=False)
@@ -97,12 +120,19 @@ class ObjectMemory:
     """The bounded memory of one object.
 
     One memory and one pointer more than are read are kept, so that the latest frame can be corrected.
+
+    Attributes:
+        settings: How much is remembered, and of which frames.
+        conditioning: Prompted frames.
+        memories, pointers: Of followed frames, with their positions.
+        followed: Position of the latest followed frame, whether or not it left a memory.
     """
 
     settings: MemorySettings
     conditioning: list[Conditioning] = field(default_factory=list)
     memories: deque[tuple[int, Remembered]] = field(default_factory=deque)
     pointers: deque[tuple[int, Tensor]] = field(default_factory=deque)
+    followed: int | None = None
 
     def conditioned_at(self, position: int) -> Conditioning | None:
         """The prompted frame at a position, or None."""
@@ -110,7 +140,7 @@ class ObjectMemory:
 
     def tracked_at(self, position: int) -> bool:
         """Whether the object was followed, not prompted, at the latest position."""
-        return bool(self.memories) and self.memories[-1][0] == position
+        return self.followed == position
 
     def condition(self, frame_index: int, position: int, row: Row) -> None:
         """Keep a prompted frame, in place of an earlier answer on it."""
@@ -122,13 +152,16 @@ class ObjectMemory:
 
     def track(self, position: int, row: Row) -> None:
         """Keep a followed frame, in place of an earlier answer on it, and forget the oldest."""
-        _push(self.memories, position, row.memory, self.settings.n_memories)
-        _push(self.pointers, position, row.pointer, self.settings.n_pointers)
+        self.followed = position
+        kept = self.settings.remember == "all" or float(row.score) > 0
+        _push(self.memories, position, row.memory if kept else None, self.settings.n_memories)
+        _push(self.pointers, position, row.pointer if kept else None, self.settings.n_pointers)
 
     def forget_passed(self) -> None:
         """Drop the ring; prompted frames stay."""
         self.memories.clear()
         self.pointers.clear()
+        self.followed = None
 
     def recall(self, position: int, direction: int) -> Recall:
         """What to read at a position when moving in a direction, 1 or -1; 0, unknown yet, counts as 1."""
@@ -137,23 +170,19 @@ class ObjectMemory:
         chosen, others = self._select(position)
         passed = dict(self.memories)
         passed.update({c.position: c.row.memory for c in others if c.position not in passed})
-        memories = [c.row.memory for c in chosen]
-        offsets = [0] * len(chosen)
-        for ago in range(settings.n_memories - 1, 0, -1):
-            memory = passed.get(position - ago * direction)
-            if memory is not None:
-                memories.append(memory)
-                offsets.append(ago)
+        near = _behind(passed, position, direction, settings.n_memories - 1, settings.remember)
+        memories = [c.row.memory for c in chosen] + [memory for _, memory in reversed(near)]
+        ranks = range(len(near), 0, -1)  # time codes go no further than n_memories - 1
+        ages = ranks if settings.remember == "seen" else [ago for ago, _ in reversed(near)]
         behind = [(c, (position - c.position) * direction) for c in self.conditioning]
         pointers = [c.row.pointer for c, ago in behind if ago >= 0]
         pointer_offsets = [ago for _, ago in behind if ago >= 0]
-        by_position = dict(self.pointers)
-        for ago in range(1, settings.n_pointers):
-            pointer = by_position.get(position - ago * direction)
-            if pointer is not None:
-                pointers.append(pointer)
-                pointer_offsets.append(ago)
-        return Recall(memories, offsets, pointers, pointer_offsets)
+        for ago, pointer in _behind(
+            dict(self.pointers), position, direction, settings.n_pointers - 1, settings.remember
+        ):
+            pointers.append(pointer)
+            pointer_offsets.append(ago)
+        return Recall(memories, [0] * len(chosen) + list(ages), pointers, pointer_offsets)
 
     def _select(self, position: int) -> tuple[list[Conditioning], list[Conditioning]]:
         """The prompted frames to read and the rest: the nearest on either side, then the nearest at all."""
@@ -171,12 +200,22 @@ class ObjectMemory:
         return chosen + rest[:n_more], rest[n_more:]
 
 
-def _push(ring: deque[tuple[int, T]], position: int, value: T, size: int) -> None:
+def _push(ring: deque[tuple[int, T]], position: int, value: T | None, size: int) -> None:
     if ring and ring[-1][0] == position:
         ring.pop()
-    ring.append((position, value))
+    if value is not None:
+        ring.append((position, value))
     while len(ring) > size:
         ring.popleft()
+
+
+def _behind(
+    passed: Mapping[int, T], position: int, direction: int, count: int, remember: Remember
+) -> list[tuple[int, T]]:
+    """Steps ago and what was kept then, nearest first: of the last ``count`` steps, or the last kept."""
+    found = sorted(((position - p) * direction, p) for p in passed)
+    near = [(ago, passed[p]) for ago, p in found if ago > 0]
+    return near[:count] if remember == "seen" else [(ago, value) for ago, value in near if ago <= count]
 
 
 @dataclass

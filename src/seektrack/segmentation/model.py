@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -77,6 +78,18 @@ class Sam2:
         """Floating type of the weights."""
         dtype: torch.dtype = self.model.dtype
         return dtype
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the weights and of the resolution: who answers alike, whatever the device or precision.
+
+        32 hexadecimal digits; all weights are read each time.
+        """
+        digest = hashlib.blake2b(f"{self.resolution}".encode(), digest_size=16)
+        for name, weight in self.model.state_dict().items():
+            digest.update(name.encode())
+            digest.update(weight.detach().float().cpu().numpy().tobytes())
+        return digest.hexdigest()
 
     def at(self, precision: str) -> Sam2:
         """The same weights computing in another precision.

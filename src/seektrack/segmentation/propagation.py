@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from seektrack.errors import InputError
 from seektrack.segmentation.masks import FrameMasks
+from seektrack.segmentation.memory import Remember, check_remember
 from seektrack.segmentation.model import Sam2
 from seektrack.segmentation.network import ImageFeatures
 
@@ -34,6 +35,8 @@ class PropagationSettings:
         max_residual: In hybrid mode it looks at once when the picture differs from the one carried to it by
             more grey levels on average: a cut.
         device: Where RAFT runs.
+        remember: Which followed frames the network's memory keeps: those the object was ``seen`` on, or
+            ``all``, as the reference does; see :class:`~seektrack.segmentation.memory.MemorySettings`.
     """
 
     mode: Mode = "memory"
@@ -44,8 +47,10 @@ class PropagationSettings:
     max_lost: float = 0.5
     max_residual: float = 30.0
     device: str = "cpu"
+    remember: Remember = "seen"
 
     def __post_init__(self) -> None:
+        check_remember(self.remember)
         if self.mode not in MODES:
             raise InputError(
                 f"there is no propagation mode {self.mode!r}", hint=f"take one of {', '.join(MODES)}"

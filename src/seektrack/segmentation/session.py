@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from seektrack.errors import InputError, PromptError
 from seektrack.segmentation.answer import Job, answer
 from seektrack.segmentation.heap import release_free_memory
 from seektrack.segmentation.masks import FrameMasks
-from seektrack.segmentation.memory import MemorySettings, ObjectMemory, Row, Timeline
+from seektrack.segmentation.memory import (
+    MemorySettings,
+    ObjectMemory,
+    Remember,
+    Row,
+    Timeline,
+    check_remember,
+)
 from seektrack.segmentation.model import Sam2
 from seektrack.segmentation.network import ImageFeatures
 from seektrack.segmentation.prompts import check_prompt, point_inputs
@@ -33,7 +39,8 @@ class VideoSession:
     turn an object is followed from its prompted frames. For each object the session keeps its prompted frames
     (at most ``max_conditioning``), the last memories and the last pointers, and nothing else of the past.
 
-    Answers equal those of transformers' ``Sam2VideoModel`` run on each object alone.
+    Answers equal those of transformers' ``Sam2VideoModel`` run on each object alone, unless frames are left
+    out of memory (``remember``).
 
     Args:
         sam2: The network.
@@ -44,9 +51,11 @@ class VideoSession:
             the reference's, which scales time codes to it.
         memory_dtype: What memories are stored in; bfloat16 is what the reference does.
         direction: 1 or -1, where frames are conditioned ahead of the first step; the steps tell otherwise.
+        remember: Which followed frames leave a memory: ``all``, as in the reference, or those the object was
+            ``seen`` on, see :class:`~seektrack.segmentation.memory.MemorySettings`.
 
     Raises:
-        InputError: A size or count is not positive.
+        InputError: A size or count is not positive, or nobody knows what is to be remembered.
     """
 
     def __init__(
@@ -59,7 +68,9 @@ class VideoSession:
         total_frames: int | None = None,
         memory_dtype: torch.dtype = torch.bfloat16,
         direction: int = 0,
+        remember: Remember = "all",
     ) -> None:
+        check_remember(remember)
         if max_objects_per_batch < 1 or max_conditioning < 1:
             raise InputError(
                 "max_objects_per_batch and max_conditioning must be at least 1,"
@@ -78,6 +89,7 @@ class VideoSession:
             n_pointers=n_pointers,
             max_conditioning=max_conditioning,
             select_conditioning=int(config.max_cond_frame_num),
+            remember=remember,
         )
         self.timeline = Timeline(direction=direction)
         self.objects: dict[int, ObjectMemory] = {}
@@ -282,19 +294,4 @@ class VideoSession:
             memory.track(position, row)
 
     def _answer(self, frame_index: int, answers: dict[int, Row]) -> FrameMasks:
-        model, rows = self.sam2.model, list(answers.values())
-        side = self.sam2.resolution // 4
-        empty = torch.zeros(0, device=self.sam2.device, dtype=self.sam2.dtype)
-
-        def column(values: Iterable[Tensor], *shape: int) -> Tensor:
-            return torch.stack(list(values)) if rows else empty.reshape(0, *shape)
-
-        return FrameMasks(
-            frame_index=frame_index,
-            obj_ids=list(answers),
-            logits=column((r.logits for r in rows), side, side),
-            object_scores=column(r.score for r in rows).float().sigmoid(),
-            iou_scores=column(r.iou for r in rows),
-            pointers=column((r.pointer for r in rows), model.hidden_dim),
-            hw=self.hw or (0, 0),
-        )
+        return FrameMasks.of_rows(self.sam2, answers, frame_index=frame_index, hw=self.hw or (0, 0))

@@ -43,8 +43,9 @@ class VideoPredictor:
         fill_hole_area: Largest hole filled in answers, in source pixels.
         non_overlap_masks: Give a pixel claimed by several objects to the surest.
         max_objects_per_batch: Objects computed at once.
-        propagation: How masks get from frame to frame; every frame through the network if not given. With the
-            optical flow, prompts on later frames are not known before they are reached.
+        propagation: How masks get from frame to frame; every frame through the network, and all of them
+            remembered, as the reference does, if not given. With the optical flow, prompts on later frames
+            are not known before they are reached.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class VideoPredictor:
         self.fill_hole_area = fill_hole_area
         self.non_overlap_masks = non_overlap_masks
         self.max_objects_per_batch = max_objects_per_batch
-        self.propagation = propagation or PropagationSettings()
+        self.propagation = propagation or PropagationSettings(remember="all")
 
     @classmethod
     def from_pretrained(cls, model_id: str = "pocket", **settings: Any) -> VideoPredictor:

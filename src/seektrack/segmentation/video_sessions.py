@@ -90,6 +90,7 @@ class VideoSessions:
             max_conditioning=max(sum(len(of_object) for of_object in prompts.values()), 1),
             total_frames=state.source.len_frames(),
             direction=direction,
+            remember=self.propagation.remember,
         )
         for obj_id, of_object in prompts.items():
             for frame_index, prompt in of_object.items():

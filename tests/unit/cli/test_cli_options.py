@@ -89,6 +89,7 @@ FROZEN = {
         "--propagation",
         "--every",
         "--flow",
+        "--remember",
         "--refine",
         "--post",
         "--mask-threshold",
@@ -122,6 +123,7 @@ FROZEN = {
         "--clips",
         "--resolution",
         "--through",
+        "--remember",
         *COMMON,
     ],
     "train clip": [

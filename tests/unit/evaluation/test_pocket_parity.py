@@ -53,7 +53,7 @@ def test_masks_and_beliefs_are_those_of_transformers(clip, side: int | None) -> 
 
 def test_the_segmenter_has_the_same_figures_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     conditions = (Condition(), Condition("rich", 192))
-    ours = evaluate_sam2("pocket", conditions=conditions, **SIZES)
+    ours = evaluate_sam2("pocket", conditions=conditions, remember="all", **SIZES)
     monkeypatch.setattr(pocket_sam2, "VideoSession", forbidden)
     monkeypatch.setattr(pocket_sam2, "load_sam2", forbidden)
     theirs = evaluate_sam2("pocket", conditions=conditions, through="transformers", **SIZES)

@@ -7,7 +7,6 @@ disk, so that the encoder can be taught what to say to them.
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -246,7 +245,7 @@ def mine(
     """
     if scenes < 1:
         raise InputError(f"nothing to mine: {scenes} scenes", hint="pass at least 1")
-    name = ("rich-" if rich else "") + _fingerprint(sam2)
+    name = ("rich-" if rich else "") + sam2.fingerprint[:8]
     paths = []
     for first in range(0, scenes, SHARD_SCENES):
         count = min(SHARD_SCENES, scenes - first)
@@ -260,13 +259,6 @@ def mine(
                 progress(first + count, scenes, "proposing objects")
         paths.append(path)
     return paths
-
-
-def _fingerprint(sam2: Sam2) -> str:
-    digest = hashlib.blake2b(digest_size=4)
-    for parameter in sam2.model.parameters():
-        digest.update(parameter.detach().float().cpu().numpy().tobytes())
-    return digest.hexdigest()
 
 
 class RegionStore:

@@ -6,9 +6,11 @@ from seektrack.training.sam2.footage import Windows
 from seektrack.training.sam2.losses import LossWeights
 from seektrack.training.sam2.prompts import PromptMix
 from seektrack.training.sam2.recipe import (
+    CONTINUING,
     RECIPES,
     Sam2Recipe,
     Stage,
+    follow_recipe,
     pocket_recipe,
     polish_recipe,
     smoke_recipe,
@@ -19,6 +21,7 @@ from seektrack.training.sam2.tune import tune_sam2
 from seektrack.training.sam2.weights import MODES
 
 __all__ = [
+    "CONTINUING",
     "MODES",
     "RECIPES",
     "Augment",
@@ -29,6 +32,7 @@ __all__ = [
     "Sam2Trainer",
     "Stage",
     "Windows",
+    "follow_recipe",
     "pocket_recipe",
     "polish_recipe",
     "read_clips",

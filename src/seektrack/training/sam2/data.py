@@ -25,11 +25,12 @@ VOID = 255
 
 
 def world_settings(resolution: int, n_frames: int, *, style: str = "plain") -> SceneSettings:
-    """Scenes harder than the demo's: nameless things, many textures, and, in clips, time-lapse speed.
+    """Scenes harder than the demo's: nameless things, many textures, and, in short clips, time-lapse speed.
 
-    A clip of few frames must contain what a long one does: exits, full occlusion and returns.
+    A clip of few frames must contain what a long one does: exits, full occlusion and returns. From 20 frames
+    on it runs at the world's own pace.
     """
-    faster = 2.5 if n_frames > 1 else 1.0
+    faster = min(2.5, max(1.0, 20 / n_frames)) if n_frames > 1 else 1.0
     settings = SceneSettings(
         height=resolution,
         width=resolution,

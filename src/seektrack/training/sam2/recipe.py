@@ -38,6 +38,7 @@ class Stage:
         style, style_share: Of the world's scenes (see ``SceneSettings``), and how many are drawn in it; the
             others are plain.
         min_area: Fewest visible pixels of an object on the first frame, for pictures of 192 x 192.
+        first_scene: Training scenes passed over, so that a training that goes on from another sees new ones.
         share: Of the time allowed, in proportion to the other stages'.
     """
 
@@ -59,6 +60,7 @@ class Stage:
     style: str = "plain"
     style_share: float = 1.0
     min_area: int = 40
+    first_scene: int = 0
     share: float = 1.0
 
     @property
@@ -200,6 +202,28 @@ def polish_recipe(*, style: str = "rich") -> Sam2Recipe:
     )
 
 
+def follow_recipe(*, style: str = "rich") -> Sam2Recipe:
+    """Go on from a polished checkpoint (``init``): single pictures and clips of up to 40 frames in turn.
+
+    Masks drift late in a clip: by memories of the network's own earlier answers, so those are what it must
+    meet. Most frames are followed without gradient, at the world's own pace.
+
+    Args:
+        style: Of two scenes in five; ``plain`` is the world of the demo.
+    """
+    polish = polish_recipe(style=style)
+    stage = replace(
+        polish.stages[1],
+        lr=8e-4,
+        leads=(0, 8, 16, 32),
+        image_share=0.55,
+        style_share=0.4,
+        first_scene=20_000_000,
+        share=1.0,
+    )
+    return replace(polish, stages=(stage,), seed=1)
+
+
 def _clips(style: str, *, steps: int, lr: float, share: float) -> Stage:
     return Stage(
         name="clip",
@@ -239,9 +263,13 @@ def smoke_recipe(*, style: str = "plain") -> Sam2Recipe:
     )
 
 
+CONTINUING = ("polish", "follow")
+"""Recipes that go on from a finished checkpoint."""
+
 RECIPES: Mapping[str, Callable[..., Sam2Recipe]] = {
     "pocket": pocket_recipe,
     "polish": polish_recipe,
+    "follow": follow_recipe,
     "smoke": smoke_recipe,
 }
 """By name; each takes ``style``."""

@@ -157,7 +157,7 @@ class Sam2Trainer:
         self.optimiser = _optimiser(named, stage.lr)
 
     def _groups(self, stage: Stage) -> Iterator[tuple[int, Any]]:
-        source = WorldClips(stage, start=self.state.stage * _SEEDS_PER_STAGE)
+        source = WorldClips(stage, start=self.state.stage * _SEEDS_PER_STAGE + stage.first_scene)
         groups = Groups(source, start=self.state.groups, rank=self.scale.rank, world=self.scale.world)
         return groups.stream(self.workers)
 
