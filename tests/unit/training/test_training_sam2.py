@@ -15,11 +15,13 @@ from seektrack.training.sam2 import (
     PromptMix,
     Sam2Trainer,
     smoke_recipe,
+    train,
     train_sam2,
 )
-from seektrack.training.sam2.data import make_batch
+from seektrack.training.sam2.data import WorldClips, make_batch, world_settings
 from seektrack.training.sam2.losses import dense_loss, mask_loss
 from seektrack.training.sam2.prompts import BOX, POINT, sample_prompt
+from seektrack.world import Split, seeds
 
 
 @pytest.fixture(autouse=True)
@@ -61,6 +63,28 @@ def test_a_training_cut_short_goes_on_to_the_same_weights(tmp_path):
         whole.average.state_dict().items(), cut.average.state_dict().values(), strict=True
     ):
         assert torch.equal(a, b), name
+
+
+def test_a_stage_may_pass_over_scenes_that_others_saw(tmp_path, monkeypatch):
+    taken = []
+
+    class Noted(WorldClips):
+        def group(self, number):
+            taken.append(self.numbers[number * self.stage.group])
+            return super().group(number)
+
+    monkeypatch.setattr(train, "WorldClips", Noted)
+    first, *_ = smoke_recipe().stages
+    for name, start in (("one", 0), ("two", 700)):
+        recipe = replace(smoke_recipe(), stages=(replace(first, first_scene=start),), calibration=0)
+        Sam2Trainer(recipe, tmp_path / name, workers=0).run(max_steps=1)
+    assert taken == [seeds(Split.TRAIN, 1)[0], seeds(Split.TRAIN, 1, start=700)[0]]
+
+
+def test_long_clips_run_at_the_pace_of_the_world():
+    long, short, still = (world_settings(64, n).speed for n in (48, 8, 1))
+    assert long == still and short[1] == 2.5 * still[1]
+    assert still[1] < world_settings(64, 12).speed[1] < short[1]
 
 
 def test_a_folder_of_another_recipe_is_refused(tmp_path):
