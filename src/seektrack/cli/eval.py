@@ -98,6 +98,7 @@ def pocket(
 
     if through not in (*THROUGH, "both"):
         raise InputError(f"--through {through}", hint=f"take {', '.join(THROUGH)} or both")
+    kept = check_remember(remember or ("seen" if through == "seektrack" else "all"))
     screen = Screen(quiet=quiet, as_json=as_json)
     if only in (Part.TEMPORAL, Part.TRAJECTORY):
         print_figures(screen, _over_time(only, screen, folder))
@@ -106,7 +107,6 @@ def pocket(
     if folder is not None:
         clip, sam2 = ("" if name == "pocket" else name for name in parse_model(str(folder)))
     clip, sam2 = ("" if only is Part.SAM2 else clip), ("" if only is Part.CLIP else sam2)
-    kept = remember or ("seen" if through == "seektrack" else "all")
     conditions = CONDITIONS if resolution is None else (Condition(), Condition("rich", None, 0.5))
     figures: dict[str, dict[str, Any]] = {}
     for way in THROUGH if through == "both" else (through,):
@@ -123,7 +123,7 @@ def pocket(
                     clips=clips,
                     conditions=conditions,
                     through=way,
-                    remember=check_remember(kept),
+                    remember=kept,
                     progress=progress,
                 )
     if through == "both":

@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from seektrack.cli import app
 from seektrack.encoders import load_encoder
 from seektrack.errors import InputError
 from seektrack.evaluation import pocket_clip, pocket_sam2
@@ -112,3 +114,10 @@ def test_an_unknown_way_is_refused() -> None:
     for measure in (evaluate_sam2, pocket_clip.evaluate_clip):
         with pytest.raises(InputError, match="through 'magic'"):
             measure("pocket", through="magic")
+
+
+def test_what_cannot_be_asked_is_told_before_anything_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pocket_clip, "evaluate_clip", forbidden)
+    for wrong in (("--remember", "some"), ("--through", "magic")):
+        result = CliRunner().invoke(app, ["eval", "pocket", *wrong])
+        assert isinstance(result.exception, InputError) and wrong[1] in str(result.exception)
