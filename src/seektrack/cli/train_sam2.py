@@ -40,9 +40,9 @@ def sam2(
         str | None,
         typer.Option(
             "--recipe",
-            help="pocket, polish or follow (go on from --init), smoke (seconds, to try) or a recipe.json; "
-            "when left out the one in --out, else pocket. With --data what moves: full (the default), "
-            "frozen-image, head or lora.",
+            help="pocket, polish, follow or deepen (go on from --init), smoke (seconds, to try) or a "
+            "recipe.json; when left out the one in --out, else pocket. With --data what moves: full (the "
+            "default), frozen-image, head or lora.",
         ),
     ] = None,
     workers: Annotated[

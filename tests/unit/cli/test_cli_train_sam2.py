@@ -47,6 +47,7 @@ def test_fine_tuning_from_the_command_line(trained, tmp_path):
         (("--recipe", "nothing"), "unknown recipe"),
         (("--recipe", "polish"), "no --init"),
         (("--recipe", "follow"), "follow goes on"),
+        (("--recipe", "deepen"), "deepen goes on"),
         (("--model", "pocket"), "no --data"),
         (("--data", "world:3", "--init", "pocket"), "pocket recipes"),
         (("--data", "nowhere"), "no folder"),

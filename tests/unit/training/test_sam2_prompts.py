@@ -17,7 +17,7 @@ from seektrack.training.sam2.prompts import (
     prompts_for,
     rough_mask,
 )
-from seektrack.training.sam2.recipe import smoke_recipe
+from seektrack.training.sam2.recipes import smoke_recipe
 from seektrack.training.sam2.stages import step_loss
 
 

@@ -3,13 +3,14 @@
 from seektrack.training.sam2.augment import Augment
 from seektrack.training.sam2.finetune import Sam2Finetune
 from seektrack.training.sam2.footage import Windows
+from seektrack.training.sam2.grow import deepen
 from seektrack.training.sam2.losses import LossWeights
 from seektrack.training.sam2.prompts import PromptMix
-from seektrack.training.sam2.recipe import (
+from seektrack.training.sam2.recipe import Sam2Recipe, Stage
+from seektrack.training.sam2.recipes import (
     CONTINUING,
     RECIPES,
-    Sam2Recipe,
-    Stage,
+    deepen_recipe,
     follow_recipe,
     pocket_recipe,
     polish_recipe,
@@ -32,6 +33,8 @@ __all__ = [
     "Sam2Trainer",
     "Stage",
     "Windows",
+    "deepen",
+    "deepen_recipe",
     "follow_recipe",
     "pocket_recipe",
     "polish_recipe",

@@ -16,11 +16,11 @@ import torch
 from torch import nn
 
 from seektrack.errors import ModelError, OutputError
-from seektrack.segmentation import load_sam2
 from seektrack.training.common import Curve, decay_groups, load_checkpoint, save_checkpoint
 from seektrack.training.sam2.calibrate import calibrate_score
-from seektrack.training.sam2.config import build_pocket, size_of
+from seektrack.training.sam2.config import build_pocket
 from seektrack.training.sam2.data import Groups, WorldClips
+from seektrack.training.sam2.grow import started
 from seektrack.training.sam2.recipe import Sam2Recipe, Stage
 from seektrack.training.sam2.schedule import Clock, State, learning_rate, stage_progress, stage_seconds
 from seektrack.training.sam2.sides import set_side
@@ -79,9 +79,7 @@ class Sam2Trainer:
         if init is None:
             self.model = build_pocket(recipe.size)
         else:
-            start = load_sam2(init, device="cpu").model
-            self.model = build_pocket(size_of(start, init))
-            self.model.load_state_dict(start.state_dict())
+            self.model = started(init, recipe.grow)
         self.model.to(self.scale.device)
         self.head = nn.Conv2d(self.model.config.memory_attention_hidden_size, 3, 1).to(self.scale.device)
         self.average = copy.deepcopy(self.model)
