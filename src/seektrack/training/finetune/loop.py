@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from seektrack.errors import InputError
+from seektrack.training.best import Best
 from seektrack.training.common import (
     Budget,
     Curve,
@@ -148,11 +149,9 @@ class _Run:
         terms = ("image_to_text", "text_to_image", "alignment")
         self.terms = {name: float(getattr(recipe, name)) for name in terms if getattr(recipe, name) > 0}
         self.balancer = GradientBalancer(list(self.terms), restoring=recipe.restoring)
-        self.steps, self.worse, self.loss = 0, 0, math.nan
+        self.steps, self.loss = 0, math.nan
         self.parts: dict[str, float] = {}
-        self.before: dict[str, float] = {}
-        self.best: dict[str, float] = {}
-        self.best_state: dict[str, torch.Tensor] = {}
+        self.best = Best("r1", patience=recipe.patience)
         self.description = json.dumps(
             {
                 "recipe": dataclasses.asdict(recipe),
@@ -172,15 +171,15 @@ class _Run:
         self.optimiser.load_state_dict(state["optimiser"])
         self.balancer.load_state_dict(state["balancer"])
         self.scale.load_state_dict(state["scale"])
-        self.steps, self.worse, self.loss = state["steps"], state["worse"], state["loss"]
-        self.before, self.best, self.best_state = state["before"], state["best"], state["best_state"]
+        self.steps, self.loss = state["steps"], state["loss"]
+        self.best.load_state_dict(state)
 
     @property
     def stopped(self) -> str | None:
         """Why no further step is taken, or None."""
         if self.steps >= self.total:
             return "done"
-        if self.validator and 0 < self.recipe.patience <= self.worse:
+        if self.best.enough:
             return "patience"
         return "minutes" if self.progress >= 1 else None
 
@@ -196,25 +195,17 @@ class _Run:
             balancer=self.balancer.state_dict(),
             scale=self.scale.state_dict(),
             steps=self.steps,
-            worse=self.worse,
             loss=self.loss,
-            before=self.before,
-            best=self.best,
-            best_state=self.best_state,
             seconds=self.budget.used_s,
+            **self.best.state_dict(),
         )
 
     def measure(self, log: Curve | None) -> None:
         """Retrieval of the weights as they are, into the log; keeps a copy of the best."""
         figures = self.validator(self.towers) if self.validator and self.scale.main else {}
         figures = self.scale.agree(figures)
-        if figures and figures["r1"] > self.best.get("r1", -1.0):
-            self.best, self.worse = {**figures, "best_step": self.steps}, 0
-            self.best_state = self.towers.state()
-        else:
-            self.worse += 1
-        if self.steps == 0:
-            self.before = figures
+        if figures:
+            self.best.judge(figures, self.steps, self.towers.state)
         terms = {name: round(self.parts[name], 4) if self.parts else "" for name in self.terms}
         weights = {f"weight_{name}": round(w, 4) for name, w in self.balancer.weights.items()}
         if log is not None:
@@ -224,12 +215,11 @@ class _Run:
 
     def take_best(self) -> None:
         """Go back to the weights that measured best."""
-        if self.best_state:
-            self.towers.load(self.best_state)
+        if self.best.weights:
+            self.towers.load(self.best.weights)
 
     def summary(self) -> dict[str, Any]:
         """What is told at the end."""
-        figures = {"r1_before": self.before["r1"], **self.best} if self.before else {}
         return {
             "mode": self.recipe.mode,
             "steps": self.steps,
@@ -239,7 +229,7 @@ class _Run:
             "pairs": self.n_pairs,
             "held_out": self.n_held_out,
             "trainable": sum(weight.numel() for weight in self.towers.trainable().values()),
-            **figures,
+            **self.best.summary(),
         }
 
     def step(self) -> None:

@@ -106,7 +106,7 @@ def _tune(
             run.save()
             saved = time.monotonic()
     run.save()
-    run.weights.load(run.best_state or run.weights.mean)
+    run.weights.load(run.best.weights or run.weights.mean)
     if log is not None:
         log.close()
         run.weights.save(out)

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from seektrack.errors import InputError
+from seektrack.training.best import Best
 from seektrack.training.common import (
     Budget,
     Curve,
@@ -76,11 +77,9 @@ class Tuning:
             plain_attention(self.weights.network)
         groups = decay_groups(self.weights.trainable().values(), recipe.weight_decay)
         self.optimiser = torch.optim.AdamW(groups, lr=self.stage.lr, betas=(0.9, 0.98))
-        self.steps, self.worse = 0, 0
+        self.steps = 0
         self.loss, self.overlap = math.nan, math.nan
-        self.before: dict[str, float] = {}
-        self.best: dict[str, float] = {}
-        self.best_state: dict[str, torch.Tensor] = {}
+        self.best = Best("JF", patience=recipe.patience)
         self.description = json.dumps(
             {
                 "recipe": dataclasses.asdict(recipe),
@@ -99,9 +98,8 @@ class Tuning:
         self.weights.load(state["weights"])
         self.weights.mean, self.weights.steps = state["mean"], state["steps"]
         self.optimiser.load_state_dict(state["optimiser"])
-        self.steps, self.worse = state["steps"], state["worse"]
-        self.loss, self.overlap = state["loss"], state["overlap"]
-        self.before, self.best, self.best_state = state["before"], state["best"], state["best_state"]
+        self.steps, self.loss, self.overlap = state["steps"], state["loss"], state["overlap"]
+        self.best.load_state_dict(state)
 
     def save(self) -> None:
         """Write the checkpoint; the main process does."""
@@ -114,13 +112,10 @@ class Tuning:
             mean=self.weights.mean,
             optimiser=self.optimiser.state_dict(),
             steps=self.steps,
-            worse=self.worse,
             loss=self.loss,
             overlap=self.overlap,
-            before=self.before,
-            best=self.best,
-            best_state=self.best_state,
             seconds=self.budget.used_s,
+            **self.best.state_dict(),
         )
 
     @property
@@ -133,7 +128,7 @@ class Tuning:
         """Why no further step is taken, or None."""
         if self.steps >= self.recipe.steps:
             return "done"
-        if self.validator and 0 < self.recipe.patience <= self.worse:
+        if self.best.enough:
             return "patience"
         return "minutes" if self.clock >= 1 else None
 
@@ -185,13 +180,8 @@ class Tuning:
             own = self.weights.state()
             self.weights.load(self.weights.mean)
             figures = self.scale.agree(self.validator(self.weights.as_sam2()) if self.scale.main else {})
-            if figures["JF"] > self.best.get("JF", -1.0):
-                self.best, self.worse = {**figures, "best_step": self.steps}, 0
-                self.best_state = self.weights.state()
-            else:
-                self.worse += 1
+            self.best.judge(figures, self.steps, self.weights.state)
             self.weights.load(own)
-            self.before = self.before or figures
         if log is not None:
             log.write(
                 {
@@ -205,7 +195,6 @@ class Tuning:
 
     def summary(self) -> dict[str, Any]:
         """What is told at the end."""
-        figures = {"JF_before": self.before["JF"], **self.best} if self.before else {}
         return {
             "mode": self.recipe.mode,
             "steps": self.steps,
@@ -215,5 +204,5 @@ class Tuning:
             "clips": len(self.chosen),
             "held_out": len(self.validator.windows) if self.validator else 0,
             "trainable": sum(weight.numel() for weight in self.weights.trainable().values()),
-            **figures,
+            **self.best.summary(),
         }
