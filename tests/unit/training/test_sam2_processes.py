@@ -51,7 +51,7 @@ def test_the_pocket_training_in_two_processes_is_that_of_one(tmp_path):
     assert json.loads(told)["J_box"] >= 0
     one, two = (load_checkpoint(tmp_path / name / "checkpoint.pt") for name in ("one", "two"))
     assert one["state"]["groups"] == two["state"]["groups"] == 0
-    start = Sam2Trainer(recipe, tmp_path / "start", workers=0, device="cpu").model.state_dict()
+    start = Sam2Trainer(recipe, tmp_path / "start", workers=0, device="cpu").learner.model.state_dict()
     moved = apart(start, one["model"])
     assert apart(two["model"], one["model"]) < 0.1 * moved
     half = replace(recipe, accumulate=1)
@@ -71,7 +71,7 @@ def test_a_fine_tuning_in_two_processes_is_that_of_one(tmp_path):
     )  # fmt: skip
     assert json.loads(told)["steps"] == 2
     one, two = (load_checkpoint(tmp_path / n / "training" / "checkpoint.pt") for n in ("one", "two"))
-    untouched = load_sam2("pocket", device="cpu").model.state_dict()
+    untouched = load_sam2("pocket", device="cpu").learner.model.state_dict()
     moved = apart({n: untouched[n] for n in one["weights"]}, one["weights"])
     assert apart(two["weights"], one["weights"]) < 0.1 * moved
 

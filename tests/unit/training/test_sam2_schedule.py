@@ -54,7 +54,7 @@ def test_a_training_short_of_time_still_runs_every_stage_to_a_low_learning_rate(
 
     def noted(stage, *rest):
         out = step(stage, *rest)
-        rates.append((trainer.state.stage, trainer.optimiser.param_groups[0]["lr"] / stage.lr))
+        rates.append((trainer.state.stage, trainer.learner.optimiser.param_groups[0]["lr"] / stage.lr))
         return out
 
     monkeypatch.setattr(trainer, "_step", noted)

@@ -60,7 +60,7 @@ def test_a_training_cut_short_goes_on_to_the_same_weights(tmp_path):
         cut = Sam2Trainer(smoke_recipe(), tmp_path / "cut", workers=0)
         cut.run(max_steps=1)
     for (name, a), b in zip(
-        whole.average.state_dict().items(), cut.average.state_dict().values(), strict=True
+        whole.learner.average.state_dict().items(), cut.learner.average.state_dict().values(), strict=True
     ):
         assert torch.equal(a, b), name
 

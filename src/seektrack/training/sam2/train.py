@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 import math
 import shutil
@@ -16,25 +15,18 @@ import torch
 from torch import nn
 
 from seektrack.errors import ModelError, OutputError
-from seektrack.training.common import Curve, decay_groups, load_checkpoint, save_checkpoint
+from seektrack.training.common import Curve, load_checkpoint, save_checkpoint
 from seektrack.training.sam2.calibrate import calibrate_score
-from seektrack.training.sam2.config import build_pocket
 from seektrack.training.sam2.data import Groups, WorldClips
-from seektrack.training.sam2.grow import started
+from seektrack.training.sam2.learner import Learner
 from seektrack.training.sam2.recipe import Sam2Recipe, Stage
 from seektrack.training.sam2.schedule import Clock, State, learning_rate, stage_progress, stage_seconds
-from seektrack.training.sam2.sides import set_side
-from seektrack.training.sam2.stages import step_loss, trained_parameters
+from seektrack.training.sam2.stages import step_loss
 from seektrack.training.sam2.validate import look
-from seektrack.training.sam2.weights import plain_attention, publish
 from seektrack.training.scale import Scale
 
 Progress = Callable[[dict[str, Any]], None]
 _SEEDS_PER_STAGE = 4_000_000
-
-
-def _optimiser(named: list[tuple[str, nn.Parameter]], lr: float) -> torch.optim.AdamW:
-    return torch.optim.AdamW(decay_groups((p for _, p in named), 0.02), lr=lr, betas=(0.9, 0.98))
 
 
 class Sam2Trainer:
@@ -75,16 +67,8 @@ class Sam2Trainer:
             self.out.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"cannot make the training folder {out}: {error.strerror}") from error
-        torch.manual_seed(recipe.seed)
-        if init is None:
-            self.model = build_pocket(recipe.size)
-        else:
-            self.model = started(init, recipe.grow)
-        self.model.to(self.scale.device)
-        self.head = nn.Conv2d(self.model.config.memory_attention_hidden_size, 3, 1).to(self.scale.device)
-        self.average = copy.deepcopy(self.model)
+        self.learner = Learner(recipe, init=init, device=self.scale.device)
         self.state = State()
-        self.optimiser: torch.optim.AdamW | None = None
         if not resume and self.scale.main:
             self._checkpoint.unlink(missing_ok=True)
             (self.out / "curve.csv").unlink(missing_ok=True)
@@ -118,14 +102,14 @@ class Sam2Trainer:
                 f"{self._checkpoint} was written by another version of seektrack",
                 hint="go on with that one, or choose another --out",
             ) from error
-        self.model.load_state_dict(saved["model"])
-        self.average.load_state_dict(saved["average"])
-        self.head.load_state_dict(saved["head"])
+        self.learner.load_state_dict(saved, self._stage)
         torch.set_rng_state(saved["torch"])
-        if self.state.stage < len(self.recipe.stages):
-            self._enter(self.recipe.stages[self.state.stage])
-            if saved["optimiser"] is not None and self.optimiser is not None:
-                self.optimiser.load_state_dict(saved["optimiser"])
+
+    @property
+    def _stage(self) -> Stage | None:
+        """The stage at work; None when all are over."""
+        stages = self.recipe.stages
+        return stages[self.state.stage] if self.state.stage < len(stages) else None
 
     def save(self) -> None:
         """Write the checkpoint and the averaged weights, each by a temporary name; the main process does."""
@@ -134,25 +118,10 @@ class Sam2Trainer:
         save_checkpoint(
             self._checkpoint,
             state=asdict(self.state),
-            model=self.model.state_dict(),
-            average=self.average.state_dict(),
-            head=self.head.state_dict(),
-            optimiser=self.optimiser.state_dict() if self.optimiser else None,
             torch=torch.get_rng_state(),
+            **self.learner.state_dict(),
         )
-        side = self.recipe.stages[min(self.state.stage, len(self.recipe.stages) - 1)].resolution
-        publish(copy.deepcopy(set_side(self.average, side)).half(), self.out / "model")
-
-    def _enter(self, stage: Stage) -> None:
-        set_side(self.model, stage.resolution).train()
-        set_side(self.average, stage.resolution)
-        if self.recipe.bf16 and self.scale.device.type == "cpu":
-            plain_attention(self.model)
-        named = trained_parameters(self.model, self.head, stage)
-        wanted = {id(p) for _, p in named}
-        for parameter in [*self.model.parameters(), *self.head.parameters()]:
-            parameter.requires_grad_(id(parameter) in wanted)
-        self.optimiser = _optimiser(named, stage.lr)
+        self.learner.publish((self._stage or self.recipe.stages[-1]).resolution, self.out / "model")
 
     def _groups(self, stage: Stage) -> Iterator[tuple[int, Any]]:
         source = WorldClips(stage, start=self.state.stage * _SEEDS_PER_STAGE + stage.first_scene)
@@ -183,15 +152,14 @@ class Sam2Trainer:
         clock = Clock(self.state, save_every_s, validate_every_s)
         figures: dict[str, float] = {}
         done = 0
-        while self.state.stage < len(self.recipe.stages):
-            stage = self.recipe.stages[self.state.stage]
+        while (stage := self._stage) is not None:
             if max_minutes is not None:
                 before = self.state.seconds - self.state.stage_seconds
                 self._allowed = stage_seconds(
                     self.recipe, self.state.stage, minutes=max_minutes, spent_s=before
                 )
-            if self.optimiser is None:
-                self._enter(stage)
+            if self.learner.optimiser is None:
+                self.learner.enter(stage)
             groups = self._groups(stage)
             loss_mean, overlap_mean = math.nan, math.nan
             position = self._progress(stage)
@@ -213,10 +181,10 @@ class Sam2Trainer:
                     return figures
             self.state.stage, self.state.step = self.state.stage + 1, 0
             self.state.groups, self.state.stage_seconds = 0, 0.0
-            self.optimiser = None
+            self.learner.leave()
             if done == max_steps:
                 break
-        if self.recipe.calibration and self.state.stage == len(self.recipe.stages):
+        if self.recipe.calibration and self._stage is None:
             self._calibrate()
         self.save()
         self.scale.wait()
@@ -226,7 +194,7 @@ class Sam2Trainer:
         """Give the finished network's object score its zero, once, by the main process, which writes it."""
         if self.scale.main and not self.state.calibrated:
             side = self.recipe.stages[-1].resolution
-            calibrate_score(self.average, resolution=side, scenes=self.recipe.calibration)
+            calibrate_score(self.learner.average, resolution=side, scenes=self.recipe.calibration)
         self.state.calibrated = True
 
     def _progress(self, stage: Stage) -> float:
@@ -237,31 +205,22 @@ class Sam2Trainer:
 
     def _step(self, stage: Stage, groups: Iterator[tuple[int, Any]], progress: float) -> tuple[float, float]:
         """One update from this process's groups and the others'; loss and overlap, NaN without an object."""
-        optimiser, scale, count = self.optimiser, self.scale, self.recipe.accumulate
-        if optimiser is None:
-            raise ModelError("a training step outside of a stage", hint="call run()")
-        for group in optimiser.param_groups:
-            group["lr"] = learning_rate(stage, self.state.step, progress)
-        optimiser.zero_grad(set_to_none=True)
+        scale, count, learner = self.scale, self.recipe.accumulate, self.learner
+        weights = learner.begin(learning_rate(stage, self.state.step, progress))
         seen: list[tuple[float, float]] = []
         for _ in range(count // scale.world):
             number, clips = next(groups)
             rng = np.random.default_rng((self.recipe.seed, self.state.stage, number))
             with torch.autocast(scale.device.type, torch.bfloat16, enabled=self.recipe.bf16):
-                found = step_loss(self.model, self.head, stage, clips, rng, self.recipe, progress)
+                found = step_loss(learner.model, learner.head, stage, clips, rng, self.recipe, progress)
             if found is not None:
                 (found[0] / count).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
                 seen.append((float(found[0].detach()), found[1]))
-        weights = [p for g in optimiser.param_groups for p in g["params"]]
         scale.sum_gradients(weights)
         nn.utils.clip_grad_norm_(weights, 1.0)
-        optimiser.step()
         self.state.step += 1
         self.state.groups += count
-        decay = min(self.recipe.decay, (1 + self.state.step) / (10 + self.state.step))
-        with torch.no_grad():
-            for old, new in zip(self.average.parameters(), self.model.parameters(), strict=True):
-                old.lerp_(new, 1 - decay)
+        learner.move(self.state.step)
         loss, overlap = np.mean(seen, axis=0) if seen else (math.nan, math.nan)
         return float(loss), float(overlap)
 
@@ -271,7 +230,7 @@ class Sam2Trainer:
         """Measure, by the main process, and write a row of the curve."""
         figures: dict[str, float] = {}
         if self.scale.main:
-            figures, row = look(self.average, stage, scenes=self.recipe.validation)
+            figures, row = look(self.learner.average, stage, scenes=self.recipe.validation)
             name = f"{self.state.stage}-{stage.name}"
             row = {
                 "stage": name,
