@@ -34,7 +34,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_weights(tmp_path):
     whole = Sam2Trainer(smoke_recipe(), tmp_path / "whole", workers=0)
     whole.run()
     for network in ("model", "average", "head"):
-        kept, expected = (getattr(t, network).state_dict() for t in (resumed, whole))
+        kept, expected = (getattr(t.learner, network).state_dict() for t in (resumed, whole))
         for name, value in expected.items():
             assert torch.equal(kept[name], value), (network, name)
     files = [tmp_path / run / "model" / "model.safetensors" for run in ("killed", "whole")]
