@@ -126,7 +126,7 @@ def deepen_recipe(*, style: str = "rich") -> Sam2Recipe:
         first_scene=24_000_000,
         share=75,
     )
-    clips = replace(follow.stages[0], lr=6e-4, image_share=0.4, share=33)
+    clips = replace(follow.stages[0], lr=4e-4, image_share=0.4, share=33)
     return replace(follow, grow=(2, 1, 5, 1), stages=(still, clips), seed=2)
 
 
