@@ -1,4 +1,5 @@
 import csv
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,10 @@ from seektrack.training.sam2 import (
     LossWeights,
     PromptMix,
     Sam2Trainer,
+    deepen_recipe,
+    follow_recipe,
+    pocket_recipe,
+    polish_recipe,
     smoke_recipe,
     train,
     train_sam2,
@@ -63,6 +68,17 @@ def test_a_training_cut_short_goes_on_to_the_same_weights(tmp_path):
         whole.learner.average.state_dict().items(), cut.learner.average.state_dict().values(), strict=True
     ):
         assert torch.equal(a, b), name
+
+
+def test_no_scene_is_in_two_stages_of_a_recipe_nor_of_those_that_go_on_from_it():
+    def scenes(recipe):
+        for number, stage in enumerate(recipe.stages):
+            first = number * train._SEEDS_PER_STAGE + stage.first_scene
+            yield range(first, first + stage.steps * stage.group)
+
+    for recipes in ([pocket_recipe()], [polish_recipe(), follow_recipe(), deepen_recipe()]):
+        taken = sorted((r for recipe in recipes for r in scenes(recipe)), key=lambda r: r.start)
+        assert all(a.stop <= b.start for a, b in itertools.pairwise(taken)), taken
 
 
 def test_a_stage_may_pass_over_scenes_that_others_saw(tmp_path, monkeypatch):

@@ -28,14 +28,14 @@ class PocketSize:
         resolution: Side of the square input in pixels, a multiple of 32.
         width: Channels of the decoder and memory; 128 or 256 (64 breaks object pointers in transformers).
         stem: Channels of the first encoder stage; they double at each of the next three.
-        blocks: Encoder blocks per stage.
+        blocks: Encoder blocks per stage, of which there are four.
         memories: Frames kept in memory, the prompted one included.
     """
 
     resolution: int = 256
     width: int = 128
     stem: int = 32
-    blocks: tuple[int, int, int, int] = (1, 1, 2, 1)
+    blocks: tuple[int, ...] = (1, 1, 2, 1)
     memories: int = 4
 
     @classmethod

@@ -11,7 +11,7 @@ import torch
 
 from seektrack.errors import InputError
 from seektrack.segmentation import load_sam2
-from seektrack.training.sam2.config import PocketSize, build_pocket, pocket_config, size_of
+from seektrack.training.sam2.config import PocketSize, build_pocket, size_of
 
 if TYPE_CHECKING:
     from transformers import Sam2VideoModel
@@ -38,7 +38,8 @@ def deepen(model: Sam2VideoModel, *blocks: int) -> Sam2VideoModel:
     """The same function in a network with more encoder blocks.
 
     A new block stands at the end of its stage and is a copy of the last one there but for what it adds to
-    the features, which is zero at first: Net2DeeperNet (Chen et al., Net2Net, arXiv:1511.05641).
+    the features, which is zero at first: Net2DeeperNet (Chen et al., Net2Net, arXiv:1511.05641). What cannot
+    be copied, because that block pools, starts as in any pocket network.
 
     Args:
         model: A pocket SAM 2.
@@ -47,31 +48,35 @@ def deepen(model: Sam2VideoModel, *blocks: int) -> Sam2VideoModel:
     Raises:
         InputError: A stage would lose blocks.
     """
-    from transformers import Sam2VideoModel
-
     size = PocketSize.of(model.config)
-    first, second, third, fourth = blocks if len(blocks) == len(size.blocks) else (0, 0, 0, 0)
-    if any(map(int.__lt__, (first, second, third, fourth), size.blocks)):
+    if len(blocks) != len(size.blocks) or any(map(int.__lt__, blocks, size.blocks)):
         raise InputError(
             f"cannot grow from {size.blocks} to {blocks} blocks a stage",
             hint="give as many stages, none with fewer blocks",
         )
-    deeper = Sam2VideoModel(pocket_config(replace(size, blocks=(first, second, third, fourth))))
-    old, new = model.state_dict(), deeper.state_dict()
-    state = {key: value for key, value in old.items() if not key.startswith(_BLOCKS)}
-    first_old = first_new = 0
-    for had, has in zip(size.blocks, blocks, strict=True):
-        for at in range(has):
-            source = first_old + min(at, had - 1)
-            prefix = f"{_BLOCKS}{first_new + at}."
-            for key in (k for k in new if k.startswith(prefix)):
-                part = key.removeprefix(prefix)
-                value = old.get(f"{_BLOCKS}{source}.{part}")
-                fits = value is not None and value.shape == new[key].shape
-                if at >= had and part in _ADDING:
-                    state[key] = torch.zeros_like(new[key])
-                else:
-                    state[key] = value if fits else new[key]
-        first_old, first_new = first_old + had, first_new + has
+    deeper = build_pocket(replace(size, blocks=blocks))
+    old, state = model.state_dict(), deeper.state_dict()
+    origins = _origins(size.blocks, blocks)
+    for key, value in state.items():
+        if not key.startswith(_BLOCKS):
+            state[key] = old[key]
+            continue
+        number, part = key.removeprefix(_BLOCKS).split(".", 1)
+        origin, new = origins[int(number)]
+        copied = old.get(f"{_BLOCKS}{origin}.{part}")
+        if new and part in _ADDING:
+            state[key] = torch.zeros_like(value)
+        elif copied is not None and copied.shape == value.shape:
+            state[key] = copied
     deeper.load_state_dict(state)
     return deeper.train(model.training)
+
+
+def _origins(before: Sequence[int], after: Sequence[int]) -> list[tuple[int, bool]]:
+    """For each block of the deeper network, the block it comes from, and whether it is an addition."""
+    origins: list[tuple[int, bool]] = []
+    first = 0
+    for had, has in zip(before, after, strict=True):
+        origins += [(first + min(at, had - 1), at >= had) for at in range(has)]
+        first += had
+    return origins

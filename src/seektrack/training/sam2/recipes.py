@@ -35,9 +35,8 @@ def pocket_recipe(*, style: str = "rich") -> Sam2Recipe:
 def polish_recipe(*, style: str = "rich") -> Sam2Recipe:
     """Go on from a finished pocket checkpoint (``init``): single pictures, then clips.
 
-    This made the published checkpoint out of the one before it, in 101 minutes on two cores
-    (``--max-minutes 101``, ``OMP_NUM_THREADS=2``). Most of a step is the encoder, so a picture serves six
-    objects, boxes and clicks; and it stays as it is while clips teach memory over up to 24 frames.
+    Most of a step is the encoder, so a picture serves six objects, boxes and clicks; and it stays as it is
+    while clips teach memory over up to 24 frames.
 
     Args:
         style: Of half of the scenes; ``plain`` is the world of the demo.
@@ -110,23 +109,22 @@ def deepen_recipe(*, style: str = "rich") -> Sam2Recipe:
     """Go on from a followed checkpoint (``init``) in a deeper network: single pictures, then long clips.
 
     One block more where features are finest, for outlines, and two that look everywhere, for what belongs to
-    what. The stages last as long as they can be paid for: pictures are a sixth of the price of clips.
+    what. Most of the time goes to pictures, which teach the encoder; clips then teach memory what is new.
 
     Args:
         style: Of two scenes in five; ``plain`` is the world of the demo.
     """
     follow = follow_recipe(style=style)
     still = replace(
-        polish_recipe().stages[0],
+        polish_recipe(style=style).stages[0],
         resolutions=(192, 256, 256, 320),
         warmup=60,
         floor=0.05,
-        style=style,
         style_share=0.4,
         first_scene=24_000_000,
         share=75,
     )
-    clips = replace(follow.stages[0], lr=4e-4, image_share=0.4, share=33)
+    clips = replace(follow.stages[0], lr=4e-4, image_share=0.4, first_scene=still.first_scene, share=33)
     return replace(follow, grow=(2, 1, 5, 1), stages=(still, clips), seed=2)
 
 
