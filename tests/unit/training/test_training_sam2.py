@@ -20,6 +20,7 @@ from seektrack.training.sam2 import (
     pocket_recipe,
     polish_recipe,
     smoke_recipe,
+    steady_recipe,
     train,
     train_sam2,
 )
@@ -76,7 +77,7 @@ def test_no_scene_is_in_two_stages_of_a_recipe_nor_of_those_that_go_on_from_it()
             first = number * train._SEEDS_PER_STAGE + stage.first_scene
             yield range(first, first + stage.steps * stage.group)
 
-    for recipes in ([pocket_recipe()], [polish_recipe(), follow_recipe(), deepen_recipe()]):
+    for recipes in ([pocket_recipe()], [polish_recipe(), follow_recipe(), deepen_recipe(), steady_recipe()]):
         taken = sorted((r for recipe in recipes for r in scenes(recipe)), key=lambda r: r.start)
         assert all(a.stop <= b.start for a, b in itertools.pairwise(taken)), taken
 

@@ -15,6 +15,7 @@ from seektrack.training.sam2.recipes import (
     pocket_recipe,
     polish_recipe,
     smoke_recipe,
+    steady_recipe,
 )
 from seektrack.training.sam2.sources import read_clips
 from seektrack.training.sam2.train import Sam2Trainer, train_sam2
@@ -40,6 +41,7 @@ __all__ = [
     "polish_recipe",
     "read_clips",
     "smoke_recipe",
+    "steady_recipe",
     "train_sam2",
     "tune_sam2",
 ]

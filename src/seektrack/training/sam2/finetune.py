@@ -25,6 +25,8 @@ class Sam2Finetune:
         clips, frames, objects: Clips a group, frames a clip, most objects a clip.
         accumulate: Groups a step, whose gradients are averaged; several processes share them.
         image_share: Share of the steps that take frames as single pictures.
+        spoil: Chance of each object to be remembered wrongly for some frames, so that the network learns to
+            see through its own mistakes (see :mod:`seektrack.training.sam2.spoil`).
         resolution: Side of the square input; the model's own when None.
         windows: How frames are taken from a clip.
         learning_rate: Peak; None takes what suits the mode and the size of the network.
@@ -51,6 +53,7 @@ class Sam2Finetune:
     objects: int = 3
     accumulate: int = 1
     image_share: float = 0.3
+    spoil: float = 0.0
     resolution: int | None = None
     windows: Windows = field(default_factory=Windows)
     learning_rate: float | None = None
@@ -91,7 +94,7 @@ class Sam2Finetune:
             )
         if self.learning_rate is not None and not self.learning_rate > 0:
             raise InputError(f"learning_rate must be above 0, got {self.learning_rate}")
-        for name in ("held_out", "image_share", "decay", "floor"):
+        for name in ("held_out", "image_share", "spoil", "decay", "floor"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
 

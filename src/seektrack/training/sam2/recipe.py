@@ -32,6 +32,8 @@ class Stage:
             step draws one number: what goes wrong slowly shows only late, and few frames fit a step.
         fixed_encoder: Clip steps leave the encoder as it is, at two thirds of their cost; single pictures
             still train it.
+        spoil: Chance of each object of a clip to be remembered wrongly for some frames (see
+            :mod:`seektrack.training.sam2.spoil`).
         resolutions: Sides of which each step takes one, so that the network works at all of them; none means
             ``resolution``. A larger one takes fewer clips, a smaller one as many as ``clips``.
         style, style_share: Of the world's scenes (see ``SceneSettings``), and how many are drawn in it; the
@@ -54,6 +56,7 @@ class Stage:
     image_clips: int = 0
     leads: tuple[int, ...] = (0,)
     fixed_encoder: bool = False
+    spoil: float = 0.0
     floor: float = 0.05
     resolutions: tuple[int, ...] = ()
     style: str = "plain"

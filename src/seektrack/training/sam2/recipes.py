@@ -128,6 +128,20 @@ def deepen_recipe(*, style: str = "rich") -> Sam2Recipe:
     return replace(follow, grow=(2, 1, 5, 1), stages=(still, clips), seed=2)
 
 
+def steady_recipe(*, style: str = "rich") -> Sam2Recipe:
+    """Go on from a deepened checkpoint (``init``): clips with wrong memories in them, and single pictures.
+
+    An object drifts from the network's own mistakes, which memory keeps and repeats: half of the objects are
+    remembered wrongly for some frames, and are to be found whole all the same.
+
+    Args:
+        style: Of two scenes in five; ``plain`` is the world of the demo.
+    """
+    follow = follow_recipe(style=style)
+    clips = replace(follow.stages[0], lr=6e-4, image_share=0.4, spoil=0.5, first_scene=32_000_000)
+    return replace(follow, stages=(clips,), seed=3)
+
+
 def _clips(style: str, *, steps: int, lr: float, share: float) -> Stage:
     return Stage(
         name="clip",
@@ -167,7 +181,7 @@ def smoke_recipe(*, style: str = "plain") -> Sam2Recipe:
     )
 
 
-CONTINUING = ("polish", "follow", "deepen")
+CONTINUING = ("polish", "follow", "deepen", "steady")
 """Recipes that go on from a finished checkpoint."""
 
 RECIPES: Mapping[str, Callable[..., Sam2Recipe]] = {
@@ -175,6 +189,7 @@ RECIPES: Mapping[str, Callable[..., Sam2Recipe]] = {
     "polish": polish_recipe,
     "follow": follow_recipe,
     "deepen": deepen_recipe,
+    "steady": steady_recipe,
     "smoke": smoke_recipe,
 }
 """By name; each takes ``style``."""

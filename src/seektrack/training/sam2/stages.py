@@ -185,6 +185,7 @@ def step_loss(
         teacher=stage.teacher * fade,
         lead=batch.masks.shape[1] - stage.frames,
         fixed_encoder=stage.fixed_encoder,
+        spoil=stage.spoil,
     )
     return out.loss, float(out.iou[1:].mean())
 

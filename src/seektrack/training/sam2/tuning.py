@@ -70,7 +70,7 @@ class Tuning:
             name="clip", steps=recipe.steps, resolution=self.weights.sam2.resolution, clips=recipe.clips,
             frames=recipe.frames, objects=recipe.objects, image_share=recipe.image_share,
             lr=recipe.learning_rate or RATES[recipe.mode][small], warmup=recipe.warmup, floor=recipe.floor,
-            min_area=recipe.min_area,
+            min_area=recipe.min_area, spoil=recipe.spoil,
         )  # fmt: skip
         self.terms = Sam2Recipe(losses=recipe.losses, prompts=recipe.prompts, augment=recipe.augment)
         if recipe.bf16 and self.weights.sam2.device.type == "cpu":

@@ -15,6 +15,7 @@ from seektrack.segmentation.network import Chosen, Decoded, ImageFeatures
 from seektrack.training.sam2.data import Batch
 from seektrack.training.sam2.losses import LossWeights, change_loss, mask_loss
 from seektrack.training.sam2.prompts import MASK, PromptMix, corrective_clicks, fed_back, prompts_for
+from seektrack.training.sam2.spoil import Spoiler
 
 VISIBLE_PIXELS = 20
 
@@ -71,11 +72,15 @@ class _Run:
         weights: LossWeights,
         mix: PromptMix,
         *,
+        lead: int = 0,
         fixed_encoder: bool = False,
+        spoil: float = 0.0,
     ) -> None:
         self.model, self.batch, self.kind = model, batch, kind
         self.rng, self.weights, self.mix = rng, weights, mix
         self.t_len = batch.masks.shape[1]
+        apart = rng.spawn(1)[0]  # prompts are drawn as they would be without faults
+        self.spoiler = Spoiler(apart, objects=len(batch.owner), frames=self.t_len, lead=lead, chance=spoil)
         with torch.no_grad() if fixed_encoder else nullcontext():
             self.features = network.encode(model, batch.pixels)
         self.memories: list[Tensor] = []
@@ -138,7 +143,8 @@ class _Run:
         if forced or (t == 0 and self.kind == MASK):
             mask = target[:, None]
         else:
-            logits = torch.where(appearing[:, None, None], answer.logits, network.NO_OBJECT_LOGIT)
+            told = self.spoiler(t, answer.logits, self.batch.others[:, t])
+            logits = torch.where(appearing[:, None, None], told, network.NO_OBJECT_LOGIT)
             mask = network.memory_mask(model, logits, binarise=self.prompted)
         self.memories.append(network.remember(model, features.top, mask, appearing[:, None]))
         self.pointers.append(network.object_pointer(model, answer.token, appearing[:, None]))
@@ -155,6 +161,7 @@ def unroll(
     teacher: float = 0.0,
     lead: int = 0,
     fixed_encoder: bool = False,
+    spoil: float = 0.0,
 ) -> Unrolled:
     """Follow every object of a batch from its prompt on the first frame to the last frame.
 
@@ -168,8 +175,13 @@ def unroll(
         teacher: Chance per frame that memory is made from the true mask instead of the predicted one.
         lead: Frames at the start that are followed without gradient and loss, fewer than T.
         fixed_encoder: No gradient reaches the image encoder.
+        spoil: Chance of each object to be remembered wrongly for some frames (see
+            :mod:`seektrack.training.sam2.spoil`).
     """
-    run = _Run(model, batch, kind, rng, weights, mix or PromptMix(), fixed_encoder=fixed_encoder)
+    run = _Run(
+        model, batch, kind, rng, weights, mix or PromptMix(),
+        lead=lead, fixed_encoder=fixed_encoder, spoil=spoil,
+    )  # fmt: skip
     losses, overlaps, logits, scores = [], [], [], []
     seen = batch.masks.flatten(2).sum(2) >= VISIBLE_PIXELS
     for t in range(run.t_len):
