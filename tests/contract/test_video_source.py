@@ -21,6 +21,7 @@ from PIL import Image
 
 from seektrack.errors import InputError
 from seektrack.video import LiveSource, VideoSource, open_video
+from seektrack.video.filtered import FilteredSource
 
 N = 32
 Opener = Callable[..., VideoSource]
@@ -96,9 +97,15 @@ FILES: dict[str, tuple[str, dict[str, object]]] = {
     "h264-without-container": ("r.h264", {}),
 }
 CACHED = ["cached-mp4-variable-rate", "cached-webm-hidden-frames", "cached-array", "cached-as-jpeg"]
-KINDS = [*FILES, "folder", "array", "list", "nifti", "dicom-series", "dicom-recording", *CACHED]
+FILTERED = ["filtered-mp4-variable-rate", "filtered-array", "filtered-cached-mp4-open-gop"]
+KINDS = [*FILES, "folder", "array", "list", "nifti", "dicom-series", "dicom-recording", *CACHED, *FILTERED]
 LIVE = ["live-file", "live-camera"]
 Make = Callable[[str], Case]
+
+
+def halved(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A filter that shows, and that nothing else does."""
+    return image // 2
 
 
 class StandIn:
@@ -160,6 +167,13 @@ def _make(
         given = np.stack([scene(i) for i in range(N)])
         return Case(
             lambda **kw: open_video(given, cache="jpeg", **kw), [Fraction(i, 25) for i in range(N)], shown
+        )
+    if kind.startswith("filtered-"):
+        plain = _make(kind.removeprefix("filtered-"), folder, write_dicom, write_nifti)
+        return Case(
+            lambda **kw: FilteredSource(plain.open(**kw), halved),
+            plain.times,
+            [halved(i) for i in plain.images],
         )
     if kind.startswith("cached-"):
         whole = _make(kind.removeprefix("cached-"), folder, write_dicom, write_nifti)

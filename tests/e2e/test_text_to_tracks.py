@@ -7,14 +7,16 @@ import shutil
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 
-from seektrack import Library, Mask, Prompt, search_and_track, track_objects
+from seektrack import Library, Mask, Prompt, Tracks, search_and_track, track_objects
 from seektrack.cli import main
 from seektrack.evaluation.demo import demo_settings
 from seektrack.evaluation.footage import Footage, write_footage
 from seektrack.evaluation.measures import track_scores
 from seektrack.outputs import load_tracks
+from seektrack.video import open_video
 from seektrack.world import Split, seeds
 
 ASKED, ABSENT = "a red car", "a purple boat"
@@ -88,6 +90,22 @@ def test_track_by_a_box_and_by_a_mask_follow_the_object_pointed_at(footage: list
         tracks = track_objects(footage[0].path, prompts=[prompt])
         assert [t.obj_id for t in tracks] == [7]
         assert track_scores(truth, tracks).mean_iou >= 0.6
+
+
+def test_frames_are_filtered_for_the_eyes_and_not_in_the_overlay(footage: list[Footage], tmp_path: Path):
+    first = footage[0].showing(ASKED).tracks[0].observations[0]
+    prompts = [Prompt(1, first.frame_index, box=first.box)]
+
+    def follow(name: str, filters: str | None) -> tuple[Tracks, np.ndarray]:
+        out = tmp_path / name
+        tracks = track_objects(footage[0].path, prompts=prompts, filters=filters, out=out, formats=("json",))
+        return tracks, open_video(out / "overlay.mp4").frame_at(5).image.astype(float)
+
+    (plain, shown), (blurred, shown_blurred) = follow("plain", None), follow("blurred", "gaussian=5")
+    masks = [[o.mask.counts for o in t.tracks[0].observations if o.mask] for t in (plain, blurred)]
+    assert masks[0] != masks[1]
+    far = np.abs(shown - shown_blurred).mean(-1)
+    assert np.median(far) < 2, "the overlay shows the video as it is"
 
 
 def test_search_and_track_goes_from_a_library_to_tracks(

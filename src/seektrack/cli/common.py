@@ -47,6 +47,14 @@ Device = Annotated[
     str | None,
     typer.Option("--device", help="cpu, cuda, cuda:1 or mps; chosen for you when left out."),
 ]
+FrameFilter = Annotated[
+    str | None,
+    typer.Option(
+        "--filter",
+        help="Make frames easier to read first: nlm, bilateral, gaussian or clahe, several by commas, "
+        "each with its strength if you like (nlm=6,clahe=2).",
+    ),
+]
 LibraryFolder = Annotated[
     Path,
     typer.Option("--library", "-l", envvar="SEEKTRACK_LIBRARY", help="The library's folder."),

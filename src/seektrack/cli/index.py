@@ -12,6 +12,7 @@ from seektrack.cli.common import (
     DEFAULT_LIBRARY,
     AsJson,
     Device,
+    FrameFilter,
     LibraryFolder,
     Model,
     Quiet,
@@ -41,14 +42,7 @@ def index(
             help="What of a frame besides the whole: objects (small things are found), tiles or none."
         ),
     ] = "objects",
-    filters: Annotated[
-        str | None,
-        typer.Option(
-            "--filter",
-            help="Make frames easier to read first: nlm, bilateral, gaussian or clahe, several by commas, "
-            "each with its strength if you like (nlm=6,clahe=2).",
-        ),
-    ] = None,
+    filters: FrameFilter = None,
     ann: Annotated[
         str | None,
         typer.Option(

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads
+from seektrack.cli.common import AsJson, Device, FrameFilter, Model, Quiet, Screen, spare_threads
 
 
 def live(
@@ -32,6 +32,7 @@ def live(
     regions: Annotated[
         str, typer.Option(help="What of a frame besides the whole: tiles, objects or none.")
     ] = "tiles",
+    filters: FrameFilter = None,
     repeat_s: Annotated[
         float | None, typer.Option("--repeat", min=0, help="Tell again after so many seconds while it stays.")
     ] = None,
@@ -65,6 +66,7 @@ def live(
         device=device,
         regions=regions,
         sampling=sampling,
+        filters=filters,
         realtime=realtime,
         settings=settings,
         end_s=for_s,

@@ -9,7 +9,17 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, clock, spare_threads, table
+from seektrack.cli.common import (
+    AsJson,
+    Device,
+    FrameFilter,
+    Model,
+    Quiet,
+    Screen,
+    clock,
+    spare_threads,
+    table,
+)
 from seektrack.cli.engine import (
     Every,
     Exclusive,
@@ -88,6 +98,7 @@ def track(
             "are slow to go through backwards.",
         ),
     ] = None,
+    filters: FrameFilter = None,
     model: Model = "pocket",
     device: Device = None,
     quiet: Quiet = False,
@@ -130,6 +141,7 @@ def track(
                 start_s=start,
                 end_s=end,
                 cache=cache,
+                filters=filters,
                 out=out,
                 formats=chosen,
                 overlay=overlay,
@@ -146,6 +158,7 @@ def track(
                     text,
                     top=top,
                     cache=cache,
+                    filters=filters,
                     out=out,
                     formats=chosen,
                     overlay=overlay,

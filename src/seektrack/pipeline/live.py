@@ -29,6 +29,7 @@ def watch(
     device: str | None = None,
     regions: str = "tiles",
     sampling: str = "fps=4",
+    filters: str | None = None,
     realtime: bool = False,
     settings: WatchSettings | None = None,
     ground: GroundSettings | None = None,
@@ -47,6 +48,8 @@ def watch(
         device: ``cpu``, ``cuda`` or ``mps``; chosen when None.
         regions: What of a frame besides the whole: ``objects``, ``tiles`` or ``none``.
         sampling: Which pictures to look at, at most.
+        filters: What is done to a picture before it is looked at, as in
+            :func:`seektrack.video.filters.parse_filter`; alerts hold what was looked at.
         realtime: Play a file at its own pace, as if it came from a camera.
         settings: When to alert.
         ground: How objects are proposed.
@@ -55,13 +58,17 @@ def watch(
 
     Raises:
         VideoError: The stream cannot be opened.
+        InputError: An unknown sampling, regions or filter.
         QueryError: A query has no words.
     """
     from seektrack.retrieval.live import Watch
     from seektrack.video import LiveSource, Sampling, VideoSource, open_video
+    from seektrack.video.filtered import FilteredPicture
+    from seektrack.video.filters import parse_filter
     from seektrack.video.sampling import sample_pictures
 
     cut, chosen = check_regions(regions), Sampling.parse(sampling)
+    clean = None if filters is None else parse_filter(filters)
     models, how = Models(model, device=device), ground or GroundSettings()
 
     def embed(frame: Frame) -> tuple[NDArray[np.floating], Sequence[Box | None]]:
@@ -82,4 +89,7 @@ def watch(
     if end_s is not None:
         last = end_s
         pictures = takewhile(lambda picture: picture.timestamp < last, pictures)
+    if clean is not None:
+        how_clean = clean
+        pictures = (FilteredPicture(picture, how_clean) for picture in pictures)
     return Watch(pictures, queries, encoder=encoder, embed=embed, settings=settings, source=opened)

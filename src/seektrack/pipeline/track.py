@@ -50,6 +50,7 @@ def track_objects(
     start_s: float | None = None,
     end_s: float | None = None,
     cache: str | None = None,
+    filters: str | None = None,
     settings: FollowSettings | None = None,
     out: str | Path | None = None,
     formats: Iterable[str] = DEFAULT_FORMATS,
@@ -67,6 +68,8 @@ def track_objects(
         seeds: Frames known to show the text, as from a search; looked at first.
         start_s, end_s: Only this part of the video, in seconds.
         cache: ``raw`` or ``jpeg``: decode each frame once into a temporary file, as :func:`open_video` does.
+        filters: What is done to a frame before it is looked at, as in
+            :func:`seektrack.video.filters.parse_filter`; the overlay shows the video as it is.
         settings: How objects are found, followed and recognised.
         out: Folder for the results; nothing is written when None.
         formats: What to write there (``seektrack.outputs.FORMATS``).
@@ -77,7 +80,8 @@ def track_objects(
         One track an object, ids stable; empty when a text names nothing in the video.
 
     Raises:
-        InputError: Neither or both of text and prompts, an unknown format, a prompt outside the picture.
+        InputError: Neither or both of text and prompts, an unknown format or filter, a prompt outside the
+            picture.
         QueryError: The text is empty.
         VideoError: The video cannot be read.
         OutputError: The folder cannot be written; checked before anything is computed.
@@ -86,6 +90,8 @@ def track_objects(
     from seektrack.grounding import parse_target
     from seektrack.tracking import follow, follow_prompts
     from seektrack.video import open_video
+    from seektrack.video.filtered import FilteredSource
+    from seektrack.video.filters import parse_filter
 
     if (text is None) == (not prompts):
         raise InputError(
@@ -93,15 +99,17 @@ def track_objects(
             hint='pass text="a red car", or prompts=[Prompt(...)]',
         )
     target = parse_target(text) if text is not None else None
+    clean = parse_filter(filters) if filters is not None else None
     chosen = _check_outputs(out, formats)
     models = model if isinstance(model, Models) else Models(model, device=device)
     with open_video(video, start_s=start_s, end_s=end_s, cache=cache) as source:
+        shown = source if clean is None else FilteredSource(source, clean)
         if target is not None:
             tracks = follow(
-                models.sam2, models.encoder, source, target, seeds=seeds, settings=settings, progress=progress
+                models.sam2, models.encoder, shown, target, seeds=seeds, settings=settings, progress=progress
             )
         else:
-            tracks = follow_prompts(models.sam2, source, prompts or (), settings=settings, progress=progress)
+            tracks = follow_prompts(models.sam2, shown, prompts or (), settings=settings, progress=progress)
         if out is not None:
             write_results(tracks, source, Path(out), chosen, overlay=overlay, progress=progress)
     return tracks
@@ -145,6 +153,7 @@ def search_and_track(
     *,
     top: int = 3,
     cache: str | None = None,
+    filters: str | None = None,
     settings: FollowSettings | None = None,
     out: str | Path | None = None,
     formats: Iterable[str] = DEFAULT_FORMATS,
@@ -159,7 +168,7 @@ def search_and_track(
         top: Most videos.
         settings: How objects are found, followed and recognised.
         out: Folder for the results, one subfolder a video; nothing is written when None.
-        cache, formats, overlay, progress: As for :func:`track_objects`.
+        cache, filters, formats, overlay, progress: As for :func:`track_objects`.
 
     Returns:
         The best videos in order; empty when nothing in the library matches.
@@ -183,8 +192,8 @@ def search_and_track(
             )
         seeds = [moment.key.frame_index for moment in found]
         tracks = track_objects(
-            video, text, model=library.models, seeds=seeds, cache=cache, settings=settings,
-            out=folder, formats=chosen, overlay=overlay, progress=progress,
+            video, text, model=library.models, seeds=seeds, cache=cache, filters=filters,
+            settings=settings, out=folder, formats=chosen, overlay=overlay, progress=progress,
         )  # fmt: skip
         files = _files(folder, chosen, overlay=overlay) if folder else {}
         results.append(SearchAndTrackResult(video, tuple(found), tracks, files))

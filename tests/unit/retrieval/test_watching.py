@@ -114,6 +114,26 @@ def test_slow_looking_drops_pictures_and_latency_stays_bounded(colours: None, tm
     assert (unhurried.seen, unhurried.dropped) == (10, 0)
 
 
+def test_pictures_are_filtered_before_they_are_looked_at(colours: None, tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    stripes = np.zeros((48, 64, 3), np.uint8)
+    stripes[:, ::2] = COLOURS["red"]
+    with VideoWriter(path, width=64, height=48, fps=10, crf=8) as writer:
+        for _ in range(4):
+            writer.write(stripes)
+
+    def stripe(filters: str | None) -> float:
+        with watch(
+            path, ["red", "grey"], model="colours", regions="none", sampling="every=1", filters=filters
+        ) as watching:
+            [first, *_] = watching
+        return float(first.frame.image[..., 0].std())
+
+    assert stripe("gaussian=4") < 0.5 * stripe(None)
+    with pytest.raises(InputError, match="unknown filter 'sharpen'"):
+        watch(path, ["red"], model="colours", filters="sharpen")
+
+
 def test_the_command_prints_a_line_of_json_per_match_and_saves_frames(
     colours: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
