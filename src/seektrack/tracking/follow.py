@@ -48,7 +48,8 @@ class FollowSettings:
         min_confidence: Least mean confidence over all looks of a track that is kept.
         min_sights: Fewest frames a kept track is seen on.
         duplicate_iou: Masks of two tracks coincide on a frame from this IoU on.
-        duplicate_share: Tracks coinciding on this share of the shorter one are one object.
+        duplicate_cover: A track's mask is a part of another's from this share inside it on.
+        duplicate_share: Tracks that coincide on this share of the shorter one, or are a part, are one object.
         size_ratio: Tracks differ in size where the largest has at least this many times the side of the
             smallest; only then do ``small`` and ``large`` choose among them.
         engine: How the engine makes masks.
@@ -66,6 +67,7 @@ class FollowSettings:
     min_confidence: float = 0.5
     min_sights: int = 3
     duplicate_iou: float = 0.6
+    duplicate_cover: float = 0.8
     duplicate_share: float = 0.6
     size_ratio: float = 1.5
     engine: EngineSettings = field(default_factory=EngineSettings)
@@ -255,14 +257,19 @@ def _span(record: Record) -> str:
 
 
 def _merge_duplicates(record: Record, settings: FollowSettings) -> None:
-    """Merge tracks that were followed side by side on the same pixels."""
-    ids = sorted(record.observations, key=lambda i: -len(record.seen(i)))
+    """Merge tracks that were followed side by side on the same pixels into the one that shows more."""
+    ids = sorted(record.observations, key=lambda i: -record.area(i))
     for k, obj_id in enumerate(ids):
         for other in ids[:k]:
             if other not in record.observations or obj_id not in record.observations:
                 continue
             pair = record.observations[other], record.observations[obj_id]
-            if same_object(*pair, iou=settings.duplicate_iou, share=settings.duplicate_share):
+            if same_object(
+                *pair,
+                iou=settings.duplicate_iou,
+                cover=settings.duplicate_cover,
+                share=settings.duplicate_share,
+            ):
                 record.merge(obj_id, other)
 
 

@@ -15,6 +15,7 @@ from seektrack.geometry import Box
 from seektrack.tracking import association, kalman
 from seektrack.tracking.memory import Detection, TrackMemory, TrackState
 from seektrack.tracking.settings import IdentitySettings
+from seektrack.types import Mask
 
 
 def box_area(box: Box) -> float:
@@ -97,12 +98,17 @@ def surprise(memory: TrackMemory, detection: Detection) -> float:
     return moved + grown + (0.0 if similarity is None else 2 * (1 - similarity))
 
 
+def mask_overlap(a: Mask, b: Mask) -> tuple[float, float]:
+    """IoU of two masks of one picture, and the share of the smaller that lies in the other; in [0, 1]."""
+    iou, areas = a.iou(b), (a.area, b.area)
+    shared = iou / (1 + iou) * sum(areas)
+    return iou, shared / max(min(areas), 1)
+
+
 def overlap_and_cover(a: Detection, b: Detection) -> tuple[float, float]:
     """IoU of two detections and the share of the smaller lying in the other; the share needs both masks."""
     if a.mask is not None and b.mask is not None:
-        iou, areas = a.mask.iou(b.mask), (a.mask.area, b.mask.area)
-        shared = iou / (1 + iou) * sum(areas)
-        return iou, shared / max(min(areas), 1)
+        return mask_overlap(a.mask, b.mask)
     iou = float(geometry.box_iou(np.array([a.box]), np.array([b.box]))[0, 0])
     return iou, 0.0
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from seektrack.geometry import Box
 from seektrack.tracking.memory import FrameIdentities
+from seektrack.tracking.recognise import mask_overlap
 from seektrack.types import Observation
 
 
@@ -85,6 +86,10 @@ class Record:
         frames = self.observations.get(obj_id, {})
         return [frames[f] for f in sorted(frames) if frames[f].visible]
 
+    def area(self, obj_id: int) -> int:
+        """Pixels of an object's masks over all frames."""
+        return sum(o.mask.area for o in self.seen(obj_id) if o.mask is not None)
+
     def add_backward(self, backward: Record) -> None:
         """Fill in from a pass in the other direction; what the forward pass saw stands."""
         for obj_id, frames in backward.observations.items():
@@ -144,14 +149,17 @@ def _between(a: Box, b: Box, share: float) -> Box:
     return x0, y0, x1, y1
 
 
-def same_object(a: dict[int, Observation], b: dict[int, Observation], *, iou: float, share: float) -> bool:
-    """Whether two records are one object: on most frames both were seen, their masks coincide.
+def same_object(
+    a: dict[int, Observation], b: dict[int, Observation], *, iou: float, cover: float, share: float
+) -> bool:
+    """Whether two records are one object: on most frames their masks coincide, or one is a part of the other.
 
     Args:
         a: Observations by frame.
         b: Observations by frame.
-        iou: Mask IoU at which they coincide on a frame.
-        share: Least share of the shorter record's sights that coincide.
+        iou: Mask IoU from which on they coincide on a frame.
+        cover: Share of the smaller mask inside the other from which on it is a part of it.
+        share: Least share of the shorter record's sights on which they do.
     """
     frames = [f for f, o in a.items() if o.visible and f in b and b[f].visible]
     shorter = min(sum(o.visible for o in a.values()), sum(o.visible for o in b.values()))
@@ -160,5 +168,7 @@ def same_object(a: dict[int, Observation], b: dict[int, Observation], *, iou: fl
     alike = 0
     for f in frames:
         first, second = a[f].mask, b[f].mask
-        alike += first is not None and second is not None and first.iou(second) >= iou
+        if first is not None and second is not None:
+            overlap, inside = mask_overlap(first, second)
+            alike += overlap >= iou or inside >= cover
     return alike >= share * shorter

@@ -80,6 +80,19 @@ def test_same_object_needs_coinciding_masks_on_most_of_the_shorter():
     long = {i: at(i, i) for i in range(20)}
     double = {i: at(i, i) for i in range(5, 12)}
     passing = {i: at(i, 18 - i) for i in range(18)}
-    assert same_object(long, double, iou=0.6, share=0.6)
-    assert not same_object(long, passing, iou=0.6, share=0.6)
-    assert not same_object(long, {30: at(30, 3)}, iou=0.6, share=0.6)
+    rule = {"iou": 0.6, "cover": 0.8, "share": 0.6}
+    assert same_object(long, double, **rule)
+    assert not same_object(long, passing, **rule)
+    assert not same_object(long, {30: at(30, 3)}, **rule)
+
+
+def test_a_part_of_an_object_is_no_second_one():
+    whole = {i: at(i, i, width=12) for i in range(20)}
+    part = {i: at(i, i + 2, width=4) for i in range(10)}
+    beside = {i: at(i, i + 11, width=4) for i in range(10)}
+    rule = {"iou": 0.6, "cover": 0.8, "share": 0.6}
+    assert same_object(whole, part, **rule) and same_object(part, whole, **rule)
+    assert not same_object(whole, part, iou=0.6, cover=1.1, share=0.6)
+    assert not same_object(whole, beside, **rule), "a quarter of it lies inside"
+    record = Record(observations={1: part, 2: whole})
+    assert record.area(2) == 20 * 12 * 6
