@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,9 +13,10 @@ from seektrack.grounding import GroundSettings, PromptKind, Target, parse_target
 from seektrack.tracking.backward import BackwardSettings, run_backward
 from seektrack.tracking.engine import Engine, Eyes, Sam2Engine
 from seektrack.tracking.identity import IdentityTracker
+from seektrack.tracking.judge import judged, merge_duplicates, of_size
 from seektrack.tracking.motion import CameraMotion, MotionSettings, agrees
 from seektrack.tracking.passes import Pass, PassSettings
-from seektrack.tracking.record import Record, same_object, smooth_hidden, verdict
+from seektrack.tracking.record import Record, smooth_hidden
 from seektrack.tracking.settings import EngineSettings, IdentitySettings
 from seektrack.types import Frame, Prompt, Track, Tracks
 from seektrack.video import VideoSource, prefetch
@@ -128,7 +128,8 @@ def follow_prompts(
         progress: Called after every frame.
 
     Returns:
-        One track per id that was seen, under the ids of the prompts.
+        One track per id that was seen, under the ids of the prompts; empty, and at once, when the last prompt
+        was answered and none of them had found an object.
 
     Raises:
         PromptError: There are no prompts, or one lies on a frame the video does not have.
@@ -176,8 +177,8 @@ def follow_with(
             settings=settings.backward,
             progress=progress,
         )
-    _merge_duplicates(record, settings)
-    tracks = _judged(record, asked, settings)
+    merge_duplicates(record, settings)
+    tracks = judged(record, asked, settings)
     if asked.motion is not None and camera is not None:
         motion, width, to_first = asked.motion, source.info.width, camera.to_first
         tracks = [
@@ -185,7 +186,7 @@ def follow_with(
             for t in tracks
             if agrees(motion, t.observations, width=width, camera=to_first, settings=settings.motion)
         ]
-    tracks = _of_size(tracks, asked.size, settings)
+    tracks = of_size(tracks, asked.size, settings)
     numbered = (Track(i + 1, t.label, t.score, t.observations) for i, t in enumerate(tracks))
     return Tracks(source.info, asked.text, tuple(numbered), dict(sorted(record.frame_times.items())))
 
@@ -209,8 +210,11 @@ def follow_prompts_with(
     record, tracker = Record(), IdentityTracker(source.info.hw, settings=identity)
     forward = Pass(engine, tracker, record, settings=_pass_settings(settings))
     for frame in _ahead(source, settings):
-        forward.step(frame, prompts=by_frame.pop(frame.index, []))
+        given = by_frame.pop(frame.index, [])
+        forward.step(frame, prompts=given)
         _report(progress, len(record.frame_times), source, "forward")
+        if given and not by_frame and not any(map(record.seen, record.observations)):
+            return Tracks(source.info, "", (), dict(record.frame_times))
     if by_frame:
         raise PromptError(
             f"prompts lie on frames {sorted(by_frame)}, which the video does not have",
@@ -254,51 +258,3 @@ def _report(progress: Progress | None, done: int, source: VideoSource, stage: st
 def _span(record: Record) -> str:
     frames = sorted(record.frame_times)
     return f"{frames[0]} to {frames[-1]}" if frames else "none"
-
-
-def _merge_duplicates(record: Record, settings: FollowSettings) -> None:
-    """Merge tracks that were followed side by side on the same pixels into the one that shows more."""
-    ids = sorted(record.observations, key=lambda i: -record.area(i))
-    for k, obj_id in enumerate(ids):
-        for other in ids[:k]:
-            if other not in record.observations or obj_id not in record.observations:
-                continue
-            pair = record.observations[other], record.observations[obj_id]
-            if same_object(
-                *pair,
-                iou=settings.duplicate_iou,
-                cover=settings.duplicate_cover,
-                share=settings.duplicate_share,
-            ):
-                record.merge(obj_id, other)
-
-
-def _judged(record: Record, target: Target, settings: FollowSettings) -> list[Track]:
-    """Tracks that were seen and believed often enough, best first."""
-    tracks = []
-    for obj_id, frames in sorted(record.observations.items()):
-        score = verdict(record.looks.get(obj_id, []))
-        if score is None or score < settings.min_confidence:
-            continue
-        if len(record.seen(obj_id)) < min(settings.min_sights, len(record.frame_times)):
-            continue
-        observations = smooth_hidden([frames[f] for f in sorted(frames)])
-        tracks.append(Track(obj_id, target.text, score, tuple(observations)))
-    return sorted(tracks, key=lambda t: (-t.score, t.obj_id))
-
-
-def _of_size(tracks: list[Track], size: str | None, settings: FollowSettings) -> list[Track]:
-    """Among tracks of clearly different size, the small or the large ones."""
-    if size is None or len(tracks) < 2:
-        return tracks
-    sides = {t.obj_id: _side(t) for t in tracks}
-    low, high = min(sides.values()), max(sides.values())
-    if high < settings.size_ratio * low:
-        return tracks
-    middle = (low * high) ** 0.5
-    return [t for t in tracks if (sides[t.obj_id] < middle) == (size == "small")]
-
-
-def _side(track: Track) -> float:
-    areas = sorted((o.box[2] - o.box[0]) * (o.box[3] - o.box[1]) for o in track.observations if o.visible)
-    return math.sqrt(max(areas[len(areas) // 2], 1.0))

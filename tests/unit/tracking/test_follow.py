@@ -185,6 +185,17 @@ def test_prompts_by_hand_are_never_merged(make_world, make_thing):
     assert [len(t) for t in tracks] == [N, N]
 
 
+def test_prompts_that_find_nothing_end_at_once(make_world, make_thing):
+    """An empty answer where one points will not fill up by going through hours of video."""
+    things = [make_thing("red", 20, 30, 3, N), make_thing("blue", 140, 70, -3, N)]
+    lost = make_world(things, blind={(5, 0)})
+    boxes = [Prompt(k, 5, box=(24, 22, 46, 38)) for k in (3, 4)]
+    tracks = follow_prompts_with(lost, lost.source, boxes, settings=SETTINGS)
+    assert len(tracks) == 0 and max(lost.steps) == 5
+    found = follow_prompts_with(lost, lost.source, [*boxes, Prompt(5, 9, box=(102, 62, 124, 78))])
+    assert [t.obj_id for t in found][-1] == 5 and max(lost.steps) == N - 1
+
+
 def test_prompts_that_cannot_be_followed_are_refused(make_world, make_thing):
     world = make_world([make_thing("red", 20, 30, 3, N)])
     with pytest.raises(PromptError, match="no prompts"):
