@@ -316,6 +316,7 @@ def test_track_by_text_writes_the_default_formats(run, pipeline: Pipeline):
         "start_s": None,
         "end_s": None,
         "cache": None,
+        "filters": None,
         "out": Path("o"),
         "formats": ("json", "mot", "coco", "csv"),
         "overlay": True,
@@ -326,13 +327,14 @@ def test_track_by_text_writes_the_default_formats(run, pipeline: Pipeline):
 
 
 def test_track_by_hand_reads_prompts_formats_and_no_overlay(run, pipeline: Pipeline):
-    part = ("--start", "1.5", "--end", "4", "--cache", "jpeg")
+    part = ("--start", "1.5", "--end", "4", "--cache", "jpeg", "--filter", "nlm,clahe")
     run("track", "v.mp4", "--box", "0,0,5,5@2", "-f", "davis", "-f", "csv", "--no-overlay", *part)
     _, (_, text), settings = pipeline.calls[-1]
     assert text is None
     assert [(p.obj_id, p.frame_index, p.box) for p in settings["prompts"]] == [(0, 2, (0, 0, 5, 5))]
     assert (settings["formats"], settings["overlay"]) == (("davis", "csv"), False)
     assert (settings["start_s"], settings["end_s"], settings["cache"]) == (1.5, 4.0, "jpeg")
+    assert settings["filters"] == "nlm,clahe"
 
 
 def test_track_options_of_the_engine_become_settings(run, pipeline: Pipeline):
