@@ -9,6 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+import torch
 
 from seektrack import Library, Mask, Prompt, Tracks, search_and_track, track_objects
 from seektrack.cli import main
@@ -16,6 +17,7 @@ from seektrack.evaluation.demo import demo_settings
 from seektrack.evaluation.footage import Footage, write_footage
 from seektrack.evaluation.measures import track_scores
 from seektrack.outputs import load_tracks
+from seektrack.pipeline.models import Models
 from seektrack.video import open_video
 from seektrack.world import Split, seeds
 
@@ -106,6 +108,17 @@ def test_frames_are_filtered_for_the_eyes_and_not_in_the_overlay(footage: list[F
     assert masks[0] != masks[1]
     far = np.abs(shown - shown_blurred).mean(-1)
     assert np.median(far) < 2, "the overlay shows the video as it is"
+
+
+def test_prompts_that_find_nothing_cost_a_frame_and_not_the_video(footage: list[Footage], tmp_path: Path):
+    """With the overlay too, which shows what was looked at."""
+    models = Models("pocket", device="cpu")
+    with torch.no_grad():
+        models.sam2.model.mask_decoder.pred_obj_score_head.proj_out.bias -= 100
+    prompt = Prompt(1, 2, box=(40, 40, 90, 90))
+    tracks = track_objects(footage[0].path, prompts=[prompt], model=models, out=tmp_path)
+    assert len(tracks) == 0 and max(tracks.frame_times) == 2
+    assert open_video(tmp_path / "overlay.mp4").len_frames() == 3
 
 
 def test_search_and_track_goes_from_a_library_to_tracks(

@@ -179,7 +179,7 @@ class Library(Asking):
     ) -> int | None:
         """Frames embedded, or None when the video was up to date."""
         from seektrack.video import open_video, prefetch, sample
-        from seektrack.video.filters import filtered
+        from seektrack.video.filtered import FilteredSource
 
         if hasattr(self.models.encoder, "embed_sounds"):
             hears = cast("SoundEncoder", self.models.encoder)
@@ -192,9 +192,8 @@ class Library(Asking):
         with open_video(file) as source:
             total = source.info.n_frames or 0
             with store.begin_video(file, source.info, settings=settings, restart=reindex) as handle:
-                frames = sample(source, sampling)
-                clean = filtered(frames, filters) if filters else frames
-                sampled = prefetch(clean, depth=2 * _FRAMES_AT_ONCE)
+                shown = FilteredSource(source, filters) if filters else source
+                sampled = prefetch(sample(shown, sampling), depth=2 * _FRAMES_AT_ONCE)
                 fresh = (frame for frame in sampled if frame.index > handle.last_frame_index)
                 for chunk in iter(partial(_take, fresh, _FRAMES_AT_ONCE), []):
                     handle.append(embed_frames(self.models, chunk, regions, settings=self.ground))

@@ -63,7 +63,7 @@ def watch(
     """
     from seektrack.retrieval.live import Watch
     from seektrack.video import LiveSource, Sampling, VideoSource, open_video
-    from seektrack.video.filtered import FilteredPicture
+    from seektrack.video.filtered import FilteredSource
     from seektrack.video.filters import parse_filter
     from seektrack.video.sampling import sample_pictures
 
@@ -85,11 +85,8 @@ def watch(
         name = str(source) if isinstance(source, int) else os.fspath(source)
         live = realtime or name.isdigit() or "://" in name
         opened = LiveSource(name, options=options) if live else open_video(name)
-    pictures = sample_pictures(opened, chosen)
+    pictures = sample_pictures(opened if clean is None else FilteredSource(opened, clean), chosen)
     if end_s is not None:
         last = end_s
         pictures = takewhile(lambda picture: picture.timestamp < last, pictures)
-    if clean is not None:
-        how_clean = clean
-        pictures = (FilteredPicture(picture, how_clean) for picture in pictures)
     return Watch(pictures, queries, encoder=encoder, embed=embed, settings=settings, source=opened)

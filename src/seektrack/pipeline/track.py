@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -124,7 +125,7 @@ def write_results(
     overlay: bool = True,
     progress: Progress | None = None,
 ) -> dict[str, Path]:
-    """Write tracks in several formats, and the overlay video, into a folder.
+    """Write tracks in several formats, and the overlay video as far as they were followed, into a folder.
 
     Returns:
         The path of each format; ``overlay`` is the video.
@@ -134,9 +135,10 @@ def write_results(
     written = save_formats(tracks, folder, formats)
     if overlay:
         total = len(tracks.frame_times)
+        last = max(tracks.frame_times, default=-1)
 
         def counted() -> Iterable[object]:
-            for i, frame in enumerate(source):
+            for i, frame in enumerate(takewhile(lambda frame: frame.index <= last, source)):
                 if progress:
                     progress(i + 1, total, "drawing")
                 yield frame

@@ -113,11 +113,6 @@ def _apply(name: str, image: Image, strength: float) -> Image:
     return denoise_nlm(image, strength=strength) if name == "nlm" else clahe(image, limit=strength)
 
 
-def filtered(frames: Iterable[Frame], how: Filter) -> Iterator[Frame]:
-    """The frames with their pictures filtered; indices and times stay."""
-    return (Frame(index=f.index, timestamp=f.timestamp, image=how(f.image)) for f in frames)
-
-
 def interpolated(frames: Iterable[Frame], *, factor: int) -> Iterator[Frame]:
     """Frames between the frames, moved along the optical flow, for footage of a low rate.
 

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 
 from seektrack.errors import InputError
 from seektrack.types import Frame
+from seektrack.video import open_video
+from seektrack.video.filtered import FilteredSource
 from seektrack.video.filters import (
     between,
     clahe,
     denoise_bilateral,
     denoise_gaussian,
     denoise_nlm,
-    filtered,
     interpolated,
     parse_filter,
 )
@@ -82,8 +83,7 @@ def test_filters_by_name_are_those_functions_in_order() -> None:
     named = parse_filter("gaussian=2, clahe")
     assert parse_filter(str(named)) == named
     assert np.array_equal(named(image), clahe(denoise_gaussian(image, sigma=2.0)))
-    [frame] = filtered([Frame(7, Fraction(1, 3), image)], named)
-    assert (frame.index, frame.timestamp) == (7, Fraction(1, 3))
+    [frame] = FilteredSource(open_video([image]), named)
     assert np.array_equal(frame.image, named(image))
 
 
