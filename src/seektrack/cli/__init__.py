@@ -2,8 +2,8 @@
 
 Every command takes ``--quiet`` (results and errors only) and ``--json`` (one JSON document on standard
 output). Progress and errors go to standard error. Exit status: 0 done, 2 bad input, 3 bad video, 4 bad
-model, 5 bad library, 6 nothing found, 7 cannot write, 130 interrupted; the numbers are those of
-:mod:`seektrack.errors`. ``index`` ends with 10 + n when n videos failed and the rest were indexed.
+model, 5 bad library, 6 nothing found, 7 cannot write, 8 not foreseen, 130 interrupted; the numbers are those
+of :mod:`seektrack.errors`. ``index`` ends with 10 + n when n videos failed and the rest were indexed.
 """
 
 from __future__ import annotations
@@ -30,8 +30,7 @@ from seektrack.cli import (
     world,
 )
 from seektrack.cli import eval as eval_
-from seektrack.cli.common import debugging, report_error
-from seektrack.errors import SeekTrackError
+from seektrack.cli.ending import run
 
 __all__ = ["app", "main"]
 
@@ -87,13 +86,4 @@ def main(argv: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always, with the status described at the top of this module.
     """
-    args = list(sys.argv[1:] if argv is None else argv)
-    try:
-        app(args, prog_name="seektrack")
-    except SeekTrackError as error:
-        if debugging():
-            raise
-        report_error(error, as_json="--json" in args)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    run(app, list(sys.argv[1:] if argv is None else argv))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import math
 import os
+import shlex
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,7 +30,10 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from seektrack.errors import SeekTrackError
+from seektrack.cli.shown import PlainConsole, one_line, shown
+from seektrack.cli.shown import as_json as to_json
+from seektrack.cli.telling import Teller
+from seektrack.errors import OutputError, SeekTrackError
 from seektrack.types import Mask
 
 ProgressCallback = Callable[[int, int, str], None]
@@ -83,14 +86,14 @@ def report_error(error: SeekTrackError, *, as_json: bool) -> None:
     """Write an error on standard error, as one line and its hint or in the JSON error shape."""
     if as_json:
         body = {"code": error.code, "message": error.message, "hint": error.hint}
-        print(json.dumps({"error": body}, ensure_ascii=False), file=sys.stderr)
+        print(to_json({"error": body}), file=sys.stderr)
         return
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = PlainConsole(stderr=True, soft_wrap=True)
     console.print("error:", style="bold red", end=" ")
-    console.print(" ".join(error.message.split()), markup=False)
+    console.print(one_line(error.message))
     if error.hint:
         console.print("hint:", style="bold cyan", end=" ")
-        console.print(" ".join(error.hint.split()), markup=False)
+        console.print(one_line(error.hint))
 
 
 class _SpeedColumn(ProgressColumn):
@@ -112,32 +115,42 @@ class Screen:
     def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
         self.quiet = quiet or as_json
         self.as_json = as_json
-        piped = not sys.stdout.isatty()
-        self._out = Console(highlight=False, soft_wrap=True, width=_PIPED_WIDTH if piped else None)
-        self._err = Console(stderr=True, highlight=False)
+        piped = sys.stdout is None or not sys.stdout.isatty()
+        self._out = PlainConsole(soft_wrap=True, width=_PIPED_WIDTH if piped else None)
+        self._err = PlainConsole(stderr=True)
 
-    def note(self, text: str) -> None:
+    def note(self, text: str | Text) -> None:
         """Say something that is not a result; silent when quiet."""
         if not self.quiet:
             self._err.print(text, soft_wrap=True)
 
     def result(self, value: Any, human: Callable[[Console], None]) -> None:
-        """Print a result: ``value`` as JSON, or whatever ``human`` writes."""
-        if self.as_json:
-            print(json.dumps(plain(value), ensure_ascii=False, indent=2))
-        else:
-            human(self._out)
+        """Print a result: ``value`` as JSON, or whatever ``human`` writes.
+
+        Raises:
+            OutputError: Standard output is closed or full.
+        """
+        try:
+            if self.as_json:
+                print(to_json(plain(value), indent=2), flush=True)
+            else:
+                human(self._out)
+        except OSError as error:
+            raise OutputError(f"cannot write to standard output: {error.strerror or error}") from error
 
     @contextmanager
-    def progress(self) -> Iterator[ProgressCallback | None]:
-        """A callback ``(done, total, stage)`` that draws one bar per stage.
+    def progress(self, *, each: str = "") -> Iterator[ProgressCallback | None]:
+        """A callback ``(done, total, stage)`` that draws one bar per stage; None when quiet.
 
-        None when quiet, or when nobody watches because standard error is not a terminal.
-
-        A total of 0 or less is drawn as unknown; a bar goes when its stage is complete.
+        A total of 0 or less is drawn as unknown; a bar goes when its stage is complete. Where standard error
+        is no terminal a line tells of each stage that begins with ``each`` when it is complete, and of any
+        other that takes long.
         """
-        if self.quiet or not self._err.is_terminal:
+        if self.quiet:
             yield None
+            return
+        if not self._err.is_terminal:
+            yield Teller(self.note, each=each)
             return
         columns = (
             SpinnerColumn(),
@@ -153,7 +166,7 @@ class Screen:
             def advance(done: int, total: int, stage: str) -> None:
                 known = total if total > 0 else None
                 if stage not in tasks:
-                    tasks[stage] = bars.add_task(stage, total=known)
+                    tasks[stage] = bars.add_task(shown(stage), total=known)
                 unfinished = known is None or done < known
                 bars.update(tasks[stage], completed=done, total=known, visible=unfinished)
 
@@ -208,6 +221,11 @@ def clock(seconds: float) -> str:
     hours, minutes = divmod(minutes, 60)
     tail = f"{rest // 10:02d}.{rest % 10}"
     return f"{hours}:{minutes:02d}:{tail}" if hours else f"{minutes}:{tail}"
+
+
+def quoted(path: str | Path) -> str:
+    """A path as a shell takes it, for hints: one with spaces in quotes."""
+    return shlex.quote(str(path))
 
 
 def short_path(path: str) -> str:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from seektrack.cli.common import (
     DEFAULT_LIBRARY,
@@ -63,7 +62,7 @@ def _print(console: Console, result: Comparison, k: int) -> None:
     names = [chr(ord("A") + i) if i < 26 else str(i) for i in range(len(result.wordings))]
     facts = table("", "wording", "best", "found", "mean cosine", right=("best", "found", "mean cosine"))
     for name, one in zip(names, result.wordings, strict=True):
-        facts.add_row(name, escape(one.text), f"{one.best:.2f}", str(one.found), f"{one.mean_score:.3f}")
+        facts.add_row(name, one.text, f"{one.best:.2f}", str(one.found), f"{one.mean_score:.3f}")
     console.print(facts)
     console.print()
     ranked = table("rank", *names, right=("rank",))
@@ -77,7 +76,7 @@ def _print(console: Console, result: Comparison, k: int) -> None:
                 else f"{hit.confidence:.2f} {Path(short_path(hit.video)).name} {clock(hit.time_s)}"
             )
         if any(cells):
-            ranked.add_row(str(rank + 1), *map(escape, cells))
+            ranked.add_row(str(rank + 1), *cells)
     console.print(ranked)
     if len(names) > 1:
         console.print()
@@ -130,8 +129,8 @@ def _print_labels(console: Console, images: list[Path], named: list[list[Labelle
     for path, found in zip(images, named, strict=True):
         for i, one in enumerate(found):
             shown.add_row(
-                escape(path.name) if i == 0 else "",
-                escape(one.label),
+                path.name if i == 0 else "",
+                one.label,
                 f"{one.probability:.3f}",
                 f"{one.score:.3f}",
             )

@@ -34,6 +34,6 @@ def demo(
     def human(console: Console) -> None:
         console.print(figure_table(made.figures))
         console.print(f"\ndone in {clock(made.seconds)}; open")
-        console.print(f"  {made.page.resolve().as_uri()}", style="bold", markup=False)
+        console.print(f"  {made.page.resolve().as_uri()}", style="bold")
 
     screen.result(made, human)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from seektrack.cli.common import AsJson, Quiet, Screen, table
 from seektrack.cli.models import pocket_folder
@@ -48,13 +49,14 @@ def doctor(quiet: Quiet = False, as_json: AsJson = False) -> None:
     ready = all(check.state != "bad" for check in checks)
 
     def human(console: Console) -> None:
-        marks = {"ok": "[green]✓[/]", "note": "[yellow]•[/]", "bad": "[red]✗[/]"}
+        marks = {"ok": ("✓", "green"), "note": ("•", "yellow"), "bad": ("✗", "red")}
         shown = table("", "what", "found")
         for check in checks:
-            shown.add_row(marks[check.state], check.name, check.found)
+            shown.add_row(Text(*marks[check.state]), check.name, check.found)
         console.print(shown)
-        verdict = "[green]ready[/]" if ready else "[red]not ready[/]: see the lines marked ✗"
-        console.print(f"\n{verdict}")
+        console.print()
+        verdict = "ready" if ready else "not ready: see the lines marked ✗"
+        console.print(verdict, style="green" if ready else "red")
 
     screen.result({"ready": ready, "checks": checks}, human)
     if not ready:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads, table
@@ -151,7 +150,7 @@ def _side_by_side(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Table:
 
     shown = table("figure", "seektrack", "transformers", "difference", right=("seektrack", "transformers"))
     for name, (mine, other, gap) in differences(ours, theirs).items():
-        shown.add_row(escape(name), _figure(mine), _figure(other), f"{gap:+.4f}" if gap else "0")
+        shown.add_row(name, _figure(mine), _figure(other), f"{gap:+.4f}" if gap else "0")
     return shown
 
 
@@ -211,7 +210,7 @@ def figure_table(figures: Mapping[str, Any]) -> Table:
     """Named figures as a table."""
     shown = table("figure", "value", right=("value",))
     for name, value in figures.items():
-        shown.add_row(escape(name), escape(_figure(value)))
+        shown.add_row(name, _figure(value))
     return shown
 
 

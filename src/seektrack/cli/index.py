@@ -95,15 +95,13 @@ def index(
 
     def human(console: Console) -> None:
         counts = f"{report.indexed} indexed, {report.skipped} unchanged, {len(report.failed)} failed"
-        console.print(
-            f"{counts}; {report.frames} frames in {clock(report.seconds)} → {library}", markup=False
-        )
+        console.print(f"{counts}; {report.frames} frames in {clock(report.seconds)} → {library}")
         if report.motion:
-            console.print(f"clips of {report.motion} videos embedded, for motion and events", markup=False)
+            console.print(f"clips of {report.motion} videos embedded, for motion and events")
         if report.index is not None:
-            console.print(described(report.index), markup=False)
+            console.print(described(report.index))
         for path, error in report.failed:
-            console.print(f"  {path}: {' '.join(str(error).split())}", style="red", markup=False)
+            console.print(f"  {path}: {' '.join(str(error).split())}", style="red")
 
     screen.result(report, human)
     if report.failed:

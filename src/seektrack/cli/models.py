@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
+from rich.text import Text
 
 from seektrack.cli.common import AsJson, Quiet, Screen, table
 
@@ -53,8 +54,10 @@ def models(quiet: Quiet = False, as_json: AsJson = False) -> None:
     def human(console: Console) -> None:
         shown = table("name", "part", "ready", "size", "source", "knows", right=("size",))
         for row in rows:
-            missing = "[red]missing[/]" if row.name == "pocket" else "[yellow]needs a network once[/]"
-            ready = "[green]yes[/]" if row.ready else missing
+            missing = (
+                Text("missing", "red") if row.name == "pocket" else Text("needs a network once", "yellow")
+            )
+            ready = Text("yes", "green") if row.ready else missing
             size = "" if row.mib is None else f"{row.mib:.1f} MiB"
             shown.add_row(row.name, row.part, ready, size, row.source, row.knows)
         console.print(shown)

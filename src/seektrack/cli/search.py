@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from seektrack.cli.common import (
     DEFAULT_LIBRARY,
@@ -19,6 +19,7 @@ from seektrack.cli.common import (
     Quiet,
     Screen,
     clock,
+    quoted,
     short_path,
     spare_threads,
     table,
@@ -160,7 +161,7 @@ def _way_out(library: Path, less_sure: Sequence[Hit]) -> str:
     for hit in less_sure:
         where = f"{clock(hit.time_s)} of {short_path(hit.video)}"
         return f"the nearest, {where}, is believed {hit.confidence:.2f}: --hits lists what is less sure"
-    return f"say it in other words, or see what is indexed with: seektrack videos --library {library}"
+    return f"say it in other words, or see what is indexed with: seektrack videos --library {quoted(library)}"
 
 
 def _given(**options: Any) -> dict[str, Any]:
@@ -176,7 +177,9 @@ def _is_sequence(text: str) -> bool:
 def _put_right(opened: Library, text: str, screen: Screen) -> str:
     fixed = opened.corrected(text)
     if fixed.text != text:
-        screen.note(f"searching for [bold]{escape(fixed.text)}[/] ({escape(text)!r} as typed: --verbatim)")
+        screen.note(
+            Text.assemble("searching for ", (fixed.text, "bold"), f" ({text!r} as typed: --verbatim)")
+        )
     return fixed.text
 
 
@@ -221,7 +224,7 @@ def _print(console: Console, found: Sequence[Moment] | Sequence[Hit] | Sequence[
             when = _span(one)
         else:
             when = " → ".join(_span(moment) for moment in one.moments)
-        shown.add_row(f"{one.confidence:.2f}", escape(when), escape(short_path(one.video)))
+        shown.add_row(f"{one.confidence:.2f}", when, short_path(one.video))
     console.print(shown)
 
 

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from seektrack.cli.common import (
     AsJson,
@@ -229,11 +228,11 @@ def _summary(tracks: Tracks) -> dict[str, object]:
 def _print(console: Console, found: list[Tracks]) -> None:
     for tracks in found:
         count = f"{len(tracks)} track" + ("" if len(tracks) == 1 else "s")
-        console.print(f"{tracks.video.path}: {count} over {len(tracks.frame_times)} frames", markup=False)
+        console.print(f"{tracks.video.path}: {count} over {len(tracks.frame_times)} frames")
         shown = table("id", "label", "score", "seen", "frames", right=("id", "score", "frames"))
         for t in tracks:
             if t.observations:
                 seen = f"{clock(t.observations[0].time_s)} – {clock(t.observations[-1].time_s)}"
-                shown.add_row(str(t.obj_id), escape(t.label), f"{t.score:.2f}", seen, str(len(t)))
+                shown.add_row(str(t.obj_id), t.label, f"{t.score:.2f}", seen, str(len(t)))
         if shown.row_count:
             console.print(shown)

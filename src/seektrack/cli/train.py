@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from seektrack.cli import train_sam2
-from seektrack.cli.common import AsJson, Device, Quiet, Screen, spare_threads
+from seektrack.cli.common import AsJson, Device, Quiet, Screen, quoted, spare_threads
 from seektrack.cli.eval import print_figures
 from seektrack.cli.processes import in_processes, spoken_by_another
 from seektrack.errors import InputError
@@ -187,7 +187,7 @@ def clip(
             )
     if not silent:
         print_figures(screen, figures)
-        screen.note(f"use it with --model {result}")
+        screen.note(f"use it with --model {quoted(result)}")
 
 
 app.command()(train_sam2.sam2)

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seektrack.cli.common import AsJson, Device, Quiet, Screen, spare_threads
+from seektrack.cli.common import AsJson, Device, Quiet, Screen, quoted, spare_threads
 from seektrack.cli.eval import print_figures
 from seektrack.cli.processes import in_processes, processes_here, spoken_by_another
 from seektrack.errors import InputError
@@ -170,7 +170,7 @@ def sam2(
             )
         if not silent:
             print_figures(screen, figures)
-            screen.note(f"use it with --model pocket+{out}")
+            screen.note("use it with --model " + quoted(f"pocket+{out}"))
         return
     if model is not None:
         raise InputError(
@@ -208,7 +208,7 @@ def sam2(
     )
     if not silent:
         print_figures(screen, figures)
-        screen.note(f"use it with --model pocket+{out / 'model'}")
+        screen.note("use it with --model " + quoted(f"pocket+{out / 'model'}"))
 
 
 def _share(held_out: str) -> float | None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from seektrack.cli.common import AsJson, Quiet, Screen
+from seektrack.cli.common import AsJson, Quiet, Screen, quoted
 from seektrack.cli.eval import print_figures
 from seektrack.cli.train import Fresh, Minutes, Out
 
@@ -69,4 +69,4 @@ def trajectory(
     with screen.progress() as progress:
         figures = train_trajectory(recipe, out, max_minutes=minutes, resume=not fresh, progress=progress)
     print_figures(screen, figures)
-    screen.note(f"use it with seektrack track --predictor {out}")
+    screen.note(f"use it with seektrack track --predictor {quoted(out)}")

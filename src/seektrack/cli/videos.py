@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from seektrack.cli.common import (
     DEFAULT_LIBRARY,
@@ -16,6 +16,7 @@ from seektrack.cli.common import (
     Quiet,
     Screen,
     clock,
+    quoted,
     short_path,
     table,
 )
@@ -46,7 +47,7 @@ def videos(
             if not opened.remove(path):
                 raise InputError(
                     f"{path} is not in {library}",
-                    hint="see what is with: seektrack videos --library " + str(library),
+                    hint=f"see what is with: seektrack videos --library {quoted(library)}",
                 )
             screen.note(f"removed {path}")
         listed, stats = opened.videos(), opened.stats()
@@ -55,10 +56,10 @@ def videos(
         shown = table("video", "length", "frames", "state", right=("length", "frames"))
         for video in listed:
             length = "" if video.duration_s is None else clock(video.duration_s)
-            state = "indexed" if video.done else "[yellow]unfinished: index it again[/]"
+            state = Text("indexed") if video.done else Text("unfinished: index it again", "yellow")
             if not video.available:
-                state = "[red]file is gone[/]"
-            shown.add_row(escape(short_path(video.path)), length, str(video.frames), state)
+                state = Text("file is gone", "red")
+            shown.add_row(short_path(video.path), length, str(video.frames), state)
         console.print(shown)
         in_numbers(console)
 
@@ -66,10 +67,9 @@ def videos(
         console.print(
             f"{stats.videos} indexed{f', {stats.unfinished} unfinished' if stats.unfinished else ''}; "
             f"{stats.vectors} pictures of {stats.frames} frames, {stats.bytes / 1e6:.1f} MB; "
-            f"model {stats.model}",
-            markup=False,
+            f"model {stats.model}"
         )
-        console.print(_searched(stats), markup=False)
+        console.print(_searched(stats))
 
     if summary:
         screen.result(stats, in_numbers)

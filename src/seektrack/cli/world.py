@@ -103,13 +103,11 @@ def render(
 
     def human(console: Console) -> None:
         where = short_path(str(made.folder))
-        console.print(f"{made.scenes} scenes, {made.frames} pictures in {where}", markup=False)
+        console.print(f"{made.scenes} scenes, {made.frames} pictures in {where}")
         if not screen.quiet:
             console.print("read them with", style="dim")
-            console.print(
-                f"  from seektrack.training.datasets import {made.reader.split('(')[0]}", markup=False
-            )
-            console.print(f"  {made.reader}", markup=False)
+            console.print(f"  from seektrack.training.datasets import {made.reader.split('(')[0]}")
+            console.print(f"  {made.reader}")
 
     screen.result(made, human)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import sqlite3
 import time
 import uuid
@@ -176,7 +177,8 @@ def not_a_library(folder: Path) -> LibraryError:
     """The error for a folder without a library."""
     what = "is not a library" if folder.is_dir() else "does not exist" if not folder.exists() else "is a file"
     return LibraryError(
-        f"{str(folder)!r} {what}", hint=f"make one with: seektrack index VIDEO --library {folder}"
+        f"{str(folder)!r} {what}",
+        hint=f"make one with: seektrack index VIDEO --library {shlex.quote(str(folder))}",
     )
 
 

@@ -131,7 +131,7 @@ def read_pairs(data: str | Path) -> Pairs:
     if path.is_dir():
         path = path / "captions.csv"
     if not path.is_file():
-        raise InputError(f"there is no {path}", hint=f"--data takes {LAYOUTS}")
+        raise InputError(f"no such file or folder: {path}", hint=f"--data takes {LAYOUTS}")
     if path.suffix.lower() not in (".csv", ".json"):
         raise InputError(f"{path} is neither .csv nor .json", hint=f"--data takes {LAYOUTS}")
     pairs = _read_coco(path) if path.suffix.lower() == ".json" else _read_csv(path)

@@ -51,7 +51,7 @@ def read_clips(data: str | Path) -> Clips:
         return world_masks(chosen.seeds, chosen.settings)
     base = Path(text).expanduser()
     if not base.is_dir():
-        raise InputError(f"there is no folder {base}", hint=f"--data takes {LAYOUTS}")
+        raise InputError(f"no such folder: {base}", hint=f"--data takes {LAYOUTS}")
     if (base / "scans.csv").is_file():
         return scans(_pairs(base / "scans.csv"))
     if (base / "dataset.json").is_file():
