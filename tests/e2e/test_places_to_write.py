@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from seektrack.cli import main
 from seektrack.encoders import register_encoder, registry
-from seektrack.errors import LibraryError
+from seektrack.errors import LibraryError, OutputError
 from seektrack.library import FrameRow, IndexSettings, LibraryStore
 from seektrack.types import VideoInfo
 from seektrack.video import VideoWriter
@@ -180,3 +180,34 @@ def test_an_index_that_does_not_fit_on_the_disk_is_done_without(
         assert store.index_manifest() is None
         assert store.vectors_by_id(store.nearest(vectors[3], 1)[0])[1].frame_indices.tolist() == [3]
         assert store.index_manifest().kind == "hnsw"
+
+
+def test_results_never_replace_what_is_not_an_earlier_result(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    film = clip(tmp_path / "overlay.mp4", 20)
+    was = film.read_bytes()
+    status, out, err = run(capsys, "track", film, "--box", "5,5,20,20@0", "--out", tmp_path)
+    assert (status, out) == (OutputError.exit_code, "") and "is the file being read" in err, err
+    library, target, link = tmp_path / "lib", tmp_path / "deep" / "found.csv", tmp_path / "link.csv"
+    assert index(capsys, library, film)[0] == 0
+    asking = ("search", "anything", "--library", library, "--model", "corners", "--hits")
+    for option, place, why in (
+        ("--csv", film, "is the file being read"),
+        ("--sheet", film, "is the file being read"),
+        ("--sheet", "/dev/null", "is a device"),
+        ("--csv", "/dev/stdout", "is a stream"),
+        ("--csv", "", "is a folder"),
+    ):
+        status, _, err = run(capsys, *asking, option, place)
+        assert status == OutputError.exit_code and why in err, (option, place, err)
+    target.parent.mkdir()
+    link.symlink_to(target)
+    assert run(capsys, *asking, "--csv", link)[0] == 0
+    assert link.is_symlink() and target.read_text().startswith("video,")
+    assert film.read_bytes() == was and sorted(p.name for p in tmp_path.iterdir()) == [
+        "deep",
+        "lib",
+        "link.csv",
+        "overlay.mp4",
+    ]

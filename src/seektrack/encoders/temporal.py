@@ -19,6 +19,7 @@ from seektrack.encoders.preprocess import ImageSettings, clip_transform
 from seektrack.encoders.shots import CutFinder, Shot
 from seektrack.encoders.temporal_network import MODEL_TYPE, TemporalModel, TemporalSizes
 from seektrack.errors import InputError, ModelError
+from seektrack.files import new_files
 
 if TYPE_CHECKING:
     from seektrack.types import Frame
@@ -275,15 +276,15 @@ def save_temporal(model: TemporalModel, tokenizer: Any, folder: Path) -> None:
     """Write a folder that :func:`load_temporal` reads: config.json, fp16 safetensors, tokenizer."""
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
     text = model.text.config.to_diff_dict()
     config = {"model_type": MODEL_TYPE, **model.sizes.to_dict(), "text_config": text}
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     weights = {
         k: v.detach().half().contiguous() for k, v in model.state_dict().items() if v.is_floating_point()
     }
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
-    tokenizer.save_pretrained(folder)
+    with new_files(folder) as temporary:
+        (temporary / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        save_file(weights, temporary / "model.safetensors", metadata={"format": "pt"})
+        tokenizer.save_pretrained(temporary)
 
 
 def _check_batch_size(batch_size: int) -> None:

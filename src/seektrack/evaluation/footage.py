@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from seektrack.errors import OutputError
+from seektrack.files import write_text
 from seektrack.outputs import load_tracks, save_tracks
 from seektrack.types import Tracks
 from seektrack.video import VideoWriter
@@ -88,7 +89,7 @@ def write_footage(
             truth = load_tracks(path.with_suffix(".truth.json"), "json")
         else:
             truth = write_scene(sample_scene(seed, own), path)
-            note.write_text(recipe)
+            write_text(note, recipe)
         made.append(Footage(path, truth))
     if progress:
         progress(len(seeds), len(seeds), "rendering footage")

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.files import write_text
 from seektrack.training.temporal.facts import facts
 from seektrack.training.temporal.texts import say
 from seektrack.types import Tracks
@@ -159,7 +160,7 @@ def write_montage(
     if progress:
         progress(videos, videos, "rendering footage")
     text = json.dumps({"recipe": recipe, "shots": [asdict(shot) for shot in made]}, indent=1)
-    note.write_text(text, encoding="utf-8")
+    write_text(note, text)
     return Montage(folder, tuple(made))
 
 

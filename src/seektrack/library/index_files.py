@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
-import time
-import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -15,6 +12,7 @@ from typing import Any
 import faiss
 import numpy as np
 
+from seektrack.files import new_file, write_text
 from seektrack.library.ann import Approximate
 from seektrack.library.index import VectorIndex
 from seektrack.library.index_settings import IndexManifest
@@ -24,9 +22,6 @@ FORMAT = 2
 """Of the files; an index of another format is built again."""
 
 _COLUMNS = ("ids", "video_ids", "frame_indices", "times", "boxes", "kinds")
-_UNFINISHED = ("vectors-*.tmp", "approximate-*.tmp", "columns-*.tmp", "index-*.tmp")
-UNFINISHED_S = 3600.0
-"""A temporary file this old was left by a process that was killed."""
 _PATTERNS = ("vectors-*.faiss", "approximate-*.faiss", "columns-*.npz", "index-*.json")
 
 
@@ -70,25 +65,26 @@ def save_index(folder: Path, generation: str, index: VectorIndex) -> bool:
     """
     names = _names(folder, generation)
     try:
-        _write(names["vectors"], lambda path: faiss.write_index(index.flat, str(path)))
-        _write(names["columns"], lambda path: _save_columns(path, index.rows))
+        with new_file(names["vectors"]) as temporary:
+            faiss.write_index(index.flat, str(temporary))
+        with new_file(names["columns"]) as temporary, temporary.open("wb") as stream:
+            np.savez(stream, **{name: getattr(index.rows, name) for name in _COLUMNS})
         files = [names["vectors"], names["columns"]]
         if index.approximate is not None:
-            coarse = index.approximate.coarse
-            _write(names["approximate"], lambda path: faiss.write_index(coarse, str(path)))
+            with new_file(names["approximate"]) as temporary:
+                faiss.write_index(index.approximate.coarse, str(temporary))
             files.append(names["approximate"])
         described: dict[str, Any] = {
             "format": FORMAT,
             "manifest": asdict(index.manifest),
             "files": {path.name: path.stat().st_size for path in files},
         }
-        text = json.dumps(described, indent=1)
-        _write(names["index"], lambda path: _save_text(path, text))
+        write_text(names["index"], json.dumps(described, indent=1))
     except (OSError, RuntimeError):
         return False
-    for pattern in (*_PATTERNS, *_UNFINISHED):
+    for pattern in _PATTERNS:
         for old in folder.glob(pattern):
-            if generation not in old.name or _left_behind(old):
+            if generation not in old.name:
                 with contextlib.suppress(OSError):
                     old.unlink()
     return True
@@ -104,12 +100,6 @@ def read_manifest(folder: Path, generation: str) -> IndexManifest | None:
         return None
 
 
-def _left_behind(path: Path) -> bool:
-    with contextlib.suppress(OSError):
-        return path.suffix == ".tmp" and time.time() - path.stat().st_mtime > UNFINISHED_S
-    return False
-
-
 def _names(folder: Path, generation: str) -> dict[str, Path]:
     return {
         "vectors": folder / f"vectors-{generation}.faiss",
@@ -123,25 +113,3 @@ def _read(path: Path) -> faiss.Index:
     """Map a FAISS file into memory where this FAISS can (from 1.11 on), read it otherwise."""
     flags = getattr(faiss, "IO_FLAG_MMAP_IFC", 0)
     return faiss.read_index(str(path), flags)
-
-
-def _write(target: Path, write: Callable[[Path], object]) -> None:
-    temporary = target.with_suffix(f".{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        write(temporary)
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        os.replace(temporary, target)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise
-
-
-def _save_columns(path: Path, rows: Rows) -> None:
-    with path.open("wb") as stream:
-        np.savez(stream, **{name: getattr(rows, name) for name in _COLUMNS})
-
-
-def _save_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

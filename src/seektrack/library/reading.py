@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 import sqlite3
-import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.files import new_file
 from seektrack.library import database
 from seektrack.library.identity import library_key
 from seektrack.library.index_settings import IndexSettings
@@ -201,17 +201,12 @@ def load_array(folder: Path, key: str) -> NDArray[np.float32] | None:
 
 def save_array(folder: Path, key: str, array: NDArray[np.float32]) -> None:
     """Keep an array under a key by a temporary file and a rename; failing to is no harm."""
-    target = _array_path(folder, key)
-    temporary = target.with_suffix(f".{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        with temporary.open("wb") as stream:
-            np.save(stream, array)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(temporary, target)
-    except OSError:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+    with (
+        contextlib.suppress(OSError),
+        new_file(_array_path(folder, key)) as temporary,
+        temporary.open("wb") as stream,
+    ):
+        np.save(stream, array)
 
 
 def _array_path(folder: Path, key: str) -> Path:

@@ -11,9 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from seektrack import geometry
+from seektrack import files, geometry
 from seektrack.errors import InputError
-from seektrack.outputs import files
 from seektrack.outputs.native import video_from_json, video_to_json
 from seektrack.types import Mask, Observation, Track, Tracks, VideoInfo
 
@@ -47,7 +46,7 @@ def write_coco(tracks: Tracks, path: Path) -> None:
             if o.mask is not None:
                 annotation["segmentation"] = o.mask.to_coco()
             annotations.append(annotation)
-    files.write_json(path, _document(tracks, indices, categories, annotations))
+    path.write_text(files.json_text(_document(tracks, indices, categories, annotations)), encoding="utf-8")
 
 
 def category_ids(tracks: Tracks) -> dict[str, int]:

@@ -5,18 +5,25 @@ Files are named by frame index. ``objects.json`` beside them says which object e
 
 from __future__ import annotations
 
+import json
+import re
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack import files
 from seektrack.errors import OutputError
-from seektrack.outputs import files
 from seektrack.outputs.overlaps import exclusive_masks
 from seektrack.types import Track, Tracks
 
+MANIFEST = "objects.json"
+"""File in every exported folder that says what it holds; only folders with one are ever replaced."""
+
 _MOST_OBJECTS = 254
 """Palette PNGs have 256 values: 0 is background, 255 is DAVIS' void."""
+_KINDS = ("davis", "masks-png")
+_PICTURE = re.compile(r"\d{5,}\.png")
 
 
 def write_davis(tracks: Tracks, path: Path) -> None:
@@ -58,6 +65,19 @@ def write_masks_png(tracks: Tracks, path: Path) -> None:
     _write_manifest(tracks, path, "masks-png", {t.obj_id: t for t in tracks})
 
 
+def is_export(folder: Path) -> bool:
+    """Whether a folder holds an earlier export and nothing else."""
+    try:
+        kind = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["format"]
+        inside = [entry for entry in folder.iterdir() if entry.name != MANIFEST]
+        return kind in _KINDS and all(
+            entry.is_dir() and all(_PICTURE.fullmatch(picture.name) for picture in entry.iterdir())
+            for entry in inside
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
 def davis_palette() -> NDArray[np.uint8]:
     """The 256 colours (256, 3) of PASCAL VOC and DAVIS: bits of the number dealt out to R, G, B."""
     numbers = np.arange(256)
@@ -78,4 +98,4 @@ def _write_manifest(tracks: Tracks, path: Path, format: str, objects: dict[int, 
             for value, t in objects.items()
         ],
     }
-    files.write_json(path / files.MANIFEST, content)
+    (path / MANIFEST).write_text(files.json_text(content), encoding="utf-8")

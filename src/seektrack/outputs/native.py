@@ -8,8 +8,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from seektrack import files
 from seektrack.errors import InputError
-from seektrack.outputs import files
 from seektrack.outputs.motion import velocities
 from seektrack.types import Mask, Observation, Track, Tracks, VideoInfo
 
@@ -59,7 +59,7 @@ def write_json(tracks: Tracks, path: Path) -> None:
         "frames": [[index, float(tracks.frame_times[index])] for index in tracks.frame_indices],
         "tracks": [_track_to_json(track) for track in tracks],
     }
-    files.write_json(path, content)
+    path.write_text(files.json_text(content), encoding="utf-8")
 
 
 def read_json(path: Path, video: VideoInfo | None) -> Tracks:

@@ -153,7 +153,8 @@ def write_overlay(
     if first is None:
         raise InputError(f"no frames to write to {target}")
     height, width = first.hw
-    with VideoWriter(target, width=width, height=height, fps=fps or tracks.video.fps) as writer:
+    rate = fps or tracks.video.fps
+    with VideoWriter(target, width=width, height=height, fps=rate, sources=(tracks.video.path,)) as writer:
         frame: Frame | None = first
         while frame is not None:
             trails = trails_at(tracks, frame.time_s, seconds=style.trail_s) if style.trail_s > 0 else None

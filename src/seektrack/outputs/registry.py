@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from seektrack import files
 from seektrack.errors import InputError
-from seektrack.outputs import coco, davis, files, mot, native, npz, youtube_vis
+from seektrack.outputs import coco, davis, mot, native, npz, youtube_vis
 from seektrack.types import Tracks, VideoInfo
 
 Writer = Callable[[Tracks, Path], None]
@@ -64,11 +65,16 @@ def save_tracks(tracks: Tracks, path: str | Path, format: str) -> Path:
 
     Raises:
         InputError: The format is unknown, an ``obj_id`` occurs twice, or a mask is not of the video's size.
-        OutputError: The path cannot be written, or the format cannot hold these tracks.
+        OutputError: The path cannot be written or is the video, or the format cannot hold these tracks.
     """
     chosen, target = _format(format), Path(path)
     _check(tracks)
-    with (files.new_folder if chosen.is_folder else files.new_file)(target) as temporary:
+    sources = (tracks.video.path,)
+    with (
+        files.new_folder(target, ours=davis.is_export, sources=sources)
+        if chosen.is_folder
+        else files.new_file(target, sources=sources)
+    ) as temporary:
         chosen.write(tracks, temporary)
     return target
 

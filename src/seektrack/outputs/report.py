@@ -18,8 +18,9 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack import files
 from seektrack.errors import InputError
-from seektrack.outputs import charts, files
+from seektrack.outputs import charts
 from seektrack.types import Tracks
 
 if TYPE_CHECKING:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from seektrack import geometry
-from seektrack.outputs import files
+from seektrack import files, geometry
 from seektrack.outputs.coco import category_ids
 from seektrack.types import Track, Tracks
 
@@ -48,7 +47,7 @@ def write_youtube_vis(tracks: Tracks, path: Path) -> None:
             for number, track in enumerate(tracks, start=1)
         ],
     }
-    files.write_json(path, content)
+    path.write_text(files.json_text(content), encoding="utf-8")
 
 
 def _sequence(track: Track, indices: list[int]) -> dict[str, list[object]]:

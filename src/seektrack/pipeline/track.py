@@ -8,7 +8,8 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seektrack.errors import InputError, NothingFoundError, OutputError
+from seektrack.errors import InputError, NothingFoundError
+from seektrack.files import check_folder, check_target
 from seektrack.pipeline.models import Models
 from seektrack.types import Moment, Prompt, Tracks
 
@@ -101,7 +102,7 @@ def track_objects(
         )
     target = parse_target(text) if text is not None else None
     clean = parse_filter(filters) if filters is not None else None
-    chosen = _check_outputs(out, formats)
+    chosen = _check_outputs(out, formats, sources=[video])
     models = model if isinstance(model, Models) else Models(model, device=device)
     with open_video(video, start_s=start_s, end_s=end_s, cache=cache) as source:
         shown = source if clean is None else FilteredSource(source, clean)
@@ -211,8 +212,10 @@ def _files(folder: Path, formats: Iterable[str], *, overlay: bool) -> dict[str, 
     return files
 
 
-def _check_outputs(out: str | Path | None, formats: Iterable[str]) -> tuple[str, ...]:
-    """The formats, once they are known to exist and the folder is known to be writable."""
+def _check_outputs(
+    out: str | Path | None, formats: Iterable[str], *, sources: Sequence[str | os.PathLike[str]] = ()
+) -> tuple[str, ...]:
+    """The formats, once they are known to exist and their files known to be writable and no source."""
     from seektrack.outputs import FORMATS
 
     chosen = tuple(formats)
@@ -220,14 +223,8 @@ def _check_outputs(out: str | Path | None, formats: Iterable[str]) -> tuple[str,
     if unknown:
         raise InputError(f"unknown format {unknown[0]!r}", hint=f"use one of {', '.join(FORMATS)}")
     if out is not None:
-        folder = Path(out)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            probe = folder / ".seektrack-write-test"
-            probe.touch()
-            probe.unlink()
-        except OSError as error:
-            raise OutputError(
-                f"cannot write into {folder}: {error.strerror or error}", hint="choose another output folder"
-            ) from error
+        check_folder(out)
+        names = (FORMATS[name].filename for name in chosen if not FORMATS[name].is_folder)
+        for name in (*names, "overlay.mp4"):
+            check_target(Path(out) / name, sources=sources)
     return chosen

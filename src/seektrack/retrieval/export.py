@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from seektrack.errors import InputError, OutputError
+from seektrack import files
+from seektrack.errors import InputError
 from seektrack.geometry import Box
 from seektrack.retrieval.sequence import Chain
 from seektrack.types import Hit, Moment
@@ -92,13 +92,17 @@ def save_csv(found: Sequence[Found], path: str | os.PathLike[str]) -> None:
     """Write results of one kind as CSV; the file appears whole or not at all.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or is one of the videos.
     """
     moments = [f for f in found if isinstance(f, Moment)]
     chains = [f for f in found if isinstance(f, Chain)]
     hits = [f for f in found if isinstance(f, Hit)]
     text = chains_to_csv(chains) if chains else hits_to_csv(hits) if hits else moments_to_csv(moments)
-    _write(Path(path), text.encode("utf-8"))
+    files.write_text(path, text, sources=_videos(found))
+
+
+def _videos(found: Sequence[Found]) -> set[str]:
+    return {hit.video for hit in key_hits(found)}
 
 
 def key_hits(found: Sequence[Found]) -> list[Hit]:
@@ -140,13 +144,13 @@ def save_key_frames(found: Sequence[Found], folder: str | os.PathLike[str]) -> l
         OutputError: A file cannot be written.
     """
     hits = key_hits(found)
-    files = []
+    written = []
     for i, (hit, picture) in enumerate(zip(hits, key_pictures(hits), strict=True), 1):
         stem = re.sub(r"[^\w.-]+", "_", Path(hit.video).stem)[:80]
         file = Path(folder) / f"{i:03d}-{stem}-{hit.time_s:.3f}s.jpg"
-        save_jpeg(picture, file)
-        files.append(file)
-    return files
+        save_jpeg(picture, file, sources=_videos(found))
+        written.append(file)
+    return written
 
 
 def save_sheet(found: Sequence[Found], path: str | os.PathLike[str], *, columns: int = 4) -> None:
@@ -160,7 +164,7 @@ def save_sheet(found: Sequence[Found], path: str | os.PathLike[str], *, columns:
     hits = key_hits(found)
     pictures = [framed(p, hit.box) for p, hit in zip(key_pictures(hits), hits, strict=True)]
     captions = [f"{Path(hit.video).name}  {hit.time_s:.1f} s  {hit.confidence:.2f}" for hit in hits]
-    save_jpeg(contact_sheet(pictures, captions, columns=columns), path)
+    save_jpeg(contact_sheet(pictures, captions, columns=columns), path, sources=_videos(found))
 
 
 def framed(image: NDArray[np.uint8], box: Box | None) -> NDArray[np.uint8]:
@@ -174,29 +178,27 @@ def framed(image: NDArray[np.uint8], box: Box | None) -> NDArray[np.uint8]:
     return np.asarray(drawn, dtype=np.uint8)
 
 
-def save_jpeg(image: NDArray[np.uint8], path: str | os.PathLike[str], *, quality: int = 92) -> None:
+def save_jpeg(
+    image: NDArray[np.uint8],
+    path: str | os.PathLike[str],
+    *,
+    quality: int = 92,
+    sources: Iterable[str | os.PathLike[str]] = (),
+) -> None:
     """Write an RGB uint8 (H, W, 3) picture as JPEG; the file appears whole or not at all.
+
+    Args:
+        image: The picture.
+        path: The file, which may be none of ``sources``.
+        quality: Of the JPEG, 1 to 95.
+        sources: Files that must stay as they are.
 
     Raises:
         OutputError: The file cannot be written.
     """
     held = io.BytesIO()
     Image.fromarray(np.ascontiguousarray(image)).save(held, "JPEG", quality=quality)
-    _write(Path(path), held.getvalue())
-
-
-def _write(path: Path, data: bytes) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise OutputError(
-            f"cannot write {path}: {error.strerror}", hint="check the folder, its rights and the space left"
-        ) from error
+    files.write_bytes(path, held.getvalue(), sources=sources)
 
 
 def contact_sheet(

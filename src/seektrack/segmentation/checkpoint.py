@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from seektrack.errors import InputError, ModelError, OutputError
+from seektrack.files import new_file
 from seektrack.segmentation.memory import (
     Conditioning,
     MemorySettings,
@@ -155,18 +155,14 @@ def write(path: str | Path, tensors: Tensors, state: dict[str, Any]) -> None:
     Raises:
         OutputError: It cannot be written.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
-    target = Path(path)
-    part = target.with_name(f".{target.name}.part{os.getpid()}")
-    try:
-        save_file(tensors, str(part), metadata={"seektrack_session": json.dumps(state)})
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-        part.replace(target)
-    except Exception as error:
-        part.unlink(missing_ok=True)
-        raise OutputError(f"the session cannot be written to {target}: {error}") from error
+    with new_file(path) as temporary:
+        try:
+            save_file(tensors, str(temporary), metadata={"seektrack_session": json.dumps(state)})
+        except SafetensorError as error:
+            raise OutputError(f"cannot write {path}: {error}") from error
 
 
 def read(path: str | Path) -> tuple[Tensors, dict[str, Any]]:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seektrack.errors import ModelError
+from seektrack.files import new_files
 from seektrack.geometry import Box
 from seektrack.tracking.predict import LEARNED, History
 
@@ -212,11 +213,11 @@ def save_trajectory(model: TrajectoryModel, folder: Path) -> None:
     """Write a folder that :func:`load_trajectory` reads: config.json and fp16 safetensors."""
     from safetensors.torch import save_file
 
-    folder.mkdir(parents=True, exist_ok=True)
     config = {"model_type": MODEL_TYPE, **asdict(model.sizes)}
-    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
     weights = {k: v.detach().half().contiguous() for k, v in model.state_dict().items()}
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    with new_files(folder) as temporary:
+        (temporary / "config.json").write_text(json.dumps(config, indent=1) + "\n", encoding="utf-8")
+        save_file(weights, temporary / "model.safetensors", metadata={"format": "pt"})
 
 
 def load_trajectory(folder: Path) -> TrajectoryModel:

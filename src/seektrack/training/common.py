@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from seektrack.errors import ModelError
+from seektrack.files import new_file
 
 LATE = 0.05
 """The clock counts from this share of the time allowed on."""
@@ -86,10 +87,8 @@ class Budget:
 
 def save_checkpoint(path: Path, **state: Any) -> None:
     """Write tensors, numbers, texts and containers of them to one file, complete or not there at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(path.suffix + ".tmp")
-    torch.save(state, partial)
-    partial.replace(path)
+    with new_file(path) as temporary:
+        torch.save(state, temporary)
 
 
 def load_checkpoint(path: Path, *, recipe: str | None = None) -> dict[str, Any] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import uuid
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -18,6 +18,7 @@ from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError, OutputError
+from seektrack.files import NewFile
 from seektrack.video.source import describe, exact_fps
 
 _SUFFIXES = (".mp4", ".m4v", ".mov")
@@ -36,6 +37,7 @@ class VideoWriter:
         fps: Rate of pictures written without a timestamp, and the nominal rate.
         crf: x264 quality, 0 (lossless) to 51.
         preset: x264 speed, ``ultrafast`` to ``veryslow``.
+        sources: Files being read, none of which may be the target.
 
     Raises:
         OutputError: The target cannot be written.
@@ -51,6 +53,7 @@ class VideoWriter:
         fps: float | Fraction,
         crf: int = 20,
         preset: str = "veryfast",
+        sources: Iterable[str | os.PathLike[str]] = (),
     ) -> None:
         if width < 1 or height < 1:
             raise InputError(f"a video needs a size of at least 1x1, got {width}x{height}")
@@ -66,19 +69,16 @@ class VideoWriter:
         self._last_pts: int | None = None
         self._closed = False
         self._to_yuv = VideoReformatter()
-        self._part = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex[:8]}.part")
+        if self.path.suffix.lower() not in _SUFFIXES:
+            raise OutputError(f"cannot write {self.path} as H.264", hint=f"end it in {', '.join(_SUFFIXES)}")
+        self._file = NewFile(self.path, sources=sources)
         self._open(crf, preset)
 
     def _open(self, crf: int, preset: str) -> None:
-        if self.path.suffix.lower() not in _SUFFIXES:
-            raise OutputError(f"cannot write {self.path} as H.264", hint=f"end it in {', '.join(_SUFFIXES)}")
-        if self.path.is_dir():
-            raise OutputError(f"cannot write {self.path}: it is a folder", hint="name a file inside it")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._part.touch(exist_ok=False)
+            self._file.temporary.touch(exist_ok=False)
             self._container = av.open(
-                str(self._part), "w", format="mp4", container_options={"movflags": "+faststart"}
+                str(self._file.temporary), "w", format="mp4", container_options={"movflags": "+faststart"}
             )
             options = {"crf": str(crf), "preset": preset}
             self._stream = self._container.add_stream("libx264", rate=self._fps, options=options)
@@ -137,10 +137,10 @@ class VideoWriter:
         self._closed = True
         try:
             self._container.close()
-            self._part.replace(self.path)
         except (OSError, FFmpegError) as error:
             self._discard()
             raise self._failed(error) from error
+        self._file.commit()
 
     def __enter__(self) -> Self:
         return self
@@ -178,8 +178,7 @@ class VideoWriter:
         self._closed = True
         with contextlib.suppress(AttributeError, OSError, FFmpegError):
             self._container.close()
-        with contextlib.suppress(OSError):
-            self._part.unlink()
+        self._file.discard()
 
     def _failed(self, error: BaseException) -> OutputError:
         why = getattr(error, "strerror", None) or error

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from seektrack.errors import InputError, OutputError
+from seektrack.files import new_file, new_folder
 from seektrack.outputs import FORMATS, load_tracks, save_formats, save_tracks
-from seektrack.outputs.files import new_file, new_folder
 from seektrack.types import Mask, Observation, Track, Tracks, VideoInfo
 
 H, W = 24, 32
@@ -268,6 +268,24 @@ def test_an_earlier_export_is_replaced_and_a_foreign_folder_is_not(tracks, tmp_p
     assert (mine / "photo.jpg").read_bytes() == b"precious"
     with pytest.raises(OutputError, match="is a folder"):
         save_tracks(tracks, mine, "json")
+
+
+def test_neither_the_video_nor_a_folder_of_mine_with_a_manifest_is_replaced(tracks, tmp_path):
+    film = tmp_path / "clip.mp4"
+    film.write_bytes(b"film")
+    from_film = replace(tracks, video=replace(tracks.video, path=str(film)))
+    with pytest.raises(OutputError, match="is the file being read"):
+        save_tracks(from_film, film, "json")
+    path = save_tracks(from_film, tmp_path / "davis", "davis")
+    for mine in (path / "notes.txt", path / from_film.video.name / "mine.png"):
+        mine.write_bytes(b"mine")
+        with pytest.raises(OutputError, match="not an earlier export"):
+            save_tracks(from_film, path, "davis")
+        mine.unlink()
+    (path / "objects.json").write_text('{"objects": []}')
+    with pytest.raises(OutputError, match="not an earlier export"):
+        save_tracks(from_film, path, "davis")
+    assert film.read_bytes() == b"film"
 
 
 def test_save_formats_uses_the_usual_names_and_checks_them_first(tracks, tmp_path):

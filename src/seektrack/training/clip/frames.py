@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError
+from seektrack.files import new_file
 from seektrack.geometry import mask_to_box
 from seektrack.training.clip.names import CATEGORY_NAMES, COLOUR_NAMES, NOWHERE, Where, where_of
 from seektrack.world import Clip, Scene, SceneSettings, Split, render, sample_scene, seeds
@@ -93,18 +93,16 @@ def render_shard(path: Path, scene_seeds: range, settings: SceneSettings, keep: 
             id_maps.append(
                 np.asarray(cv2.imencode(".png", clip.ids[t], [cv2.IMWRITE_PNG_COMPRESSION, 1])[1]).ravel()
             )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(f".{os.getpid()}.tmp.npz")
-    np.savez(
-        partial,
-        pictures=np.concatenate(pictures),
-        picture_ends=np.cumsum([len(p) for p in pictures]),
-        id_maps=np.concatenate(id_maps),
-        id_ends=np.cumsum([len(p) for p in id_maps]),
-        objects=np.array(rows, dtype=np.float64).reshape(-1, 10),
-        where=np.array(places, dtype=np.int64).reshape(-1, 3),
-    )
-    partial.replace(path)
+    with new_file(path) as temporary, temporary.open("wb") as stream:
+        np.savez(
+            stream,
+            pictures=np.concatenate(pictures),
+            picture_ends=np.cumsum([len(p) for p in pictures]),
+            id_maps=np.concatenate(id_maps),
+            id_ends=np.cumsum([len(p) for p in id_maps]),
+            objects=np.array(rows, dtype=np.float64).reshape(-1, 10),
+            where=np.array(places, dtype=np.int64).reshape(-1, 3),
+        )
 
 
 def prepare(

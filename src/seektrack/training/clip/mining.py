@@ -7,7 +7,6 @@ disk, so that the encoder can be taught what to say to them.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError
+from seektrack.files import new_file
 from seektrack.geometry import Box
 from seektrack.training.clip.frames import Objects, decode_rgb, encode_rgb, objects_of, training_settings
 from seektrack.training.clip.names import ANY, COLOUR_NAMES
@@ -181,15 +181,13 @@ class _Shard:
             self.region(mask, box, ids, objects)
 
     def save(self, path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}.tmp.npz")
-        np.savez(
-            partial,
-            pictures=np.concatenate(self.pictures),
-            picture_ends=np.cumsum([len(p) for p in self.pictures]),
-            regions=np.array(self.rows, np.float64).reshape(-1, 6 + _MAX_LABELS),
-        )
-        partial.replace(path)
+        with new_file(path) as temporary, temporary.open("wb") as stream:
+            np.savez(
+                stream,
+                pictures=np.concatenate(self.pictures),
+                picture_ends=np.cumsum([len(p) for p in self.pictures]),
+                regions=np.array(self.rows, np.float64).reshape(-1, 6 + _MAX_LABELS),
+            )
 
 
 def mine_shard(

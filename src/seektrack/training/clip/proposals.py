@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seektrack.files import new_file
 from seektrack.geometry import crop_square
 from seektrack.training.clip.loop import N_BACKGROUND, Run
 from seektrack.training.clip.losses import N_COLOURS, either_loss, matching_loss, shared_loss, vocabulary_loss
@@ -177,8 +178,8 @@ class _ProposalRun(Run):
         if not (known and path.exists()):
             _, model = self._network(path.parent, resume=False)
             p = self._probabilities(model.eval(), self.regions, np.arange(len(self.regions)))
-            path.parent.mkdir(parents=True, exist_ok=True)
-            np.save(path, 1 - (p * self.regions.allowed).sum(1))
+            with new_file(path) as temporary, temporary.open("wb") as stream:
+                np.save(stream, 1 - (p * self.regions.allowed).sum(1))
         doubt = np.load(path, allow_pickle=False).astype(np.float64).clip(1e-4, 1)
         return np.asarray(doubt / doubt.sum(), np.float64)
 

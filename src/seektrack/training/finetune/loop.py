@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from seektrack.errors import InputError
+from seektrack.files import write_text
 from seektrack.training.best import Best
 from seektrack.training.common import (
     Budget,
@@ -115,7 +116,7 @@ def _finetune(
     if log is not None:
         log.close()
         run.towers.save(out)
-        (out / "training" / "recipe.json").write_text(run.description + "\n", encoding="utf-8")
+        write_text(out / "training" / "recipe.json", run.description + "\n")
     run.scale.wait()
     return {**run.summary(), "folder": str(out)}
 

@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from seektrack.encoders.clip import ClipEncoder
 from seektrack.encoders.registry import HUB_IDS, load_encoder
 from seektrack.errors import ModelError
+from seektrack.files import new_files
 from seektrack.training.finetune.recipe import FinetuneRecipe
 
 _IMAGE = re.compile(r"^(vision_model|visual_projection)\.")
@@ -111,20 +112,20 @@ class Towers:
 
         Weights are half precision if they were, else single: bfloat16 would swallow small changes.
         """
-        out.mkdir(parents=True, exist_ok=True)
-        if self._adapted is None:
-            network = copy.deepcopy(self.network)
-        else:
-            self._adapted.save_pretrained(out / "adapter", save_embedding_layers=False)
-            network = copy.deepcopy(self._adapted).merge_and_unload()
-        network = network.eval().to("cpu", torch.float16 if self.half else torch.float32)
-        with _no_bars():
-            network.save_pretrained(out)
-        self.encoder.tokenizer.save_pretrained(out)
-        for name in _BESIDE:
-            source = (self.encoder.folder or out) / name
-            if source.is_file() and source.resolve() != (out / name).resolve():
-                shutil.copyfile(source, out / name)
+        with new_files(out) as temporary:
+            if self._adapted is None:
+                network = copy.deepcopy(self.network)
+            else:
+                self._adapted.save_pretrained(temporary / "adapter", save_embedding_layers=False)
+                network = copy.deepcopy(self._adapted).merge_and_unload()
+            network = network.eval().to("cpu", torch.float16 if self.half else torch.float32)
+            with _no_bars():
+                network.save_pretrained(temporary)
+            self.encoder.tokenizer.save_pretrained(temporary)
+            for name in _BESIDE:
+                source = (self.encoder.folder or out) / name
+                if source.is_file() and source.resolve() != (out / name).resolve():
+                    shutil.copyfile(source, temporary / name)
 
 
 class _Both(nn.Module):

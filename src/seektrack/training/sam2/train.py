@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from seektrack.errors import ModelError, OutputError
+from seektrack.files import write_text
 from seektrack.training.common import Curve, load_checkpoint, save_checkpoint
 from seektrack.training.sam2.calibrate import calibrate_score
 from seektrack.training.sam2.data import Groups, WorldClips
@@ -88,7 +89,7 @@ class Sam2Trainer:
         saved = load_checkpoint(self._checkpoint)
         if saved is None:
             if self.scale.main:
-                note.write_text(self._recipe_json())
+                write_text(note, self._recipe_json())
             return
         if Sam2Recipe.from_json(note.read_text()) != self.recipe:
             raise ModelError(

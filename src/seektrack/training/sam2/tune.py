@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seektrack.errors import InputError
+from seektrack.files import write_text
 from seektrack.training.common import Curve
 from seektrack.training.datasets import MaskClip
 from seektrack.training.drive import Progress
@@ -110,6 +111,6 @@ def _tune(
     if log is not None:
         log.close()
         run.weights.save(out)
-        (out / "training" / "recipe.json").write_text(run.description + "\n", encoding="utf-8")
+        write_text(out / "training" / "recipe.json", run.description + "\n")
     scale.wait()
     return {**run.summary(), "folder": str(out)}

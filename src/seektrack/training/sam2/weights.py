@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from transformers import Sam2VideoModel
 
 from seektrack.errors import InputError, ModelError
+from seektrack.files import new_files
 from seektrack.segmentation import Sam2, load_sam2
 from seektrack.segmentation.model import no_progress_bar
 from seektrack.training.sam2.sides import set_side
@@ -138,12 +139,8 @@ class Weights:
 
 def publish(network: Sam2VideoModel, folder: Path) -> None:
     """Write a network as a Hugging Face folder, each file complete or not there at all."""
-    partial = folder / ".partial"
-    with no_progress_bar():
-        network.eval().save_pretrained(partial)
-    for path in partial.iterdir():
-        path.replace(folder / path.name)
-    partial.rmdir()
+    with new_files(folder) as temporary, no_progress_bar():
+        network.eval().save_pretrained(temporary)
 
 
 def plain_attention(network: Sam2VideoModel) -> None:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from seektrack.encoders.preprocess import ImageSettings, clip_transform
 from seektrack.encoders.temporal_network import FrameTower, TemporalSizes
+from seektrack.files import new_file, write_json
 from seektrack.training.drive import Progress
 from seektrack.training.temporal.facts import Fact, facts, view
 from seektrack.world import Scene, SceneSettings, Split, render, sample_scene, seeds
@@ -112,8 +113,7 @@ def prepare(
     """
     note = {"frames": sizes.frames, "settings": _unusual(settings), "tower": _print(tower)}
     folder = folder / f"{split.name.lower()}-{_digest(note)}"
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "made-of.json").write_text(json.dumps(note, indent=1))
+    write_json(folder / "made-of.json", note, indent=1)
     scenes: Iterator[Scene] | None = None
     taken = 0
     shards, views = [], []
@@ -150,12 +150,9 @@ def _write_shard(
                 true = facts(view(clip, order))
                 views.append([first + i, list(order), [f.to_json() for f in true]])
         notes.append(views)
-    partial = data.with_suffix(".tmp.npy")
-    np.save(partial, np.stack(rows))
-    partial.replace(data)
-    partial = told.with_suffix(".tmp")
-    partial.write_text(json.dumps(notes))
-    partial.replace(told)
+    with new_file(data) as temporary, temporary.open("wb") as stream:
+        np.save(stream, np.stack(rows))
+    write_json(told, notes)
 
 
 def _read_view(value: list[Any]) -> View:

@@ -12,7 +12,8 @@ from fractions import Fraction
 from pathlib import Path
 
 from seektrack.errors import InputError
-from seektrack.world.layouts.base import LayoutSettings, Writer, new_folder
+from seektrack.files import new_folder
+from seektrack.world.layouts.base import LayoutSettings, Writer
 from seektrack.world.layouts.boxes import Mot
 from seektrack.world.layouts.masks import Davis, YoutubeVos
 from seektrack.world.layouts.scans import Dicom, Nifti
@@ -134,7 +135,7 @@ def write_layout(
     total = len(scenes) if isinstance(scenes, Sized) else total
     names: set[str] = set()
     n_frames = 0
-    with new_folder(Path(folder)) as temporary:
+    with new_folder(folder) as temporary:
         writer = kind.writer(temporary, settings)
         for scene in scenes:
             if progress:

@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -17,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.errors import InputError, OutputError
+from seektrack.errors import InputError
 from seektrack.world.languages import check_language
 from seektrack.world.render import Clip
 from seektrack.world.truth import MIN_PIXELS
@@ -112,35 +107,6 @@ def write_lines(path: Path, lines: list[str]) -> None:
     """Write text in UTF-8, each line ended."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-
-
-@contextmanager
-def new_folder(path: Path) -> Iterator[Path]:
-    """Give a temporary folder that becomes ``path`` when the block ends without an error.
-
-    Raises:
-        OutputError: ``path`` is a file or holds something already, or cannot be written.
-    """
-    temporary = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.part"
-    try:
-        if path.exists() and not (path.is_dir() and not any(path.iterdir())):
-            what = "it holds something already" if path.is_dir() else "it is a file"
-            raise OutputError(
-                f"cannot write into {path}: {what}", hint="give a folder that is empty or does not exist yet"
-            )
-        temporary.mkdir(parents=True)
-        yield temporary
-        with suppress(FileNotFoundError):
-            path.rmdir()
-        os.replace(temporary, path)
-    except OutputError:
-        raise
-    except OSError as error:
-        raise OutputError(
-            f"cannot write {path}: {error.strerror or error}", hint="check the folder and the space left"
-        ) from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _voc_colours() -> NDArray[np.uint8]:
