@@ -6,9 +6,12 @@ A live source has no past: what it shares with the others is tested with them, a
 from __future__ import annotations
 
 import itertools
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +25,8 @@ from PIL import Image
 from seektrack.errors import InputError
 from seektrack.video import LiveSource, VideoSource, open_video
 from seektrack.video.filtered import FilteredSource
+from seektrack.video.filters import between
+from seektrack.video.recording import Stretch
 
 N = 32
 Opener = Callable[..., VideoSource]
@@ -69,6 +74,14 @@ def encode(
     return path
 
 
+def serve(folder: Path) -> str:
+    """The address of a web server of this process that shows a folder."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(folder))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}"
+
+
 def decoded(path: Path) -> tuple[list[Fraction], list[NDArray[np.uint8]]]:
     """What plain PyAV shows, front to back."""
     with av.open(str(path)) as container:
@@ -98,7 +111,19 @@ FILES: dict[str, tuple[str, dict[str, object]]] = {
 }
 CACHED = ["cached-mp4-variable-rate", "cached-webm-hidden-frames", "cached-array", "cached-as-jpeg"]
 FILTERED = ["filtered-mp4-variable-rate", "filtered-array", "filtered-cached-mp4-open-gop"]
-KINDS = [*FILES, "folder", "array", "list", "nifti", "dicom-series", "dicom-recording", *CACHED, *FILTERED]
+WRAPPED = ["interpolated-array", "borrowed-mp4-open-gop", "fetched-mp4-variable-rate"]
+KINDS = [
+    *WRAPPED,
+    *FILES,
+    "folder",
+    "array",
+    "list",
+    "nifti",
+    "dicom-series",
+    "dicom-recording",
+    *CACHED,
+    *FILTERED,
+]
 LIVE = ["live-file", "live-camera"]
 Make = Callable[[str], Case]
 
@@ -174,6 +199,22 @@ def _make(
             lambda **kw: FilteredSource(plain.open(**kw), halved),
             plain.times,
             [halved(i) for i in plain.images],
+        )
+    if kind.startswith("fetched-"):
+        kept = _make(kind.removeprefix("fetched-"), folder, write_dicom, write_nifti)
+        [file] = folder.iterdir()
+        address = f"{serve(folder)}/{file.name}"
+        return Case(lambda **kw: open_video(address, **kw), kept.times, kept.images)
+    if kind.startswith("borrowed-"):
+        lent = _make(kind.removeprefix("borrowed-"), folder, write_dicom, write_nifti)
+        return Case(lambda **kw: open_video(lent.open(), **kw), lent.times, lent.images)
+    if kind == "interpolated-array":
+        ends, steps = [scene(0), scene(4)], [k / (N - 1) for k in range(1, N - 1)]
+        filled = [ends[0], *between(*ends, steps), ends[1]]
+        return Case(
+            lambda **kw: open_video(ends, fps=1, interpolate=N - 1, **kw),
+            [Fraction(k, N - 1) for k in range(N)],
+            filled,
         )
     if kind.startswith("cached-"):
         whole = _make(kind.removeprefix("cached-"), folder, write_dicom, write_nifti)
@@ -403,4 +444,5 @@ def test_every_kind_of_source_is_in_this_suite(make: Make, monkeypatch: pytest.M
     sources = [make(kind).open() for kind in [*KINDS, *LIVE]]
     for source in sources:
         source.close()
-    assert {type(source) for source in sources} == below(VideoSource)
+    being_recorded = {Stretch}  # what open_video makes a recording of; nobody is handed one
+    assert {type(source) for source in sources} == below(VideoSource) - being_recorded

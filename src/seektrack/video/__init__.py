@@ -1,13 +1,14 @@
 """Reading, sampling and writing videos.
 
-Every source of pictures (a file, a folder of images, arrays in memory) is a `VideoSource`: iterate it for
-`Frame`s, ask it for the frame at an index or near a time, walk it backwards. Times are exact. A `LiveSource`
-(camera, network stream) can only be iterated, from now on.
+Every source of pictures (a file, an address, a folder of images, arrays in memory) is a `VideoSource`:
+iterate it for `Frame`s, ask it for the frame at an index or near a time, walk it backwards. Times are exact.
+A `LiveSource` (camera, network stream) can only be iterated, from now on; `open_video` records a piece of it.
 """
 
 from __future__ import annotations
 
 from seektrack.video.ahead import prefetch
+from seektrack.video.how import Opening, VideoInput
 from seektrack.video.live import LiveSource
 from seektrack.video.opening import find_videos, open_video
 from seektrack.video.sampling import Sampling, sample
@@ -16,8 +17,10 @@ from seektrack.video.writer import VideoWriter
 
 __all__ = [
     "LiveSource",
+    "Opening",
     "Picture",
     "Sampling",
+    "VideoInput",
     "VideoSource",
     "VideoWriter",
     "find_videos",

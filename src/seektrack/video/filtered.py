@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from fractions import Fraction
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.video.filters import Filter
 from seektrack.video.source import Picture, VideoSource
+from seektrack.video.wrapped import WrappedSource
 
 
 class FilteredPicture(Picture):
@@ -33,7 +33,7 @@ class FilteredPicture(Picture):
         return self._picture.luma(hw)
 
 
-class FilteredSource(VideoSource):
+class FilteredSource(WrappedSource):
     """A source whose frames go through a filter; indices, times and size stay.
 
     Args:
@@ -42,15 +42,8 @@ class FilteredSource(VideoSource):
     """
 
     def __init__(self, source: VideoSource, how: Filter) -> None:
-        super().__init__(source.info, start_s=source._start_s, end_s=source._end_s)
-        self._source, self._how = source, how
-
-    def close(self) -> None:
-        """Release what is open; the source may be used again and then reopens."""
-        self._source.close()
-
-    def _all_times(self) -> Sequence[Fraction]:
-        return self._source._all_times()
+        super().__init__(source)
+        self._how = how
 
     def _pictures_from(self, first: int) -> Iterator[Picture]:
         return self._filtered(self._source._pictures_from(first))

@@ -85,7 +85,7 @@ class MedicalSource(EvenSource):
         end_s: float | None = None,
     ) -> None:
         if window is not None:
-            _check_window(window)
+            check_window(window)
         self._slices = open_slices(path)
         self.window = window or self._slices.window or _usual_window(self._slices)
         rate = fps or self._slices.fps or Fraction(25)
@@ -134,7 +134,8 @@ def window_to_grey(values: Values, window: tuple[float, float]) -> NDArray[np.ui
     return np.asarray(np.rint(np.clip(scaled, 0, 255)), dtype=np.uint8)
 
 
-def _check_window(window: tuple[float, float]) -> None:
+def check_window(window: tuple[float, float]) -> None:
+    """Raise InputError unless a window is ``(level, width)``, two finite numbers, the width above 0."""
     if len(window) != 2 or not all(math.isfinite(v) for v in window) or window[1] <= 0:
         raise InputError(
             f"window must be (level, width), two finite numbers, the width > 0, got {window}",

@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from fractions import Fraction
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
-
 from seektrack.errors import InputError, VideoError
-from seektrack.video.cache import CachedSource
 from seektrack.video.dicom import dicom_files
-from seektrack.video.file import FileSource
-from seektrack.video.images import ArraySource, FolderSource, image_files
-from seektrack.video.medical import MedicalSource, is_medical
+from seektrack.video.how import Opening, VideoInput
+from seektrack.video.images import image_files
+from seektrack.video.network import Progress
 from seektrack.video.nifti import is_nifti
-from seektrack.video.source import VideoSource, describe, exact_fps
+from seektrack.video.source import VideoSource
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -26,11 +22,7 @@ VIDEO_SUFFIXES = frozenset(
     }
 )  # fmt: skip
 
-CACHES = {"raw": None, "jpeg": 95}
-"""Quality at which `open_video` keeps frames, by name."""
-
 OnError = Callable[[Path, VideoError], None]
-VideoInput = str | os.PathLike[str] | NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
 
 
 def open_video(
@@ -39,66 +31,50 @@ def open_video(
     fps: float | Fraction | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
+    frames: int | None = None,
     window: tuple[float, float] | None = None,
     cache: str | None = None,
+    interpolate: int = 1,
+    progress: Progress | None = None,
 ) -> VideoSource:
-    """Open a video file, a folder of images, a medical scan, or pictures in memory.
+    """Open a video file, an address, a camera, a folder of images, a scan, pictures in memory, or a source.
+
+    A recording at an ``http://`` or ``https://`` address is fetched whole into a temporary file. Of a camera
+    or stream, which has no end of its own, the piece up to ``end_s`` or of so many ``frames`` is recorded
+    while this call lasts. Both can then be gone through in any order.
 
     Args:
         source: Path of a file, of a folder of images (in natural order of names), of a NIfTI volume
-            (``.nii``, ``.nii.gz``), of a DICOM file or a folder holding one DICOM series; or uint8
-            (T, H, W, 3), or a sequence of uint8 (H, W, 3), RGB.
+            (``.nii``, ``.nii.gz``), of a DICOM file or a folder holding one DICOM series; an address with
+            ``://``; a camera's number; uint8 (T, H, W, 3), or a sequence of uint8 (H, W, 3), RGB; or another
+            source, which stays open when this one is closed.
         fps: Frames per second of images, scans or arrays, 25 unless given or, for a scan in time, told by
             its file; a video file has its own times.
         start_s: Show only frames from here on, in seconds.
         end_s: Show only frames before here, in seconds.
+        frames: Show only so many frames, from the first on.
         window: ``(level, width)`` of the values of a scan that become black to white, see `MedicalSource`.
         cache: Decode each frame once and keep it in a temporary file, for whoever goes through a video in
             any order: ``"raw"``, exact, or ``"jpeg"``, near and some twentieth of the room.
+        interpolate: Show so many frames for each, those between moved along the optical flow.
+        progress: Called with ``(done, total, stage)`` while something is fetched or recorded.
 
     Raises:
-        VideoError: Missing, empty, not a video, without pictures, or damaged beyond the first picture.
-        InputError: A wrong ``fps``, interval, ``window`` or ``cache``, or a ``window`` for what is no scan.
+        VideoError: Missing, empty, not a video, without pictures, damaged beyond the first picture, or not
+            reachable.
+        InputError: A wrong ``fps``, interval, ``frames``, ``window``, ``cache`` or ``interpolate``, a
+            ``window`` for what is no scan, or a stream without an end.
     """
-    if cache is None:
-        return _opened(source, fps=fps, start_s=start_s, end_s=end_s, window=window)
-    if cache not in CACHES:
-        raise InputError(f"cannot keep frames as {cache!r}", hint=f"use {' or '.join(CACHES)}")
-    opened = _opened(source, fps=fps, start_s=start_s, end_s=end_s, window=window)
-    return CachedSource(opened, jpeg_quality=CACHES[cache])
-
-
-def _opened(
-    source: VideoInput,
-    *,
-    fps: float | Fraction | None,
-    start_s: float | None,
-    end_s: float | None,
-    window: tuple[float, float] | None,
-) -> VideoSource:
-    path = Path(source) if isinstance(source, (str, os.PathLike)) else None
-    if path is not None and is_medical(path):
-        rate = None if fps is None else exact_fps(fps)
-        return MedicalSource(path, fps=rate, window=window, start_s=start_s, end_s=end_s)
-    if window is not None:
-        raise InputError(
-            f"window={window} given for {path or describe(source)}, which is no medical scan",
-            hint="a window applies to DICOM and NIfTI only; leave it out",
-        )
-    if path is not None:
-        if not path.is_dir():
-            if fps is not None:
-                raise InputError(f"fps={fps} given for {path}", hint="a video file carries its own times")
-            return FileSource(path, start_s=start_s, end_s=end_s)
-        rate = exact_fps(25 if fps is None else fps)
-        return FolderSource(path, fps=rate, start_s=start_s, end_s=end_s)
-    if isinstance(source, (np.ndarray, list, tuple)):
-        rate = exact_fps(25 if fps is None else fps)
-        return ArraySource(source, fps=rate, start_s=start_s, end_s=end_s)
-    raise InputError(
-        f"cannot open a {type(source).__name__} as a video",
-        hint="give a path, a uint8 array (T, H, W, 3), or a list of uint8 arrays (H, W, 3)",
+    how = Opening(
+        fps=fps,
+        start_s=start_s,
+        end_s=end_s,
+        frames=frames,
+        window=window,
+        cache=cache,
+        interpolate=interpolate,
     )
+    return how.open(source, progress=progress)
 
 
 def find_videos(paths: Iterable[str | os.PathLike[str]], *, on_error: OnError | None = None) -> list[Path]:

@@ -67,6 +67,11 @@ class VideoSource(ABC):
         """What is known of the whole video, trimmed or not."""
         return self._info
 
+    @property
+    def live(self) -> bool:
+        """Whether it can only be iterated once, from now on."""
+        return False
+
     @abstractmethod
     def _all_times(self) -> Sequence[Fraction]:
         """Time of every frame of the untrimmed video, strictly increasing."""

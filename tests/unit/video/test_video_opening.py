@@ -66,7 +66,7 @@ def test_arrays_that_are_no_video_are_refused(images: object) -> None:
         open_video(images)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("thing", [None, 5, {"a": 1}])
+@pytest.mark.parametrize("thing", [None, 5.5, {"a": 1}])
 def test_other_things_are_refused(thing: object) -> None:
     with pytest.raises(InputError, match="cannot open a"):
         open_video(thing)  # type: ignore[arg-type]
