@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from seektrack.cli.common import AsJson, Device, Quiet, Screen, quoted, spare_th
 from seektrack.cli.eval import print_figures
 from seektrack.cli.processes import in_processes, processes_here, spoken_by_another
 from seektrack.errors import InputError
+
+if TYPE_CHECKING:
+    from seektrack.training.sam2 import Material, Sam2Recipe
 
 _TUNING = "Fine-tuning (with --data)"
 _POCKET = "The pocket model (without --data)"
@@ -40,9 +43,9 @@ def sam2(
         str | None,
         typer.Option(
             "--recipe",
-            help="pocket, polish, follow or deepen (go on from --init), smoke (seconds, to try) or a "
-            "recipe.json; when left out the one in --out, else pocket. With --data what moves: full (the "
-            "default), frozen-image, head or lora.",
+            help="pocket, polish, follow, deepen, steady or real (go on from --init), smoke "
+            "(seconds, to try) or a recipe.json; when left out the one in --out, else pocket. With --data "
+            "what moves: full (the default), frozen-image, head or lora.",
         ),
     ] = None,
     workers: Annotated[
@@ -75,12 +78,30 @@ def sam2(
             rich_help_panel=_POCKET,
         ),
     ] = None,
+    pictures: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--pictures",
+            help="Photographs cut into regions, ID.jpg with ID.0.png, ID.1.png beside it, for recipe real; "
+            "may be given again.",
+            rich_help_panel=_POCKET,
+        ),
+    ] = None,
+    films: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--films",
+            help="Clips with masks, as --data takes them, for recipe real; may be given again.",
+            rich_help_panel=_POCKET,
+        ),
+    ] = None,
     data: Annotated[
         str | None,
         _tuning(
             "--data",
             "Clips with masks: a DAVIS, YouTube-VOS, MOTS or decathlon folder, JPEGImages/ beside "
-            "Annotations/, a folder with scans.csv, or world:200,style=scan,categories=snail+umbrella.",
+            "Annotations/, NAME/00000.jpg beside NAME/00000.png, a folder with scans.csv, or "
+            "world:200,style=scan,categories=snail+umbrella.",
         ),
     ] = None,
     model: Annotated[
@@ -124,6 +145,7 @@ def sam2(
         PromptMix,
         Sam2Finetune,
         Sam2Recipe,
+        read_material,
         train_sam2,
         tune_sam2,
     )
@@ -133,6 +155,10 @@ def sam2(
     screen = Screen(quiet=quiet or silent, as_json=as_json)
     world = max(processes, processes_here())
     if data is not None:
+        if pictures or films:
+            raise InputError(
+                "--pictures and --films are for the pocket recipes", hint="--data alone, or they with --init"
+            )
         if init is not None:
             raise InputError("--init is for the pocket recipes", hint="with --data say --model")
         spare_threads(model or "pocket")
@@ -192,6 +218,8 @@ def sam2(
             f"recipe {name} goes on from a finished model, and there is no --init",
             hint="add --init pocket, or the model/ folder of an earlier training",
         )
+    material = read_material(pictures or (), films or ())
+    _check_material(chosen, material)
     if accumulate or world > 1:
         chosen = replace(chosen, accumulate=accumulate or max(chosen.accumulate, world))
     if in_processes(context, processes):
@@ -204,11 +232,24 @@ def sam2(
         workers=workers,
         resume=not fresh,
         device=device,
+        material=material,
         progress=_teller(screen),
     )
     if not silent:
         print_figures(screen, figures)
         screen.note("use it with --model " + quoted(f"pocket+{out / 'model'}"))
+
+
+def _check_material(recipe: Sam2Recipe, material: Material) -> None:
+    """Pictures and films that no stage would look at, or that are wanted and missing, are a mistake."""
+    wanted = any(sum(stage.mix[1:]) > 0 for stage in recipe.stages)
+    if wanted and not material:
+        raise InputError(
+            "this recipe learns from photographs and films, and there are none",
+            hint="add --pictures FOLDER or --films FOLDER, or take another --recipe",
+        )
+    if material and not wanted:
+        raise InputError("this recipe looks at the world alone", hint="take --recipe real")
 
 
 def _share(held_out: str) -> float | None:

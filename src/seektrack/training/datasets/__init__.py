@@ -1,14 +1,17 @@
 """Readers of training data, all giving the same few kinds of item.
 
-`Dataset` is a sequence that reads on demand; its items are `ImageText`, `VideoText`, `MaskClip` or `BoxClip`.
+`Dataset` is a sequence that reads on demand; its items are `ImageText`, `VideoText`,
+`RegionPicture`, `MaskClip` or `BoxClip`.
 """
 
 from seektrack.training.datasets.base import BoxClip, Dataset, FrameMasks, ImageText, MaskClip, VideoText
+from seektrack.training.datasets.beside import masks_beside
 from seektrack.training.datasets.boxes import mot_challenge
 from seektrack.training.datasets.captions import coco_captions, flickr30k, middle_frames, msr_vtt
 from seektrack.training.datasets.masks import davis, mask_folders, youtube_vos
 from seektrack.training.datasets.medical import decathlon, scans
 from seektrack.training.datasets.mots import mots_challenge
+from seektrack.training.datasets.regions import RegionPicture, region_pictures
 from seektrack.training.datasets.world import choose_world, world_boxes, world_masks, world_texts
 
 __all__ = [
@@ -17,6 +20,7 @@ __all__ = [
     "FrameMasks",
     "ImageText",
     "MaskClip",
+    "RegionPicture",
     "VideoText",
     "choose_world",
     "coco_captions",
@@ -24,10 +28,12 @@ __all__ = [
     "decathlon",
     "flickr30k",
     "mask_folders",
+    "masks_beside",
     "middle_frames",
     "mot_challenge",
     "mots_challenge",
     "msr_vtt",
+    "region_pictures",
     "scans",
     "world_boxes",
     "world_masks",

@@ -98,7 +98,7 @@ def read_table(path: Path, *, what: str, delimiter: str = ",") -> list[dict[str,
 
 
 def read_labels(path: Path) -> NDArray[np.uint8]:
-    """A picture of object ids (H, W): the palette indices, or the grey levels, of a PNG.
+    """A picture of object ids (H, W): the palette indices, grey levels or bits of a PNG.
 
     Raises:
         InputError: Missing, damaged, or a picture in colour.
@@ -110,7 +110,7 @@ def read_labels(path: Path) -> NDArray[np.uint8]:
             mode, labels = image.mode, np.array(image)
     except (OSError, UnidentifiedImageError, SyntaxError) as error:
         raise InputError(f"cannot read the annotation {path}: {error}", hint="is it damaged?") from error
-    if mode not in {"P", "L"}:
+    if mode not in {"P", "L", "1"}:
         raise InputError(
             f"the annotation {path} is a picture of mode {mode}, not one of object ids",
             hint="ids are the palette indices (mode P) or the grey levels (mode L) of an 8-bit PNG",

@@ -5,6 +5,7 @@ from seektrack.training.sam2.finetune import Sam2Finetune
 from seektrack.training.sam2.footage import Windows
 from seektrack.training.sam2.grow import deepen
 from seektrack.training.sam2.losses import LossWeights
+from seektrack.training.sam2.mixture import Material, read_material
 from seektrack.training.sam2.prompts import PromptMix
 from seektrack.training.sam2.recipe import Sam2Recipe, Stage
 from seektrack.training.sam2.recipes import (
@@ -14,6 +15,7 @@ from seektrack.training.sam2.recipes import (
     follow_recipe,
     pocket_recipe,
     polish_recipe,
+    real_recipe,
     smoke_recipe,
     steady_recipe,
 )
@@ -28,6 +30,7 @@ __all__ = [
     "RECIPES",
     "Augment",
     "LossWeights",
+    "Material",
     "PromptMix",
     "Sam2Finetune",
     "Sam2Recipe",
@@ -40,6 +43,8 @@ __all__ = [
     "pocket_recipe",
     "polish_recipe",
     "read_clips",
+    "read_material",
+    "real_recipe",
     "smoke_recipe",
     "steady_recipe",
     "train_sam2",

@@ -78,6 +78,31 @@ class Groups(IterableDataset[tuple[int, list[RawClip]]]):
             yield int(number), [(np.asarray(frames), np.asarray(ids)) for frames, ids in clips]
 
 
+@dataclass(frozen=True)
+class GroupShape:
+    """What a group of clips is to be: how many, of how many frames, how large."""
+
+    clips: int
+    frames: int
+    side: int
+
+
+def group_shape(stage: Stage, rng: np.random.Generator) -> GroupShape:
+    """Draw the shape of a stage's group: fewer clips where pictures are larger, for equal cost.
+
+    They are of one frame where the stage wants a step on single pictures, and longer by one of its leads
+    elsewhere.
+    """
+    side = int(rng.choice(stage.resolutions)) if stage.resolutions else stage.resolution
+    count, n_frames = stage.clips, stage.frames
+    if stage.image_clips and rng.random() < stage.image_share:
+        count, n_frames = stage.image_clips, 1
+    elif stage.leads != (0,):
+        n_frames += int(rng.choice(stage.leads))
+    kept = max(1, min(count, round(count * (stage.resolution / side) ** 2)))
+    return GroupShape(kept, n_frames, side)
+
+
 class WorldClips:
     """Clips of the world, every one of a training seed of its own, in order of seeds.
 
@@ -93,24 +118,15 @@ class WorldClips:
         self.stage, self.numbers = stage, seeds(Split.TRAIN, 50_000_000, start=start)
 
     def group(self, number: int) -> list[RawClip]:
-        """Clips for a step: fewer of them where pictures are larger, for equal cost.
-
-        They are of one frame where the stage wants a step on single pictures.
-        """
+        """Clips for a step, see :func:`group_shape`."""
         stage = self.stage
         numbers = self.numbers[number * stage.group : (number + 1) * stage.group]
         drawn = np.random.default_rng((numbers[0], 1))
-        side = int(drawn.choice(stage.resolutions)) if stage.resolutions else stage.resolution
-        count, n_frames = stage.clips, stage.frames
-        if stage.image_clips and drawn.random() < stage.image_share:
-            count, n_frames = stage.image_clips, 1
-        elif stage.leads != (0,):
-            n_frames += int(drawn.choice(stage.leads))
-        kept = numbers[: max(1, min(count, round(count * (stage.resolution / side) ** 2)))]
+        shape = group_shape(stage, drawn)
         out: list[RawClip] = []
-        for seed in kept:
+        for seed in numbers[: shape.clips]:
             style = stage.style if drawn.random() < stage.style_share else "plain"
-            clip = render(sample_scene(seed, world_settings(side, n_frames, style=style)))
+            clip = render(sample_scene(seed, world_settings(shape.side, shape.frames, style=style)))
             out.append((clip.frames, clip.ids))
         return out
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seektrack.errors import InputError
 from seektrack.training.datasets import FrameMasks, MaskClip
 from seektrack.training.sam2.augment import RawClip
-from seektrack.training.sam2.data import VOID
+from seektrack.training.sam2.data import VOID, group_shape
 from seektrack.training.sam2.recipe import Stage
 
 _UNKNOWN = 65535
@@ -222,19 +222,20 @@ class FootageClips:
         self.footage = Footage(clips, self.side)
 
     def group(self, number: int) -> list[RawClip]:
-        """The windows of one step: fewer of them where pictures are larger, for equal cost."""
+        """The windows of one step, see :func:`seektrack.training.sam2.data.group_shape`."""
         stage, rng = self.stage, np.random.default_rng((self.seed, number))
-        side = int(rng.choice(stage.resolutions)) if stage.resolutions else stage.resolution
-        kept = max(1, round(stage.clips * (stage.resolution / side) ** 2))
+        shape = group_shape(stage, rng)
+        first = number * stage.group
         return [
-            _resized(self._window(rng, self._number(number * stage.clips + k)), side) for k in range(kept)
+            _resized(self._window(rng, self._number(first + k), shape.frames), shape.side)
+            for k in range(shape.clips)
         ]
 
-    def _window(self, rng: np.random.Generator, number: int) -> RawClip:
+    def _window(self, rng: np.random.Generator, number: int, count: int) -> RawClip:
         """A window of a clip, or of the next one that shows an object."""
         place = self.chosen.index(number)
         for candidate in (*self.chosen[place:], *self.chosen[:place]):
-            window = self.footage.window(rng, candidate, self.stage.frames, self.windows)
+            window = self.footage.window(rng, candidate, count, self.windows)
             if window is not None:
                 return window
         raise InputError("no clip of the training data shows an object", hint="look at its masks")

@@ -26,6 +26,7 @@ class LossWeights:
         alternatives: Of the best of the three multimask answers, and a tenth of it for the other two.
         boundary: See :func:`boundary_loss`.
         consistency: See :func:`change_loss`; of clips only.
+        clicked: See :func:`click_loss`.
     """
 
     focal: float = 10.0
@@ -37,6 +38,7 @@ class LossWeights:
     alternatives: float = 0.3
     boundary: float = 0.0
     consistency: float = 0.0
+    clicked: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -101,6 +103,29 @@ def mask_loss(
     loss = (each * there).sum() / there.sum().clamp(min=1)
     loss = loss + weights.score * F.binary_cross_entropy_with_logits(decoded.score[:, 0].float(), there)
     return loss, (overlap[:, 0] * there).sum() / there.sum().clamp(min=1)
+
+
+def click_loss(decoded: Decoded, points: Tensor, labels: Tensor, side: int) -> Tensor:
+    """Cross-entropy at the very pixels that were clicked, of every answer: a click is to be obeyed.
+
+    Averaged over a mask, one pixel counts for nothing.
+
+    Args:
+        decoded: logits (B, 4, h, h).
+        points: float (B, K, 2), in pixels of a square of ``side``.
+        labels: int (B, K), 1 on the object, 0 off it; corners of boxes and padding do not count.
+        side: Of the picture.
+
+    Returns:
+        Scalar; 0 where nothing was clicked.
+    """
+    logits, count = decoded.logits.float(), decoded.logits.shape[1]
+    places = (2 * points / side - 1)[:, None]
+    said = F.grid_sample(logits, places, mode="bilinear", padding_mode="border", align_corners=False)[:, :, 0]
+    wanted = labels[:, None].expand(-1, count, -1)
+    clicked = ((wanted == 0) | (wanted == 1)).float()
+    ce = F.binary_cross_entropy_with_logits(said, wanted.clamp(0, 1).float(), reduction="none")
+    return (ce * clicked).sum() / clicked.sum().clamp(min=1)
 
 
 def boundary_loss(p: Tensor, goal: Tensor, *, width: int = 3, tolerance: int = 7) -> Tensor:

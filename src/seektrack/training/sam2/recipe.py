@@ -39,6 +39,9 @@ class Stage:
         style, style_share: Of the world's scenes (see ``SceneSettings``), and how many are drawn in it; the
             others are plain.
         min_area: Fewest visible pixels of an object on the first frame, for pictures of 192 x 192.
+        mix: Shares of the steps that take scenes of the world, photographs and films; what a training is not
+            given is left out (see :mod:`seektrack.training.sam2.mixture`).
+        film_clips: Clips a group of films, which show one object each; as ``clips`` when 0.
         first_scene: Training scenes passed over, so that a training that goes on from another sees new ones.
         share: Of the time allowed, in proportion to the other stages'.
     """
@@ -62,13 +65,15 @@ class Stage:
     style: str = "plain"
     style_share: float = 1.0
     min_area: int = 40
+    mix: tuple[float, float, float] = (1.0, 0.0, 0.0)
+    film_clips: int = 0
     first_scene: int = 0
     share: float = 1.0
 
     @property
     def group(self) -> int:
         """Seeds set aside for a group."""
-        return max(self.clips, self.image_clips)
+        return max(self.clips, self.image_clips, self.film_clips)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +92,8 @@ class Sam2Recipe:
         decay: Of the moving average of weights, which is what is saved.
         bf16: Compute in bfloat16; 1.4 times the speed on a CPU that has it. Attention is then the eager one:
             the fused one's backward pass in bfloat16 costs more than it saves.
+        foreground: Single pictures also train the throw-away head, on what is an object and what is not;
+            photographs do not say.
         accumulate: Groups of clips a step, whose gradients are averaged; several processes share them.
         calibration: Held-out clips by which the finished network's object score gets its zero (see
             :mod:`seektrack.training.sam2.calibrate`); 0 leaves it.
@@ -102,6 +109,7 @@ class Sam2Recipe:
     seed: int = 0
     decay: float = 0.998
     bf16: bool = False
+    foreground: bool = True
     accumulate: int = 1
     calibration: int = 0
     validation: int = 24

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from seektrack.training.sam2.augment import footage
 from seektrack.training.sam2.config import PocketSize
+from seektrack.training.sam2.losses import LossWeights
 from seektrack.training.sam2.prompts import PromptMix
 from seektrack.training.sam2.recipe import Sam2Recipe, Stage
 
@@ -142,6 +144,52 @@ def steady_recipe(*, style: str = "rich") -> Sam2Recipe:
     return replace(follow, stages=(clips,), seed=3)
 
 
+def real_recipe(*, style: str = "rich") -> Sam2Recipe:
+    """Go on from a finished checkpoint (``init``) on photographs, films and the world in turn.
+
+    Stills made to move, and films, teach the memory what real things look like from frame to frame; the
+    world keeps what it taught. Clicks correct answers on first and on followed frames, and are to be obeyed.
+
+    Args:
+        style: Of half of the world's scenes; ``plain`` is the world of the demo.
+    """
+    clips = Stage(
+        name="clip",
+        steps=20_000,
+        resolution=256,
+        resolutions=(192, 192, 256),
+        clips=2,
+        frames=6,
+        leads=(0, 0, 0, 8),
+        objects=4,
+        lr=5e-4,
+        warmup=40,
+        floor=0.03,
+        image_share=0.3,
+        image_clips=6,
+        spoil=0.15,
+        style=style,
+        style_share=0.5,
+        min_area=30,
+        mix=(0.25, 0.35, 0.4),
+        film_clips=3,
+        first_scene=36_000_000,
+    )
+    return Sam2Recipe(
+        size=PocketSize(stem=48, blocks=(2, 1, 5, 1)),
+        bf16=True,
+        foreground=False,
+        decay=0.98,
+        calibration=24,
+        losses=LossWeights(clicked=0.2),
+        prompts=PromptMix(clip=(0.35, 0.3, 0.35), mixed=True, even_jitter=True, corrections=1, later=0.15),
+        augment=replace(footage(), channels=0.1, invert=0.02),
+        stages=(clips,),
+        validation=5,
+        seed=4,
+    )
+
+
 def _clips(style: str, *, steps: int, lr: float, share: float) -> Stage:
     return Stage(
         name="clip",
@@ -181,7 +229,7 @@ def smoke_recipe(*, style: str = "plain") -> Sam2Recipe:
     )
 
 
-CONTINUING = ("polish", "follow", "deepen", "steady")
+CONTINUING = ("polish", "follow", "deepen", "steady", "real")
 """Recipes that go on from a finished checkpoint."""
 
 RECIPES: Mapping[str, Callable[..., Sam2Recipe]] = {
@@ -190,6 +238,7 @@ RECIPES: Mapping[str, Callable[..., Sam2Recipe]] = {
     "follow": follow_recipe,
     "deepen": deepen_recipe,
     "steady": steady_recipe,
+    "real": real_recipe,
     "smoke": smoke_recipe,
 }
 """By name; each takes ``style``."""

@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,19 +17,22 @@ from seektrack.training.datasets import (
     davis,
     decathlon,
     mask_folders,
+    masks_beside,
     mots_challenge,
     scans,
     world_masks,
     youtube_vos,
 )
+from seektrack.training.datasets.beside import is_film
 from seektrack.training.datasets.files import read_text
 from seektrack.training.datasets.world import choose_world, is_world
 
 Clips: TypeAlias = Sequence[MaskClip]
 
 LAYOUTS = (
-    "a DAVIS or YouTube-VOS folder, any JPEGImages/ with Annotations/, MOT sequences with masks (MOTS), a "
-    "decathlon or nnU-Net folder (dataset.json), a folder with scans.csv (scan,labels: DICOM or NIfTI), or "
+    "a DAVIS or YouTube-VOS folder, any JPEGImages/ with Annotations/, films as NAME/00000.jpg with the mask "
+    "NAME/00000.png beside it (white is the object), MOT sequences with masks (MOTS), a decathlon or nnU-Net "
+    "folder (dataset.json), a folder with scans.csv (scan,labels: DICOM or NIfTI), or "
     "world:200,style=scan,categories=snail+umbrella"
 )
 
@@ -52,19 +55,34 @@ def read_clips(data: str | Path) -> Clips:
     base = Path(text).expanduser()
     if not base.is_dir():
         raise InputError(f"no such folder: {base}", hint=f"--data takes {LAYOUTS}")
+    reader = _reader(base)
+    if reader is None:
+        raise InputError(f"{base} holds no clips with masks", hint=f"--data takes {LAYOUTS}")
+    return reader(base)
+
+
+def holds_clips(folder: Path) -> bool:
+    """Whether a folder is in one of `LAYOUTS`."""
+    return folder.is_dir() and _reader(folder) is not None
+
+
+def _reader(base: Path) -> Callable[[Path], Clips] | None:
+    """What reads a folder, told from what lies in it."""
     if (base / "scans.csv").is_file():
-        return scans(_pairs(base / "scans.csv"))
+        return lambda folder: scans(_pairs(folder / "scans.csv"))
     if (base / "dataset.json").is_file():
-        return decathlon(base)
+        return decathlon
     if (base / "meta.json").is_file():
-        return youtube_vos(base)
+        return youtube_vos
     if (base / "ImageSets").is_dir():
-        return davis(base)
+        return davis
     if any(base.glob("*/seqinfo.ini")):
-        return mots_challenge(base)
+        return mots_challenge
     if (base / "JPEGImages").is_dir() or (base / "Annotations").is_dir():
-        return mask_folders(base)
-    raise InputError(f"{base} holds no clips with masks", hint=f"--data takes {LAYOUTS}")
+        return mask_folders
+    if any(is_film(folder) for folder in base.iterdir() if folder.is_dir()):
+        return masks_beside
+    return None
 
 
 def digest(clips: Clips) -> str:

@@ -13,7 +13,7 @@ from seektrack.segmentation import network
 from seektrack.segmentation.network import ImageFeatures
 from seektrack.training.sam2.augment import Augment, RawClip
 from seektrack.training.sam2.data import Batch, make_batch
-from seektrack.training.sam2.losses import dense_loss, mask_loss, nothing_loss
+from seektrack.training.sam2.losses import click_loss, dense_loss, mask_loss, nothing_loss
 from seektrack.training.sam2.prompts import (
     BOX,
     MASK,
@@ -93,6 +93,8 @@ def _prompted(
     for left in range(rounds, -1, -1):
         decoded = network.decode(model, own, embedding, points=points, labels=labels, mask=dense)
         loss, overlap = mask_loss(decoded, target, batch.others[rows, 0], visible, weights, known=known)
+        if weights.clicked and points is not None and labels is not None:
+            loss = loss + weights.clicked * click_loss(decoded, points, labels, target.shape[-1])
         losses.append(loss)
         if left:
             answer = chosen(model, decoded, points).logits

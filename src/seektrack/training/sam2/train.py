@@ -18,8 +18,9 @@ from seektrack.errors import ModelError, OutputError
 from seektrack.files import write_text
 from seektrack.training.common import Curve, load_checkpoint, save_checkpoint
 from seektrack.training.sam2.calibrate import calibrate_score
-from seektrack.training.sam2.data import Groups, WorldClips
+from seektrack.training.sam2.data import Groups
 from seektrack.training.sam2.learner import Learner
+from seektrack.training.sam2.mixture import Material, stage_source
 from seektrack.training.sam2.recipe import Sam2Recipe, Stage
 from seektrack.training.sam2.schedule import Clock, State, learning_rate, stage_progress, stage_seconds
 from seektrack.training.sam2.stages import step_loss
@@ -43,11 +44,13 @@ class Sam2Trainer:
         workers: Processes that render; 0 renders in this one.
         resume: Go on from a checkpoint found there, rather than start over.
         device: ``"cpu"``, ``"cuda"``…; the best there is by default.
+        material: Photographs and films to learn from beside the world.
 
     Raises:
         OutputError: The folder cannot be made.
         InputError: The processes cannot share the groups of a step evenly.
-        ModelError: The folder holds a checkpoint of another recipe, or the device is not there.
+        ModelError: The folder holds a checkpoint of another recipe or of other material, or the device
+            is not there.
     """
 
     def __init__(
@@ -59,7 +62,9 @@ class Sam2Trainer:
         workers: int = 1,
         resume: bool = True,
         device: str | None = None,
+        material: Material | None = None,
     ) -> None:
+        self.material = material or Material()
         self.recipe, self.out, self.workers = recipe, Path(out), workers
         self.scale = Scale(device=device)
         self.scale.fits(recipe.accumulate)
@@ -96,6 +101,11 @@ class Sam2Trainer:
                 f"{self.out} holds a training of another recipe",
                 hint="choose another --out, or remove the folder",
             )
+        if saved.get("material", "") != self.material.digest():
+            raise ModelError(
+                f"{self.out} holds a training on other pictures and films",
+                hint="give the same --pictures and --films, or choose another --out",
+            )
         try:
             self.state = State(**saved["state"])
         except TypeError as error:
@@ -120,12 +130,15 @@ class Sam2Trainer:
             self._checkpoint,
             state=asdict(self.state),
             torch=torch.get_rng_state(),
+            material=self.material.digest(),
             **self.learner.state_dict(),
         )
         self.learner.publish((self._stage or self.recipe.stages[-1]).resolution, self.out / "model")
 
     def _groups(self, stage: Stage) -> Iterator[tuple[int, Any]]:
-        source = WorldClips(stage, start=self.state.stage * _SEEDS_PER_STAGE + stage.first_scene)
+        start = self.state.stage * _SEEDS_PER_STAGE + stage.first_scene
+        seed = 1000 * self.recipe.seed + self.state.stage
+        source = stage_source(stage, self.material, start=start, seed=seed)
         groups = Groups(source, start=self.state.groups, rank=self.scale.rank, world=self.scale.world)
         return groups.stream(self.workers)
 
@@ -208,12 +221,13 @@ class Sam2Trainer:
         """One update from this process's groups and the others'; loss and overlap, NaN without an object."""
         scale, count, learner = self.scale, self.recipe.accumulate, self.learner
         weights = learner.begin(learning_rate(stage, self.state.step, progress))
+        head = learner.head if self.recipe.foreground else None
         seen: list[tuple[float, float]] = []
         for _ in range(count // scale.world):
             number, clips = next(groups)
             rng = np.random.default_rng((self.recipe.seed, self.state.stage, number))
             with torch.autocast(scale.device.type, torch.bfloat16, enabled=self.recipe.bf16):
-                found = step_loss(learner.model, learner.head, stage, clips, rng, self.recipe, progress)
+                found = step_loss(learner.model, head, stage, clips, rng, self.recipe, progress)
             if found is not None:
                 (found[0] / count).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
                 seen.append((float(found[0].detach()), found[1]))
@@ -264,6 +278,7 @@ def train_sam2(
     workers: int = 1,
     resume: bool = True,
     device: str | None = None,
+    material: Material | None = None,
     progress: Progress | None = None,
 ) -> dict[str, float]:
     """Train a pocket SAM 2 into ``out``, going on from a checkpoint found there unless ``resume`` is False.
@@ -279,7 +294,9 @@ def train_sam2(
         InputError: The processes cannot share the groups of a step evenly.
         ModelError: It holds a checkpoint of another recipe, or the device is not there.
     """
-    trainer = Sam2Trainer(recipe, out, init=init, workers=workers, resume=resume, device=device)
+    trainer = Sam2Trainer(
+        recipe, out, init=init, workers=workers, resume=resume, device=device, material=material
+    )
     try:
         return trainer.run(max_minutes=max_minutes, progress=progress)
     finally:

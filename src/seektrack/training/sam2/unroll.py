@@ -13,7 +13,7 @@ from transformers import Sam2VideoModel
 from seektrack.segmentation import network
 from seektrack.segmentation.network import Chosen, Decoded, ImageFeatures
 from seektrack.training.sam2.data import Batch
-from seektrack.training.sam2.losses import LossWeights, change_loss, mask_loss
+from seektrack.training.sam2.losses import LossWeights, change_loss, click_loss, mask_loss
 from seektrack.training.sam2.prompts import MASK, PromptMix, corrective_clicks, fed_back, prompts_for
 from seektrack.training.sam2.spoil import Spoiler
 
@@ -86,6 +86,7 @@ class _Run:
         self.memories: list[Tensor] = []
         self.pointers: list[Tensor] = []
         self.prompted = True
+        self.clicks: list[tuple[Decoded, Tensor, Tensor]] = []
 
     def embedding(self, t: int, features: ImageFeatures) -> Tensor:
         """What the decoder starts from on frame ``t``."""
@@ -112,6 +113,7 @@ class _Run:
         """
         model, rng, mix = self.model, self.rng, self.mix
         target, known = self.batch.masks[:, t], self.batch.known_at(t)
+        self.clicks = []
         if t == 0 and self.kind == MASK:
             decoded = network.decode(
                 model, features, features.top, mask=model.mask_downsample(target[:, None])
@@ -132,8 +134,14 @@ class _Run:
             answers.append(
                 network.decode(model, features, embedding, points=points, labels=labels, mask=dense)
             )
+            self.clicks.append((answers[-1], points, labels))
         self.prompted = points is not None
         return answers, chosen(model, answers[-1], points, afresh=afresh)
+
+    def clicked(self) -> Tensor:
+        """How far the frame's corrective clicks were not obeyed, see `click_loss`."""
+        side = self.batch.masks.shape[-1]
+        return torch.stack([click_loss(*click, side) for click in self.clicks]).mean()
 
     def remember(
         self, t: int, features: ImageFeatures, answer: Chosen, appearing: Tensor, *, forced: bool
@@ -201,7 +209,10 @@ def unroll(
                 appearing = seen[:, t] if forced or t == 0 else answers[-1].score[:, 0] > 0
                 run.remember(t, features, answer, appearing, forced=forced)
         if not early:
-            losses.append(torch.stack([loss for loss, _ in rounds]).mean() * (0.5 if t == 0 else 1.0))
+            loss = torch.stack([loss for loss, _ in rounds]).mean()
+            if weights.clicked and run.clicks:
+                loss = loss + weights.clicked * run.clicked()
+            losses.append(loss * (0.5 if t == 0 else 1.0))
         overlaps.append(rounds[-1][1])
         logits.append(answer.logits)
         scores.append(answers[-1].score[:, 0].detach())

@@ -1,0 +1,108 @@
+"""Photographs cut into regions by people: masks from boxes and clicks, and what is proposed unasked."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.errors import InputError
+from seektrack.evaluation.real.films import innermost
+from seektrack.evaluation.real.results import Measured, RealSettings, mean
+from seektrack.geometry import mask_to_box
+from seektrack.metrics.masks import iou
+from seektrack.segmentation import ImagePredictor, Sam2, load_sam2, propose
+from seektrack.training.datasets import RegionPicture, region_pictures
+
+SMALLEST = 0.01
+"""Regions below this share of the picture are not asked for."""
+AGREED = 0.7
+"""Two people drew the same region where theirs overlap so much."""
+FOUND = 0.5
+_AT_ONCE = 32
+BoolMask = NDArray[np.bool_]
+
+
+def measure_regions(folder: Path, settings: RealSettings) -> Measured:
+    """Ask for every region by its box and by a click, and see which ones are proposed unasked.
+
+    Regions of at least 1 % of the picture count. ``J_box`` and ``J_click`` are means over the regions of all
+    people; ``proposal_recall`` is the share of the regions that at least two people drew (overlap 0.7) that a
+    proposal covers at IoU 0.5.
+
+    Raises:
+        InputError: The folder is malformed, or no region is large enough.
+    """
+    pictures = region_pictures(folder)
+    sam2 = load_sam2(settings.segmenter, device=settings.device)
+    kinds = [kind for kind in ("box", "click") if kind in settings.prompts]
+    count = len(pictures) if settings.limit is None else min(settings.limit, len(pictures))
+    kept: dict[str, list[float]] = defaultdict(list)
+    found: list[bool] = []
+    proposed = 0
+    for number in range(count):
+        settings.tell(number, count, "regions")
+        picture = pictures[number]
+        regions = regions_of(picture)
+        predictor = ImagePredictor(sam2)
+        predictor.set_image(picture.image)
+        for kind in kinds:
+            kept[f"J_{kind}"] += _scores(predictor, kind, [mask for person in regions for mask in person])
+        masks = _proposed(sam2, picture.image)
+        proposed += len(masks)
+        found += covered(agreed(regions), masks)
+    settings.tell(count, count, "regions")
+    if not found and not any(kept.values()):
+        raise InputError(f"no picture in {folder} has a region of 1 % of it", hint="look at its maps")
+    figures: dict[str, float | int] = {name: mean(values) for name, values in kept.items()}
+    figures |= {"proposal_recall": mean(found), "pictures": count}
+    figures |= {"regions": max((len(v) for v in kept.values()), default=0), "agreed_regions": len(found)}
+    return Measured("regions", {**figures, "proposals": proposed})
+
+
+def regions_of(picture: RegionPicture, *, smallest: float = SMALLEST) -> list[list[BoolMask]]:
+    """The regions each person drew, those of at least a share of the picture, bool (H, W)."""
+    out = []
+    for labels in picture.maps:
+        counts = np.bincount(labels.ravel())
+        out.append([labels == n for n in range(1, len(counts)) if counts[n] >= smallest * labels.size])
+    return out
+
+
+def agreed(regions: Sequence[Sequence[BoolMask]], *, overlap: float = AGREED) -> list[BoolMask]:
+    """Regions that at least two people drew, each once, as the first of them drew it."""
+    kept: list[BoolMask] = []
+    for person, masks in enumerate(regions):
+        others = [mask for other, theirs in enumerate(regions) if other != person for mask in theirs]
+        for mask in masks:
+            again = any(iou(mask, one) >= overlap for one in kept)
+            if not again and any(iou(mask, other) >= overlap for other in others):
+                kept.append(mask)
+    return kept
+
+
+def covered(wanted: Sequence[BoolMask], masks: Sequence[BoolMask], *, overlap: float = FOUND) -> list[bool]:
+    """Which of the wanted masks one of the others overlaps enough."""
+    return [any(iou(one, mask) >= overlap for mask in masks) for one in wanted]
+
+
+def _scores(predictor: ImagePredictor, kind: str, regions: Sequence[BoolMask]) -> list[float]:
+    """IoU of each region with the answer to its prompt."""
+    out: list[float] = []
+    for first in range(0, len(regions), _AT_ONCE):
+        some = regions[first : first + _AT_ONCE]
+        if kind == "box":
+            boxes = np.array([mask_to_box(mask) for mask in some])
+            masks = predictor.predict(box=boxes, multimask_output=False)[0]
+        else:
+            points = np.stack([innermost(mask) for mask in some])[:, None]
+            masks = predictor.predict(points, np.ones((len(some), 1)), multimask_output=False)[0]
+        out += [iou(mask, answer) for mask, answer in zip(some, masks[:, 0], strict=True)]
+    return out
+
+
+def _proposed(sam2: Sam2, image: NDArray[np.uint8]) -> list[BoolMask]:
+    return [proposal.mask.to_array() for proposal in propose(sam2, sam2.encode(image))]
