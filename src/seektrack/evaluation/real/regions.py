@@ -58,7 +58,9 @@ def measure_regions(folder: Path, settings: RealSettings) -> Measured:
     if not found and not any(kept.values()):
         raise InputError(f"no picture in {folder} has a region of 1 % of it", hint="look at its maps")
     figures: dict[str, float | int] = {name: mean(values) for name, values in kept.items()}
-    figures |= {"proposal_recall": mean(found), "pictures": count}
+    if found:
+        figures["proposal_recall"] = mean(found)
+    figures["pictures"] = count
     figures |= {"regions": max((len(v) for v in kept.values()), default=0), "agreed_regions": len(found)}
     return Measured("regions", {**figures, "proposals": proposed})
 
