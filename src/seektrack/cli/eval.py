@@ -250,13 +250,13 @@ def _print_real(console: Console, found: Mapping[str, Sequence[Measured]]) -> No
     """Each folder's figures, and under them what each of its films, classes… contributed."""
     for folder, several in found.items():
         for one in several:
-            console.print(f"[bold]{escape(folder)}[/bold]  {escape(one.layout)}")
+            console.print(f"{folder}: {one.layout}", style="bold", soft_wrap=True)
             console.print(figure_table(one.figures))
             if one.items:
                 names = list(next(iter(one.items.values())))
                 shown = table("", *names, right=tuple(names))
                 for item, values in one.items.items():
-                    shown.add_row(escape(item), *(_figure(values.get(name, "")) for name in names))
+                    shown.add_row(item, *(_figure(values.get(name, "")) for name in names))
                 console.print(shown)
 
 
