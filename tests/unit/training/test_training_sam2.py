@@ -17,6 +17,7 @@ from seektrack.training.sam2 import (
     Sam2Trainer,
     deepen_recipe,
     follow_recipe,
+    mixture,
     pocket_recipe,
     polish_recipe,
     smoke_recipe,
@@ -90,7 +91,7 @@ def test_a_stage_may_pass_over_scenes_that_others_saw(tmp_path, monkeypatch):
             taken.append(self.numbers[number * self.stage.group])
             return super().group(number)
 
-    monkeypatch.setattr(train, "WorldClips", Noted)
+    monkeypatch.setattr(mixture, "WorldClips", Noted)
     first, *_ = smoke_recipe().stages
     for name, start in (("one", 0), ("two", 700)):
         recipe = replace(smoke_recipe(), stages=(replace(first, first_scene=start),), calibration=0)
