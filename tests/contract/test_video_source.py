@@ -109,12 +109,14 @@ FILES: dict[str, tuple[str, dict[str, object]]] = {
     "mp4-intra-refresh": ("i.mp4", {"options": {"x264-params": "intra-refresh=1"}}),
     "h264-without-container": ("r.h264", {}),
 }
+PAGES = {"webp-animation": "a.webp", "png-animation": "a.apng", "tiff-pages": "a.tiff"}
 CACHED = ["cached-mp4-variable-rate", "cached-webm-hidden-frames", "cached-array", "cached-as-jpeg"]
 FILTERED = ["filtered-mp4-variable-rate", "filtered-array", "filtered-cached-mp4-open-gop"]
 WRAPPED = ["interpolated-array", "borrowed-mp4-open-gop", "fetched-mp4-variable-rate"]
 KINDS = [
     *WRAPPED,
     *FILES,
+    *PAGES,
     "folder",
     "array",
     "list",
@@ -231,6 +233,16 @@ def _make(
         times, images = decoded(path)
         assert len(images) == N
         return Case(lambda **kw: open_video(path, **kw), times, images)
+    if kind in PAGES:
+        path = folder / PAGES[kind]
+        pages = [Image.fromarray(scene(i)) for i in range(N)]
+        timed = {} if kind == "tiff-pages" else {"duration": [40 + i for i in range(N)]}
+        lossless = {"lossless": True, "quality": 100} if kind == "webp-animation" else {}
+        pages[0].save(path, save_all=True, append_images=pages[1:], **timed, **lossless)
+        ends = itertools.accumulate(range(40, 40 + N), initial=0)
+        at = [Fraction(ms, 1000) for ms in itertools.islice(ends, N)]
+        even = [Fraction(i, 25) for i in range(N)]
+        return Case(lambda **kw: open_video(path, **kw), at if timed else even, [scene(i) for i in range(N)])
     images = [scene(i) for i in range(N)]
     times = [Fraction(i * 1001, 30000) for i in range(N)]
     fps = Fraction(30000, 1001)

@@ -41,7 +41,7 @@ from seektrack.cli.search_options import (
     Verbatim,
     Within,
 )
-from seektrack.errors import InputError, NothingFoundError
+from seektrack.errors import InputError, NothingFoundError, VideoError
 from seektrack.types import Hit, Moment
 
 if TYPE_CHECKING:
@@ -189,16 +189,14 @@ def read_picture(path: Path) -> Any:
     Raises:
         InputError: It is not a picture.
     """
-    import numpy as np
-    from PIL import Image, UnidentifiedImageError
+    from seektrack.video import read_image
 
     try:
-        with Image.open(path) as picture:
-            return np.asarray(picture.convert("RGB"))
-    except (OSError, UnidentifiedImageError) as error:
+        return read_image(path)
+    except VideoError as error:
         raise InputError(
-            f"cannot read the picture {str(path)!r}: {getattr(error, 'strerror', None) or error}",
-            hint="give a JPEG, PNG or other picture file",
+            f"cannot read the picture {str(path)!r}: {error.message}",
+            hint=error.hint or "give a JPEG, PNG or other picture file",
         ) from error
 
 

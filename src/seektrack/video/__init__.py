@@ -8,14 +8,21 @@ A `LiveSource` (camera, network stream) can only be iterated, from now on; `open
 from __future__ import annotations
 
 from seektrack.video.ahead import prefetch
+from seektrack.video.damage import Damage
+from seektrack.video.finding import Found, find_videos, look_for_videos
 from seektrack.video.how import Opening, VideoInput
+from seektrack.video.limits import Limits
 from seektrack.video.live import LiveSource
-from seektrack.video.opening import find_videos, open_video
+from seektrack.video.opening import open_video
 from seektrack.video.sampling import Sampling, sample
 from seektrack.video.source import Picture, VideoSource
+from seektrack.video.stills import read_image
 from seektrack.video.writer import VideoWriter
 
 __all__ = [
+    "Damage",
+    "Found",
+    "Limits",
     "LiveSource",
     "Opening",
     "Picture",
@@ -24,7 +31,9 @@ __all__ = [
     "VideoSource",
     "VideoWriter",
     "find_videos",
+    "look_for_videos",
     "open_video",
     "prefetch",
+    "read_image",
     "sample",
 ]

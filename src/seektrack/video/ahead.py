@@ -8,6 +8,7 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from seektrack.errors import InputError
+from seektrack.video.limits import Limits
 
 T = TypeVar("T")
 _END = object()
@@ -18,8 +19,10 @@ class _Failure:
         self.error = error
 
 
-def prefetch(iterable: Iterable[T], *, depth: int = 8) -> Iterator[T]:
+def prefetch(iterable: Iterable[T], *, depth: int = 8, item_bytes: int = 0) -> Iterator[T]:
     """Run an iterator in a thread of its own, at most ``depth`` items ahead.
+
+    Items of ``item_bytes`` each are held as long as they fit into `Limits.ahead_mb`, at least one.
 
     The thread starts with the first item asked for and has ended when the result is exhausted, closed or
     dropped; the iterator is closed in its own thread. What it raises is raised at the consumer, in order.
@@ -29,7 +32,8 @@ def prefetch(iterable: Iterable[T], *, depth: int = 8) -> Iterator[T]:
     """
     if depth < 1:
         raise InputError(f"depth must be a whole number ≥ 1, got {depth}")
-    return _prefetch(iterable, depth)
+    fitting = Limits.current().ahead_bytes // item_bytes if item_bytes else depth
+    return _prefetch(iterable, max(1, min(depth, fitting)))
 
 
 def _prefetch(iterable: Iterable[T], depth: int) -> Iterator[T]:

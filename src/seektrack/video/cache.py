@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError, VideoError
+from seektrack.video.damage import Damage
 from seektrack.video.images import ImagePicture
 from seektrack.video.source import Picture, VideoSource
 
@@ -51,6 +52,11 @@ class CachedSource(VideoSource):
     def n_bytes(self) -> int:
         """Size of the file; 0 before it is made."""
         return self._ends[-1] if self._ends else 0
+
+    @property
+    def damage(self) -> Damage | None:
+        """What is wrong with the source as far as it has been read."""
+        return self._source.damage
 
     def close(self) -> None:
         """Drop the file; it is made again when needed."""

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
-import threading
+import os
+import stat
+import time
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import NamedTuple, TypeVar
 
 import av
 import numpy as np
-from av.buffer import Buffer
-from av.error import FFmpegError
-from av.video.reformatter import Interpolation, VideoReformatter
+from av.stream import Disposition
 from numpy.typing import NDArray
 
 from seektrack.errors import VideoError
+from seektrack.video.convert import Converter
+from seektrack.video.keys import decodes_whole, nal_length
+from seektrack.video.limits import Limits
 from seektrack.video.source import Picture
+from seektrack.video.wall import reason, wall
 
 # Demuxers that make a "video" of text, or follow what a file says to other files.
 _REFUSED_FORMATS = frozenset({"tty", "hls", "concat", "dash", "lavfi", "bin", "xbin", "adf", "idf"})
+_NO_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
+_DEFAULT_COUNTS = 5_000_000  # as many pixels the default stream is ahead, in ffmpeg's own choice
+
+S = TypeVar("S", av.VideoStream, av.AudioStream)
 
 
 class KeyPacket(NamedTuple):
@@ -37,43 +45,78 @@ class Decoder:
         path: The file.
         keys_only: Decode only pictures that need no other.
 
+    Attributes:
+        keys: Key packets met from which every later picture comes out whole.
+        errors: What could not be read or decoded, in words.
+        packets_read: Packets with a picture met since the first key packet.
+
     Raises:
-        VideoError: Missing, empty, not a video, or without a video stream.
+        VideoError: Missing, empty, not a video, without a video stream, or too large.
     """
 
     def __init__(self, path: Path, *, keys_only: bool = False) -> None:
         self.path = path
         self._keys_only = keys_only
+        self._silent_s = Limits.current().silent_s
         self._pending: av.Packet[av.VideoStream] | None = None
         self.keys: list[KeyPacket] = []
-        self.damage: list[str] = []
+        self.errors: list[str] = []
+        self.packets_read = 0
         self._open()
 
     def _open(self) -> None:
-        self._container, self.stream = _open_container(self.path)
-        self.stream.thread_type = "AUTO"
-        if self._keys_only:
-            self.stream.codec_context.skip_frame = "NONKEY"
+        self._container = open_container(self.path)
+        try:
+            self.stream = _video_stream(self.path, self._container)
+            context = self.stream.codec_context
+            with wall(self.path):
+                self._nal_length = nal_length(context)
+                self.stream.thread_type = "AUTO"
+                self.stream.thread_count = _threads(context.width * context.height)
+                if self._keys_only:
+                    context.skip_frame = "NONKEY"
+        except BaseException:
+            self._container.close()
+            raise
 
     def restart(self) -> None:
         """Go back to the very beginning, also where the container cannot seek."""
         self.close()
         self._pending = None
         self.keys.clear()
-        self.damage.clear()
+        self.errors.clear()
+        self.packets_read = 0
         self._open()
 
     @property
-    def container_duration_s(self) -> float | None:
-        """Seconds the container says it lasts, or None."""
-        return None if self._container.duration is None else self._container.duration / av.time_base
+    def container(self) -> av.container.InputContainer:
+        """The open container."""
+        return self._container
 
     def close(self) -> None:
         """Close the file."""
+        self._settle()
         self._container.close()
 
+    def __del__(self) -> None:
+        if hasattr(self, "_container"):
+            self.close()
+
+    def _settle(self) -> None:
+        """Let the decoder's threads come to rest where they may want to write a log.
+
+        A program that listens to FFmpeg's log has each line brought to Python, which takes the interpreter's
+        lock; PyAV holds that lock while it waits for the threads to end. Draining waits without it.
+        """
+        if av.logging.get_level() is None or not hasattr(self, "stream"):
+            return
+        try:
+            self.stream.decode(None)
+        except Exception:  # drained already, or nothing in it
+            return
+
     def packets(self) -> Iterator[av.Packet[av.VideoStream]]:
-        """Packets from here to the end; what cannot be read ends them and is noted in ``damage``."""
+        """Packets from here to the end; what cannot be read ends them and is noted in ``errors``."""
         demuxed = self._container.demux(self.stream)
         while True:
             packet: av.Packet[av.VideoStream] | None = self._pending
@@ -81,146 +124,170 @@ class Decoder:
             if packet is None:
                 try:
                     packet = next(demuxed, None)
-                except FFmpegError as error:
-                    self.damage.append(_reason(error))
+                except Exception as error:
+                    self.errors.append(reason(error))
             if packet is None or (packet.dts is None and not packet.size):
                 return
-            if packet.is_keyframe and packet.pts is not None:
+            if packet.is_keyframe and packet.pts is not None and decodes_whole(packet, self._nal_length):
                 self.keys.append(KeyPacket(packet.pts, packet.pts if packet.dts is None else packet.dts))
-            if packet.is_corrupt:
-                self.damage.append("a packet is cut short")
+            self.packets_read += bool(packet.size and not packet.is_discard and self.keys)
             yield packet
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Decoded pictures from here to the end, in presentation order.
 
-        A packet that cannot be decoded is passed over and noted in ``damage``.
+        A packet that cannot be decoded is passed over and noted in ``errors``, and so is the rest of a file
+        that gives no picture for `Limits.silent_s`.
         """
+        heard = time.monotonic()
+        suspect = False
         for packet in self.packets():
-            if packet.size:
-                yield from self._decode(packet)
+            if not packet.size:
+                continue
+            # A torn packet before a key packet is where two recordings were joined, not damage.
+            if suspect and not packet.is_keyframe:
+                self.errors.append("a packet is cut short")
+            suspect = packet.is_corrupt
+            for frame in self._decode(packet):
+                yield frame
+                heard = time.monotonic()
+            if time.monotonic() - heard > self._silent_s:
+                self.errors.append(f"no picture came for {self._silent_s} s")
+                return
+        if suspect:
+            self.errors.append("the last packet is cut short")
         yield from self._decode(None)
 
     def _decode(self, packet: av.Packet[av.VideoStream] | None) -> list[av.VideoFrame]:
         try:
             return self.stream.decode(packet)
-        except FFmpegError as error:
-            self.damage.append(_reason(error))
+        except EOFError:
+            return []
+        except Exception as error:
+            self.errors.append(reason(error))
             return []
 
     def seek(self, pts: int, keys: Sequence[KeyPacket]) -> None:
         """Move to a key frame at or before a time, as near as the container allows.
 
-        Containers search by decoding time, and some land late; so each landing is checked by its first
-        key packet, and an earlier one is tried until it serves.
+        Containers search by decoding time, and some land late; so each landing is checked: it must be on
+        one of the file's key packets, with the stamps it has from the front. An earlier one is tried until
+        it serves.
 
         Args:
             pts: The wanted picture, in the stream's time base.
             keys: The file's key packets, by rising ``pts``.
         """
         at = bisect_right(keys, pts, key=lambda k: k.pts) - 1
-        offsets = [pts] if at < 0 else [keys[at].pts, keys[at].dts]
+        offsets = [keys[at].pts, keys[at].dts] if at >= 0 else []
         offsets += [keys[i].dts for i in (at - 1, at - 2) if i >= 0]
+        good = set(keys[: at + 1])
         for offset in offsets:
             self._pending = None
             try:
+                self._settle()
                 self._container.seek(offset, stream=self.stream, backward=True)
                 landed = next((p for p in self._container.demux(self.stream) if p.is_keyframe), None)
-            except FFmpegError:
+            except Exception:  # the next one, or the front
                 continue
-            if landed is not None and landed.pts is not None and landed.pts <= pts:
+            if landed is None or landed.pts is None:
+                continue
+            if KeyPacket(landed.pts, landed.pts if landed.dts is None else landed.dts) in good:
                 self._pending = landed
                 return
         self.restart()
 
 
-def _open_container(path: Path) -> tuple[av.container.InputContainer, av.VideoStream]:
+def open_container(path: Path) -> av.container.InputContainer:
+    """Open a media file, as a file whatever its name looks like.
+
+    Raises:
+        VideoError: Missing, empty, no file, text or a playlist, or not readable.
+    """
     try:
-        if not path.exists():
-            raise VideoError(f"no such video: {path}", hint="check the path")
-        if path.stat().st_size == 0:
-            raise VideoError(f"the file is empty: {path}", hint="was the download or recording cut off?")
-    except OSError as error:
-        raise VideoError(f"cannot read {path}: {error.strerror}", hint="check its rights and name") from error
+        status = path.stat()
+    except FileNotFoundError:
+        raise VideoError(f"no such video: {path}", hint="check the path") from None
+    except (OSError, ValueError) as error:
+        raise VideoError(f"cannot read {path}: {reason(error)}", hint="check its rights and name") from error
+    if not stat.S_ISREG(status.st_mode):
+        raise VideoError(f"{path} is no file", hint="a camera or a pipe is opened with LiveSource")
+    if status.st_size == 0:
+        raise VideoError(f"the file is empty: {path}", hint="was the download or recording cut off?")
     try:
-        container = av.open(str(path), "r", container_options={"protocol_whitelist": "file"})
-    except (FFmpegError, OSError) as error:
+        container = av.open(
+            f"file:{path}",
+            "r",
+            options={"max_pixels": str(Limits.current().max_pixels)},
+            container_options={"protocol_whitelist": "file"},
+            metadata_errors="replace",
+        )
+    except MemoryError as error:
+        raise VideoError(f"{path} does not fit into memory", hint="is it damaged?") from error
+    except Exception as error:
         raise VideoError(
-            f"not a readable video: {path} ({_reason(error)})",
+            f"not a readable video: {path} ({reason(error)})",
             hint="the file is no video, or is damaged where the container keeps its index",
         ) from error
     if container.format.name in _REFUSED_FORMATS:
         container.close()
         raise VideoError(f"not a video: {path} is text or a playlist", hint="give the video file itself")
-    streams = [s for s in container.streams.video if not s.disposition & type(s.disposition).attached_pic]
-    if not streams:
+    return container
+
+
+def _video_stream(path: Path, container: av.container.InputContainer) -> av.VideoStream:
+    stream = chosen([s for s in container.streams.video if not s.disposition & _NO_PICTURES])
+    if stream is None:
         kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-        container.close()
         raise VideoError(f"no video stream in {path}: it holds {kinds}", hint="give a file with pictures")
-    return container, streams[0]
+    if stream.codec_context is None:
+        raise VideoError(f"no decoder for the pictures of {path}", hint="convert it with a tool that has one")
+    pixels, limit = stream.width * stream.height, Limits.current().max_pixels
+    if pixels > limit:
+        raise VideoError(
+            f"the pictures of {path} have {pixels} pixels, more than {limit}",
+            hint="make it smaller, or set SEEKTRACK_MAX_PIXELS",
+        )
+    return stream
 
 
-def _reason(error: BaseException) -> str:
-    return str(getattr(error, "strerror", None) or error)
+def chosen(streams: Sequence[S]) -> S | None:
+    """The stream ffmpeg takes of several of one kind: the default one, then the largest, then the first.
 
-
-class _Reformatters(threading.local):
-    """One set per thread: a reformatter must not work on two pictures at once."""
-
-    def __init__(self) -> None:
-        self.to_rgb = VideoReformatter()
-        self.to_small = VideoReformatter()
-
-
-class Converter:
-    """Turns decoded pictures into RGB of one size, upright as the display matrix says.
-
-    The colour matrix and range come from the picture's own tags (BT.601 where it has none): pixel for
-    pixel what PyAV's ``to_ndarray(format="rgb24")`` gives, without setting up a scaler for each picture.
-
-    Args:
-        first: The first decoded picture; later ones of another size are scaled to its.
+    Those without a decoder count last.
     """
 
-    def __init__(self, first: av.VideoFrame) -> None:
-        self._coded_wh = first.width, first.height
-        self._matrix = _display_matrix(first)
-        turned = self._matrix is not None and self._matrix[0] == 0
-        self.hw = (first.width, first.height) if turned else (first.height, first.width)
-        self._own = _Reformatters()
+    def merit(stream: S) -> tuple[bool, int]:
+        if stream.codec_context is None:
+            return False, 0
+        size = stream.width * stream.height if isinstance(stream, av.VideoStream) else stream.channels
+        return True, size + _DEFAULT_COUNTS * bool(stream.disposition & Disposition.default)
 
-    def rgb(self, frame: av.VideoFrame) -> NDArray[np.uint8]:
-        """uint8 (H, W, 3), contiguous."""
-        width, height = self._coded_wh
-        image = self._own.to_rgb.reformat(frame, width, height, "rgb24").to_ndarray()
-        return np.ascontiguousarray(self._upright(image), dtype=np.uint8)
-
-    def luma(self, frame: av.VideoFrame, hw: tuple[int, int]) -> NDArray[np.uint8]:
-        """A small grey copy of size (h, w), not turned."""
-        small = self._own.to_small.reformat(frame, hw[1], hw[0], "gray", interpolation=Interpolation.AREA)
-        return np.ascontiguousarray(small.to_ndarray(), dtype=np.uint8)
-
-    def _upright(self, image: NDArray[np.generic]) -> NDArray[np.generic]:
-        if self._matrix is None:
-            return image
-        a, b, c, d = self._matrix
-        return image[::d, ::a] if a else image.swapaxes(0, 1)[::b, ::c]
+    return max(streams, key=merit, default=None)
 
 
-def _display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int] | None:
-    """Signs (a, b, c, d) of ``x' = a·x + c·y``, ``y' = b·x + d·y``; None when the picture is upright.
+def origin(container: av.container.InputContainer, stream: av.VideoStream | None) -> Fraction:
+    """Seconds of the container's clock that a player counts as 0.
 
-    Turns that are no multiple of 90° are rounded to one.
+    It is where the first of picture and sound begins, so that both count alike when they start apart. Sound
+    before zero is what its codec needs to run in, and does not count.
     """
-    data = frame.side_data.get("DISPLAYMATRIX")
-    if data is None:
-        return None
-    m = np.frombuffer(bytes(cast(Buffer, data)), dtype=np.int32)
-    a, b, c, d = (float(m[i]) for i in (0, 1, 3, 4))
-    if abs(a) + abs(d) >= abs(b) + abs(c):
-        signs = (int(np.sign(a)) or 1, 0, 0, int(np.sign(d)) or 1)
-        return None if signs == (1, 0, 0, 1) else signs
-    return 0, int(np.sign(b)) or 1, int(np.sign(c)) or 1, 0
+    media = [*container.streams.video, *container.streams.audio]
+    starts = [
+        s.start_time * s.time_base
+        for s in media
+        if s.start_time is not None and s.time_base is not None and not s.disposition & _NO_PICTURES
+    ]
+    first = max(min(starts, default=Fraction(0)), Fraction(0))
+    if stream is None or stream.start_time is None or stream.time_base is None:
+        return first
+    return min(first, stream.start_time * stream.time_base)
+
+
+def _threads(pixels: int) -> int:
+    """Threads for a decoder, each of which holds pictures of its own; 0 lets FFmpeg choose."""
+    fitting = max(1, Limits.current().ahead_bytes // max(1, 4 * pixels))
+    return fitting if fitting < (os.cpu_count() or 1) else 0
 
 
 class DecodedPicture(Picture):
@@ -229,13 +296,13 @@ class DecodedPicture(Picture):
     def __init__(self, index: int, timestamp: Fraction, raw: av.VideoFrame, converter: Converter) -> None:
         super().__init__(index, timestamp)
         self.key = bool(raw.key_frame)
-        self._raw = raw
+        self.raw = raw
         self._converter = converter
 
     def rgb(self) -> NDArray[np.uint8]:
         """The picture as uint8 (H, W, 3)."""
-        return self._converter.rgb(self._raw)
+        return self._converter.rgb(self.raw)
 
     def luma(self, hw: tuple[int, int]) -> NDArray[np.uint8]:
         """A small grey copy of size (h, w)."""
-        return self._converter.luma(self._raw, hw)
+        return self._converter.luma(self.raw, hw)

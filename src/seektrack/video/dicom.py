@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import VideoError
-from seektrack.video.images import IMAGE_SUFFIXES, natural_key
+from seektrack.video.images import natural_key
 from seektrack.video.optional import require_medical
+from seektrack.video.stills import IMAGE_SUFFIXES
 
 _SUFFIXES = frozenset({".dcm", ".dicom", ".ima"})
 _MAGIC_AT, _MAGIC = 128, b"DICM"

@@ -17,9 +17,11 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from seektrack.errors import VideoError
-from seektrack.video.decoder import Converter
+from seektrack.video.convert import Converter
+from seektrack.video.decoder import chosen
 from seektrack.video.network import without_password
 from seektrack.video.source import VideoSource
+from seektrack.video.wall import reason
 
 # A network stream may not name files of this machine.
 _PROTOCOLS = "tcp,udp,rtp,rtsp,rtsps,rtmp,rtmps,srt,http,https,tls,crypto,httpproxy"
@@ -80,16 +82,25 @@ class StreamFeed:
         if not is_file:
             guarded["analyzeduration"] = "1000000"  # begin after a second, not after five
         try:
-            self._container = av.open(name, "r", options=guarded | options, timeout=(timeout_s, timeout_s))
-            if not self._container.streams.video:
+            self._container = av.open(
+                f"file:{name}" if is_file else name,
+                "r",
+                options=guarded | options,
+                timeout=(timeout_s, timeout_s),
+                metadata_errors="replace",
+            )
+            stream = chosen(self._container.streams.video)
+            if stream is None:
                 raise VideoError(f"no video in the stream {shown}", hint="it may be sound only")
-            self._stream = self._container.streams.video[0]
+            self._stream = stream
             self._stream.thread_type = "SLICE"  # frame threads would hold pictures back
             self._frames = self._container.decode(self._stream)
             self._first = next(self._frames, None)
-        except (FFmpegError, OSError) as error:
+        except VideoError:
+            raise
+        except Exception as error:
             raise VideoError(
-                f"cannot open the stream {shown}: {getattr(error, 'strerror', None) or error}",
+                f"cannot open the stream {shown}: {reason(error)}",
                 hint="check the address, and that it is reachable from here",
             ) from error
         if self._first is None:
@@ -98,7 +109,7 @@ class StreamFeed:
         self._endless = name.startswith("http") and self._container.size <= 0
         self.has_end = is_file or bool(self._container.duration)
         self._paced = paced and self.has_end
-        self._converter = Converter(self._first)
+        self._converter = Converter(self._first, path=shown, pixel_aspect=self._stream.sample_aspect_ratio)
         self.hw = self._converter.hw
         self.fps = Fraction(self._stream.average_rate or self._stream.guessed_rate or _USUAL_FPS)
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
+import logging
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -15,22 +14,33 @@ import av
 
 from seektrack.errors import VideoError
 from seektrack.types import VideoInfo
-from seektrack.video.decoder import Converter, DecodedPicture, Decoder
-from seektrack.video.index import Clock, FrameIndex, index_by_packets
+from seektrack.video.container import cut_short
+from seektrack.video.convert import Converter
+from seektrack.video.damage import Damage
+from seektrack.video.decoder import DecodedPicture, Decoder, origin
+from seektrack.video.index import Clock, FrameIndex, counts_packets, index_by_packets, keeps_stamps, mark
+from seektrack.video.limits import Limits
 from seektrack.video.source import Picture, VideoSource
+from seektrack.video.timing import (
+    believed_count,
+    believed_end,
+    believed_rate,
+    first_stamps,
+    stated_seconds,
+)
 
-# Decoded pictures held while walking backwards through a long group of pictures.
-_BACKWARD_BYTES = 128 * 2**20
-_FALLBACK_FPS = Fraction(25)
+_LOG = logging.getLogger(__name__)
+# Pictures to look for a wanted one behind its group's end, where stamps cannot be trusted.
+_REORDERED = 32
 
 
 class FileSource(VideoSource):
     """A file in any container FFmpeg reads.
 
-    Frames are counted in presentation order. Their times are the container's presentation stamps less the
-    stream's start, exact also at a variable rate. Rotation and mirroring in the container's display
-    matrix are applied. A file that is damaged part-way gives what can be decoded, and one warning; its
-    indices settle with the first pass that meets the damage.
+    Frames are counted in presentation order. Their times are the container's presentation stamps, counted
+    from where the first of picture and sound begins, exact also at a variable rate. Pictures are as a player
+    shows them, see `Converter`; of several streams the one ffmpeg would take. A file that is damaged part-way
+    gives what can be decoded and says so in `damage`; its indices settle with the first pass that meets it.
 
     Args:
         path: The file.
@@ -43,7 +53,6 @@ class FileSource(VideoSource):
     def __init__(self, path: Path, *, start_s: float | None = None, end_s: float | None = None) -> None:
         self._path = path
         self._index: FrameIndex | None = None
-        self._warned = False
         self._seeker: Decoder | None = None
         self._walk: Iterator[DecodedPicture] | None = None
         self._last: DecodedPicture | None = None
@@ -51,18 +60,45 @@ class FileSource(VideoSource):
         try:
             first = next(decoder.frames(), None)
             if first is None:
-                why = f": {decoder.damage[0]}" if decoder.damage else ""
+                why = f": {decoder.errors[0]}" if decoder.errors else ""
                 raise VideoError(f"no picture of {path} can be decoded{why}", hint="the file is damaged")
             stream = decoder.stream
-            self._converter = Converter(first)
+            self._converter = Converter(first, path=path, pixel_aspect=stream.sample_aspect_ratio)
             self._interlaced = first.interlaced_frame
-            starts = [s for s in (stream.start_time, first.pts) if s is not None]
-            self._origin = min(starts, default=0)
             self._time_base = stream.time_base or Fraction(1, 90_000)
-            info = _info(path, decoder, self._converter.hw)
+            starts = [origin(decoder.container, stream)]
+            starts += [first.pts * self._time_base] if first.pts is not None else []
+            self._origin = min(starts)
+            self._counted_packets = counts_packets(decoder) and not self._interlaced
+            self._stamped = keeps_stamps(decoder)
+            self._damage = Damage(cut_short=cut_short(path, decoder.container))
+            info = self._measured(decoder)
         finally:
             decoder.close()
         super().__init__(info, start_s=start_s, end_s=end_s)
+
+    def _measured(self, decoder: Decoder) -> VideoInfo:
+        stamps = first_stamps(decoder)
+        duration = stated_seconds(decoder)
+        fps = believed_rate(decoder, stamps, duration)
+        count = believed_count(decoder, fps, duration)
+        end = None if self._damage.cut_short else believed_end(decoder, fps)
+        if end is not None:
+            duration = end - self._origin
+        height, width = self._converter.hw
+        return VideoInfo(
+            path=str(self._path),
+            width=width,
+            height=height,
+            fps=fps,
+            duration_s=None if duration is None else float(duration),
+            n_frames=count,
+        )
+
+    @property
+    def damage(self) -> Damage | None:
+        """What is wrong with the file as far as it has been read; None while nothing is."""
+        return self._damage or None
 
     def close(self) -> None:
         """Release the decoder that random access keeps open."""
@@ -101,38 +137,47 @@ class FileSource(VideoSource):
     def _counted(self, decoder: Decoder) -> Iterator[DecodedPicture]:
         """All pictures from the beginning, counted; once through, the table they make is kept."""
         clock = self._clock()
+        settled = self._index is not None and self._index.decoded
+        marks: list[int] = []
         for i, raw in enumerate(decoder.frames()):
+            if not (self._stamped or settled):
+                marks.append(mark(raw))
             yield self._picture(i, clock.tick(raw.pts), raw)
-        if clock.times and not (self._index and self._index.decoded):
-            self._index = clock.index(decoder.keys, decoded=True)
-        if decoder.damage and not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"{self._path} is damaged: {len(clock.times)} frames could be decoded "
-                f"({len(decoder.damage)} errors, the first: {decoder.damage[0]})",
-                stacklevel=2,
-            )
+        if clock.times and not settled:
+            self._index = clock.index(decoder.keys, decoded=True, marks=marks)
+        self._judge(decoder, len(clock.times))
+
+    def _judge(self, decoder: Decoder, n_frames: int) -> None:
+        """Keep what a whole pass has met, and say it once."""
+        missing = max(0, decoder.packets_read - n_frames) if self._counted_packets else 0
+        known = bool(self._damage.errors or self._damage.missing)
+        reason = decoder.errors[0] if decoder.errors else ""
+        self._damage = Damage(len(decoder.errors), missing, self._damage.cut_short, reason, n_frames)
+        if self._damage and not known:
+            _LOG.warning("%s is damaged: %s", self._path, self._damage)
 
     def _walk_from(self, decoder: Decoder, first: int) -> Iterator[DecodedPicture]:
         """Pictures from index ``first`` on; the decoder may stand anywhere."""
         table = self._frame_index()
+        if first >= len(table.times):
+            return
         if first == 0 or not table.seekable:
             decoder.restart()
             yield from (p for p in self._counted(decoder) if p.index >= first)
             return
         expected = first
-        for picture in self._seek_to(decoder, table, first):
+        seek = self._seek_by_marks if table.marks else self._seek_by_stamps
+        for picture in seek(decoder, table, first):
             if picture.index != expected:
                 break
             yield picture
             expected += 1
         if expected < len(table.times):
-            self._distrust(table)
+            self._distrust(table, expected)
             rest = bisect_left(self._frame_index().times, table.times[expected])
-            if rest < len(self._frame_index().times):
-                yield from self._walk_from(decoder, rest)
+            yield from self._walk_from(decoder, rest)
 
-    def _seek_to(self, decoder: Decoder, table: FrameIndex, first: int) -> Iterator[DecodedPicture]:
+    def _seek_by_stamps(self, decoder: Decoder, table: FrameIndex, first: int) -> Iterator[DecodedPicture]:
         wanted = table.pts[first]
         decoder.seek(wanted, table.keys)
         for raw in decoder.frames():
@@ -140,12 +185,24 @@ class FileSource(VideoSource):
             if position is not None:
                 yield self._picture(position, table.times[position], raw)
 
-    def _distrust(self, table: FrameIndex) -> None:
-        """Decoding disagreed with the table: make it by decoding, or if it was, stop seeking by it."""
+    def _seek_by_marks(self, decoder: Decoder, table: FrameIndex, first: int) -> Iterator[DecodedPicture]:
+        """Pictures known again by their pixels, for containers that give other stamps after a seek."""
+        decoder.seek(table.pts[first], table.keys)
+        index, left = first, first - table.key_before(first) + _REORDERED
+        for raw in decoder.frames():
+            if index < len(table.marks) and mark(raw) == table.marks[index]:
+                yield self._picture(index, table.times[index], raw)
+                index += 1
+            elif index > first or left == 0:
+                return
+            left -= 1
+
+    def _distrust(self, table: FrameIndex, index: int) -> None:
+        """Decoding disagreed with the table: make it by decoding, or if it was, go by an earlier key."""
         if not table.decoded:
             self._index_by_decoding()
         else:
-            self._index = replace(table, keys=())
+            self._index = table.without_key_before(index)
 
     def _pictures_from(self, first: int) -> Iterator[Picture]:
         decoder = Decoder(self._path)
@@ -187,7 +244,7 @@ class FileSource(VideoSource):
     def _pictures_backwards(self, start: int, stop: int) -> Iterator[Picture]:
         """Group by group from the end, and long groups in several passes, so that memory stays bounded."""
         high = start
-        hold = max(2, _BACKWARD_BYTES // (2 * self.info.width * self.info.height))
+        hold = max(2, Limits.current().backward_bytes // (2 * self.info.width * self.info.height))
         decoder = Decoder(self._path)
         try:
             while high >= stop:
@@ -202,21 +259,3 @@ class FileSource(VideoSource):
                 high = low - 1
         finally:
             decoder.close()
-
-
-def _info(path: Path, decoder: Decoder, hw: tuple[int, int]) -> VideoInfo:
-    stream = decoder.stream
-    duration: float | None = None
-    if stream.duration is not None and stream.time_base is not None:
-        duration = float(stream.duration * stream.time_base)
-    elif decoder.container_duration_s is not None:
-        duration = decoder.container_duration_s
-    fps = stream.average_rate or stream.guessed_rate or _FALLBACK_FPS
-    return VideoInfo(
-        path=str(path),
-        width=hw[1],
-        height=hw[0],
-        fps=Fraction(fps),
-        duration_s=duration,
-        n_frames=stream.frames or None,
-    )

@@ -16,12 +16,14 @@ from seektrack.types import VideoInfo
 from seektrack.video.cache import CachedSource
 from seektrack.video.feeds import CameraFeed, Feed, StreamFeed
 from seektrack.video.file import FileSource
-from seektrack.video.images import ArraySource, FolderSource
+from seektrack.video.finding import is_still
+from seektrack.video.images import ArraySource, FolderSource, PagesSource
 from seektrack.video.live import is_camera
 from seektrack.video.medical import MedicalSource, check_window, is_medical
 from seektrack.video.network import Fetched, Progress, as_name, fetch, is_address, without_password
 from seektrack.video.recording import Stretch, recorded
 from seektrack.video.source import Picture, VideoSource, check_interval, describe, exact_fps
+from seektrack.video.wall import wall
 from seektrack.video.wrapped import BorrowedSource, InterpolatedSource, WrappedSource, first_frames
 
 CACHES = {"raw": None, "jpeg": 95}
@@ -88,7 +90,9 @@ class Opening:
             raise VideoError(f"no such video: {what!r}", hint="give the name of a file or folder")
         opened = self._live(what, progress)
         if opened is None:
-            opened = self._stored(what, progress)
+            with wall(what if isinstance(what, str) else "the pictures"):
+                opened = self._stored(what, progress)
+                opened.require_start()
             if self.frames is not None:
                 opened = first_frames(opened, self.frames)
             if self.cache is not None:
@@ -165,6 +169,10 @@ class Opening:
         if path.is_dir():
             self._refuse(str(path))
             return FolderSource(path, fps=self._rate, start_s=self.start_s, end_s=self.end_s)
+        if is_still(path):
+            self._refuse(str(path))
+            rate = None if self.fps is None else exact_fps(self.fps)
+            return PagesSource(path, fps=rate, start_s=self.start_s, end_s=self.end_s)
         self._refuse(str(path), fps=True)
         return FileSource(path, start_s=self.start_s, end_s=self.end_s)
 

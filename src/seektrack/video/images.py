@@ -1,21 +1,25 @@
-"""Pictures that are not in a video file: a folder of images, arrays in memory."""
+"""Pictures that are not in a video file: a folder of images, the pages of one, arrays in memory."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
+from functools import partial
+from itertools import accumulate, islice
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.errors import VideoError
+from seektrack.errors import InputError, VideoError
 from seektrack.types import VideoInfo
+from seektrack.video.limits import Limits
 from seektrack.video.source import Picture, VideoSource, describe
+from seektrack.video.stills import IMAGE_SUFFIXES, first_white, page_seconds, read_image, read_pages
+from seektrack.video.wall import wall
 
-IMAGE_SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 _DIGITS = re.compile(r"(\d+)")
 
 ReadImage = Callable[[int], NDArray[np.uint8]]
@@ -47,11 +51,11 @@ class EvenSource(VideoSource):
     def __init__(
         self, path: str, n: int, read: ReadImage, *, fps: Fraction, start_s: float | None, end_s: float | None
     ) -> None:
-        height, width = read(0).shape[:2]
+        self._path, self._unguarded = path, read
+        height, width = self._read(0).shape[:2]
         duration = float(n / fps)
         info = VideoInfo(path=path, width=width, height=height, fps=fps, duration_s=duration, n_frames=n)
         super().__init__(info, start_s=start_s, end_s=end_s)
-        self._read = read
         self._times = [i / fps for i in range(n)]
 
     def _all_times(self) -> Sequence[Fraction]:
@@ -63,9 +67,15 @@ class EvenSource(VideoSource):
     def _picture_at(self, index: int) -> Picture:
         return ImagePicture(index, self._times[index], self._read)
 
+    def _read(self, index: int) -> NDArray[np.uint8]:
+        with wall(self._path):
+            return self._unguarded(index)
+
 
 class FolderSource(EvenSource):
     """The images of one folder in natural order of their names (``2.png`` before ``10.png``).
+
+    Of pictures of more than 8 bits, the first one's white is that of all, so that equal values look equal.
 
     Args:
         folder: Holds at least one image; other files and sub-folders are passed over.
@@ -79,18 +89,20 @@ class FolderSource(EvenSource):
     def __init__(
         self, folder: Path, *, fps: Fraction, start_s: float | None = None, end_s: float | None = None
     ) -> None:
-        self._files = image_files(folder)
+        with wall(folder):
+            self._files = image_files(folder)
         if not self._files:
             raise VideoError(
                 f"no images in the folder {folder}",
                 hint=f"images end in {', '.join(sorted(IMAGE_SUFFIXES))}; for videos in it use find_videos",
             )
         self._size: tuple[int, ...] | None = None
+        self._white = first_white(self._files[0])
         super().__init__(str(folder), len(self._files), self._load, fps=fps, start_s=start_s, end_s=end_s)
 
     def _load(self, index: int) -> NDArray[np.uint8]:
         file = self._files[index]
-        image = read_image(file)
+        image = read_image(file, white=self._white)
         if self._size is None:
             self._size = image.shape
         if image.shape != self._size:
@@ -100,6 +112,76 @@ class FolderSource(EvenSource):
                 hint="a folder read as a video holds images of one size",
             )
         return image
+
+
+class PagesSource(VideoSource):
+    """The pages of one picture file: an animation (WebP, APNG, AVIF), a TIFF's pages, or one still.
+
+    Animations have the times they tell, a page told to be shown for at most 10 ms is shown for 100, as
+    browsers do. Pages of another size than the first are scaled to it.
+
+    Args:
+        file: Any picture file `read_image` reads.
+        fps: Pages per second of what tells no times, 25 when None.
+        start_s, end_s: Interval to show, in seconds.
+
+    Raises:
+        VideoError: As `read_image`.
+        InputError: ``fps`` given for an animation.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        *,
+        fps: Fraction | None = None,
+        start_s: float | None = None,
+        end_s: float | None = None,
+    ) -> None:
+        self._file = file
+        told = page_seconds(file)
+        timed = [s for s in told if s is not None]
+        if timed and fps is not None:
+            raise InputError(f"fps={fps} given for {file}", hint="an animation carries its own times")
+        lengths = timed or [1 / (fps or Fraction(25))] * len(told)
+        self._times = list(accumulate(lengths, initial=Fraction(0)))
+        duration = self._times.pop()
+        height, width = next(read_pages(file)).shape[:2]
+        info = VideoInfo(
+            path=str(file),
+            width=width,
+            height=height,
+            fps=len(lengths) / duration,
+            duration_s=float(duration),
+            n_frames=len(lengths),
+        )
+        super().__init__(info, start_s=start_s, end_s=end_s)
+
+    def _all_times(self) -> Sequence[Fraction]:
+        return self._times
+
+    def _pictures_from(self, first: int) -> Iterator[Picture]:
+        for index, page in enumerate(read_pages(self._file, first=first), first):
+            if index >= len(self._times):
+                return
+            yield ImagePicture(index, self._times[index], partial(self._fitted, page))
+
+    def _picture_at(self, index: int) -> Picture:
+        return next(self._pictures_from(index))
+
+    def _pictures_backwards(self, start: int, stop: int) -> Iterator[Picture]:
+        """Some pages at a time: a page of an animation needs those before it."""
+        hold = max(1, Limits.current().backward_bytes // (3 * self.info.width * self.info.height))
+        for high in range(start, stop - 1, -hold):
+            low = max(stop, high - hold + 1)
+            held = list(islice(self._pictures_from(low), high - low + 1))
+            yield from reversed(held)
+
+    def _fitted(self, page: NDArray[np.uint8], index: int) -> NDArray[np.uint8]:
+        if page.shape[:2] == self.info.hw:
+            return page
+        size = (self.info.width, self.info.height)
+        return np.asarray(cv2.resize(page, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 
 class ArraySource(EvenSource):
@@ -137,19 +219,6 @@ class ArraySource(EvenSource):
 
     def _pick(self, index: int) -> NDArray[np.uint8]:
         return self._images[index]
-
-
-def read_image(file: Path) -> NDArray[np.uint8]:
-    """One image file as uint8 (H, W, 3), RGB, turned as its EXIF says.
-
-    Raises:
-        VideoError: Missing, empty or damaged.
-    """
-    data = np.fromfile(file, dtype=np.uint8) if file.is_file() else np.empty(0, np.uint8)
-    image = cv2.imdecode(data, cv2.IMREAD_COLOR) if data.size else None
-    if image is None:
-        raise VideoError(f"cannot read the image {file}", hint="is it empty, damaged, or gone?")
-    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def image_files(folder: Path) -> list[Path]:

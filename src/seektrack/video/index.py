@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from fractions import Fraction
+from zlib import crc32
+
+import av
+import numpy as np
 
 from seektrack.video.decoder import Decoder, KeyPacket
 
 # Codecs whose every packet gives exactly one picture, so that the container's packets are the frames.
 _ONE_PICTURE_A_PACKET = frozenset({"h264", "hevc", "vp9", "av1", "mjpeg", "png", "prores", "dnxhd", "ffv1"})
+# Of these, the ones whose pictures need no other, so that order and stamps cannot be guessed wrong.
+_ALONE = frozenset(
+    {"mjpeg", "png", "prores", "dnxhd", "rawvideo", "huffyuv", "ffvhuff", "utvideo", "dvvideo"}
+)
+# Containers that store when each packet is shown; in others FFmpeg guesses, differently after a seek.
+_STAMPED = frozenset({"mov", "matroska", "mpegts", "mxf", "flv", "asf", "nut", "ivf", "gif", "apng"})
 
 
 @dataclass(frozen=True)
@@ -22,12 +33,15 @@ class FrameIndex:
             missing or run backwards, and frames can only be found by counting.
         keys: Key packets by rising ``pts``.
         decoded: Whether the table was made by decoding every frame, not by reading packets only.
+        marks: A checksum of each frame's pixels, in containers whose stamps cannot be trusted after a seek;
+            else empty.
     """
 
     times: tuple[Fraction, ...]
     pts: tuple[int, ...]
     keys: tuple[KeyPacket, ...]
     decoded: bool
+    marks: tuple[int, ...] = ()
 
     @property
     def seekable(self) -> bool:
@@ -38,6 +52,11 @@ class FrameIndex:
         """Index of the frame with this stamp, or None."""
         i = bisect_left(self.pts, pts)
         return i if i < len(self.pts) and self.pts[i] == pts else None
+
+    def without_key_before(self, index: int) -> FrameIndex:
+        """The same without the key packet `key_before` goes by: it did not lead to the frame."""
+        k = bisect_right(self.keys, self.pts[index], key=lambda key: key.pts) - 1
+        return replace(self, keys=() if k < 0 else self.keys[:k] + self.keys[k + 1 :])
 
     def key_before(self, index: int) -> int:
         """Index of the frame decoding must start from to reach ``index``."""
@@ -51,12 +70,12 @@ class Clock:
     """Times of frames from their stamps; where those are missing or stand still, one frame length on.
 
     Args:
-        origin: Stamp that counts as time 0.
+        origin: Seconds of the container's clock that count as time 0.
         time_base: Seconds per tick.
         fps: Nominal rate, for frames without a usable stamp.
     """
 
-    def __init__(self, *, origin: int, time_base: Fraction, fps: Fraction) -> None:
+    def __init__(self, *, origin: Fraction, time_base: Fraction, fps: Fraction) -> None:
         self._origin, self._time_base, self._step = origin, time_base, 1 / fps
         self.times: list[Fraction] = []
         self.pts: list[int] = []
@@ -64,7 +83,7 @@ class Clock:
 
     def time_of(self, pts: int) -> Fraction:
         """Seconds of a stamp."""
-        return (pts - self._origin) * self._time_base
+        return pts * self._time_base - self._origin
 
     def tick(self, pts: int | None) -> Fraction:
         """Time of the next frame in presentation order."""
@@ -77,10 +96,10 @@ class Clock:
         self.times.append(time)
         return time
 
-    def index(self, keys: list[KeyPacket], *, decoded: bool) -> FrameIndex:
+    def index(self, keys: list[KeyPacket], *, decoded: bool, marks: Sequence[int] = ()) -> FrameIndex:
         """The table of all frames ticked."""
         pts = tuple(self.pts) if self.exact else ()
-        return FrameIndex(tuple(self.times), pts, tuple(sorted(keys)), decoded)
+        return FrameIndex(tuple(self.times), pts, tuple(sorted(set(keys))), decoded, tuple(marks))
 
 
 def index_by_packets(decoder: Decoder, clock: Clock, *, interlaced: bool) -> FrameIndex | None:
@@ -95,7 +114,7 @@ def index_by_packets(decoder: Decoder, clock: Clock, *, interlaced: bool) -> Fra
         None when packets may not be frames (a codec with hidden pictures, missing or repeated stamps, a
         stream that begins between key frames, damage): then only decoding tells.
     """
-    if interlaced or decoder.stream.codec_context.codec.canonical_name not in _ONE_PICTURE_A_PACKET:
+    if interlaced or not counts_packets(decoder) or not keeps_stamps(decoder):
         return None
     stamps: list[int] = []
     first_key: int | None = None
@@ -109,8 +128,28 @@ def index_by_packets(decoder: Decoder, clock: Clock, *, interlaced: bool) -> Fra
         if packet.is_discard:
             continue
         stamps.append(packet.pts)
-    if decoder.damage or not stamps or len(set(stamps)) != len(stamps) or min(stamps) < (first_key or 0):
+    if decoder.errors or not stamps or len(set(stamps)) != len(stamps) or min(stamps) < (first_key or 0):
         return None
     for pts in sorted(stamps):
         clock.tick(pts)
     return clock.index(decoder.keys, decoded=False)
+
+
+def counts_packets(decoder: Decoder) -> bool:
+    """Whether every packet of this codec gives one picture."""
+    return decoder.stream.codec_context.codec.canonical_name in _ONE_PICTURE_A_PACKET
+
+
+def keeps_stamps(decoder: Decoder) -> bool:
+    """Whether a picture has the same stamp after a seek as from the front."""
+    alone = decoder.stream.codec_context.codec.canonical_name in _ALONE
+    return alone or decoder.container.format.name.split(",")[0] in _STAMPED
+
+
+def mark(frame: av.VideoFrame) -> int:
+    """A checksum of a decoded picture: equal pixels, equal mark."""
+    try:
+        pixels = frame.to_ndarray()
+    except ValueError:  # a format PyAV has no array for
+        pixels = frame.to_ndarray(format="rgb24")
+    return crc32(np.ascontiguousarray(pixels).data)

@@ -17,6 +17,7 @@ from seektrack.errors import InputError
 from seektrack.video.dicom import DicomSlices, dicom_files
 from seektrack.video.images import EvenSource
 from seektrack.video.nifti import NiftiSlices, is_nifti
+from seektrack.video.wall import wall
 
 Values = NDArray[np.float32]
 
@@ -86,8 +87,9 @@ class MedicalSource(EvenSource):
     ) -> None:
         if window is not None:
             check_window(window)
-        self._slices = open_slices(path)
-        self.window = window or self._slices.window or _usual_window(self._slices)
+        with wall(path):
+            self._slices = open_slices(path)
+            self.window = window or self._slices.window or _usual_window(self._slices)
         rate = fps or self._slices.fps or Fraction(25)
         super().__init__(str(path), len(self._slices), self._grey, fps=rate, start_s=start_s, end_s=end_s)
 
@@ -103,7 +105,8 @@ class MedicalSource(EvenSource):
 
     def values(self, index: int) -> Values:
         """The slice before windowing: float32 (H, W) in the scan's unit, or (H, W, 3) of a colour picture."""
-        return self._slices.values(index)
+        with wall(self.info.path):
+            return self._slices.values(index)
 
     def _grey(self, index: int) -> NDArray[np.uint8]:
         values = self._slices.values(index)

@@ -10,11 +10,14 @@ from pathlib import Path
 
 import av
 import numpy as np
-from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError, VideoError
 from seektrack.types import VideoInfo
+from seektrack.video.decoder import chosen, open_container, origin
+from seektrack.video.wall import wall
+
+_GAP_S = 0.1  # stamps may waver by less without anything missing
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +26,7 @@ class Sound:
 
     Attributes:
         index: 0-based count of stretches.
-        timestamp: Seconds where it begins.
+        timestamp: Seconds where it begins, on the clock of the file's pictures.
         samples: float32 (S,), mono, in [-1, 1].
     """
 
@@ -38,8 +41,8 @@ def sound_info(path: str | os.PathLike[str]) -> VideoInfo:
     Raises:
         VideoError: It cannot be read, or has no sound.
     """
-    with _opened(Path(path)) as container:
-        video = next(iter(container.streams.video), None)
+    with wall(path), _opened(Path(path)) as container:
+        video = chosen(container.streams.video)
         fps = Fraction((video.average_rate if video is not None else None) or 25)
         seconds = None if container.duration is None else container.duration / av.time_base
         width, height = (video.width, video.height) if video is not None else (0, 0)
@@ -67,8 +70,10 @@ def read_sound(
 
 def _stretches(path: Path, rate: int, length: int, hop: int) -> Iterator[Sound]:
     held, first, index = np.empty(0, np.float32), 0, 0
-    with _opened(path) as container:
-        for samples in _samples(path, container, rate):
+    with wall(path), _opened(path) as container:
+        for at, samples in _samples(container, rate):
+            if index == 0 and not len(held):
+                first = at
             held = np.concatenate([held, samples])
             while len(held) >= length:
                 yield Sound(index, Fraction(first, rate), held[:length])
@@ -77,30 +82,62 @@ def _stretches(path: Path, rate: int, length: int, hop: int) -> Iterator[Sound]:
         yield Sound(index, Fraction(first, rate), held)
 
 
-def _samples(path: Path, container: av.container.InputContainer, rate: int) -> Iterator[NDArray[np.float32]]:
-    stream = container.streams.audio[0]
+def _samples(container: av.container.InputContainer, rate: int) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Samples and the place of the first of them, in samples from the file's zero.
+
+    Sound before zero is dropped, and where stamps leave a gap there is silence, so that all keeps its time.
+    """
+    stream = _sound_stream(container)
+    zero = origin(container, chosen(container.streams.video))
     resampler = av.AudioResampler(format="flt", layout="mono", rate=rate)
+    place: int | None = None
+    for frame in _frames(container, stream):
+        told = (
+            None if frame is None or frame.pts is None or not frame.time_base else frame.pts * frame.time_base
+        )
+        for out in resampler.resample(frame):
+            samples = np.asarray(out.to_ndarray(), dtype=np.float32).reshape(-1)
+            if place is None:
+                place = 0 if told is None else round((told - zero) * rate)
+            elif told is not None and (gap := round((told - zero) * rate) - place) > _GAP_S * rate:
+                for start in range(0, gap, rate):
+                    yield place + start, np.zeros(min(rate, gap - start), np.float32)
+                place += gap
+            told = None
+            before = min(max(-place, 0), len(samples))
+            if before < len(samples):
+                yield place + before, samples[before:]
+            place += len(samples)
+
+
+def _frames(container: av.container.InputContainer, stream: av.AudioStream) -> Iterator[av.AudioFrame | None]:
+    """Decoded sound, then None; a stretch that is damaged is passed over, as with pictures."""
     packets = container.demux(stream)
     while True:
         try:
             packet = next(packets, None)
             frames = [] if packet is None else packet.decode()
-        except FFmpegError:  # a damaged stretch is passed over, as with pictures
+        except Exception:
             continue
-        for frame in [*frames, None] if packet is None else frames:
-            for out in resampler.resample(frame):
-                yield np.asarray(out.to_ndarray(), dtype=np.float32).reshape(-1)
+        yield from frames
         if packet is None:
+            yield None
             return
 
 
 def _opened(path: Path) -> av.container.InputContainer:
     try:
-        container = av.open(str(path), "r", container_options={"protocol_whitelist": "file"})
-    except (FFmpegError, OSError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise VideoError(f"cannot read {path}: {reason}", hint="give a video or sound file") from error
+        container = open_container(path)
+    except VideoError as error:
+        raise VideoError(f"cannot read {path}: {error.message}", hint="give a video or sound file") from error
     if not container.streams.audio:
         container.close()
         raise VideoError(f"no sound in {path}", hint="a model that hears needs files with a sound track")
     return container
+
+
+def _sound_stream(container: av.container.InputContainer) -> av.AudioStream:
+    stream = chosen(container.streams.audio)
+    if stream is None or stream.codec_context is None:
+        raise VideoError(f"no decoder for the sound of {container.name}", hint="convert it")
+    return stream

@@ -15,6 +15,10 @@ from numpy.typing import NDArray
 
 from seektrack.errors import InputError
 from seektrack.types import Frame, VideoInfo
+from seektrack.video.damage import Damage
+
+# A start so much before the stated end needs no look at the frames.
+_SURE_S = 1.0
 
 
 class Picture(ABC):
@@ -53,11 +57,6 @@ class VideoSource(ABC):
 
     def __init__(self, info: VideoInfo, *, start_s: float | None, end_s: float | None) -> None:
         check_interval(start_s, end_s)
-        if start_s is not None and info.duration_s is not None and start_s >= info.duration_s > 0:
-            raise InputError(
-                f"start_s={start_s:g} lies behind the end of {info.path} ({info.duration_s:.3f} s)",
-                hint="choose a start before the end of the video",
-            )
         self._info = info
         self._start_s = start_s
         self._end_s = end_s
@@ -71,6 +70,11 @@ class VideoSource(ABC):
     def live(self) -> bool:
         """Whether it can only be iterated once, from now on."""
         return False
+
+    @property
+    def damage(self) -> Damage | None:
+        """What is wrong with the video as far as it has been read; None while nothing is."""
+        return None
 
     @abstractmethod
     def _all_times(self) -> Sequence[Fraction]:
@@ -95,7 +99,7 @@ class VideoSource(ABC):
         """Like `frames`, with pixels converted only for the pictures that are asked for theirs."""
         check_interval(start_s, end_s)
         low, high = self._interval(start_s, end_s)
-        return self._until(self._pictures_from(bisect_left(self._all_times(), low) if low > 0 else 0), high)
+        return self._until(self._pictures_from(self._first_from(low) if low > 0 else 0), high)
 
     def key_pictures(self) -> Iterator[Picture]:
         """Only pictures that decode without another; of images and arrays, all."""
@@ -187,6 +191,30 @@ class VideoSource(ABC):
         i = self.info
         return f"{type(self).__name__}({i.path!r}, {i.height}x{i.width}, fps={float(i.fps):.3f})"
 
+    def require_start(self) -> None:
+        """Refuse a source opened with a start at or behind the end of its video.
+
+        The end is where the last picture ends: a frame's length after its time. A start between the last
+        frame's time and the end shows no frame, as the picture shown then began before.
+
+        Raises:
+            InputError: There is nothing to show from that start on.
+        """
+        stated = self.info.duration_s
+        if self._start_s is None or (stated is not None and self._start_s + _SURE_S < stated):
+            return  # the container's word is enough where it leaves room
+        times = self._all_times()
+        end = max(times[-1] + 1 / self.info.fps if times else Fraction(0), exact_seconds(stated or 0))
+        if not times or (exact_seconds(self._start_s) >= end > 0):
+            raise InputError(
+                f"start_s={self._start_s:g} lies behind the end of {self.info.path} ({float(end):.3f} s)",
+                hint="choose a start before the end of the video",
+            )
+
+    def _first_from(self, low: Fraction) -> int:
+        """Index of the first frame at or after a time; the number of frames when there is none."""
+        return bisect_left(self._all_times(), low)
+
     def _interval(self, start_s: float | None, end_s: float | None) -> tuple[Fraction, Fraction | None]:
         starts = [exact_seconds(s) for s in (start_s, self._start_s) if s is not None]
         ends = [exact_seconds(s) for s in (end_s, self._end_s) if s is not None]
@@ -195,7 +223,7 @@ class VideoSource(ABC):
     def _range(self) -> tuple[int, int]:
         times = self._all_times()
         low, high = self._interval(None, None)
-        start = bisect_left(times, low) if low > 0 else 0
+        start = self._first_from(low) if low > 0 else 0
         return start, max(start, len(times) if high is None else bisect_left(times, high))
 
     @staticmethod
@@ -230,9 +258,10 @@ def exact_fps(fps: float | Fraction) -> Fraction:
     Raises:
         InputError: Not a finite number > 0.
     """
-    if not (math.isfinite(fps) and fps > 0):
-        raise InputError(f"fps must be a number > 0, got {fps}")
-    return fps if isinstance(fps, Fraction) else Fraction(fps).limit_denominator(100_000)
+    exact = Fraction(fps).limit_denominator(100_000) if math.isfinite(fps) else Fraction(0)
+    if exact <= 0:
+        raise InputError(f"fps must be a number > 0, got {fps}", hint="the least is one frame in a day")
+    return fps if isinstance(fps, Fraction) else exact
 
 
 def describe(value: object) -> str:

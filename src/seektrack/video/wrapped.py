@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from seektrack.errors import InputError
 from seektrack.types import VideoInfo
+from seektrack.video.damage import Damage
 from seektrack.video.filters import between
 from seektrack.video.source import Picture, VideoSource
 
@@ -39,6 +40,11 @@ class WrappedSource(VideoSource):
             info or source.info, start_s=max(starts, default=None), end_s=min(ends, default=None)
         )
         self._source = source
+
+    @property
+    def damage(self) -> Damage | None:
+        """What is wrong with the source as far as it has been read."""
+        return self._source.damage
 
     @property
     def live(self) -> bool:
@@ -109,6 +115,11 @@ class InterpolatedSource(VideoSource):
         super().__init__(info, start_s=source._start_s, end_s=source._end_s)
         self._source, self.factor = source, factor
         self._known: tuple[Sequence[Fraction], list[Fraction]] = ((), [])
+
+    @property
+    def damage(self) -> Damage | None:
+        """What is wrong with the source as far as it has been read."""
+        return self._source.damage
 
     @property
     def live(self) -> bool:

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError, VideoError
-from seektrack.video import VideoWriter, open_video
+from seektrack.video import Damage, VideoWriter, open_video
 
 RED, GREEN, BLUE, GREY = (220, 30, 30), (30, 200, 40), (20, 40, 220), (120, 120, 120)
 
@@ -192,14 +192,20 @@ def test_an_mp4_cut_before_its_index_is_refused(tmp_path: Path) -> None:
         open_video(path)
 
 
-def test_a_file_cut_short_gives_what_is_there_and_one_warning(tmp_path: Path) -> None:
+def test_a_file_cut_short_gives_what_is_there_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     path = encode(tmp_path / "cut.mp4", moving(60))
     whole = [f.image for f in open_video(path)]
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
     source = open_video(path)
-    with pytest.warns(UserWarning, match=r"cut\.mp4 is damaged: \d+ frames") as caught:
+    assert source.damage == Damage(cut_short=True), "known before a picture is decoded"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         frames = list(source)
-    assert len(caught) == 1
+        list(source)
+    assert [r.getMessage() for r in caplog.records] == [f"{path} is damaged: {source.damage}"]
+    assert source.damage.cut_short and source.damage.frames == len(frames)
     assert 20 < len(frames) < 50
     assert all(np.array_equal(f.image, whole[f.index]) for f in frames[:-1])
     with warnings.catch_warnings():
@@ -218,8 +224,10 @@ def test_damage_inside_is_stepped_over(tmp_path: Path) -> None:
     data[middle : middle + 3000] = np.random.default_rng(3).bytes(3000)
     path.write_bytes(data)
     source = open_video(path)
-    with pytest.warns(UserWarning, match="damaged"):
-        frames = list(source)
+    assert source.damage is None, "nothing is known of it before the pictures are met"
+    frames = list(source)
+    assert source.damage is not None and source.damage.errors > 0 and not source.damage.cut_short
+    assert str(len(frames)) in str(source.damage) and source.damage.reason in str(source.damage)
     assert [f.index for f in frames] == list(range(len(frames)))
     assert 40 < len(frames) <= 60
     assert source.times() == [f.timestamp for f in frames] == sorted({f.timestamp for f in frames})
@@ -235,10 +243,10 @@ def test_backwards_over_damage_not_yet_met_shows_each_picture_once(tmp_path: Pat
     middle = len(data) // 2
     data[middle : middle + 3000] = np.random.default_rng(3).bytes(3000)
     path.write_bytes(data)
-    with pytest.warns(UserWarning, match="damaged"):
-        forward = [f.timestamp for f in open_video(path)]
-    with pytest.warns(UserWarning, match="damaged"):
-        assert [f.timestamp for f in open_video(path).frames_reversed()] == forward[::-1]
+    forward = [f.timestamp for f in open_video(path)]
+    backward = open_video(path)
+    assert [f.timestamp for f in backward.frames_reversed()] == forward[::-1]
+    assert backward.damage
 
 
 def test_a_file_whose_pictures_are_all_destroyed_is_refused(tmp_path: Path) -> None:
@@ -254,10 +262,10 @@ def test_a_file_whose_pictures_are_all_destroyed_is_refused(tmp_path: Path) -> N
 def test_walking_backwards_holds_few_frames(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One long group of pictures is walked in several passes when it would not fit."""
     path = tmp_path / "long.mp4"
-    with VideoWriter(path, width=64, height=48, fps=100) as writer:
+    with VideoWriter(path, width=320, height=240, fps=100) as writer:
         for image in moving(70):
-            writer.write(image)
-    monkeypatch.setattr("seektrack.video.file._BACKWARD_BYTES", 2 * 64 * 48 * 8)
+            writer.write(np.tile(image, (5, 5, 1)))
+    monkeypatch.setenv("SEEKTRACK_BACKWARD_MB", "1")
     source = open_video(path)
     forward = [f.image for f in source]
     frames = list(source.frames_reversed(66))

@@ -33,7 +33,7 @@ def test_grey_sixteen_bit_and_transparent_images_become_rgb(tmp_path: Path) -> N
     Image.new("L", (8, 6), 77).save(tmp_path / "0.png")
     Image.new("RGBA", (8, 6), (9, 8, 7, 100)).save(tmp_path / "1.png")
     Image.fromarray(np.full((6, 8), 0x4000, np.uint16)).save(tmp_path / "2.png")
-    assert [f.image[0, 0].tolist() for f in open_video(tmp_path)] == [[77] * 3, [9, 8, 7], [64] * 3]
+    assert [f.image[0, 0].tolist() for f in open_video(tmp_path)] == [[77] * 3, [159, 158, 158], [64] * 3]
 
 
 def test_images_default_to_25_frames_a_second(tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ from seektrack.errors import InputError
 from seektrack.training.datasets.base import Dataset, ImageText, VideoText
 from seektrack.training.datasets.files import read_json, read_lines, read_table, require_file, require_folder
 from seektrack.video import open_video
-from seektrack.video.images import read_image
-from seektrack.video.opening import VIDEO_SUFFIXES
+from seektrack.video.finding import VIDEO_SUFFIXES
+from seektrack.video.stills import read_image
 
 Texts = Mapping[str, tuple[str, ...]]
 

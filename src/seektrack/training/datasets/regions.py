@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seektrack.errors import InputError
 from seektrack.training.datasets.base import Dataset
 from seektrack.training.datasets.files import read_labels, require_folder
-from seektrack.video.images import read_image
+from seektrack.video.stills import read_image
 
 PICTURES = (".jpg", ".jpeg")
 
