@@ -16,7 +16,8 @@ from seektrack.training.datasets.base import Dataset, FrameMasks, MaskClip
 from seektrack.training.datasets.files import read_json, read_labels, require_folder
 from seektrack.types import Mask
 from seektrack.video import VideoSource
-from seektrack.video.images import EvenSource, image_files, read_image
+from seektrack.video.images import EvenSource, image_files
+from seektrack.video.stills import read_image
 
 PICTURES = frozenset({".jpg", ".jpeg"})
 FPS = 24
