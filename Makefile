@@ -12,6 +12,8 @@ TORCH_INDEX ?=
 BIN   := $(VENV)/bin
 PIP    = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
          $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+# Asks for opencv-python, which would replace opencv-python-headless: installed without what it asks for.
+JUDGE  = trackeval==1.3.0
 QUIET  = OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
 .DEFAULT_GOAL := help
@@ -35,6 +37,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing seektrack and its development tools into $(VENV) (once, a few minutes) …"
 	@$(PIP) -e '.[dev,train]'
+	@$(PIP) --no-deps $(JUDGE)
 	@touch $@ $(VENV)/.installed
 
 install: $(VENV)/.installed  ## install into .venv

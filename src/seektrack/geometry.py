@@ -10,6 +10,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack import limits
+from seektrack.errors import InputError
+
 BoolMask = NDArray[np.bool_]
 Box = tuple[float, float, float, float]
 
@@ -163,9 +166,76 @@ def crop_square(image: NDArray[np.uint8], box: Box, size: int, *, margin: float 
     return np.asarray(out, dtype=np.uint8)
 
 
-def rle_runs(size: tuple[int, int], counts: bytes) -> list[int]:
-    """Uncompressed run lengths of a mask, column by column, the first run being outside."""
-    flat = rle_decode(size, counts).ravel(order="F")
-    edges = np.flatnonzero(np.diff(flat)) + 1
-    runs = np.diff(np.concatenate([[0], edges, [flat.size]])).tolist()
-    return [0, *runs] if flat.size and flat[0] else runs
+def rle_runs(counts: bytes) -> NDArray[np.int64]:
+    """Uncompressed run lengths of a compressed COCO code, column by column, the first run being outside.
+
+    Raises:
+        InputError: The bytes are not such a code, or a run is negative.
+    """
+    codes = np.frombuffer(counts, dtype=np.uint8).astype(np.int64) - 48
+    if len(codes) == 0:
+        return np.zeros(0, dtype=np.int64)
+    ends = np.flatnonzero(codes < 32)
+    if codes.min() < 0 or codes.max() > 63 or len(ends) == 0 or ends[-1] != len(codes) - 1:
+        raise InputError("not a compressed COCO run-length code", hint="was it cut off?")
+    starts = np.concatenate([[0], ends[:-1] + 1])
+    place = np.arange(len(codes)) - np.repeat(starts, ends - starts + 1)
+    if place.max() > 6:
+        raise InputError("a run length of the mask has more than 32 bits")
+    values = np.add.reduceat((codes & 31) << (5 * place), starts)
+    values -= np.where(codes[ends] & 16, np.int64(1) << (5 * (place[ends] + 1)), 0)
+    runs = values.copy()  # from the fourth on, each is the difference to the run before the last
+    runs[1::2] = np.cumsum(values[1::2])
+    runs[2::2] = np.cumsum(values[2::2])
+    if runs.min() < 0:
+        raise InputError(f"a run length of the mask is negative: {int(runs.min())}")
+    return runs
+
+
+def check_rle(size: tuple[int, int], counts: bytes) -> None:
+    """See that a run-length code fills a picture of its size, before any decoder trusts it.
+
+    Raises:
+        InputError: The size is out of bounds, or the runs do not add up to it.
+    """
+    check_size(size)
+    _check_filled(rle_runs(counts), size)
+
+
+def check_size(size: tuple[int, int]) -> None:
+    """See that a picture of (H, W) can be held.
+
+    Raises:
+        InputError: A side is below 1 or above `limits.MAX_SIDE`, or it has more than `limits.MAX_PIXELS`.
+    """
+    height, width = size
+    if min(size) < 1 or max(size) > limits.MAX_SIDE or height * width > limits.MAX_PIXELS:
+        raise InputError(
+            f"a picture of {width}x{height} pixels is out of bounds",
+            hint=f"sides from 1 to {limits.MAX_SIDE}, and {limits.MAX_PIXELS} pixels in all",
+        )
+
+
+def compress_runs(runs: NDArray[np.int64], size: tuple[int, int]) -> bytes:
+    """Run lengths that fill a picture of (H, W), checked first, as a compressed COCO code.
+
+    Raises:
+        InputError: A run is negative, or they do not add up to the size.
+    """
+    from pycocotools import mask as coco_mask
+
+    check_size(size)
+    if len(runs) and runs.min() < 0:
+        raise InputError(f"a run length of the mask is negative: {int(runs.min())}")
+    _check_filled(runs, size)
+    code = coco_mask.frPyObjects({"size": list(size), "counts": runs.tolist()}, *size)
+    return bytes(code["counts"])
+
+
+def _check_filled(runs: NDArray[np.int64], size: tuple[int, int]) -> None:
+    filled, pixels = int(runs.sum()), size[0] * size[1]
+    if filled != pixels:
+        raise InputError(
+            f"the runs of the mask add up to {filled} pixels, its size {size[0]}x{size[1]} has {pixels}",
+            hint="size is [height, width], and the runs go down the columns",
+        )

@@ -7,7 +7,7 @@ is named; ``frame_index`` counts decoded frames from 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -92,6 +92,10 @@ class Mask:
     size: tuple[int, int]
     counts: bytes
 
+    def __post_init__(self) -> None:
+        """Refuse a code that does not fill its picture, before a decoder trusts it (InputError)."""
+        geometry.check_rle(self.size, self.counts)
+
     @classmethod
     def from_array(cls, mask: BoolMask) -> Mask:
         """Encode a bool (H, W) array.
@@ -129,13 +133,23 @@ class Mask:
         return {"size": list(self.size), "counts": self.counts.decode("ascii")}
 
     @classmethod
-    def from_coco(cls, rle: dict[str, object]) -> Mask:
-        """Read COCO's compressed JSON form."""
-        size, counts = rle["size"], rle["counts"]
-        if not isinstance(size, Sequence) or not isinstance(counts, (str, bytes)):
-            raise InputError(f"not a compressed COCO run-length code: {rle!r}")
-        raw = counts.encode("ascii") if isinstance(counts, str) else counts
-        return cls((int(size[0]), int(size[1])), raw)
+    def from_coco(cls, rle: object) -> Mask:
+        """Read COCO's JSON form, compressed or as a list of run lengths.
+
+        Raises:
+            InputError: It is not of that form, or the runs do not fill a picture of its size.
+        """
+        size, counts = (rle.get("size"), rle.get("counts")) if isinstance(rle, Mapping) else (None, None)
+        if not isinstance(size, Sequence) or len(size) != 2 or not all(type(n) is int for n in size):
+            raise InputError("not a COCO run-length code", hint='{"size": [height, width], "counts": ...}')
+        if isinstance(counts, Sequence) and not isinstance(counts, (str, bytes)):
+            if not all(type(n) is int and 0 <= n < 2**31 for n in counts):
+                raise InputError("the run lengths of a mask are not whole numbers from 0")
+            runs = np.array(counts, dtype=np.int64)
+            return cls((size[0], size[1]), geometry.compress_runs(runs, (size[0], size[1])))
+        if not isinstance(counts, (str, bytes)) or (isinstance(counts, str) and not counts.isascii()):
+            raise InputError(f"the counts of a run-length code are text, got {type(counts).__name__}")
+        return cls((size[0], size[1]), counts.encode("ascii") if isinstance(counts, str) else counts)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Mask) and (self.size, self.counts) == (other.size, other.counts)

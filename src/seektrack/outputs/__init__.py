@@ -3,6 +3,7 @@
 from seektrack.outputs.motion import mean_speed, velocities
 from seektrack.outputs.overlay import OverlayStyle, draw_overlay, mark_region, trails_at, write_overlay
 from seektrack.outputs.palette import hex_colour, object_colour
+from seektrack.outputs.recognise import recognise
 from seektrack.outputs.registry import FORMATS, Format, load_tracks, save_formats, save_tracks
 from seektrack.outputs.report import (
     Figure,
@@ -30,6 +31,7 @@ __all__ = [
     "mark_region",
     "mean_speed",
     "object_colour",
+    "recognise",
     "save_formats",
     "save_tracks",
     "trails_at",

@@ -1,159 +1,266 @@
-"""COCO instance annotations, one image a frame, with the track's identity on each.
+"""COCO instance annotations with the identity on each: one image a frame, or CocoVID with its videos.
 
-The ``seektrack`` entry under ``info`` keeps what COCO has no place for, so that our files read back whole;
-other programs ignore it. Only visible observations are written.
+The identity stands where others look for it: ``attributes.track_id`` (CVAT, datumaro), ``track_id``, and
+``instance_id`` in CocoVID. The ``seektrack`` entry under ``info`` keeps what COCO has no place for, so that
+our files read back whole; other programs ignore it. Only visible observations are written.
 """
 
 from __future__ import annotations
 
-import json
-from fractions import Fraction
-from pathlib import Path
-from typing import Any
+import re
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
 
-from seektrack import files, geometry
+from seektrack import limits
 from seektrack.errors import InputError
-from seektrack.outputs.native import video_from_json, video_to_json
-from seektrack.types import Mask, Observation, Track, Tracks, VideoInfo
+from seektrack.outputs import documents, reading
+from seektrack.outputs.polygons import read_segmentation
+from seektrack.outputs.reading import Gathered
+from seektrack.types import Observation, Track, Tracks, VideoInfo
 
 VERSION = 1
+VIDEO_ID = 1
+
+_IN_NAME = re.compile(r"(?:frame_?)?(\d+)")
 
 
 def write_coco(tracks: Tracks, path: Path) -> None:
-    """Images, categories and annotations with compressed run-length codes, ``bbox`` and ``track_id``.
+    """Images named ``frame_000000.jpg``, categories, and annotations with compressed run-length codes.
 
     Ids of images and annotations count from 1 (pycocotools' evaluation takes 0 for "unmatched"). An
     observation without a mask has a ``bbox`` only.
     """
-    indices = sorted(set(tracks.frame_times) | {o.frame_index for t in tracks for o in t.observations})
-    categories = category_ids(tracks)
-    annotations: list[dict[str, object]] = []
-    for index in indices:
-        for track, o in tracks.at(index):
-            if not o.visible:
-                continue
-            x, y, w, h = geometry.xyxy_to_xywh(o.box)
-            annotation: dict[str, object] = {
-                "id": len(annotations) + 1,
-                "image_id": index + 1,
-                "category_id": categories[track.label],
-                "bbox": [float(x), float(y), float(w), float(h)],
-                "area": float(w * h) if o.mask is None else o.mask.area,
-                "iscrowd": 0,
-                "track_id": track.obj_id,
-                "score": float(o.score),
-            }
-            if o.mask is not None:
-                annotation["segmentation"] = o.mask.to_coco()
-            annotations.append(annotation)
-    path.write_text(files.json_text(_document(tracks, indices, categories, annotations)), encoding="utf-8")
+    images = [_image(tracks, index) for index in documents.processed(tracks)]
+    documents.write_json(path, _document(tracks, images, video_id=None))
 
 
-def category_ids(tracks: Tracks) -> dict[str, int]:
-    """Number from 1 of each label, in alphabetical order."""
-    return {label: n for n, label in enumerate(sorted({t.label for t in tracks}), start=1)}
+def write_coco_vid(tracks: Tracks, path: Path) -> None:
+    """As `write_coco`, with ``videos``, ``video_id``, ``frame_id`` and ``instance_id``."""
+    indices = documents.processed(tracks)
+    name = tracks.video.name or "video"
+    images = [
+        {
+            **_image(tracks, index),
+            "file_name": f"{name}/frame_{index:06d}.jpg",
+            "video_id": VIDEO_ID,
+            "frame_id": position,
+        }
+        for position, index in enumerate(indices)
+    ]
+    documents.write_json(path, _document(tracks, images, video_id=VIDEO_ID))
 
 
-def _document(
-    tracks: Tracks, indices: list[int], categories: dict[str, int], annotations: list[dict[str, object]]
-) -> dict[str, object]:
-    video = tracks.video
+def _image(tracks: Tracks, index: int) -> dict[str, object]:
     return {
+        "id": index + 1,
+        "file_name": f"frame_{index:06d}.jpg",
+        "width": tracks.video.width,
+        "height": tracks.video.height,
+        "frame_index": index,
+        "time_s": documents.time_of(tracks, index),
+    }
+
+
+def _document(tracks: Tracks, images: list[dict[str, object]], *, video_id: int | None) -> dict[str, object]:
+    video, numbers = tracks.video, documents.category_ids(tracks)
+    seen = [(t, o) for index in documents.processed(tracks) for t, o in tracks.at(index) if o.visible]
+    annotations = [_annotation(t, o, numbers[t.label], n) for n, (t, o) in enumerate(seen, start=1)]
+    content: dict[str, object] = {
         "info": {
             "description": f"seektrack: {tracks.query or 'prompted objects'} in {video.name}",
             "seektrack": {
                 "version": VERSION,
-                "video": video_to_json(video),
+                "video": reading.video_to_json(video),
                 "query": tracks.query,
-                "track_scores": {str(t.obj_id): float(t.score) for t in tracks},
+                "tracks": [{"obj_id": t.obj_id, "label": t.label, "score": float(t.score)} for t in tracks],
             },
         },
         "licenses": [],
-        "images": [
+    }
+    if video_id is not None:
+        content["videos"] = [
             {
-                "id": index + 1,
-                "file_name": f"{video.name}/{index:06d}.jpg",
+                "id": video_id,
+                "name": video.name or "video",
                 "width": video.width,
                 "height": video.height,
-                "frame_index": index,
-                "time_s": _time_of(tracks, index),
+                "fps": float(video.fps),
+                "length": len(images),
             }
-            for index in indices
-        ],
-        "categories": [{"id": n, "name": label or "object"} for label, n in categories.items()],
+        ]
+        annotations = [{**a, "video_id": video_id, "instance_id": a["track_id"]} for a in annotations]
+    return {
+        **content,
+        "images": images,
+        "categories": documents.categories(tracks),
         "annotations": annotations,
     }
 
 
-def _time_of(tracks: Tracks, index: int) -> float:
-    known = tracks.frame_times.get(index)
-    if known is not None:
-        return float(known)
-    return next(float(o.time_s) for _, o in tracks.at(index))
+def _annotation(track: Track, o: Observation, category_id: int, number: int) -> dict[str, object]:
+    box = documents.xywh(o.box)
+    annotation: dict[str, object] = {
+        "id": number,
+        "image_id": o.frame_index + 1,
+        "category_id": category_id,
+        "bbox": box,
+        "area": box[2] * box[3] if o.mask is None else o.mask.area,
+        "iscrowd": 0,
+        "track_id": track.obj_id,
+        "score": float(o.score),
+        "attributes": {"track_id": track.obj_id, "occluded": False},
+    }
+    if o.mask is not None:
+        annotation["segmentation"] = o.mask.to_coco()
+    return annotation
+
+
+class _Image(NamedTuple):
+    frame: int
+    time_s: float | None
+    size: tuple[int, int]
 
 
 def read_coco(path: Path, video: VideoInfo | None) -> Tracks:
-    """Read COCO annotations that carry a ``track_id``.
+    """Read COCO or CocoVID annotations with identities.
 
-    Files of other programs: ``frame_index`` is the image's position by id unless the image says, time is
-    its ``time_s`` or the index over the frame rate, which is ``video``'s or else 25. Polygons and
-    uncompressed codes are converted.
+    The identity is ``track_id``, ``instance_id`` or ``attributes.track_id``. In files of others a frame's
+    index is ``frame_index``, ``frame_id``, the number in its name (``frame_000012.jpg``), or else
+    its position by id; its time is ``time_s`` or the index over the frame rate, which is ``video``'s, the
+    file's or else `reading.ASSUMED_FPS`. Polygons and uncompressed codes are converted.
 
     Raises:
-        InputError: An annotation has no ``track_id``, or the file has no images.
+        InputError: Something is missing or not what it should be, an annotation has no identity, or an object
+            comes twice on a frame.
     """
-    content = json.loads(path.read_text(encoding="utf-8"))
-    ours = content.get("info", {}).get("seektrack", {}) if isinstance(content.get("info"), dict) else {}
-    images = sorted(content["images"], key=lambda image: image["id"])
-    if not images:
-        raise InputError(f"{path} has no images")
-    info = video or (video_from_json(ours["video"]) if ours else _guessed_info(path, images[0]))
-    frames = {}
-    for position, image in enumerate(images):
-        index = int(image.get("frame_index", position))
-        frames[image["id"]] = (index, float(image.get("time_s", index / info.fps)), image)
-    names = {c["id"]: c["name"] for c in content["categories"]}
-
-    by_id: dict[int, tuple[str, list[Observation]]] = {}
-    for annotation in content["annotations"]:
-        if "track_id" not in annotation:
-            raise InputError(
-                f"{path}: annotation {annotation['id']} has no track_id",
-                hint="plain COCO has no identities; only files with track_id hold tracks",
-            )
-        index, time_s, image = frames[annotation["image_id"]]
-        x, y, w, h = (float(v) for v in annotation["bbox"])
-        observation = Observation(
-            frame_index=index,
-            time_s=time_s,
-            box=geometry.xywh_to_xyxy((x, y, w, h)),
-            mask=_mask_of(annotation, image),
-            score=float(annotation.get("score", 1.0)),
+    content = reading.entry(reading.read_json(path), "the document")
+    ours = _ours(content)
+    images = _images(content)
+    names = _names(content)
+    gathered = Gathered()
+    for n, value in enumerate(reading.entries(content, "annotations")):
+        where = f"annotations[{n}]"
+        annotation = reading.entry(value, where)
+        image = images.get(
+            reading.integer(annotation.get("image_id"), f"{where}.image_id", low=-limits.MAX_ID)
         )
-        label = names[annotation["category_id"]]
-        by_id.setdefault(int(annotation["track_id"]), (label, []))[1].append(observation)
-    tracks = []
-    scores = ours.get("track_scores", {})
-    for obj_id, (label, observations) in sorted(by_id.items()):
-        observations.sort(key=lambda o: o.frame_index)
-        mean = sum(o.score for o in observations) / len(observations)
-        tracks.append(Track(obj_id, label, float(scores.get(str(obj_id), mean)), tuple(observations)))
-    times = {index: time_s for index, time_s, _ in frames.values()}
-    return Tracks(info, ours.get("query", ""), tuple(tracks), times)
+        if image is None:
+            raise InputError(f"{where}: no image has the id {annotation['image_id']}")
+        kind = reading.integer(annotation.get("category_id"), f"{where}.category_id", low=-limits.MAX_ID)
+        if kind not in names:
+            raise InputError(f"{where}: no category has the id {kind}")
+        box = annotation.get("bbox")
+        gathered.add(
+            where,
+            _identity(annotation, where),
+            image.frame,
+            box=None if box is None else reading.xywh(box, f"{where}.bbox"),
+            mask=read_segmentation(annotation.get("segmentation"), image.size, where),
+            score=reading.share(annotation.get("score", 1.0), f"{where}.score"),
+            label=names[kind],
+            time_s=image.time_s,
+        )
+    info = video or _video(content, ours) or reading.guessed_video(path, next(iter(images.values())).size)
+    return _finish(gathered, info, ours, images)
 
 
-def _mask_of(annotation: dict[str, Any], image: dict[str, Any]) -> Mask | None:
-    from pycocotools import mask as coco_mask
+def _finish(gathered: Gathered, info: VideoInfo, ours: dict[str, Any], images: dict[int, _Image]) -> Tracks:
+    known = [
+        (
+            reading.integer(held.get("obj_id"), "info.seektrack.tracks.obj_id"),
+            reading.text(held.get("label", ""), "info.seektrack.tracks.label"),
+            reading.share(held.get("score"), "info.seektrack.tracks.score"),
+        )
+        for held in (reading.entry(t, "info.seektrack.tracks") for t in ours.get("tracks", []))
+    ]
+    order = [obj_id for obj_id, _, _ in known]
+    return gathered.tracks(
+        info,
+        query=reading.text(ours.get("query", ""), "info.seektrack.query"),
+        scores={obj_id: score for obj_id, _, score in known},
+        labels={obj_id: label for obj_id, label, _ in known},
+        order=order + sorted(gathered.ids - set(order)),
+        times={i.frame: float(i.frame / info.fps) if i.time_s is None else i.time_s for i in images.values()},
+    )
 
-    segmentation = annotation.get("segmentation")
-    if not segmentation:
+
+def _ours(content: dict[str, Any]) -> dict[str, Any]:
+    info = content.get("info")
+    held = info.get("seektrack") if isinstance(info, dict) else None
+    return held if isinstance(held, dict) else {}
+
+
+def _images(content: dict[str, Any]) -> dict[int, _Image]:
+    held = [reading.entry(v, f"images[{n}]") for n, v in enumerate(reading.entries(content, "images"))]
+    if not held:
+        raise InputError("no images")
+    videos = {str(image["video_id"]) for image in held if "video_id" in image}
+    if len(videos) > 1:
+        raise InputError(f"{len(videos)} videos in one file", hint="split it: one file a video")
+    ids = [reading.integer(v.get("id"), f"images[{n}].id", low=-limits.MAX_ID) for n, v in enumerate(held)]
+    named = _numbers_in_names(held)
+    images: dict[int, _Image] = {}
+    taken: dict[int, int] = {}
+    for position, number in enumerate(sorted(range(len(held)), key=lambda n: ids[n])):
+        where, image = f"images[{number}]", held[number]
+        index = image.get("frame_index", image.get("frame_id", named[number] if named else position))
+        index = reading.frame_number(index, where)
+        if ids[number] in images or index in taken:
+            raise InputError(f"{where}: image id {ids[number]} or frame {index} comes twice")
+        taken[index] = number
+        size = (
+            reading.side(image.get("height"), f"{where}.height"),
+            reading.side(image.get("width"), f"{where}.width"),
+        )
+        time_s = image.get("time_s")
+        images[ids[number]] = _Image(index, None if time_s is None else reading.time_of(time_s, where), size)
+    return images
+
+
+def _numbers_in_names(images: list[dict[str, Any]]) -> list[int]:
+    """The number in the name of every picture, or nothing where one has none or two have the same."""
+    stems = [PurePosixPath(str(image.get("file_name", ""))).stem for image in images]
+    found = [_IN_NAME.fullmatch(stem) for stem in stems]
+    numbers = [int(match[1]) for match in found if match and len(match[1]) <= 10]
+    return numbers if len(set(numbers)) == len(images) else []
+
+
+def _names(content: dict[str, Any]) -> dict[int, str]:
+    names: dict[int, str] = {}
+    for n, value in enumerate(reading.entries(content, "categories")):
+        where = f"categories[{n}]"
+        held = reading.entry(value, where)
+        number = reading.integer(held.get("id"), f"{where}.id", low=-limits.MAX_ID)
+        if number in names:
+            raise InputError(f"{where}: id {number} comes twice")
+        names[number] = reading.text(held.get("name"), f"{where}.name")
+    return names
+
+
+def _identity(annotation: dict[str, Any], where: str) -> int:
+    attributes = annotation.get("attributes")
+    within = attributes.get("track_id") if isinstance(attributes, dict) else None
+    for value in (annotation.get("track_id"), annotation.get("instance_id"), within):
+        if value is not None:
+            return reading.integer(value, f"{where}: identity")
+    raise InputError(
+        f"{where} (id {reading.shown(annotation.get('id'))}) has no track_id",
+        hint="plain COCO has no identities; they are track_id, instance_id or attributes.track_id",
+    )
+
+
+def _video(content: dict[str, Any], ours: dict[str, Any]) -> VideoInfo | None:
+    if "video" in ours:
+        return reading.video_from_json(ours["video"], "info.seektrack.video")
+    videos = content.get("videos")
+    if not isinstance(videos, list) or len(videos) != 1:
         return None
-    if isinstance(segmentation, dict) and isinstance(segmentation["counts"], str):
-        return Mask.from_coco(segmentation)
-    rle = coco_mask.frPyObjects(segmentation, image["height"], image["width"])
-    merged = coco_mask.merge(rle) if isinstance(rle, list) else rle
-    return Mask.from_coco({"size": merged["size"], "counts": merged["counts"]})
-
-
-def _guessed_info(path: Path, image: dict[str, Any]) -> VideoInfo:
-    return VideoInfo(str(path), int(image["width"]), int(image["height"]), Fraction(25))
+    held = reading.entry(videos[0], "videos[0]")
+    if "width" not in held or "height" not in held:
+        return None
+    return VideoInfo(
+        str(held.get("name", held.get("file_name", "video"))),
+        reading.side(held["width"], "videos[0].width"),
+        reading.side(held["height"], "videos[0].height"),
+        reading.frame_rate(held.get("fps", reading.ASSUMED_FPS), "videos[0].fps"),
+    )

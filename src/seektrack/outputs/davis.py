@@ -7,23 +7,23 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack import files
-from seektrack.errors import OutputError
+from seektrack import geometry, limits
+from seektrack.errors import InputError, OutputError
+from seektrack.outputs import documents, manifest, reading
 from seektrack.outputs.overlaps import exclusive_masks
-from seektrack.types import Track, Tracks
-
-MANIFEST = "objects.json"
-"""File in every exported folder that says what it holds; only folders with one are ever replaced."""
+from seektrack.outputs.reading import Gathered
+from seektrack.types import Mask, Tracks, VideoInfo
 
 _MOST_OBJECTS = 254
 """Palette PNGs have 256 values: 0 is background, 255 is DAVIS' void."""
-_KINDS = ("davis", "masks-png")
-_PICTURE = re.compile(r"\d{5,}\.png")
+_VOID = 255
+_NUMBER = re.compile(r"\d{1,10}")
 
 
 def write_davis(tracks: Tracks, path: Path) -> None:
@@ -41,14 +41,15 @@ def write_davis(tracks: Tracks, path: Path) -> None:
     number = {t.obj_id: n for n, t in enumerate(tracks, start=1)}
     folder = path / (tracks.video.name or "video")
     folder.mkdir()
-    for index in sorted(set(tracks.frame_times) | {o.frame_index for t in tracks for o in t.observations}):
+    for index in documents.processed(tracks):
         labels = np.zeros(tracks.video.hw, dtype=np.uint8)
         for track, mask in exclusive_masks(tracks, index):
             labels[mask] = number[track.obj_id]
         picture = Image.fromarray(labels, mode="P")
         picture.putpalette(davis_palette().ravel().tolist())
         picture.save(folder / f"{index:05d}.png", optimize=True)
-    _write_manifest(tracks, path, "davis", {n: tracks.tracks[n - 1] for n in number.values()})
+    content = manifest.manifest(tracks, "davis", {n: tracks.tracks[n - 1] for n in number.values()})
+    documents.write_json(path / manifest.NAME, content)
 
 
 def write_masks_png(tracks: Tracks, path: Path) -> None:
@@ -62,20 +63,97 @@ def write_masks_png(tracks: Tracks, path: Path) -> None:
             if o.visible and o.mask is not None:
                 picture = Image.fromarray(o.mask.to_array().astype(np.uint8) * 255)
                 picture.save(folder / f"{o.frame_index:05d}.png", optimize=True)
-    _write_manifest(tracks, path, "masks-png", {t.obj_id: t for t in tracks})
+    content = manifest.manifest(tracks, "masks-png", {t.obj_id: t for t in tracks})
+    documents.write_json(path / manifest.NAME, content)
+
+
+def read_davis(path: Path, video: VideoInfo | None) -> Tracks:
+    """Read pictures whose values are objects: a folder of PNGs, or one that holds it.
+
+    0 is background, 255 void. Without ``objects.json`` the value is the ``obj_id``.
+
+    Raises:
+        InputError: There is none, a picture is not one of ids, is damaged, or has another size.
+    """
+    known = manifest.read_manifest(path / manifest.NAME)
+    folder = path if _numbered(path) else _only_folder(path)
+    gathered = Gathered()
+    size, indices = None, []
+    for index, file in _numbered(folder):
+        labels = read_labels(file)
+        size = _same_size(size, labels, file)
+        indices.append(index)
+        for value in (int(v) for v in np.unique(labels) if v not in (0, _VOID)):
+            obj_id, label = known.of(value)
+            gathered.add(file.name, obj_id, index, mask=Mask.from_array(labels == value), label=label)
+    info = video or known.video or reading.guessed_video(folder, size or (1, 1))
+    if known.times:
+        return known.finish(gathered, info)
+    return gathered.tracks(info, times={i: float(i / info.fps) for i in indices}, labels=known.labels)
+
+
+def read_masks_png(path: Path, video: VideoInfo | None) -> Tracks:
+    """Read a folder for each object with a PNG for each frame, 0 outside and anything else inside.
+
+    Raises:
+        InputError: A folder is not named by an id, or a picture is damaged or has another size.
+    """
+    known = manifest.read_manifest(path / manifest.NAME)
+    gathered = Gathered()
+    size = None
+    for folder in sorted(entry for entry in path.iterdir() if entry.is_dir()):
+        if not _NUMBER.fullmatch(folder.name):
+            raise InputError(f"the folder {folder.name} is not named by an id", hint="<obj_id>/00000.png")
+        obj_id, label = known.of(int(folder.name))
+        for index, file in _numbered(folder):
+            inside = read_labels(file) != 0
+            size = _same_size(size, inside, file)
+            if inside.any():
+                where = f"{folder.name}/{file.name}"
+                gathered.add(where, obj_id, index, mask=Mask.from_array(inside), label=label)
+    if size is None and known.video is None:
+        raise InputError("no folder with masks", hint="<obj_id>/00000.png, white inside")
+    return known.finish(gathered, video or known.video or reading.guessed_video(path, size or (1, 1)))
 
 
 def is_export(folder: Path) -> bool:
     """Whether a folder holds an earlier export and nothing else."""
     try:
-        kind = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["format"]
-        inside = [entry for entry in folder.iterdir() if entry.name != MANIFEST]
-        return kind in _KINDS and all(
-            entry.is_dir() and all(_PICTURE.fullmatch(picture.name) for picture in entry.iterdir())
+        kind = json.loads((folder / manifest.NAME).read_text(encoding="utf-8"))["format"]
+        inside = [entry for entry in folder.iterdir() if entry.name != manifest.NAME]
+        return kind in ("davis", "masks-png") and all(
+            entry.is_dir() and all(_NUMBER.fullmatch(p.stem) and p.suffix == ".png" for p in entry.iterdir())
             for entry in inside
         )
     except (OSError, ValueError, KeyError, TypeError):
         return False
+
+
+def read_labels(path: Path) -> NDArray[np.uint8]:
+    """A picture of numbers (H, W): the palette indices, or the grey levels, of a PNG.
+
+    Raises:
+        InputError: It is damaged, too large, or in colour.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as picture:
+            geometry.check_size((picture.height, picture.width))
+            mode = picture.mode
+            values = np.array(picture) if mode in ("P", "L", "1") else np.zeros((0, 0), np.uint8)
+    except InputError as error:
+        raise InputError(f"{path.name}: {error.message}", hint=error.hint) from error
+    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise InputError(
+            f"{path.name} cannot be read as a picture: {error}", hint="is it damaged?"
+        ) from error
+    if mode not in ("P", "L", "1"):
+        raise InputError(
+            f"{path.name} is a picture of mode {mode}, not one of ids",
+            hint="ids are the palette indices or the grey levels of an 8-bit PNG",
+        )
+    return values.astype(np.uint8)
 
 
 def davis_palette() -> NDArray[np.uint8]:
@@ -88,14 +166,32 @@ def davis_palette() -> NDArray[np.uint8]:
     return palette
 
 
-def _write_manifest(tracks: Tracks, path: Path, format: str, objects: dict[int, Track]) -> None:
-    content = {
-        "format": format,
-        "video": tracks.video.path,
-        "query": tracks.query,
-        "objects": [
-            {"value": value, "obj_id": t.obj_id, "label": t.label, "score": float(t.score)}
-            for value, t in objects.items()
-        ],
-    }
-    (path / MANIFEST).write_text(files.json_text(content), encoding="utf-8")
+def _numbered(folder: Path) -> list[tuple[int, Path]]:
+    """The PNGs of a folder that are named by a frame, in order."""
+    found = [(int(f.stem), f) for f in folder.glob("*.png") if _NUMBER.fullmatch(f.stem)]
+    for index, file in found:
+        reading.integer(index, file.name, high=limits.MAX_FRAME_INDEX)
+    return sorted(found)
+
+
+def _only_folder(path: Path) -> Path:
+    folders = [entry for entry in _folders(path) if _numbered(entry)]
+    if len(folders) > 1:
+        raise InputError(f"{len(folders)} videos in {path.name}", hint="name the folder of one of them")
+    if not folders:
+        empty = list(_folders(path))
+        if len(empty) == 1 and (path / manifest.NAME).is_file():
+            return empty[0]
+        raise InputError("no pictures named by their frame", hint="<video>/00000.png")
+    return folders[0]
+
+
+def _folders(path: Path) -> Iterator[Path]:
+    return (entry for entry in sorted(path.iterdir()) if entry.is_dir())
+
+
+def _same_size(size: tuple[int, int] | None, picture: NDArray[np.generic], file: Path) -> tuple[int, int]:
+    found = int(picture.shape[0]), int(picture.shape[1])
+    if size is not None and size != found:
+        raise InputError(f"{file.name} is {found[0]}x{found[1]}, the pictures before it {size[0]}x{size[1]}")
+    return found

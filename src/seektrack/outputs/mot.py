@@ -1,4 +1,4 @@
-"""MOT Challenge boxes and MOTS Challenge masks, both as text with frames counted from 1.
+"""MOT Challenge boxes as text, frames and pixels counted from 1: one file, or a folder as CVAT takes it.
 
 Only visible observations are written: a predicted position is no measurement.
 """
@@ -6,175 +6,236 @@ Only visible observations are written: a predicted position is no measurement.
 from __future__ import annotations
 
 import configparser
-import csv
-from collections.abc import Iterable
-from fractions import Fraction
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from pathlib import Path
+from typing import NamedTuple
 
-from seektrack.errors import InputError, OutputError
-from seektrack.outputs.overlaps import exclusive_masks
-from seektrack.types import Mask, Observation, Track, Tracks, VideoInfo
-
-ASSUMED_FPS = Fraction(25)
-"""Frame rate taken when neither the caller nor a ``seqinfo.ini`` says; the format has no clock."""
+from seektrack import limits
+from seektrack.errors import InputError
+from seektrack.geometry import Box
+from seektrack.outputs import reading
+from seektrack.outputs.reading import Gathered
+from seektrack.types import Observation, Track, Tracks, VideoInfo
 
 MOT_CLASSES = (
-    "pedestrian",
-    "person on vehicle",
-    "car",
-    "bicycle",
-    "motorbike",
-    "non motorized vehicle",
-    "static person",
-    "distractor",
-    "occluder",
-    "occluder on the ground",
-    "occluder full",
-    "reflection",
-)
+    "pedestrian", "person on vehicle", "car", "bicycle", "motorbike", "non motorized vehicle",
+    "static person", "distractor", "occluder", "occluder on the ground", "occluder full", "reflection",
+)  # fmt: skip
 """Classes 1 to 12 of MOT16 and later ground truth."""
 
-_MOTS_CLASS = {"car": 1, "pedestrian": 2, "person": 2}
-_MOTS_IGNORE = 10
-_MOTS_INSTANCES = 1000
+_TRUTH_COLUMNS = 9
+_FORM = "frame,id,left,top,width,height,conf,class,visibility"
+
+
+class Row(NamedTuple):
+    """One row: a box in pixels from 0, ``frame_index`` from 0, ``obj_id`` None for a bare detection."""
+
+    frame_index: int
+    obj_id: int | None
+    box: Box
+    score: float
+    class_id: int | None
+    is_truth: bool
+    considered: bool
+
+
+def labels_of(tracks: Iterable[Track]) -> list[str]:
+    """The labels in alphabetical order; class 1 is the first."""
+    return sorted({t.label for t in tracks if t.label})
 
 
 def write_mot(tracks: Tracks, path: Path) -> None:
-    """Result rows ``frame,id,left,top,width,height,conf,-1,-1,-1``, pixels counted from 1.
+    """Result rows ``frame,id,left,top,width,height,conf,class,-1,-1``.
 
-    Ids are the ``obj_id`` unchanged.
+    Ids are the ``obj_id`` unchanged, classes the line of the label in ``labels.txt`` or -1 without a label.
+    Numbers have the digits that give the same box back.
     """
-    rows = []
-    for track, o in _visible(tracks):
-        x0, y0, x1, y1 = o.box
-        numbers = (x0 + 1, y0 + 1, x1 - x0, y1 - y0)
-        fields = [f"{v:.3f}" for v in numbers] + [f"{o.score:.4f}", "-1", "-1", "-1"]
-        rows.append((o.frame_index + 1, track.obj_id, ",".join(fields)))
+    number = {label: n for n, label in enumerate(labels_of(tracks), start=1)}
+    rows = [
+        (o.frame_index + 1, t.obj_id, f"{_numbers(o.box)},{o.score!r},{number.get(t.label, -1)},-1,-1")
+        for t, o in visible(tracks)
+    ]
     path.write_text("".join(f"{frame},{i},{rest}\n" for frame, i, rest in sorted(rows)), encoding="ascii")
 
 
-def read_mot(path: Path, video: VideoInfo | None) -> Tracks:
-    """Read results or ground truth, telling them apart by the number of columns.
+def labels_beside(tracks: Tracks) -> dict[str, str]:
+    """``<name>.labels.txt``: the label of each class number, a line each."""
+    names = labels_of(tracks)
+    return {".labels.txt": _label_lines(names)} if names else {}
 
-    Ground truth of MOT16 and later has 9 columns; its rows marked as not to be considered are left out.
-    A confidence outside [0, 1] means "unstated" and reads as 1. Without ``video``, size and frame rate come
-    from ``seqinfo.ini`` in the folder of the file or above it, else the size is the extent of the boxes and
-    the rate `ASSUMED_FPS`.
+
+def write_sequence(tracks: Tracks, path: Path) -> None:
+    """A folder with ``gt/gt.txt`` in nine columns, ``gt/labels.txt`` and ``seqinfo.ini``.
+
+    Zipped it is what CVAT takes as "MOT 1.1"; TrackEval takes it as a ground truth.
     """
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [[v.strip() for v in row] for row in csv.reader(file) if row]
-    extent = [0.0, 0.0]
-    parsed: list[tuple[int, int, str, tuple[float, float, float, float], float]] = []
-    for number, row in enumerate(rows, start=1):
-        if len(row) < 6:
-            raise InputError(f"{path} line {number}: a MOT row has at least 6 columns, got {len(row)}")
-        frame, obj_id = int(float(row[0])), int(float(row[1]))
-        left, top, width, height = (float(v) for v in row[2:6])
-        is_truth = len(row) == 9
-        if is_truth and float(row[6]) == 0:
-            continue
-        label = _mot_class(int(float(row[7]))) if is_truth else ""
-        score = float(row[6]) if len(row) > 6 else 1.0
-        box = (left - 1, top - 1, left - 1 + width, top - 1 + height)
-        extent = [max(extent[0], box[2]), max(extent[1], box[3])]
-        parsed.append((frame - 1, obj_id, label, box, score if 0 <= score <= 1 else 1.0))
-    info = video or _sequence_info(path) or _guessed_info(path, int(extent[0]) + 1, int(extent[1]) + 1)
-    found = (
-        (obj_id, label, Observation(index, float(index / info.fps), box, None, score))
-        for index, obj_id, label, box, score in parsed
+    names = labels_of(tracks) or ["object"]
+    rows = []
+    for t, o in visible(tracks):
+        kind = names.index(t.label or names[0]) + 1
+        rows.append((o.frame_index + 1, t.obj_id, f"{_numbers(o.box)},1,{kind},1"))
+    (path / "gt").mkdir()
+    lines = "".join(f"{frame},{i},{rest}\n" for frame, i, rest in sorted(rows))
+    (path / "gt" / "gt.txt").write_text(lines, encoding="ascii")
+    (path / "gt" / "labels.txt").write_text(_label_lines(names), encoding="utf-8")
+    video = tracks.video
+    length = max(tracks.frame_indices, default=-1) + 1
+    (path / "seqinfo.ini").write_text(
+        f"[Sequence]\nname={video.name}\nimDir=img1\nframeRate={video.fps}\n"
+        f"seqLength={video.n_frames or length}\n"
+        f"imWidth={video.width}\nimHeight={video.height}\nimExt=.jpg\n",
+        encoding="utf-8",
     )
-    return _collect(found, info)
 
 
-def write_mots(tracks: Tracks, path: Path) -> None:
-    """Rows ``frame id class_id height width rle``; masks do not overlap, the surer object keeps the pixels.
+def read_mot(path: Path, video: VideoInfo | None) -> Tracks:
+    """Read results or ground truth of 6 to 10 columns, parted by commas or spaces; or a sequence's folder.
 
-    Ids are class × 1000 + instance; the instance is the ``obj_id`` where all are below 1000, else the
-    track's position. Cars are class 1, persons 2 as in KITTI MOTS, other labels count on from 3.
+    Nine columns with a class are a ground truth: its rows marked as not to be considered are left out. A
+    confidence outside [0, 1] means "unstated" and reads as 1. Class names come from ``labels.txt`` beside the
+    file, as CVAT writes it, else from MOT16. Without ``video``, size and frame rate come from
+    ``seqinfo.ini`` in the folder of the file or above it, else the size is the extent of the boxes and the
+    rate `reading.ASSUMED_FPS`.
 
     Raises:
-        OutputError: There are more than 999 tracks.
+        InputError: A row is not of that form, counts frames from 0, has no identity, or comes twice.
     """
-    ids = [t.obj_id for t in tracks]
-    if len(ids) >= _MOTS_INSTANCES:
-        raise OutputError(f"MOTS can hold {_MOTS_INSTANCES - 1} tracks, got {len(ids)}", hint="use json")
-    keep = all(0 < i < _MOTS_INSTANCES for i in ids)
-    instance = {i: i if keep else position for position, i in enumerate(ids, start=1)}
-    classes = _mots_classes(t.label for t in tracks)
-    lines = []
-    for index in tracks.frame_indices or sorted({o.frame_index for _, o in _visible(tracks)}):
-        for track, array in exclusive_masks(tracks, index):
-            if not array.any():
-                continue
-            mask, class_id = Mask.from_array(array), classes[track.label]
-            unique = class_id * _MOTS_INSTANCES + instance[track.obj_id]
-            size = f"{mask.size[0]} {mask.size[1]}"
-            lines.append(f"{index + 1} {unique} {class_id} {size} {mask.counts.decode('ascii')}\n")
-    path.write_text("".join(lines), encoding="ascii")
+    file = path / "gt" / "gt.txt" if path.is_dir() else path
+    names = _read_labels(file)
+    gathered = Gathered()
+    for where, row in read_rows(file):
+        if row.obj_id is None:
+            raise InputError(
+                f"{where}: id -1 is a detection without identity",
+                hint="give each object an id, or follow the boxes: seektrack track VIDEO --prompts FILE",
+            )
+        if row.considered:
+            label = _class_name(row, names)
+            gathered.add(where, row.obj_id, row.frame_index, box=row.box, score=row.score, label=label)
+    info = video or sequence_info(file) or reading.guessed_video(path, gathered.size())
+    return gathered.tracks(info)
 
 
-def read_mots(path: Path, video: VideoInfo | None) -> Tracks:
-    """Read MOTS text; ``obj_id`` is the full id, the label the class number, ignore regions are left out.
+def read_rows(path: Path) -> list[tuple[str, Row]]:
+    """The rows of a file with the place of each, detections without identity among them.
 
-    Without ``video``, the size comes from the rows and the frame rate is `ASSUMED_FPS`.
+    Raises:
+        InputError: A row is not of the form, or counts frames from 0.
     """
-    found = []
-    size = (0, 0)
-    rows = [line.split() for line in path.read_text(encoding="ascii").splitlines() if line.strip()]
-    for frame, unique, class_id, height, width, counts in rows:
-        size = (int(height), int(width))
-        mask = Mask(size, counts.encode("ascii"))
-        if int(class_id) != _MOTS_IGNORE and mask.box is not None:
-            found.append((int(frame) - 1, int(unique), class_id, mask, mask.box))
-    info = video or _sequence_info(path) or _guessed_info(path, size[1], size[0])
-    return _collect(
-        ((i, c, Observation(t, float(t / info.fps), box, mask, 1.0)) for t, i, c, mask, box in found), info
-    )
+    rows = []
+    for number, line in enumerate(reading.read_text(path).splitlines(), start=1):
+        if line.strip() and not line.lstrip().startswith("#"):
+            where = f"line {number}"
+            rows.append((where, _row(_columns(line), where)))
+    return rows
 
 
-def _visible(tracks: Tracks) -> Iterable[tuple[Track, Observation]]:
+def _columns(line: str) -> list[str]:
+    parts = line.split(",") if "," in line else line.replace(";", " ").split()
+    return [part.strip() for part in parts]
+
+
+def _row(columns: Sequence[str], where: str) -> Row:
+    if columns and not columns[-1]:
+        columns = columns[:-1]
+    if not 6 <= len(columns) <= 10:
+        raise InputError(f"{where}: a MOT row has 6 to 10 columns, got {len(columns)}", hint=_FORM)
+    numbers = [reading.number(v, f"{where}: column {n}") for n, v in enumerate(columns, start=1)]
+    if numbers[0] == 0:
+        raise InputError(
+            f"{where}: frame 0, but MOT counts frames from 1",
+            hint="add 1 to every frame: awk -F, -v OFS=, '{$1+=1; print}' FILE > FIXED",
+        )
+    index = reading.frame_number(numbers[0], where, first=1)
+    obj_id = None if numbers[1] < 0 else reading.integer(numbers[1], f"{where}: id")
+    class_id = _class_of(numbers)
+    is_truth = len(numbers) == _TRUTH_COLUMNS and class_id is not None
+    score = numbers[6] if len(numbers) > 6 and 0 <= numbers[6] <= 1 else 1.0
+    considered = not is_truth or numbers[6] != 0
+    return Row(index, obj_id, _box(columns[2:6], where), score, class_id, is_truth, considered)
+
+
+def _class_of(numbers: Sequence[float]) -> int | None:
+    if len(numbers) < 8 or numbers[7] < 1 or numbers[7] != int(numbers[7]):
+        return None
+    is_position = len(numbers) == 10 and (numbers[8], numbers[9]) != (-1, -1)
+    return None if is_position else int(numbers[7])
+
+
+def _box(columns: Sequence[str], where: str) -> Box:
+    reading.xywh(list(columns), where)
+    left, top, width, height = (Decimal(v) for v in columns)
+    corners = (left - 1, top - 1, left - 1 + width, top - 1 + height)
+    return float(corners[0]), float(corners[1]), float(corners[2]), float(corners[3])
+
+
+def _numbers(box: Box) -> str:
+    """Left, top, width and height in decimal, so that adding and taking off loses no bit."""
+    x0, y0, x1, y1 = (Decimal(repr(float(v))) for v in box)
+    return ",".join(f"{v.normalize():f}" for v in (x0 + 1, y0 + 1, x1 - x0, y1 - y0))
+
+
+def _class_name(row: Row, names: Sequence[str]) -> str:
+    if row.class_id is None:
+        return ""
+    known = names or (MOT_CLASSES if row.is_truth else ())
+    return known[row.class_id - 1] if row.class_id <= len(known) else f"class {row.class_id}"
+
+
+def _read_labels(file: Path) -> list[str]:
+    for beside in (file.with_name(f"{file.stem}.labels.txt"), file.with_name("labels.txt")):
+        if beside.is_file() and beside != file:
+            return [line.strip() for line in reading.read_text(beside).splitlines() if line.strip()]
+    return []
+
+
+def _label_lines(names: Iterable[str]) -> str:
+    return "".join(" ".join(name.split()) + "\n" for name in names)
+
+
+def visible(tracks: Tracks) -> Iterable[tuple[Track, Observation]]:
+    """What was seen, track by track."""
     return ((t, o) for t in tracks for o in t.observations if o.visible)
 
 
-def _mot_class(number: int) -> str:
-    return MOT_CLASSES[number - 1] if 1 <= number <= len(MOT_CLASSES) else f"class {number}"
+def sequence_info(path: Path) -> VideoInfo | None:
+    """The video of a ``seqinfo.ini`` in the folder of a file or above it, or None.
 
-
-def _mots_classes(labels: Iterable[str]) -> dict[str, int]:
-    free = (n for n in range(3, 10**6) if n != _MOTS_IGNORE)
-    return {label: _MOTS_CLASS.get(label) or next(free) for label in sorted(set(labels))}
-
-
-def _sequence_info(path: Path) -> VideoInfo | None:
+    Raises:
+        InputError: The file lacks what it must say.
+    """
     for folder in (path.parent, path.parent.parent):
         ini = folder / "seqinfo.ini"
         if ini.is_file():
-            parser = configparser.ConfigParser()
-            parser.read(ini, encoding="utf-8")
-            section = parser["Sequence"]
-            return VideoInfo(
-                path=str(folder / section.get("imDir", "img1")),
-                width=section.getint("imWidth", 0),
-                height=section.getint("imHeight", 0),
-                fps=Fraction(section.get("frameRate", str(ASSUMED_FPS))),
-                n_frames=section.getint("seqLength", 0) or None,
-            )
+            return _parse_info(folder, reading.read_text(ini))
     return None
 
 
-def _guessed_info(path: Path, width: int, height: int) -> VideoInfo:
-    return VideoInfo(path=str(path), width=width, height=height, fps=ASSUMED_FPS)
+def _parse_info(folder: Path, content: str) -> VideoInfo:
+    parser = configparser.ConfigParser(interpolation=None)
+    try:
+        parser.read_string(content)
+        section = parser["Sequence"]
+    except (configparser.Error, KeyError) as error:
+        raise InputError(f"seqinfo.ini has no [Sequence] that can be read: {error}") from error
+    length = section.get("seqLength")
+    return VideoInfo(
+        path=str(folder / section.get("imDir", "img1")),
+        width=reading.side(section.get("imWidth"), "seqinfo.ini: imWidth"),
+        height=reading.side(section.get("imHeight"), "seqinfo.ini: imHeight"),
+        fps=reading.frame_rate(section.get("frameRate", str(reading.ASSUMED_FPS)), "seqinfo.ini: frameRate"),
+        n_frames=None
+        if length is None
+        else reading.integer(length, "seqinfo.ini: seqLength", high=limits.MAX_FRAME_INDEX) or None,
+    )
 
 
-def _collect(found: Iterable[tuple[int, str, Observation]], info: VideoInfo) -> Tracks:
-    by_id: dict[int, tuple[str, list[Observation]]] = {}
-    times: dict[int, float] = {}
-    for obj_id, label, observation in found:
-        by_id.setdefault(obj_id, (label, []))[1].append(observation)
-        times[observation.frame_index] = observation.time_s
-    tracks = []
-    for obj_id, (label, observations) in sorted(by_id.items()):
-        observations.sort(key=lambda o: o.frame_index)
-        score = sum(o.score for o in observations) / len(observations)
-        tracks.append(Track(obj_id, label, score, tuple(observations)))
-    return Tracks(info, "", tuple(tracks), times)
+def is_export(folder: Path) -> bool:
+    """Whether a folder holds an earlier sequence of ours and nothing else."""
+    try:
+        inside = {entry.name for entry in folder.iterdir()}
+        truth = {entry.name for entry in (folder / "gt").iterdir()}
+    except OSError:
+        return False
+    return inside == {"gt", "seqinfo.ini"} and truth == {"gt.txt", "labels.txt"}

@@ -1,18 +1,45 @@
-"""One table of the formats tracks are written in and read from."""
+"""One table of the formats tracks are written in and read from.
+
+Packages add formats of their own by an entry point of the group ``seektrack.formats`` whose object is a
+`Format`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import functools
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 
 from seektrack import files
 from seektrack.errors import InputError
-from seektrack.outputs import coco, davis, mot, native, npz, youtube_vis
+from seektrack.outputs import (
+    arrays,
+    coco,
+    cvat,
+    davis,
+    label_studio,
+    mot,
+    mots,
+    native,
+    protobuf,
+    tables,
+    yolo,
+    youtube_vis,
+)
+from seektrack.outputs.recognise import recognise
 from seektrack.types import Tracks, VideoInfo
+
+GROUP = "seektrack.formats"
 
 Writer = Callable[[Tracks, Path], None]
 Reader = Callable[[Path, VideoInfo | None], Tracks]
+
+
+def _nothing_beside(tracks: Tracks) -> dict[str, str]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -26,6 +53,8 @@ class Format:
         write: Writes to a path that does not exist yet.
         read: Reads it back, or None.
         is_folder: Whether the result is a folder.
+        beside: What goes into files beside it, by the end of their names, which replaces the last suffix.
+        is_export: Of a folder, whether it holds nothing but an earlier result in this format.
     """
 
     name: str
@@ -34,22 +63,103 @@ class Format:
     write: Writer
     read: Reader | None = None
     is_folder: bool = False
+    beside: Callable[[Tracks], dict[str, str]] = _nothing_beside
+    is_export: Callable[[Path], bool] = lambda folder: False
 
 
-FORMATS: dict[str, Format] = {
-    f.name: f
-    for f in (
-        Format("json", "tracks.json", "everything, lossless", native.write_json, native.read_json),
-        Format("csv", "tracks.csv", "one row an observation, with velocity", native.write_csv),
-        Format("mot", "tracks.mot.txt", "MOT Challenge boxes", mot.write_mot, mot.read_mot),
-        Format("mots", "tracks.mots.txt", "MOTS Challenge masks", mot.write_mots, mot.read_mots),
-        Format("coco", "tracks.coco.json", "COCO masks with track ids", coco.write_coco, coco.read_coco),
-        Format("ytvis", "tracks.ytvis.json", "YouTube-VIS", youtube_vis.write_youtube_vis),
-        Format("davis", "davis", "DAVIS palette PNG, a frame each", davis.write_davis, is_folder=True),
-        Format("masks-png", "masks", "a PNG an object and frame", davis.write_masks_png, is_folder=True),
-        Format("npz", "masks.npz", "masks as NumPy arrays", npz.write_npz),
-    )
-}
+_OWN = (
+    Format("json", "tracks.json", "everything, lossless", native.write_json, native.read_json),
+    Format("json-frames", "frames.json", "all, frame by frame", native.write_frames, native.read_frames),
+    Format("csv", "tracks.csv", "one row an observation, with velocity", tables.write_csv, tables.read_csv),
+    Format("parquet", "tracks.parquet", "everything, as a table", tables.write_parquet, tables.read_parquet),
+    Format("protobuf", "tracks.pb", "all, as a message", protobuf.write_protobuf, protobuf.read_protobuf),
+    Format(
+        "mot", "tracks.mot.txt", "MOT Challenge boxes", mot.write_mot, mot.read_mot, beside=mot.labels_beside
+    ),
+    Format(
+        "mot-sequence",
+        "mot",
+        "MOT sequence for CVAT: gt.txt, labels.txt",
+        mot.write_sequence,
+        mot.read_mot,
+        is_folder=True,
+        is_export=mot.is_export,
+    ),
+    Format(
+        "mots", "tracks.mots.txt", "MOTS Challenge masks", mots.write_mots, mots.read_mots,
+        beside=mots.objects_beside,
+    ),
+    Format(
+        "kitti-mots", "tracks.kitti-mots.txt", "KITTI MOTS masks, frames from 0", mots.write_kitti_mots,
+        mots.read_kitti_mots, beside=mots.objects_beside,
+    ),
+    Format("coco", "tracks.coco.json", "COCO masks with track ids", coco.write_coco, coco.read_coco),
+    Format("cocovid", "tracks.cocovid.json", "CocoVID", coco.write_coco_vid, coco.read_coco),
+    Format(
+        "ytvis", "tracks.ytvis.json", "YouTube-VIS truth", youtube_vis.write_youtube_vis,
+        youtube_vis.read_youtube_vis,
+    ),
+    Format(
+        "ytvis-results", "results.ytvis.json", "YouTube-VIS results", youtube_vis.write_results,
+        youtube_vis.read_results, beside=youtube_vis.objects_beside,
+    ),
+    Format("cvat", "tracks.cvat.xml", "CVAT for video: boxes", cvat.write_cvat, cvat.read_cvat),
+    Format(
+        "label-studio", "tracks.label-studio.json", "Label Studio video: boxes",
+        label_studio.write_label_studio, label_studio.read_label_studio,
+    ),
+    Format(
+        "yolo", "yolo", "YOLO boxes with track ids", yolo.write_yolo, yolo.read_yolo, is_folder=True,
+        is_export=yolo.is_export,
+    ),
+    Format(
+        "davis", "davis", "DAVIS palette PNG, a frame each", davis.write_davis, davis.read_davis,
+        is_folder=True, is_export=davis.is_export,
+    ),
+    Format(
+        "masks-png", "masks", "a PNG an object and frame, 0 and 255", davis.write_masks_png,
+        davis.read_masks_png, is_folder=True, is_export=davis.is_export,
+    ),
+    Format("npz", "masks.npz", "masks as NumPy arrays", arrays.write_npz, arrays.read_npz),
+    Format(
+        "npy", "masks.npy", "one NumPy array of object numbers", arrays.write_npy, arrays.read_npy,
+        beside=arrays.objects_beside,
+    ),
+)  # fmt: skip
+
+
+class _Formats(Mapping[str, Format]):
+    """The formats by name: ours, then those of other packages, which are looked for when first needed."""
+
+    def __init__(self, own: Iterable[Format]) -> None:
+        self._own = {f.name: f for f in own}
+
+    @functools.cached_property
+    def _all(self) -> dict[str, Format]:
+        found = dict(self._own)
+        for point in metadata.entry_points(group=GROUP):
+            try:
+                one = point.load()
+            except Exception as error:  # another package's fault must not take ours away
+                warnings.warn(f"the format {point.name} cannot be loaded: {error!r}", stacklevel=2)
+                continue
+            if not isinstance(one, Format) or one.name in found:
+                warnings.warn(f"the entry point {point.name} is no new Format", stacklevel=2)
+                continue
+            found[one.name] = one
+        return found
+
+    def __getitem__(self, name: str) -> Format:
+        return self._own[name] if name in self._own else self._all[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._all)
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+
+FORMATS: Mapping[str, Format] = _Formats(_OWN)
 
 
 def save_tracks(tracks: Tracks, path: str | Path, format: str) -> Path:
@@ -57,7 +167,7 @@ def save_tracks(tracks: Tracks, path: str | Path, format: str) -> Path:
 
     Args:
         tracks: What to write.
-        path: The file, or the folder for ``davis`` and ``masks-png``; missing parents are made.
+        path: The file, or the folder for formats that are one; missing parents are made.
         format: A name in `FORMATS`.
 
     Returns:
@@ -67,15 +177,17 @@ def save_tracks(tracks: Tracks, path: str | Path, format: str) -> Path:
         InputError: The format is unknown, an ``obj_id`` occurs twice, or a mask is not of the video's size.
         OutputError: The path cannot be written or is the video, or the format cannot hold these tracks.
     """
-    chosen, target = _format(format), Path(path)
-    _check(tracks)
-    sources = (tracks.video.path,)
+    chosen, target = format_named(format), Path(path)
+    check_tracks(tracks)
+    beside, sources = chosen.beside(tracks), (tracks.video.path,)
     with (
-        files.new_folder(target, ours=davis.is_export, sources=sources)
+        files.new_folder(target, ours=chosen.is_export, sources=sources)
         if chosen.is_folder
         else files.new_file(target, sources=sources)
     ) as temporary:
         chosen.write(tracks, temporary)
+    for end, text in beside.items():
+        files.write_text(target.with_name(target.stem + end), text, sources=sources)
     return target
 
 
@@ -87,36 +199,50 @@ def save_formats(tracks: Tracks, folder: str | Path, formats: Iterable[str]) -> 
     Returns:
         The path of each format.
     """
-    chosen = [_format(name) for name in formats]
+    chosen = [format_named(name) for name in formats]
     return {f.name: save_tracks(tracks, Path(folder) / f.filename, f.name) for f in chosen}
 
 
-def load_tracks(path: str | Path, format: str, *, video: VideoInfo | None = None) -> Tracks:
-    """Read tracks back.
+def load_tracks(path: str | Path, format: str | None = None, *, video: VideoInfo | None = None) -> Tracks:
+    """Read tracks; what a file says is checked before it is believed.
 
     Args:
-        path: The file.
-        format: ``json``, ``mot``, ``mots`` or ``coco``.
+        path: The file or folder.
+        format: A name in `FORMATS`; recognised from the file when None.
         video: The video they belong to, for formats that do not say; see the readers for what is assumed.
 
     Raises:
-        InputError: The format has no reader, or the file is missing or not of that format.
+        InputError: The format has no reader, or the file is missing, not of that format, or holds a value
+            that cannot be: an object twice on a frame, NaN, a mask that does not fill its picture.
     """
-    chosen, source = _format(format), Path(path)
-    if chosen.read is None:
-        readable = ", ".join(f.name for f in FORMATS.values() if f.read)
-        raise InputError(f"tracks cannot be read back from {format}", hint=f"formats that can: {readable}")
+    source = Path(path)
+    if not source.exists():
+        raise InputError(f"no such file: {source}")
     try:
-        return chosen.read(source, video)
-    except FileNotFoundError as error:
-        raise InputError(f"no such file: {source}") from error
-    except InputError:
-        raise
-    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise InputError(f"{source} is not a readable {format} file: {error!r}") from error
+        chosen = format_named(recognise(source) if format is None else format)
+        if chosen.read is None:
+            readable = ", ".join(f.name for f in FORMATS.values() if f.read)
+            raise InputError(
+                f"tracks cannot be read from {chosen.name}", hint=f"formats that can: {readable}"
+            )
+        tracks = chosen.read(source, video)
+        check_tracks(tracks)
+    except InputError as error:
+        if str(source) in error.message:
+            raise
+        raise InputError(f"{source}: {error.message}", hint=error.hint) from error
+    except (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, OverflowError,
+            RecursionError, MemoryError) as error:  # fmt: skip
+        raise InputError(f"{source} is not a readable {format or 'tracks'} file: {error!r}") from error
+    return tracks
 
 
-def _check(tracks: Tracks) -> None:
+def check_tracks(tracks: Tracks) -> None:
+    """See that tracks go together.
+
+    Raises:
+        InputError: An id occurs twice, or a mask is not of the video's size.
+    """
     ids = [t.obj_id for t in tracks]
     if len(set(ids)) != len(ids):
         raise InputError(f"tracks must have unique ids, got {ids}")
@@ -130,8 +256,12 @@ def _check(tracks: Tracks) -> None:
                 )
 
 
-def _format(name: str) -> Format:
-    try:
-        return FORMATS[name]
-    except KeyError:
-        raise InputError(f"unknown format {name!r}", hint=f"use one of {', '.join(FORMATS)}") from None
+def format_named(name: str) -> Format:
+    """The format of that name.
+
+    Raises:
+        InputError: There is none.
+    """
+    if name not in FORMATS:
+        raise InputError(f"unknown format {name!r}", hint=f"use one of {', '.join(FORMATS)}")
+    return FORMATS[name]

@@ -184,7 +184,7 @@ class AutomaticMaskGenerator:
             return mask.to_array()
         if self.output_mode == "coco_rle":
             return mask.to_coco()
-        return {"size": list(mask.size), "counts": rle_runs(mask.size, mask.counts)}
+        return {"size": list(mask.size), "counts": rle_runs(mask.counts).tolist()}
 
 
 def _uncropped(proposal: Proposal, crop: Window, hw: tuple[int, int]) -> Proposal:

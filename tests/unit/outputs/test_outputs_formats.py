@@ -117,7 +117,7 @@ def test_mots_masks_do_not_overlap_and_the_surer_object_keeps_the_pixels(tracks,
     assert np.array_equal(decoded[2, 11], square(8, 6))
     assert np.array_equal(decoded[2, 3], square(4, 4) & ~square(8, 6))
     back = load_tracks(path, "mots", video=tracks.video)
-    assert [(t.obj_id % 1000, len(t)) for t in back] == [(11, 1), (3, 2)]
+    assert [(t.obj_id, t.label, len(t)) for t in back] == [(3, "dog", 2), (11, "cat", 1)]
 
 
 def test_coco_is_loaded_by_pycocotools_and_back(tracks, tmp_path):
@@ -210,12 +210,17 @@ def test_npz_is_read_by_numpy(tracks, tmp_path):
         assert archive["times_s"].tolist() == list(tracks.frame_times.values())
 
 
+def names_in(folder):
+    """The files of a folder, without those that stand beside a result."""
+    return {p.name for p in folder.iterdir()} - {"out.objects.json", "out.labels.txt"}
+
+
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_writes_an_empty_result(name, tmp_path):
     empty = Tracks(VideoInfo("v.mp4", W, H, FPS), "nothing", (), {})
     path = save_tracks(empty, tmp_path / "deep" / "out", name)
     assert path.exists()
-    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["out"]
+    assert names_in(tmp_path / "deep") == {"out"}
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -242,7 +247,7 @@ def test_a_failed_write_leaves_the_earlier_result_whole(name, tracks, tmp_path, 
     with pytest.raises(OutputError, match=f"{path}: No space left on device"):
         save_tracks(replace(tracks, tracks=tracks.tracks[:1]), path, name)
     assert content(path) == before
-    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert names_in(tmp_path) == {"out"}
 
 
 def test_a_writer_that_fails_half_way_leaves_nothing(tmp_path):
@@ -291,7 +296,7 @@ def test_neither_the_video_nor_a_folder_of_mine_with_a_manifest_is_replaced(trac
 def test_save_formats_uses_the_usual_names_and_checks_them_first(tracks, tmp_path):
     written = save_formats(tracks, tmp_path / "out", ["json", "davis"])
     assert {n: p.name for n, p in written.items()} == {"json": "tracks.json", "davis": "davis"}
-    with pytest.raises(InputError, match=r"unknown format 'avi'.*json, csv"):
+    with pytest.raises(InputError, match=r"unknown format 'avi'.*json, json-frames, csv"):
         save_formats(tracks, tmp_path / "none", ["json", "avi"])
     assert not (tmp_path / "none").exists()
 
@@ -315,8 +320,6 @@ def test_what_a_format_cannot_hold_is_said(tracks, tmp_path):
 def test_unreadable_files_are_refused_in_words(tmp_path):
     with pytest.raises(InputError, match="no such file"):
         load_tracks(tmp_path / "none.json", "json")
-    with pytest.raises(InputError, match="cannot be read back"):
-        load_tracks(tmp_path / "x", "davis")
     bad = tmp_path / "bad"
     bad.write_text("1,2,three\n")
     for name in ("json", "coco", "mot", "mots"):

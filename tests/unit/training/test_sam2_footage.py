@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from seektrack.errors import InputError
-from seektrack.outputs.mot import write_mots
+from seektrack.outputs.mots import write_mots
 from seektrack.training.datasets import Dataset, FrameMasks, MaskClip, mask_folders, mots_challenge
 from seektrack.training.sam2 import Stage, Windows, read_clips
 from seektrack.training.sam2.data import VOID, Groups

@@ -1,0 +1,1 @@
+"""The Protobuf schema of tracks, and what protoc made of it."""
