@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -35,26 +36,33 @@ from seektrack.pipeline import Library
 
 class Thumbnail:
     name, dim, fingerprint, logit_scale, image_size = "thumbnail", 48, "thumbnail-1", 100.0, 4
+    first = 0
 
     def embed_images(self, images, *, batch_size=32):
         time.sleep(0.004 * len(images))
         small = [x.reshape(4, x.shape[0] // 4, 4, -1, 3).mean((1, 3)).ravel() + 1 for x in images]
+        small = [v[self.first :] for v in small]
         return np.stack([v / np.linalg.norm(v) for v in small]).astype(np.float32)
 
     def embed_texts(self, texts, *, batch_size=64):
-        return np.ones((len(texts), 48), np.float32) / 48**0.5
+        return np.ones((len(texts), self.dim), np.float32) / self.dim**0.5
+
+class Other(Thumbnail):
+    name, dim, fingerprint, first = "other", 40, "other-1", 8
 
 register_encoder("thumbnail")(lambda *, device, dtype: Thumbnail())
+register_encoder("other")(lambda *, device, dtype: Other())
 writer.COMMIT_ROWS = 4
 
-def run(library, videos, acknowledged):
+def run(library, videos, acknowledged, options):
     out = os.open(acknowledged, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     for name in ("flush", "finish"):
-        def committed(handle, inner=getattr(writer.VideoWriterHandle, name)):
-            inner(handle)
+        def committed(handle, inner=getattr(writer.VideoWriterHandle, name), **given):
+            inner(handle, **given)
             os.write(out, f"{handle.last_frame_index} {handle.path}\\n".encode())
         setattr(writer.VideoWriterHandle, name, committed)
-    Library(library, model="thumbnail").index(videos, sampling="every=1", regions="none")
+    model = options.pop("model", "thumbnail")
+    Library(library, model=model).index(videos, sampling="every=1", regions="none", **options)
 
 for line in sys.stdin:
     child = os.fork()
@@ -83,10 +91,18 @@ class Worker:
         assert self._process.stdout is not None
         return int(self._process.stdout.readline())
 
-    def run(self, library: Path, videos: Path, ack: Path, *, kill_after: tuple[int, float] | None) -> bool:
+    def run(
+        self,
+        library: Path,
+        videos: Path,
+        ack: Path,
+        *,
+        kill_after: tuple[int, float] | None,
+        options: dict[str, object] | None = None,
+    ) -> bool:
         """Index, and kill -9 so many commits and seconds later; whether the run ended by itself."""
         assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps([str(library), str(videos), str(ack)]) + "\n")
+        self._process.stdin.write(json.dumps([str(library), str(videos), str(ack), options or {}]) + "\n")
         self._process.stdin.flush()
         child = self._line()
         if kill_after is not None:
@@ -194,3 +210,66 @@ def test_killed_twenty_times_while_indexing(worker: Worker, videos: Path, tmp_pa
             finished += 1
             library, ack = tmp_path / str(finished), tmp_path / f"{finished}.ack"
     assert partial >= 5, "too few kills fell into the middle of the work to show anything"
+
+
+def served(library: Path) -> tuple[str, dict[str, bytes]]:
+    """The model a library serves, and the vectors of each video in order."""
+    with LibraryStore.open(library, readonly=True) as store:
+        vectors, rows = store.vectors()
+        shown: dict[str, bytes] = {}
+        for i, vector in enumerate(vectors):
+            name = Path(rows.path(i)).name
+            shown[name] = shown.get(name, b"") + vector.astype("<f2").tobytes()
+        return store.model, shown
+
+
+RENEWALS: dict[str, dict[str, object]] = {
+    "another model": {"model": "other", "reindex": True},
+    "other filters": {"filters": "gaussian=2"},
+    "changed files": {},
+}
+
+
+@pytest.mark.parametrize("kind", RENEWALS)
+def test_killed_while_indexing_anew_it_serves_what_it_did_until_the_new_is_whole(
+    worker: Worker, videos: Path, tmp_path: Path, kind: str
+) -> None:
+    options, films = RENEWALS[kind], tmp_path / "films"
+    shutil.copytree(videos, films)
+    first = tmp_path / "first"
+    assert worker.run(first, films, tmp_path / "first.ack", kill_after=None)
+    before = served(first)
+    if kind == "changed files":
+        for path in films.iterdir():
+            shutil.copy(videos / f"{(int(path.stem) + 1) % len(FRAMES)}.mp4", path)
+    whole = tmp_path / "whole"
+    shutil.copytree(first, whole)
+    assert worker.run(whole, films, tmp_path / "whole.ack", kill_after=None, options=options)
+    after = served(whole)
+    assert after != before and after[1].keys() == before[1].keys()
+
+    rng = np.random.default_rng(3)
+    kills, mixed, turn = 0, 0, 0
+    while kills < KILLS * 2 // 3 or mixed == 0:
+        library, ack = tmp_path / f"turn-{turn}", tmp_path / f"turn-{turn}.ack"
+        shutil.copytree(first, library)
+        ended = False
+        while not ended:
+            moment = (int(rng.integers(0, 9)), float(rng.uniform(0, 0.06)))
+            ended = worker.run(library, films, ack, kill_after=moment, options=options)
+            kills += not ended
+            model, now = served(library)
+            assert now.keys() == before[1].keys(), "a video that was served is not any more"
+            if kind == "another model":
+                assert (model, now) in (before, after), "the models are mixed"
+            for name, vectors in now.items():
+                assert vectors in (before[1][name], after[1][name]), f"{name} is neither old nor new"
+            mixed += contents_of(library) != contents_of(first) and (model, now) != after
+        assert served(library) == after
+        turn += 1
+
+
+def contents_of(library: Path) -> int:
+    """Rows on disk, served or not."""
+    with contextlib.closing(sqlite3.connect(library / "library.sqlite")) as connection:
+        return int(connection.execute("SELECT count(*) FROM frames").fetchone()[0])

@@ -24,7 +24,7 @@ from seektrack.cli.index import described
 from seektrack.errors import InputError
 
 if TYPE_CHECKING:
-    from seektrack.library import LibraryStats
+    from seektrack.library import LibraryStats, VideoRecord
 
 
 def videos(
@@ -32,6 +32,13 @@ def videos(
     remove: Annotated[
         list[Path] | None, typer.Option("--remove", help="Take this video out; may be given more than once.")
     ] = None,
+    prune: Annotated[bool, typer.Option("--prune", help="Take out every video whose file is gone.")] = False,
+    repair: Annotated[
+        bool,
+        typer.Option(
+            "--repair", help="Save what is whole of a damaged library; the damaged file is kept beside it."
+        ),
+    ] = False,
     summary: Annotated[
         bool, typer.Option("--summary", help="The library in numbers instead of the list.")
     ] = False,
@@ -42,6 +49,9 @@ def videos(
     from seektrack.pipeline import Library
 
     screen = Screen(quiet=quiet, as_json=as_json)
+    if repair:
+        _repair(screen, library)
+        return
     with Library(library) as opened:
         for path in remove or ():
             if not opened.remove(path):
@@ -50,16 +60,15 @@ def videos(
                     hint=f"see what is with: seektrack videos --library {quoted(library)}",
                 )
             screen.note(f"removed {path}")
+        for gone in opened.prune() if prune else ():
+            screen.note(f"removed {gone}")
         listed, stats = opened.videos(), opened.stats()
 
     def human(console: Console) -> None:
         shown = table("video", "length", "frames", "state", right=("length", "frames"))
         for video in listed:
             length = "" if video.duration_s is None else clock(video.duration_s)
-            state = Text("indexed") if video.done else Text("unfinished: index it again", "yellow")
-            if not video.available:
-                state = Text("file is gone", "red")
-            shown.add_row(short_path(video.path), length, str(video.frames), state)
+            shown.add_row(short_path(video.path), length, str(video.frames), _state(video))
         console.print(shown)
         in_numbers(console)
 
@@ -75,6 +84,32 @@ def videos(
         screen.result(stats, in_numbers)
     else:
         screen.result(listed, human)
+
+
+def _state(video: VideoRecord) -> Text:
+    if not video.available:
+        return Text("file is gone", "red")
+    if video.damage:
+        return Text(f"indexed as far as it could be read: {video.damage}", "yellow")
+    if not video.done:
+        return Text("unfinished: index it again", "yellow")
+    return Text("indexed, and being indexed anew" if video.renewing else "indexed")
+
+
+def _repair(screen: Screen, library: Path) -> None:
+    from seektrack.library.salvage import repair
+
+    report = repair(library)
+
+    def human(console: Console) -> None:
+        if report is None:
+            console.print(f"{library} is whole", markup=False)
+            return
+        console.print(f"{len(report.saved)} videos saved; the damaged file is {report.backup}", markup=False)
+        for path in report.lost:
+            console.print(Text(f"  lost, index it again: {path}", "yellow"))
+
+    screen.result(report, human)
 
 
 def _searched(stats: LibraryStats) -> str:

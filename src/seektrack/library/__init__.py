@@ -2,7 +2,7 @@
 
 from seektrack.library.identity import FileIdentity, identify, library_key
 from seektrack.library.index_settings import INDEX_KINDS, IndexKind, IndexManifest, IndexSettings
-from seektrack.library.rows import KINDS, FrameRow, Kind, LibraryStats, Rows, VideoRecord, Where
+from seektrack.library.rows import KINDS, FrameRow, Kind, LibraryStats, Maker, Rows, VideoRecord, Where
 from seektrack.library.store import LibraryStore, VideoStatus
 from seektrack.library.writer import VideoWriterHandle
 
@@ -17,6 +17,7 @@ __all__ = [
     "Kind",
     "LibraryStats",
     "LibraryStore",
+    "Maker",
     "Rows",
     "VideoRecord",
     "VideoStatus",

@@ -16,22 +16,27 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError, LibraryMismatchError
+from seektrack.library.checks import damaged, stretch_checksum
 from seektrack.library.database import scalar, write_meta
-from seektrack.library.identity import library_key
+from seektrack.library.identity import is_there, library_key
+from seektrack.library.reading import paths_of
 from seektrack.library.rows import Where
 from seektrack.library.store import LibraryStore
+from seektrack.library.stretches import have_stretches
 
-_TABLES = """
+TABLES = """
 CREATE TABLE IF NOT EXISTS clip_videos (
     video_id INTEGER PRIMARY KEY REFERENCES videos(id) ON DELETE CASCADE,
-    settings TEXT NOT NULL
+    settings TEXT NOT NULL,
+    stretches INTEGER NOT NULL
 );
 CREATE TABLE IF NOT EXISTS clips (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     video_id INTEGER NOT NULL REFERENCES videos(id) ON DELETE CASCADE,
     start_s REAL NOT NULL,
     end_s REAL NOT NULL,
-    vector BLOB NOT NULL
+    vector BLOB NOT NULL,
+    checksum INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS clips_of_video ON clips (video_id, start_s);
 """
@@ -108,7 +113,7 @@ class ClipShelf:
         if self.model() == model:
             return
         with self._store.writing() as connection:
-            for statement in filter(str.strip, _TABLES.split(";")):
+            for statement in filter(str.strip, TABLES.split(";")):
                 connection.execute(statement)
             old = _model(connection)
             if old is not None and old.fingerprint != model.fingerprint:
@@ -127,18 +132,19 @@ class ClipShelf:
             LibraryError: The library cannot be written.
         """
         with self._store.writing() as connection:
-            if _have_tables(connection):
+            if have_stretches(connection):
                 _drop(connection)
-            connection.execute("DELETE FROM meta WHERE key IN ('clip_model', 'clip_fingerprint', 'clip_dim')")
+            write_meta(connection, {"clip_model": None, "clip_fingerprint": None, "clip_dim": None})
 
     def settings_of(self, path: str | Path) -> str | None:
         """How the stretches of a video were cut; None when it has none."""
         with self._store._reading() as connection:
-            if not _have_tables(connection):
+            if not have_stretches(connection):
                 return None
             found = scalar(
                 connection,
-                "SELECT c.settings FROM clip_videos c JOIN videos v ON v.id = c.video_id WHERE v.path = ?",
+                "SELECT c.settings FROM clip_videos c JOIN videos v ON v.id = c.video_id "
+                "WHERE v.path = ? AND v.state = 'done'",
                 library_key(path),
             )
         return None if found is None else str(found)
@@ -152,16 +158,23 @@ class ClipShelf:
         """
         with self._store.writing() as connection:
             model = _model(connection)
-            video = scalar(connection, "SELECT id FROM videos WHERE path = ?", library_key(path))
+            video = scalar(
+                connection,
+                "SELECT id FROM videos WHERE path = ? ORDER BY state = 'indexing'",
+                library_key(path),
+            )
             if model is None or video is None:
                 missing = "keeps no stretches" if model is None else f"has no video {str(path)!r}"
                 raise InputError(f"the library {missing}", hint="index the video first")
-            rows = [(video, *_checked(one, model)) for one in stretches]
+            rows = [(int(video), *_checked(one, model)) for one in stretches]
             connection.execute("DELETE FROM clips WHERE video_id = ?", (video,))
             connection.executemany(
-                "INSERT INTO clips (video_id, start_s, end_s, vector) VALUES (?, ?, ?, ?)", rows
+                "INSERT INTO clips (video_id, start_s, end_s, vector, checksum) VALUES (?, ?, ?, ?, ?)",
+                [(*row, stretch_checksum(*row)) for row in rows],
             )
-            connection.execute("INSERT OR REPLACE INTO clip_videos VALUES (?, ?)", (video, settings))
+            connection.execute(
+                "INSERT OR REPLACE INTO clip_videos VALUES (?, ?, ?)", (video, settings, len(rows))
+            )
 
     def rows(self, where: Where | None = None) -> ClipRows:
         """Stretches of finished videos that touch the window of a filter; kinds do not matter."""
@@ -180,12 +193,14 @@ class ClipShelf:
             model = _model(connection)
             if model is not None:
                 found = connection.execute(
-                    "SELECT c.video_id, c.start_s, c.end_s, c.vector FROM clips c "
+                    "SELECT c.video_id, c.start_s, c.end_s, c.vector, c.checksum FROM clips c "
                     "JOIN videos v ON v.id = c.video_id "
                     f"WHERE {' AND '.join(clauses)} ORDER BY c.video_id, c.start_s, c.id",
                     values,
                 ).fetchall()
-            paths = {int(i): str(p) for i, p in connection.execute("SELECT id, path FROM videos")}
+                self._check(connection, found)
+            paths = paths_of(connection)
+        found = [row for row in found if asked.missing or is_there(paths[row[0]])]
         raw = np.frombuffer(b"".join(row[3] for row in found), dtype="<f2")
         return ClipRows(
             np.array([row[0] for row in found], dtype=np.int64),
@@ -194,6 +209,18 @@ class ClipShelf:
             raw.astype(np.float16, copy=False).reshape(len(found), model.dim if model else 0),
             paths,
         )
+
+    def _check(self, connection: sqlite3.Connection, found: Sequence[sqlite3.Row]) -> None:
+        for row in found:
+            if stretch_checksum(*tuple(row)[:4]) != row["checksum"]:
+                raise damaged(self._store.path, "a stretch of a video is not what was stored")
+        short = scalar(
+            connection,
+            "SELECT count(*) FROM clip_videos v WHERE v.stretches != "
+            "(SELECT count(*) FROM clips c WHERE c.video_id = v.video_id)",
+        )
+        if short:
+            raise damaged(self._store.path, "stretches of a video are missing from it")
 
     def require(self, *, name: str, fingerprint: str) -> None:
         """Check that texts of a temporal encoder can be compared with the stretches here.
@@ -234,7 +261,3 @@ def _checked(one: Stretch, model: ClipModel) -> tuple[float, float, bytes]:
 def _drop(connection: sqlite3.Connection) -> None:
     connection.execute("DELETE FROM clips")
     connection.execute("DELETE FROM clip_videos")
-
-
-def _have_tables(connection: sqlite3.Connection) -> bool:
-    return bool(scalar(connection, "SELECT count(*) FROM sqlite_master WHERE name = 'clip_videos'"))

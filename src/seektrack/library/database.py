@@ -8,14 +8,15 @@ import shlex
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from seektrack.errors import LibraryError
+from seektrack.library import checks
 
 FILE_NAME = "library.sqlite"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 APPLICATION_ID = 0x5EEC7AC  # marks the file as ours, see PRAGMA application_id
 BUSY_S = 30.0
 
@@ -23,13 +24,18 @@ SCHEMA = """
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE videos (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
-    path TEXT NOT NULL UNIQUE,
-    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest TEXT NOT NULL,
+    path TEXT NOT NULL,
+    size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL, digest TEXT NOT NULL, whole TEXT NOT NULL,
     width INTEGER NOT NULL, height INTEGER NOT NULL, fps TEXT NOT NULL,
     duration_s REAL, n_frames INTEGER,
     settings TEXT NOT NULL,
-    state TEXT NOT NULL CHECK (state IN ('indexing', 'done')),
-    owner TEXT NOT NULL, beat_s REAL NOT NULL
+    fingerprint TEXT NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('indexing', 'ready', 'done')),
+    damage TEXT NOT NULL,
+    pictures INTEGER NOT NULL,
+    checksum INTEGER NOT NULL,
+    owner TEXT NOT NULL, beat_s REAL NOT NULL,
+    UNIQUE (path, state)
 );
 CREATE TABLE frames (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -39,7 +45,8 @@ CREATE TABLE frames (
     time_s REAL NOT NULL,
     kind INTEGER NOT NULL,
     x0 REAL, y0 REAL, x1 REAL, y1 REAL,
-    vector BLOB NOT NULL
+    vector BLOB NOT NULL,
+    checksum INTEGER NOT NULL
 );
 CREATE INDEX frames_of_video ON frames (video_id, frame_index, time_s);
 """
@@ -122,6 +129,8 @@ def guard(folder: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise _explained(folder, str(error)) from error
+    except UnicodeDecodeError as error:
+        raise checks.damaged(folder, "a text in it cannot be read") from error
     except OSError as error:
         raise LibraryError(
             f"cannot use the library {str(folder)!r}: {error.strerror or error}",
@@ -137,29 +146,59 @@ def lay_out(connection: sqlite3.Connection, *, model: str, fingerprint: str, dim
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     made_by = {"model": model, "fingerprint": fingerprint, "dim": str(dim)}
-    write_meta(connection, {"schema": str(SCHEMA_VERSION), "generation": new_generation(), **made_by})
+    write_meta(
+        connection,
+        {"schema": str(SCHEMA_VERSION), "generation": new_generation(), "served": "0", **made_by},
+    )
 
 
 def read_meta(connection: sqlite3.Connection, folder: Path) -> dict[str, str]:
     """What the library says of itself.
 
     Raises:
-        LibraryError: The file is not a library, or of a later version.
+        LibraryError: The file is not a library, of a later version, or damaged.
     """
     if scalar(connection, "PRAGMA application_id") != APPLICATION_ID:
         raise not_a_library(folder)
-    meta = {str(row["key"]): str(row["value"]) for row in connection.execute("SELECT key, value FROM meta")}
-    if int(meta["schema"]) > SCHEMA_VERSION:
+    meta = _all_meta(connection)
+    version = meta.get("schema", "")
+    if version.isdecimal() and int(version) > SCHEMA_VERSION:
         raise LibraryError(
             f"the library {str(folder)!r} was written by a later version of seektrack",
             hint="upgrade seektrack, or index into another folder",
         )
+    if checks.SEAL not in meta and version == "1":
+        return meta
+    if meta.get(checks.SEAL) != checks.meta_checksum(meta) or not {"model", "fingerprint"} <= meta.keys():
+        raise checks.damaged(folder, "what it says of itself does not fit its checksum")
     return meta
 
 
-def write_meta(connection: sqlite3.Connection, values: dict[str, str]) -> None:
-    """Set keys of the meta table inside a transaction."""
-    connection.executemany("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", list(values.items()))
+def write_meta(connection: sqlite3.Connection, values: Mapping[str, str | None]) -> None:
+    """Set keys of the meta table inside a transaction; None takes a key out."""
+    for key, value in values.items():
+        if value is None:
+            connection.execute("DELETE FROM meta WHERE key = ?", (key,))
+        else:
+            connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (key, value))
+    seal = checks.meta_checksum(_all_meta(connection))
+    connection.execute("INSERT OR REPLACE INTO meta (key, value) VALUES (?, ?)", (checks.SEAL, seal))
+
+
+def _all_meta(connection: sqlite3.Connection) -> dict[str, str]:
+    return {str(row[0]): str(row[1]) for row in connection.execute("SELECT key, value FROM meta")}
+
+
+def seal_video(connection: sqlite3.Connection, video_id: int) -> None:
+    """Bring the checksum of a video's row up to date, inside the transaction that changed it."""
+    row = connection.execute("SELECT * FROM videos WHERE id = ?", (video_id,)).fetchone()
+    connection.execute("UPDATE videos SET checksum = ? WHERE id = ?", (checks.video_checksum(row), video_id))
+
+
+def served_changed(connection: sqlite3.Connection) -> None:
+    """Say, inside a transaction, that what is served has changed."""
+    served = scalar(connection, "SELECT count(*) FROM videos WHERE state = 'done'")
+    write_meta(connection, {"generation": new_generation(), "served": str(served)})
 
 
 def new_generation() -> str:
@@ -185,7 +224,10 @@ def not_a_library(folder: Path) -> LibraryError:
 def _explained(folder: Path, reason: str) -> LibraryError:
     hints = (
         ("not a database", "the file library.sqlite is not a library; choose another folder"),
-        ("malformed", "the library is damaged; delete the folder and index again"),
+        (
+            "malformed",
+            f"save what is whole: seektrack videos --repair --library {shlex.quote(str(folder))}",
+        ),
         ("full", "free some disk space; everything indexed so far is kept"),
         ("disk i/o", "is the disk full, over quota or failing? everything indexed so far is kept"),
         ("readonly", "open it read-only, or choose a folder you may write to"),

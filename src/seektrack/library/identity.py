@@ -15,21 +15,77 @@ TAIL = 1 << 16
 
 @dataclass(frozen=True)
 class FileIdentity:
-    """Size, time of change and a hash of head and tail.
+    """Size, time of change and a hash of head and tail; of all of it once it was read to its end.
 
     Attributes:
         size: Bytes; -1 for what is not a file, such as a URL.
         mtime_ns: Nanoseconds of the last change.
         digest: Of the first 1 MiB and the last 64 KiB; of names, sizes and times for a folder of images.
+        whole: Of every byte; empty where that is not known.
     """
 
     size: int
     mtime_ns: int
     digest: str
+    whole: str = ""
 
-    def same_as(self, other: FileIdentity) -> bool:
-        """Whether the contents are taken to be equal; a file that was only touched or copied is."""
-        return self.size == other.size and self.digest == other.digest
+
+def is_unchanged(path: str | Path, known: FileIdentity) -> bool:
+    """Whether a file is still the one that was indexed.
+
+    Size and time of change tell without reading it. Where only the time differs, as after a copy, and after
+    a download that had reserved its room, all of it is read and compared.
+
+    Raises:
+        VideoError: It is there and cannot be read.
+    """
+    size, mtime_ns = stamp(path)
+    if size != known.size:
+        return False
+    if mtime_ns == known.mtime_ns:
+        return True
+    if Path(library_key(path)).is_dir():
+        return identify(path).digest == known.digest
+    return bool(known.whole) and _whole(path) == known.whole
+
+
+def is_there(path: str) -> bool:
+    """Whether a video of a library can still be had; what is no file, such as a URL, is taken to be."""
+    return "://" in path or os.path.exists(path)
+
+
+def digest_of_whole(path: str | Path, known: FileIdentity) -> str:
+    """Hash of every byte of a file, empty where it is no longer the one that ``known`` was taken of."""
+    if known.size < 0 or Path(library_key(path)).is_dir():
+        return known.digest
+    try:
+        whole = _whole(path)
+        return whole if stamp(path) == (known.size, known.mtime_ns) else ""
+    except VideoError:
+        return ""
+
+
+def stamp(path: str | Path) -> tuple[int, int]:
+    """Size and time of change of a video, without reading it; ``(-1, 0)`` for what is no file."""
+    target = Path(library_key(path))
+    if target.is_dir():
+        identity = identify(path)
+        return identity.size, identity.mtime_ns
+    try:
+        status = target.stat()
+    except FileNotFoundError:
+        return -1, 0
+    except OSError as error:
+        raise VideoError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+    return status.st_size, status.st_mtime_ns
+
+
+def _whole(path: str | Path) -> str:
+    try:
+        with Path(library_key(path)).open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise VideoError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
 
 
 def library_key(path: str | Path) -> str:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from seektrack.library.ann import Approximate, build_approximate
 from seektrack.library.index_settings import IndexManifest, IndexSettings
-from seektrack.library.rows import KINDS, Rows, Where
+from seektrack.library.rows import Rows, joined
 
 SCAN_ROWS = 2048
 NO_IDS: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
@@ -117,43 +117,6 @@ class VectorIndex:
         found = positions[0] >= 0
         return self.rows.ids[positions[0][found]], scores[0][found].astype(np.float32)
 
-    def select(self, where: Where, video_id: int | None) -> NDArray[np.int64]:
-        """Positions of the rows a filter leaves, ascending.
-
-        Args:
-            where: Window of seconds and kinds of pictures.
-            video_id: Of the video that ``where`` names; None when it names none.
-        """
-        if video_id is None:
-            positions = self._in_window(where.start_s, where.end_s)
-        else:
-            first, last = (int(i) for i in np.searchsorted(self.rows.video_ids, [video_id, video_id + 1]))
-            times = self.rows.times[first:last]
-            keep = np.ones(last - first, dtype=bool)
-            keep &= times >= where.start_s if where.start_s is not None else True
-            keep &= times < where.end_s if where.end_s is not None else True
-            positions = first + np.flatnonzero(keep)
-        if not where.kinds:
-            return positions
-        # Indexing a table of booleans is quicker than comparing with each kind.
-        wanted = np.array([kind in where.kinds for kind in KINDS])
-        if len(positions) == len(self):
-            return np.flatnonzero(wanted[self.rows.kinds])
-        return np.asarray(positions[wanted[self.rows.kinds[positions]]], dtype=np.int64)
-
-    def _in_window(self, start_s: float | None, end_s: float | None) -> NDArray[np.int64]:
-        if start_s is None and end_s is None:
-            return np.arange(len(self))
-        order, ordered = self._by_time
-        first = 0 if start_s is None else int(np.searchsorted(ordered, start_s, side="left"))
-        last = len(order) if end_s is None else int(np.searchsorted(ordered, end_s, side="left"))
-        return np.sort(order[first:last])
-
-    @cached_property
-    def _by_time(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        order = np.argsort(self.rows.times, kind="stable")
-        return order, self.rows.times[order]
-
     def scan(
         self, query: NDArray[np.float32], k: int, positions: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -194,23 +157,6 @@ class VectorIndex:
         picked: NDArray[np.uint8] = self.vectors.view(np.uint8).take(positions, axis=0)
         return picked.view(np.float16)
 
-    def positions_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Positions of some row ids, ascending; unknown ids are left out."""
-        order, ordered = self._by_id
-        at = np.searchsorted(ordered, ids)
-        at = np.minimum(at, max(len(ordered) - 1, 0))
-        known = ordered[at] == ids if len(ordered) else np.zeros(len(ids), dtype=bool)
-        positions = at[known] if order is None else order[at[known]]
-        return np.unique(positions)
-
-    @cached_property
-    def _by_id(self) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
-        ids = self.rows.ids
-        if bool((ids[1:] > ids[:-1]).all()):
-            return None, ids
-        order = np.argsort(ids)
-        return order, ids[order]
-
 
 class _Codes:
     """Memory of a FAISS index as an array that keeps the index alive."""
@@ -237,17 +183,3 @@ def empty_flat(dim: int) -> faiss.IndexScalarQuantizer:
     flat = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
     flat.is_trained = True
     return flat
-
-
-def joined(parts: list[Rows]) -> Rows:
-    """Chunks of rows as one; at least one chunk."""
-    paths = {i: path for part in parts for i, path in part.paths.items()}
-    return Rows(
-        ids=np.concatenate([p.ids for p in parts]),
-        video_ids=np.concatenate([p.video_ids for p in parts]),
-        frame_indices=np.concatenate([p.frame_indices for p in parts]),
-        times=np.concatenate([p.times for p in parts]),
-        boxes=np.concatenate([p.boxes for p in parts]),
-        kinds=np.concatenate([p.kinds for p in parts]),
-        paths=paths,
-    )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
+import zipfile
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -18,7 +20,7 @@ from seektrack.library.index import VectorIndex
 from seektrack.library.index_settings import IndexManifest
 from seektrack.library.rows import Rows
 
-FORMAT = 2
+FORMAT = 3
 """Of the files; an index of another format is built again."""
 
 _COLUMNS = ("ids", "video_ids", "frame_indices", "times", "boxes", "kinds")
@@ -35,10 +37,8 @@ def load_index(folder: Path, generation: str, paths: Mapping[int, str]) -> Vecto
     """
     names = _names(folder, generation)
     try:
-        described = json.loads(names["index"].read_text(encoding="utf-8"))
-        if described["format"] != FORMAT or any(
-            (folder / name).stat().st_size != size for name, size in described["files"].items()
-        ):
+        described = _described(names["index"])
+        if any(_checksum(folder / name) != known for name, known in described["files"].items()):
             return None
         manifest = IndexManifest(**described["manifest"])
         with np.load(names["columns"], allow_pickle=False) as columns:
@@ -52,7 +52,7 @@ def load_index(folder: Path, generation: str, paths: Mapping[int, str]) -> Vecto
             approximate = Approximate(
                 coarse, flat, manifest.kind, effort=manifest.effort, rerank=manifest.rerank
             )
-    except (OSError, RuntimeError, ValueError, KeyError, TypeError):
+    except (OSError, RuntimeError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
     return VectorIndex(rows, flat, manifest, approximate)
 
@@ -77,8 +77,9 @@ def save_index(folder: Path, generation: str, index: VectorIndex) -> bool:
         described: dict[str, Any] = {
             "format": FORMAT,
             "manifest": asdict(index.manifest),
-            "files": {path.name: path.stat().st_size for path in files},
+            "files": {path.name: _checksum(path) for path in files},
         }
+        described["seal"] = _seal(described)
         write_text(names["index"], json.dumps(described, indent=1))
     except (OSError, RuntimeError):
         return False
@@ -93,11 +94,28 @@ def save_index(folder: Path, generation: str, index: VectorIndex) -> bool:
 def read_manifest(folder: Path, generation: str) -> IndexManifest | None:
     """What the index of this generation is, without opening it; None when there is none."""
     try:
-        described = json.loads(_names(folder, generation)["index"].read_text(encoding="utf-8"))
+        described = _described(_names(folder, generation)["index"])
         known = {f.name for f in fields(IndexManifest)}
         return IndexManifest(**{k: v for k, v in described["manifest"].items() if k in known})
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def _described(path: Path) -> dict[str, Any]:
+    """What a manifest says; ValueError where it is not what was written, or of another format."""
+    described: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if described["format"] != FORMAT or described.pop("seal") != _seal(described):
+        raise ValueError("not a manifest of this format, whole")
+    return described
+
+
+def _seal(described: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
+
+
+def _checksum(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _names(folder: Path, generation: str) -> dict[str, Path]:

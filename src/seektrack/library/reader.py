@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from seektrack.errors import InputError
 from seektrack.library import database, reading
-from seektrack.library.identity import library_key
+from seektrack.library.identity import is_there, library_key
 from seektrack.library.index_settings import IndexManifest, IndexSettings
 from seektrack.library.rows import LibraryStats, Rows, VideoRecord, Where
+from seektrack.library.upgrade import upgrade
 
 if TYPE_CHECKING:
     from seektrack.library.index import VectorIndex
@@ -40,6 +41,8 @@ class LibraryReader:
         self._counted: tuple[str, int] | None = None
         with self._reading():
             meta = database.read_meta(connection, path)
+            if meta["schema"] == "1":
+                meta = upgrade(connection, path, readonly=readonly)
         self.model = meta["model"]
         self.fingerprint = meta["fingerprint"]
         self.dim = int(meta["dim"])
@@ -47,7 +50,7 @@ class LibraryReader:
     def videos(self) -> list[VideoRecord]:
         """Every video, finished or not, by path."""
         with self._reading() as connection:
-            return reading.video_records(connection)
+            return reading.video_records(connection, self.path)
 
     def stats(self) -> LibraryStats:
         """The library in numbers."""
@@ -76,50 +79,49 @@ class LibraryReader:
     def durations(self) -> dict[str, float | None]:
         """Seconds of each finished video by path, None where its container does not say."""
         with self._reading() as connection:
-            found = connection.execute("SELECT path, duration_s FROM videos WHERE state = 'done'")
-            return {row["path"]: row["duration_s"] for row in found}
+            found = reading.video_rows(connection, self.path)
+            return {row["path"]: row["duration_s"] for row in found if row["state"] == "done"}
 
     def vectors(self, *, where: Where | None = None) -> tuple[NDArray[np.float16], Rows]:
-        """Vectors float16 (N, D) and their metadata, filtered in SQL, of finished videos only.
+        """Vectors float16 (N, D) and their metadata under a filter, of finished videos only.
 
-        The unfiltered answer is kept in memory until the library changes; that of a large library is mapped
-        from its index, and not to be written to.
+        Everything is kept in memory until the library changes; a large library is mapped from its index. The
+        unfiltered answer is not to be written to.
+
+        Raises:
+            LibraryError: What is stored is not what was written.
         """
-        filtered = where is not None and where != Where()
-        if self._is_large():
-            index = self._current_index()
-            if where is None or not filtered:
-                return index.vectors, index.rows
-            positions = self._select(index, where)
-            return index.gather(positions), index.rows.take(positions)
-        if where is not None and filtered:
-            with self._reading() as connection:
-                return reading.fetch(connection, where, self.dim)
-        with self._lock, self._reading() as connection:
-            generation = self._generation(connection)
-            if self._cached is None or self._cached[0] != generation:
-                self._cached = (generation, *reading.fetch(connection, Where(), self.dim))
-            return self._cached[1], self._cached[2]
+        vectors, rows = self._everything()
+        positions = self._select(rows, where)
+        return (
+            (vectors, rows) if positions is None else (self._gather(vectors, positions), rows.take(positions))
+        )
 
     def vectors_by_id(self, ids: Sequence[int] | NDArray[np.int64]) -> tuple[NDArray[np.float16], Rows]:
         """Vectors and metadata of some rows, in order of video and frame; unknown ids are left out."""
-        if self._is_large():
-            index = self._current_index()
-            positions = index.positions_of(np.asarray(ids, dtype=np.int64))
-            return index.gather(positions), index.rows.take(positions)
-        with self._reading() as connection:
-            return reading.fetch_ids(connection, [int(i) for i in ids], self.dim)
+        vectors, rows = self._everything()
+        positions = rows.positions_of(np.asarray(ids, dtype=np.int64))
+        return self._gather(vectors, positions), rows.take(positions)
 
     def timeline(self, path: str | Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Frame indices and times in seconds of every frame looked at in a finished video, in order."""
+        _, rows = self._everything()
+        shown = rows.take(rows.positions(Where(), self._ids_of(str(path), missing=True)))
+        frames, first = np.unique(shown.frame_indices, return_index=True)
+        return frames, shown.times[first]
+
+    def _everything(self) -> tuple[NDArray[np.float16], Rows]:
         if self._is_large():
-            rows = self._current_index().rows.take(
-                self._select(self._current_index(), Where(video=str(path)))
-            )
-            frames, first = np.unique(rows.frame_indices, return_index=True)
-            return frames, rows.times[first]
-        with self._reading() as connection:
-            return reading.timeline(connection, library_key(path))
+            index = self._current_index()
+            return index.vectors, index.rows
+        with self._lock, self._reading() as connection:
+            generation = self._generation(connection)
+            if self._cached is None or self._cached[0] != generation:
+                self._cached = (generation, *reading.everything(connection, self.path, self.dim))
+            return self._cached[1], self._cached[2]
+
+    def _gather(self, vectors: NDArray[np.float16], positions: NDArray[np.int64]) -> NDArray[np.float16]:
+        return self._current_index().gather(positions) if self._is_large() else vectors[positions]
 
     def nearest(
         self, query: NDArray[np.float32], k: int, *, where: Where | None = None, exact: bool = False
@@ -133,9 +135,10 @@ class LibraryReader:
             raise InputError(f"a query of this library has shape ({self.dim},), got {query.shape}")
         if self._is_large():
             index = self._current_index()
-            if where is None or where == Where():
+            positions = self._select(index.rows, where)
+            if positions is None:
                 return index.search(query, k, exact=exact)
-            return index.scan(query, k, self._select(index, where))
+            return index.scan(query, k, positions)
         vectors, rows = self.vectors(where=where)
         scores = reading.cosines(vectors, query)
         order = np.argsort(-scores, kind="stable")[:k]
@@ -172,12 +175,24 @@ class LibraryReader:
                 self._counted = (generation, known.vectors if known else reading.count(connection))
             return self._counted[1] >= INDEXED_FROM
 
-    def _select(self, index: VectorIndex, where: Where) -> NDArray[np.int64]:
-        video_id: int | None = None
-        if where.video is not None:
-            row = self._find(library_key(where.video))
-            video_id = -1 if row is None else int(row["id"])
-        return index.select(where, video_id)
+    def _select(self, rows: Rows, where: Where | None) -> NDArray[np.int64] | None:
+        """Positions a filter leaves; None where it leaves all. Videos whose file is gone are left out."""
+        asked = where or Where()
+        ids = self._ids_of(asked.video, missing=asked.missing)
+        if ids is None and asked == Where(missing=asked.missing):
+            return None
+        return rows.positions(asked, ids)
+
+    def _ids_of(self, video: str | Path | None, *, missing: bool) -> NDArray[np.int64] | None:
+        """Ids of the served videos to look at; None for every one."""
+        with self._reading() as connection:
+            served = {
+                int(row[0]): str(row[1])
+                for row in connection.execute("SELECT id, path FROM videos WHERE state = 'done'")
+            }
+        key = None if video is None else library_key(video)
+        kept = [i for i, path in served.items() if key in (None, path) and (missing or is_there(path))]
+        return None if len(kept) == len(served) else np.array(sorted(kept), dtype=np.int64)
 
     def cached_array(self, key: str) -> NDArray[np.float32] | None:
         """An array kept beside the library, or None."""
@@ -208,11 +223,6 @@ class LibraryReader:
     def _reading(self) -> Iterator[sqlite3.Connection]:
         with self._lock, database.guard(self.path):
             yield self._connection
-
-    def _find(self, key: str) -> sqlite3.Row | None:
-        with self._reading() as connection:
-            found = connection.execute("SELECT * FROM videos WHERE path = ?", (key,)).fetchone()
-            return found if isinstance(found, sqlite3.Row) else None
 
     @staticmethod
     def _generation(connection: sqlite3.Connection) -> str:

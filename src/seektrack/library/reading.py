@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
-import os
 import sqlite3
+import struct
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -18,18 +19,21 @@ from numpy.typing import NDArray
 
 from seektrack.files import new_file
 from seektrack.library import database
-from seektrack.library.identity import library_key
+from seektrack.library.checks import damaged, frame_checksum, video_checksum
+from seektrack.library.identity import is_there
 from seektrack.library.index_settings import IndexSettings
-from seektrack.library.rows import KINDS, Rows, VideoRecord, Where
+from seektrack.library.rows import Rows, VideoRecord, joined
 
 if TYPE_CHECKING:
     from seektrack.library.index import VectorIndex
 
-_COLUMNS = "f.id, f.video_id, f.frame_index, f.time_s, f.x0, f.y0, f.x1, f.y1, f.kind, f.vector"
-_FROM = "FROM frames f JOIN videos v ON v.id = f.video_id"
+_COLUMNS = (
+    "f.id, f.video_id, f.frame_index, f.time_s, f.x0, f.y0, f.x1, f.y1, f.kind, f.vector, f.pts, f.checksum"
+)
+_FROM = "FROM frames f"
 _ORDER = "ORDER BY f.video_id, f.frame_index, f.id"
-IDS_AT_ONCE = 500
 BLOCK = 16384
+_DIGEST = hashlib.sha256().digest_size
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,44 +44,21 @@ class CachedIndex:
     index: VectorIndex
 
 
-def fetch(connection: sqlite3.Connection, where: Where, dim: int) -> tuple[NDArray[np.float16], Rows]:
-    """Vectors (N, D) and metadata of finished videos under a filter."""
-    clauses, values = ["v.state = 'done'"], list[object]()
-    if where.video is not None:
-        clauses.append("v.path = ?")
-        values.append(library_key(where.video))
-    if where.start_s is not None:
-        clauses.append("f.time_s >= ?")
-        values.append(where.start_s)
-    if where.end_s is not None:
-        clauses.append("f.time_s < ?")
-        values.append(where.end_s)
-    if where.kinds:
-        clauses.append(f"f.kind IN ({', '.join('?' * len(where.kinds))})")
-        values += [KINDS.index(kind) for kind in where.kinds]
-    found = connection.execute(
-        f"SELECT {_COLUMNS} {_FROM} WHERE {' AND '.join(clauses)} {_ORDER}", values
-    ).fetchall()
-    return _columns(_paths(connection), found, dim)
+def everything(connection: sqlite3.Connection, folder: Path, dim: int) -> tuple[NDArray[np.float16], Rows]:
+    """Vectors (N, D) and metadata of everything served, in order of video and frame.
 
-
-def fetch_ids(
-    connection: sqlite3.Connection, ids: Sequence[int], dim: int
-) -> tuple[NDArray[np.float16], Rows]:
-    """Vectors and metadata of some rows of finished videos, ordered by video and frame."""
-    found: list[sqlite3.Row] = []
-    for start in range(0, len(ids), IDS_AT_ONCE):
-        part = ids[start : start + IDS_AT_ONCE]
-        marks = ", ".join("?" * len(part))
-        sql = f"SELECT {_COLUMNS} {_FROM} WHERE v.state = 'done' AND f.id IN ({marks})"
-        found += connection.execute(sql, part).fetchall()
-    found.sort(key=lambda row: (row["video_id"], row["frame_index"], row["id"]))
-    return _columns(_paths(connection), found, dim)
+    Raises:
+        LibraryError: A row, or the number of rows, is not what was written.
+    """
+    parts = list(stream(connection, folder, dim))
+    return np.concatenate([vectors for vectors, _ in parts]), joined([rows for _, rows in parts])
 
 
 def _columns(
-    paths: dict[int, str], found: Sequence[sqlite3.Row], dim: int
+    paths: dict[int, str], found: Sequence[sqlite3.Row], folder: Path, dim: int
 ) -> tuple[NDArray[np.float16], Rows]:
+    for row in found:
+        _check(row, paths, folder, dim)
     n = len(found)
     raw = b"".join(row[9] for row in found)
     vectors = np.frombuffer(raw, dtype="<f2").reshape(n, dim).astype(np.float16, copy=False)
@@ -98,38 +79,72 @@ def _columns(
     return vectors, rows
 
 
-def timeline(connection: sqlite3.Connection, key: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Indices and times of every frame looked at in a finished video."""
-    found = connection.execute(
-        f"SELECT f.frame_index, min(f.time_s) {_FROM} WHERE v.state = 'done' AND v.path = ? "
-        "GROUP BY f.frame_index ORDER BY f.frame_index",
-        (key,),
-    ).fetchall()
-    indices = np.array([row[0] for row in found], dtype=np.int64)
-    return indices, np.array([row[1] for row in found], dtype=np.float64)
+def _check(row: sqlite3.Row, paths: dict[int, str], folder: Path, dim: int) -> None:
+    if not row_is_whole(row) or len(row["vector"]) != 2 * dim:
+        whose = paths.get(row["video_id"], "a video")
+        raise damaged(folder, f"a picture of {whose!r} is not what was stored")
 
 
-def video_records(connection: sqlite3.Connection) -> list[VideoRecord]:
-    """Every video by path."""
-    found = connection.execute(
-        "SELECT v.*, count(f.id) AS vectors, count(DISTINCT f.frame_index) AS frames "
-        "FROM videos v LEFT JOIN frames f ON f.video_id = v.id GROUP BY v.id ORDER BY v.path"
-    )
-    return [
-        VideoRecord(
-            path=row["path"],
-            done=row["state"] == "done",
-            frames=row["frames"],
-            vectors=row["vectors"],
-            duration_s=row["duration_s"],
-            width=row["width"],
-            height=row["height"],
-            fps=Fraction(row["fps"]),
-            settings=row["settings"],
-            available="://" in row["path"] or os.path.exists(row["path"]),
+def row_is_whole(row: sqlite3.Row) -> bool:
+    """Whether a row of ``frames`` fits its checksum."""
+    place = (row["video_id"], row["frame_index"], row["pts"], row["time_s"], row["kind"])
+    try:
+        box = (row["x0"], row["y0"], row["x1"], row["y1"])
+        return bool(frame_checksum(*place, box, row["vector"]) == row["checksum"])
+    except (TypeError, ValueError, struct.error, AttributeError):
+        return False
+
+
+def video_rows(connection: sqlite3.Connection, folder: Path) -> list[sqlite3.Row]:
+    """Rows of ``videos`` by path and state, complete before unfinished.
+
+    Raises:
+        LibraryError: A row, or the number of those served, is not what was written.
+    """
+    found = connection.execute("SELECT * FROM videos ORDER BY path, state != 'done', state").fetchall()
+    for row in found:
+        if video_checksum(row) != row["checksum"]:
+            raise damaged(folder, f"what it says of {row['path']!r} does not fit its checksum")
+    served = database.scalar(connection, "SELECT value FROM meta WHERE key = 'served'")
+    if str(sum(row["state"] == "done" for row in found)) != served:
+        raise damaged(folder, "a video is missing from it")
+    return found
+
+
+def video_records(connection: sqlite3.Connection, folder: Path) -> list[VideoRecord]:
+    """Every video by path, once: what is served of it, or the unfinished part."""
+    listed: dict[str, sqlite3.Row] = {}
+    renewing: set[str] = set()
+    for row in video_rows(connection, folder):
+        if row["path"] in listed:
+            renewing.add(row["path"])
+        listed.setdefault(row["path"], row)
+    counts = {
+        row[0]: (row[1], row[2])
+        for row in connection.execute(
+            "SELECT video_id, count(*), count(DISTINCT frame_index) FROM frames GROUP BY video_id"
         )
-        for row in found
-    ]
+    }
+    records = []
+    for path, row in listed.items():
+        vectors, frames = counts.get(row["id"], (0, 0))
+        records.append(
+            VideoRecord(
+                path=path,
+                done=row["state"] == "done",
+                frames=frames,
+                vectors=vectors,
+                duration_s=row["duration_s"],
+                width=row["width"],
+                height=row["height"],
+                fps=Fraction(row["fps"]),
+                settings=row["settings"],
+                available=is_there(path),
+                damage=row["damage"],
+                renewing=path in renewing,
+            )
+        )
+    return records
 
 
 def cosines(vectors: NDArray[np.float16], query: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -152,11 +167,11 @@ def open_index(
     from seektrack.library.index import VectorIndex
     from seektrack.library.index_files import load_index, save_index
 
-    index = load_index(folder, generation, _paths(connection))
+    index = load_index(folder, generation, paths_of(connection))
     wanted = settings or kept_settings(connection)
     if index is not None and settings is None and index.manifest.kind == wanted.kind_for(len(index)):
         return CachedIndex(generation, index)
-    made = index or VectorIndex.build(stream(connection, dim), count(connection), dim)
+    made = index or VectorIndex.build(stream(connection, folder, dim), count(connection), dim)
     made = made.searching(wanted)
     if not readonly and save_index(folder, generation, made):
         # Mapped from the file it costs no memory that the system cannot take back.
@@ -172,45 +187,59 @@ def kept_settings(connection: sqlite3.Connection) -> IndexSettings:
 
 def count(connection: sqlite3.Connection) -> int:
     """Vectors that are served."""
-    return int(database.scalar(connection, f"SELECT count(*) {_FROM} WHERE v.state = 'done'"))
+    return int(database.scalar(connection, "SELECT total(pictures) FROM videos WHERE state = 'done'"))
 
 
-def stream(connection: sqlite3.Connection, dim: int) -> Iterator[tuple[NDArray[np.float16], Rows]]:
-    """Everything served, in order of video and frame, in chunks; the first is empty."""
-    paths = _paths(connection)
-    yield _columns(paths, [], dim)
-    done = connection.execute("SELECT id FROM videos WHERE state = 'done' ORDER BY id").fetchall()
-    for (video,) in done:  # one at a time, as sorting all at once would hold every vector twice
-        cursor = connection.execute(f"SELECT {_COLUMNS} {_FROM} WHERE v.id = ? {_ORDER}", (video,))
+def stream(
+    connection: sqlite3.Connection, folder: Path, dim: int
+) -> Iterator[tuple[NDArray[np.float16], Rows]]:
+    """Everything served, in order of video and frame, in chunks; the first is empty.
+
+    Raises:
+        LibraryError: A row, or the number of rows, is not what was written.
+    """
+    videos = {row["id"]: row for row in video_rows(connection, folder)}
+    paths = {i: str(row["path"]) for i, row in videos.items()}
+    yield _columns(paths, [], folder, dim)
+    for video_id in sorted(i for i, row in videos.items() if row["state"] == "done"):
+        # One at a time, as sorting all at once would hold every vector twice.
+        cursor = connection.execute(f"SELECT {_COLUMNS} {_FROM} WHERE f.video_id = ? {_ORDER}", (video_id,))
+        seen = 0
         while found := cursor.fetchmany(BLOCK):
-            yield _columns(paths, found, dim)
+            seen += len(found)
+            yield _columns(paths, found, folder, dim)
+        if seen != videos[video_id]["pictures"]:
+            raise damaged(folder, f"pictures of {paths[video_id]!r} are missing from it")
 
 
-def _paths(connection: sqlite3.Connection) -> dict[int, str]:
+def paths_of(connection: sqlite3.Connection) -> dict[int, str]:
+    """Path of each video row by id."""
     return {int(i): str(p) for i, p in connection.execute("SELECT id, path FROM videos")}
 
 
 def load_array(folder: Path, key: str) -> NDArray[np.float32] | None:
-    """An array kept under a key, or None when there is none or it is damaged."""
+    """An array kept under a key, or None when there is none or it is not what was written."""
     try:
-        array: NDArray[np.float32] = np.load(_array_path(folder, key), allow_pickle=False)
+        raw = _array_path(folder, key).read_bytes()
+        if hashlib.sha256(raw[_DIGEST:]).digest() != raw[:_DIGEST]:
+            return None
+        array: NDArray[np.float32] = np.load(io.BytesIO(raw[_DIGEST:]), allow_pickle=False)
     except (OSError, ValueError, EOFError):
         return None
     return array
 
 
 def save_array(folder: Path, key: str, array: NDArray[np.float32]) -> None:
-    """Keep an array under a key by a temporary file and a rename; failing to is no harm."""
-    with (
-        contextlib.suppress(OSError),
-        new_file(_array_path(folder, key)) as temporary,
-        temporary.open("wb") as stream,
-    ):
-        np.save(stream, array)
+    """Keep an array under a key, its checksum before it; failing to is no harm."""
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    content = buffer.getvalue()
+    with contextlib.suppress(OSError), new_file(_array_path(folder, key)) as temporary:
+        temporary.write_bytes(hashlib.sha256(content).digest() + content)
 
 
 def _array_path(folder: Path, key: str) -> Path:
-    return folder / f"cache-{hashlib.sha256(key.encode()).hexdigest()[:20]}.npy"
+    return folder / f"cache-{hashlib.sha256(key.encode()).hexdigest()[:20]}.bin"
 
 
 def joined_key(parts: Iterable[str]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -37,6 +38,21 @@ class FrameRow:
 
 
 @dataclass(frozen=True)
+class Maker:
+    """The encoder that makes the vectors of a library.
+
+    Attributes:
+        model: Its name, for people.
+        fingerprint: For the machine.
+        dim: Length of an embedding.
+    """
+
+    model: str
+    fingerprint: str
+    dim: int
+
+
+@dataclass(frozen=True)
 class Where:
     """Which rows of a library to look at; what is None or empty does not restrict.
 
@@ -44,12 +60,14 @@ class Where:
         video: Path of one video, as given or as the library knows it.
         start_s, end_s: Half-open window of seconds.
         kinds: Kinds of pictures.
+        missing: Also videos whose file is gone.
     """
 
     video: str | None = None
     start_s: float | None = None
     end_s: float | None = None
     kinds: tuple[Kind, ...] = ()
+    missing: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,6 +106,65 @@ class Rows:
         """Video of row ``i``."""
         return self.paths[int(self.video_ids[i])]
 
+    def positions(self, where: Where, video_ids: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
+        """Positions of the rows a filter leaves, ascending.
+
+        Args:
+            where: Window of seconds and kinds of pictures.
+            video_ids: Of the videos to look at; None for all.
+        """
+        positions = self._in_window(where.start_s, where.end_s, video_ids)
+        if not where.kinds:
+            return positions
+        # Indexing a table of booleans is quicker than comparing with each kind.
+        wanted = np.array([kind in where.kinds for kind in KINDS])
+        if len(positions) == len(self):
+            return np.flatnonzero(wanted[self.kinds])
+        return np.asarray(positions[wanted[self.kinds[positions]]], dtype=np.int64)
+
+    def _in_window(
+        self, start_s: float | None, end_s: float | None, video_ids: NDArray[np.int64] | None
+    ) -> NDArray[np.int64]:
+        if video_ids is not None:
+            if len(video_ids) == 1:
+                first, last = np.searchsorted(self.video_ids, [video_ids[0], video_ids[0] + 1])
+                chosen = np.arange(first, last)
+            else:
+                chosen = np.flatnonzero(np.isin(self.video_ids, video_ids))
+            times = self.times[chosen]
+            keep = np.ones(len(chosen), dtype=bool)
+            keep &= times >= start_s if start_s is not None else True
+            keep &= times < end_s if end_s is not None else True
+            return chosen[keep]
+        if start_s is None and end_s is None:
+            return np.arange(len(self))
+        order, ordered = self._by_time
+        low = 0 if start_s is None else int(np.searchsorted(ordered, start_s, side="left"))
+        high = len(order) if end_s is None else int(np.searchsorted(ordered, end_s, side="left"))
+        return np.sort(order[low:high])
+
+    @cached_property
+    def _by_time(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        order = np.argsort(self.times, kind="stable")
+        return order, self.times[order]
+
+    def positions_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Positions of some row ids, ascending; unknown ids are left out."""
+        order, ordered = self._by_id
+        at = np.searchsorted(ordered, ids)
+        at = np.minimum(at, max(len(ordered) - 1, 0))
+        known = ordered[at] == ids if len(ordered) else np.zeros(len(ids), dtype=bool)
+        positions = at[known] if order is None else order[at[known]]
+        return np.unique(positions)
+
+    @cached_property
+    def _by_id(self) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
+        ids = self.ids
+        if bool((ids[1:] > ids[:-1]).all()):
+            return None, ids
+        order = np.argsort(ids)
+        return order, ids[order]
+
     def take(self, which: NDArray[np.integer] | NDArray[np.bool_]) -> Rows:
         """The rows at some positions or under a bool mask, in that order."""
         return Rows(
@@ -99,6 +176,20 @@ class Rows:
             kinds=self.kinds[which],
             paths=self.paths,
         )
+
+
+def joined(parts: list[Rows]) -> Rows:
+    """Chunks of rows as one; at least one chunk."""
+    paths = {i: path for part in parts for i, path in part.paths.items()}
+    return Rows(
+        ids=np.concatenate([p.ids for p in parts]),
+        video_ids=np.concatenate([p.video_ids for p in parts]),
+        frame_indices=np.concatenate([p.frame_indices for p in parts]),
+        times=np.concatenate([p.times for p in parts]),
+        boxes=np.concatenate([p.boxes for p in parts]),
+        kinds=np.concatenate([p.kinds for p in parts]),
+        paths=paths,
+    )
 
 
 @dataclass(frozen=True)
@@ -113,6 +204,8 @@ class VideoRecord:
         duration_s, width, height, fps: As far as known.
         settings: What it was sampled and cut with.
         available: Whether the file is still there.
+        damage: What was wrong with the file as it was read; empty when it was whole.
+        renewing: It is served, and a newer state of it is being indexed or waits for the rest of the library.
     """
 
     path: str
@@ -125,6 +218,8 @@ class VideoRecord:
     fps: Fraction
     settings: str
     available: bool
+    damage: str = ""
+    renewing: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,12 @@ from typing import Literal
 
 from seektrack.errors import LibraryError, LibraryMismatchError
 from seektrack.library import database, reading
-from seektrack.library.identity import FileIdentity, identify, library_key
+from seektrack.library.checks import damaged
+from seektrack.library.identity import FileIdentity, identify, is_there, is_unchanged, library_key, stamp
 from seektrack.library.index_settings import IndexManifest, IndexSettings
 from seektrack.library.reader import LibraryReader
+from seektrack.library.rows import Maker
+from seektrack.library.stretches import hand_over
 from seektrack.library.writer import VideoWriterHandle, is_at_work, new_owner
 from seektrack.types import VideoInfo
 
@@ -36,6 +39,8 @@ class LibraryStore(LibraryReader):
         readonly: Whether writing is refused.
         model, fingerprint, dim: What the vectors were made with.
     """
+
+    _making: Maker | None = None
 
     @classmethod
     def create(cls, path: str | Path, *, model: str, fingerprint: str, dim: int) -> LibraryStore:
@@ -144,13 +149,99 @@ class LibraryStore(LibraryReader):
             hint=f"use --model {shlex.quote(self.model)}, or index again: {command}",
         )
 
-    def reset(self, *, model: str, fingerprint: str, dim: int) -> None:
-        """Forget every video and take vectors of another encoder from now on."""
+    @property
+    def making(self) -> Maker:
+        """What vectors are written with: another than serves while a library is made anew."""
+        return self._making or Maker(self.model, self.fingerprint, self.dim)
+
+    def make_with(self, maker: Maker) -> None:
+        """Write vectors of this encoder from now on.
+
+        Those of another than the library's are kept aside, and what is served stays until `switch`. What was
+        kept aside of a third encoder is dropped.
+
+        Raises:
+            LibraryError: The library cannot be written.
+        """
+        self._making = maker
         with self.writing() as connection:
-            connection.execute("DELETE FROM videos")
-            database.write_meta(connection, {"model": model, "fingerprint": fingerprint, "dim": str(dim)})
-            self.touch(connection)
-        self.model, self.fingerprint, self.dim = model, fingerprint, dim
+            connection.execute(
+                "DELETE FROM videos WHERE state != 'done' AND fingerprint NOT IN (?, ?)",
+                (self.fingerprint, maker.fingerprint),
+            )
+
+    def lacking(self) -> list[str]:
+        """Videos that are served and that the encoder being switched to has not finished, by path."""
+        with self._reading() as connection:
+            found = connection.execute(
+                "SELECT path FROM videos WHERE state = 'done' AND path NOT IN "
+                "(SELECT path FROM videos WHERE state = 'ready' AND fingerprint = ?) ORDER BY path",
+                (self.making.fingerprint,),
+            )
+            return [str(row[0]) for row in found]
+
+    def switch(self) -> None:
+        """Serve what `make_with` wrote, in place of all that was served, in one transaction.
+
+        Raises:
+            LibraryError: A video that is served has no successor yet, or the library cannot be written.
+        """
+        maker = self.making
+        if maker.fingerprint == self.fingerprint:
+            return
+        with self.writing() as connection:
+            lacking = self.lacking()
+            if lacking:
+                raise LibraryError(
+                    f"{len(lacking)} videos of the library are not indexed with {maker.model!r} yet: "
+                    f"{', '.join(lacking[:3])}",
+                    hint="index them too, or take them out with: seektrack videos --remove",
+                )
+            ready = connection.execute(
+                "SELECT id FROM videos WHERE state = 'ready' AND fingerprint = ?", (maker.fingerprint,)
+            ).fetchall()
+            database.write_meta(
+                connection, {"model": maker.model, "fingerprint": maker.fingerprint, "dim": str(maker.dim)}
+            )
+            for (video_id,) in ready:
+                self._serve(connection, int(video_id))
+            database.served_changed(connection)
+        self.model, self.fingerprint, self.dim = maker.model, maker.fingerprint, maker.dim
+        self._making = None
+
+    def settle(self, connection: sqlite3.Connection, video_id: int, *, whole: str, damage: str) -> None:
+        """Make a video that is complete the one of its path, inside a transaction."""
+        connection.execute(
+            "UPDATE videos SET owner = '', whole = ?, damage = ?, "
+            "pictures = (SELECT count(*) FROM frames WHERE video_id = videos.id) WHERE id = ?",
+            (whole, damage, video_id),
+        )
+        made_with = database.scalar(connection, "SELECT fingerprint FROM videos WHERE id = ?", video_id)
+        serving = database.scalar(connection, "SELECT value FROM meta WHERE key = 'fingerprint'")
+        if made_with == serving:
+            self._serve(connection, video_id)
+            database.served_changed(connection)
+            return
+        connection.execute(
+            "DELETE FROM videos WHERE state = 'ready' AND path = (SELECT path FROM videos WHERE id = ?)",
+            (video_id,),
+        )
+        connection.execute("UPDATE videos SET state = 'ready' WHERE id = ?", (video_id,))
+        database.seal_video(connection, video_id)
+
+    @staticmethod
+    def _serve(connection: sqlite3.Connection, video_id: int) -> None:
+        """Put a complete video in the place of the one served under its path."""
+        new = connection.execute("SELECT * FROM videos WHERE id = ?", (video_id,)).fetchone()
+        old = connection.execute(
+            "SELECT * FROM videos WHERE path = ? AND state = 'done'", (new["path"],)
+        ).fetchone()
+        if old is not None:
+            if (old["size"], old["digest"]) == (new["size"], new["digest"]):
+                hand_over(connection, int(old["id"]), video_id)
+            connection.execute("DELETE FROM videos WHERE id = ?", (old["id"],))
+        connection.execute("UPDATE videos SET state = 'done' WHERE id = ?", (video_id,))
+        database.seal_video(connection, video_id)
 
     def status(self, path: str | Path, *, settings: str = "") -> VideoStatus:
         """Whether a video is indexed: ``new``, ``partial`` (can be resumed), ``changed`` or ``done``.
@@ -159,12 +250,68 @@ class LibraryStore(LibraryReader):
             path: The video.
             settings: What it would be sampled and cut with; other settings count as a change.
         """
-        row = self._find(library_key(path))
-        if row is None:
+        rows = self._rows_of(library_key(path))
+        if not rows:
             return "new"
-        if not identify(path).same_as(_identity(row)) or row["settings"] != settings:
-            return "changed"
-        return "done" if row["state"] == "done" else "partial"
+        for row in rows:
+            fits = row["settings"] == settings and row["fingerprint"] == self.making.fingerprint
+            if fits and is_unchanged(path, _identity(row)):
+                self._note_time(path, row)
+                return "partial" if row["state"] == "indexing" else "done"
+        return "changed"
+
+    def _rows_of(self, key: str) -> list[sqlite3.Row]:
+        """Rows of a path, complete ones first."""
+        with self._reading() as connection:
+            return connection.execute(
+                "SELECT * FROM videos WHERE path = ? ORDER BY state = 'indexing', id", (key,)
+            ).fetchall()
+
+    def _note_time(self, path: str | Path, row: sqlite3.Row) -> None:
+        """Remember that a file was only touched, so that it is not read whole again."""
+        _, mtime_ns = stamp(path)
+        if self.readonly or row["state"] == "indexing" or mtime_ns == row["mtime_ns"]:
+            return
+        with self.writing() as connection:
+            connection.execute("UPDATE videos SET mtime_ns = ? WHERE id = ?", (mtime_ns, row["id"]))
+            database.seal_video(connection, row["id"])
+
+    def recognise(self, path: str | Path) -> str | None:
+        """Give a video that the library does not know the rows of one that is gone and was the same file.
+
+        Returns:
+            Where it was; None when it is no moved or renamed video.
+
+        Raises:
+            VideoError: It cannot be read.
+            LibraryError: The library cannot be written.
+        """
+        key = library_key(path)
+        identity = identify(path)
+        if identity.size < 0 or self._rows_of(key):
+            return None
+        with self._reading() as connection:
+            alike = connection.execute(
+                "SELECT * FROM videos WHERE size = ? AND digest = ? AND state != 'indexing' ORDER BY path",
+                (identity.size, identity.digest),
+            ).fetchall()
+        for row in alike:
+            if is_there(row["path"]) or not is_unchanged(path, _identity(row)):
+                continue
+            old = str(row["path"])
+            with self.writing() as connection:
+                moved = connection.execute(
+                    "SELECT id FROM videos WHERE path = ? AND state != 'indexing'", (old,)
+                ).fetchall()
+                for (video_id,) in moved:
+                    connection.execute(
+                        "UPDATE videos SET path = ?, mtime_ns = ? WHERE id = ?",
+                        (key, identity.mtime_ns, video_id),
+                    )
+                    database.seal_video(connection, int(video_id))
+                database.served_changed(connection)
+            return old
+        return None
 
     def begin_video(
         self, path: str | Path, info: VideoInfo, *, settings: str = "", restart: bool = False
@@ -172,7 +319,7 @@ class LibraryStore(LibraryReader):
         """Start or resume indexing a video.
 
         A part indexed before, of the same file with the same settings, is kept and the handle's
-        ``last_frame_index`` says where to go on. A changed or finished video is dropped and starts anew.
+        ``last_frame_index`` says where to go on. What is served of the path stays until the handle finishes.
 
         Args:
             path: The video.
@@ -183,44 +330,74 @@ class LibraryStore(LibraryReader):
         Raises:
             LibraryError: Another process is indexing it right now, or the library cannot be written.
         """
-        key, owner = library_key(path), new_owner()
+        key, owner, maker = library_key(path), new_owner(), self.making
         identity = identify(path)
         with self.writing() as connection:
-            old = connection.execute("SELECT * FROM videos WHERE path = ?", (key,)).fetchone()
-            if old is not None and old["state"] == "indexing" and is_at_work(old["owner"], old["beat_s"]):
+            old = connection.execute(
+                "SELECT * FROM videos WHERE path = ? AND state = 'indexing'", (key,)
+            ).fetchone()
+            if old is not None and is_at_work(old["owner"], old["beat_s"]):
                 raise LibraryError(
                     f"{key!r} is being indexed by another process ({old['owner'].split('/')[1]})",
                     hint="wait until it has finished",
                 )
-            same = old is not None and old["settings"] == settings and identity.same_as(_identity(old))
-            if same and not restart and old["state"] == "indexing":
+            same = (
+                old is not None
+                and not restart
+                and (old["settings"], old["fingerprint"]) == (settings, maker.fingerprint)
+                and is_unchanged(path, _identity(old))
+            )
+            if same:
                 connection.execute(
                     "UPDATE videos SET owner = ?, beat_s = ? WHERE id = ?", (owner, time.time(), old["id"])
                 )
                 last = database.scalar(
                     connection, "SELECT max(frame_index) FROM frames WHERE video_id = ?", old["id"]
                 )
-                return VideoWriterHandle(self, key, int(old["id"]), owner, -1 if last is None else int(last))
-            if old is not None:
-                connection.execute("DELETE FROM videos WHERE id = ?", (old["id"],))
-                self.touch(connection)
-            cursor = connection.execute(
-                "INSERT INTO videos (path, size, mtime_ns, digest, width, height, fps, duration_s, n_frames, "
-                "settings, state, owner, beat_s) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'indexing', ?, ?)",
-                (
-                    *(key, identity.size, identity.mtime_ns, identity.digest, info.width, info.height),
-                    *(str(info.fps), info.duration_s, info.n_frames, settings, owner, time.time()),
-                ),
-            )
-            return VideoWriterHandle(self, key, int(cursor.lastrowid or 0), owner, -1)
+                video_id, at = int(old["id"]), -1 if last is None else int(last)
+            else:
+                if old is not None:
+                    connection.execute("DELETE FROM videos WHERE id = ?", (old["id"],))
+                cursor = connection.execute(
+                    "INSERT INTO videos (path, size, mtime_ns, digest, whole, width, height, fps, "
+                    "duration_s, n_frames, settings, fingerprint, state, damage, pictures, checksum, "
+                    "owner, beat_s) "
+                    "VALUES (?, ?, ?, ?, '', ?, ?, ?, ?, ?, ?, ?, 'indexing', '', 0, 0, ?, ?)",
+                    (
+                        *(key, identity.size, identity.mtime_ns, identity.digest, info.width, info.height),
+                        *(str(info.fps), info.duration_s, info.n_frames, settings, maker.fingerprint),
+                        *(owner, time.time()),
+                    ),
+                )
+                video_id, at = int(cursor.lastrowid or 0), -1
+                database.seal_video(connection, video_id)
+            return VideoWriterHandle(self, key, video_id, owner, at, dim=maker.dim, identity=identity)
 
     def remove(self, path: str | Path) -> bool:
         """Forget a video; False when it was not there."""
         with self.writing() as connection:
             gone = connection.execute("DELETE FROM videos WHERE path = ?", (library_key(path),)).rowcount > 0
             if gone:
-                self.touch(connection)
+                database.served_changed(connection)
         return gone
+
+    def verify(self) -> None:
+        """Read everything and compare it with its checksums.
+
+        Raises:
+            LibraryError: Something is not what was written; `seektrack.library.salvage` saves the rest.
+        """
+        with self._reading() as connection:
+            problem = database.scalar(connection, "PRAGMA quick_check(1)")
+            if problem != "ok":
+                raise damaged(self.path, str(problem).splitlines()[0])
+            for _ in reading.stream(connection, self.path, self.dim):
+                pass
+
+    def prune(self) -> list[str]:
+        """Forget every video whose file is gone; their paths."""
+        gone = [video.path for video in self.videos() if not video.available]
+        return [path for path in gone if self.remove(path)]
 
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
@@ -270,10 +447,6 @@ class LibraryStore(LibraryReader):
         with self.writing() as connection:
             database.write_meta(connection, {"index": json.dumps(asdict(settings))})
 
-    def touch(self, connection: sqlite3.Connection) -> None:
-        """Say, inside a transaction, that what is served has changed."""
-        database.write_meta(connection, {"generation": database.new_generation()})
-
 
 def _identity(row: sqlite3.Row) -> FileIdentity:
-    return FileIdentity(row["size"], row["mtime_ns"], row["digest"])
+    return FileIdentity(row["size"], row["mtime_ns"], row["digest"], row["whole"])

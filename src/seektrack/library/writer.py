@@ -17,27 +17,26 @@ from typing import Protocol
 import numpy as np
 
 from seektrack.errors import InputError, LibraryError
+from seektrack.library.checks import frame_checksum
+from seektrack.library.identity import FileIdentity, digest_of_whole
 from seektrack.library.rows import KINDS, FrameRow
 
 COMMIT_ROWS = 256
 COMMIT_S = 2.0
 SILENT_S = 600.0
-_INSERT = """INSERT INTO frames (video_id, frame_index, pts, time_s, kind, x0, y0, x1, y1, vector)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
+INSERT = """INSERT INTO frames (video_id, frame_index, pts, time_s, kind, x0, y0, x1, y1, vector, checksum)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 class Writing(Protocol):
     """What a handle needs of its store."""
 
-    @property
-    def dim(self) -> int: ...  # noqa: D102
-
     def writing(self) -> AbstractContextManager[sqlite3.Connection]:
         """One immediate transaction."""
         ...
 
-    def touch(self, connection: sqlite3.Connection) -> None:
-        """Say, inside a transaction, that what is served has changed."""
+    def settle(self, connection: sqlite3.Connection, video_id: int, *, whole: str, damage: str) -> None:
+        """Make a video that is complete the one of its path, inside a transaction."""
         ...
 
 
@@ -53,8 +52,20 @@ class VideoWriterHandle:
         last_frame_index: Last frame on disk, -1 when there is none; a resumed run continues behind it.
     """
 
-    def __init__(self, store: Writing, path: str, video_id: int, owner: str, last_frame_index: int) -> None:
+    def __init__(
+        self,
+        store: Writing,
+        path: str,
+        video_id: int,
+        owner: str,
+        last_frame_index: int,
+        *,
+        dim: int,
+        identity: FileIdentity,
+    ) -> None:
         self.path = path
+        self.dim = dim
+        self._identity = identity
         self.last_frame_index = last_frame_index
         self._store = store
         self._video_id = video_id
@@ -96,20 +107,26 @@ class VideoWriterHandle:
         if self._pending:
             with self._store.writing() as connection:
                 self._claim(connection)
-                connection.executemany(_INSERT, self._pending)
+                connection.executemany(INSERT, self._pending)
             self._pending = []
             self.last_frame_index = self._pending_frame
         self._committed_at = time.monotonic()
 
-    def finish(self) -> None:
-        """Commit the rest and serve the video from now on; calling it twice does nothing."""
+    def finish(self, *, damage: str = "") -> None:
+        """Commit the rest and serve the video from now on; calling it twice does nothing.
+
+        What was served of the path until now goes in the same transaction.
+
+        Args:
+            damage: What was wrong with the file as it was read, for people; empty when it was whole.
+        """
         if self._finished:
             return
+        whole = digest_of_whole(self.path, self._identity)
         with self._store.writing() as connection:
             self._claim(connection)
-            connection.executemany(_INSERT, self._pending)
-            connection.execute("UPDATE videos SET state = 'done', owner = '' WHERE id = ?", (self._video_id,))
-            self._store.touch(connection)
+            connection.executemany(INSERT, self._pending)
+            self._store.settle(connection, self._video_id, whole=whole, damage=damage)
         self._pending = []
         self.last_frame_index = self._pending_frame
         self._finished = True
@@ -149,16 +166,17 @@ class VideoWriterHandle:
 
     def _values(self, row: FrameRow) -> tuple[object, ...]:
         vector = np.asarray(row.vector, dtype=np.float32)
-        if vector.shape != (self._store.dim,) or not np.isfinite(vector).all():
+        if vector.shape != (self.dim,) or not np.isfinite(vector).all():
             raise InputError(
-                f"a vector of this library has {self._store.dim} finite numbers, got shape {vector.shape}",
+                f"a vector of this library has {self.dim} finite numbers, got shape {vector.shape}",
                 hint="embed with the model the library was made with",
             )
         if row.kind not in KINDS:
             raise InputError(f"unknown kind {row.kind!r}", hint=f"allowed: {', '.join(KINDS)}")
-        box = row.box if row.box is not None else (None,) * 4
-        place = (self._video_id, row.frame_index, str(row.timestamp), float(row.timestamp))
-        return (*place, KINDS.index(row.kind), *box, vector.astype("<f2").tobytes())
+        box = (None,) * 4 if row.box is None else tuple(float(v) for v in row.box)
+        place = (self._video_id, int(row.frame_index), str(row.timestamp), float(row.timestamp))
+        kind, stored = KINDS.index(row.kind), vector.astype("<f2").tobytes()
+        return (*place, kind, *box, stored, frame_checksum(*place, kind, box, stored))
 
 
 def new_owner() -> str:

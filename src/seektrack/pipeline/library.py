@@ -14,11 +14,20 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 from seektrack.errors import LibraryError, SeekTrackError, VideoError
 from seektrack.grounding import GroundSettings
-from seektrack.library import IndexManifest, IndexSettings, LibraryStats, LibraryStore, VideoRecord
+from seektrack.library import (
+    IndexManifest,
+    IndexSettings,
+    LibraryStats,
+    LibraryStore,
+    Maker,
+    VideoRecord,
+    library_key,
+)
 from seektrack.pipeline.asking import Asking
 from seektrack.pipeline.clips import Clips
 from seektrack.pipeline.models import Models
 from seektrack.pipeline.regions import Regions, check_regions, embed_frames
+from seektrack.pipeline.renewing import check_all_named, finish_switch
 from seektrack.pipeline.sounds import index_sound
 from seektrack.types import Frame
 
@@ -51,6 +60,7 @@ class IndexReport:
         seconds: It took.
         index: The search index, where its kind was chosen and the library is large enough for one.
         motion: Videos whose stretches were embedded.
+        waiting: Videos another model has not finished yet, so that the library still serves what it did.
     """
 
     indexed: int = 0
@@ -60,6 +70,7 @@ class IndexReport:
     seconds: float = 0.0
     index: IndexManifest | None = None
     motion: int = 0
+    waiting: tuple[str, ...] = ()
 
 
 class Library(Asking):
@@ -142,7 +153,7 @@ class Library(Asking):
             raise VideoError(
                 f"no videos under {', '.join(map(str, listed))}", hint="name video files or folders"
             )
-        store = self._open_to_write(reindex=reindex)
+        store = self._open_to_write(reindex=reindex, named=map(library_key, files))
         clips = self._clips_to_write(store, temporal)
         indexed = skipped = frames = moving = 0
         for i, file in enumerate(files):
@@ -163,8 +174,10 @@ class Library(Asking):
             moving += clips.index_missing(failed, progress)
         if progress:
             progress(len(files), len(files), "videos")
+        waiting = finish_switch(store)
         manifest = None if kept is None else store.choose_index(kept)
-        return IndexReport(indexed, skipped, failed, frames, time.monotonic() - began, manifest, moving)
+        seconds = time.monotonic() - began
+        return IndexReport(indexed, skipped, failed, frames, seconds, manifest, moving, waiting)
 
     def _index_one(
         self,
@@ -186,12 +199,15 @@ class Library(Asking):
             return index_sound(store, hears, file, reindex=reindex, progress=progress)
         by = f" by={self.models.sam2_fingerprint[:8]}" if regions == "objects" else ""
         settings = f"{sampling} regions={regions}{by}" + (f" filter={filters}" if filters else "")
-        if not reindex and store.status(file, settings=settings) == "done":
+        if store.status(file, settings=settings) == "new":
+            store.recognise(file)
+        anew = reindex and store.making.fingerprint == store.fingerprint
+        if not anew and store.status(file, settings=settings) == "done":
             return None
         count = 0
         with open_video(file) as source:
             total = source.info.n_frames or 0
-            with store.begin_video(file, source.info, settings=settings, restart=reindex) as handle:
+            with store.begin_video(file, source.info, settings=settings, restart=anew) as handle:
                 shown = FilteredSource(source, filters) if filters else source
                 sampled = prefetch(sample(shown, sampling), depth=2 * _FRAMES_AT_ONCE)
                 fresh = (frame for frame in sampled if frame.index > handle.last_frame_index)
@@ -236,19 +252,25 @@ class Library(Asking):
         """Forget a video; False when it was not there."""
         return self._open_to_read(check=False).remove(path)
 
+    def prune(self) -> list[str]:
+        """Forget every video whose file is gone; their paths."""
+        return self._open_to_read(check=False).prune()
+
     def close(self) -> None:
         """Close the library; it opens again when used."""
         if self._store is not None:
             self._store.close()
             self._store = self._clips = None
 
-    def _open_to_write(self, *, reindex: bool) -> LibraryStore:
+    def _open_to_write(self, *, reindex: bool, named: Iterable[str]) -> LibraryStore:
         encoder = self.models.encoder
         identity = {"model": self.models.encoder_name, "fingerprint": encoder.fingerprint}
         if reindex and LibraryStore.is_library(self.path):
             store = self._open_to_read(check=False)
             if store.fingerprint != encoder.fingerprint:
-                store.reset(**identity, dim=encoder.dim)
+                made_by = Maker(**identity, dim=encoder.dim)
+                check_all_named(store, made_by, named)
+                store.make_with(made_by)
             return store
         if self._store is None:
             self._store = LibraryStore.open_or_create(self.path, **identity, dim=encoder.dim)

@@ -37,12 +37,13 @@ def index_sound(
     from seektrack.video.sound import read_sound, sound_info
 
     settings = f"sound length={LENGTH_S:g} hop={HOP_S:g}"
-    if not reindex and store.status(file, settings=settings) == "done":
+    anew = reindex and store.making.fingerprint == store.fingerprint
+    if not anew and store.status(file, settings=settings) == "done":
         return None
     info = sound_info(file)
     total = round((info.duration_s or 0) / HOP_S)
     count = 0
-    with store.begin_video(file, info, settings=settings, restart=reindex) as handle:
+    with store.begin_video(file, info, settings=settings, restart=anew) as handle:
         stretches = prefetch(
             read_sound(file, rate=encoder.sample_rate, length_s=LENGTH_S, hop_s=HOP_S), depth=2 * _AT_ONCE
         )

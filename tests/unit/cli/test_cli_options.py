@@ -104,7 +104,7 @@ FROZEN = {
         "--device",
         *COMMON,
     ],
-    "videos": ["--library -l", "--remove", "--summary", *COMMON],
+    "videos": ["--library -l", "--remove", "--prune", "--repair", "--summary", *COMMON],
     "eval demo": ["--scenes", "--model -m", "--device", *COMMON],
     "eval real": [
         "FOLDERS",

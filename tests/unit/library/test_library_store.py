@@ -188,9 +188,7 @@ def test_another_model_is_refused_with_the_command(
     assert f"seektrack index '{video}' --library '{folder}' --model base --reindex" in caught.value.hint
     assert "--model tiny" in caught.value.hint
     with LibraryStore.open_or_create(folder, model="renamed", fingerprint="f1", dim=DIM) as store:
-        store.reset(model="base", fingerprint="f2", dim=512)
-        assert store.videos() == []
-    assert LibraryStore.open(folder).dim == 512
+        assert len(store.videos()) == 1
 
 
 def test_folders_that_are_no_library(tmp_path: Path) -> None:
@@ -429,6 +427,6 @@ def test_arrays_kept_beside_the_library(tmp_path: Path, rng: np.random.Generator
         store.keep_array("k", kept)
         np.testing.assert_array_equal(store.cached_array("k"), kept)
         assert store.cached_array("other") is None
-        path = next((tmp_path / "lib").glob("cache-*.npy"))
+        path = next((tmp_path / "lib").glob("cache-*.bin"))
         path.write_bytes(path.read_bytes()[:20])
         assert store.cached_array("k") is None
