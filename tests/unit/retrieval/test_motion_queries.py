@@ -212,9 +212,13 @@ def test_stretches_go_with_their_video_and_with_their_encoder(store: LibraryStor
     one, two = (v.path for v in store.videos())
     store.remove(one)
     assert len(shelf.rows()) == 1
-    with store.begin_video(two, VideoInfo(two, 320, 240, Fraction(30), 20.0, 600), settings="other"):
-        pass
-    assert shelf.settings_of(two) is None, "indexed anew"
+    film = VideoInfo(two, 320, 240, Fraction(30), 20.0, 600)
+    with store.begin_video(two, film, settings="other"):
+        assert len(shelf.rows()) == 1, "what is served stays"
+    Path(two).write_bytes(b"another film")
+    with store.begin_video(two, film, settings="other") as handle:
+        handle.finish()
+    assert shelf.settings_of(two) is None and len(shelf.rows()) == 0, "of another film"
     shelf.use(ClipModel("better", "better-1", 8))
     assert (shelf.model(), len(shelf.rows())) == (ClipModel("better", "better-1", 8), 0)
     shelf.forget()
