@@ -17,8 +17,8 @@ def _bound(name: str, default: int) -> int:
 
 MAX_SIDE = _bound("MAX_SIDE", 65_536)
 """Pixels of the longer side of a picture or mask."""
-MAX_PIXELS = _bound("MAX_PIXELS", 2**28)
-"""Pixels of one picture or mask; 16384 x 16384."""
+MAX_PIXELS = _bound("MAX_PIXELS", 178_956_970)
+"""Pixels of one picture or mask; as for pictures of a video, and Pillow's own bound."""
 MAX_VOLUME = _bound("MAX_VOLUME", 2**33)
 """Pixels of all masks of one array in a file."""
 MAX_FRAME_INDEX = _bound("MAX_FRAME_INDEX", 2**31 - 1)

@@ -17,6 +17,7 @@ import typer
 from seektrack import __version__
 from seektrack.cli import (
     compare,
+    convert,
     demo,
     doctor,
     index,
@@ -66,6 +67,7 @@ app.command()(search.search)
 app.command()(live.live)
 app.command()(track.track)
 app.command()(videos.videos)
+app.command()(convert.convert)
 app.add_typer(compare.app, name="prompts")
 app.command()(compare.label)
 app.add_typer(eval_.app, name="eval")

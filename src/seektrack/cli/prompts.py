@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+import typer
 
-from seektrack.errors import PromptError
+from seektrack.errors import InputError, PromptError
 from seektrack.geometry import Box
 from seektrack.types import Prompt
 
@@ -16,6 +19,38 @@ POINT_FORM = "x,y[,label]@frame[#id], for example 120,80@0 or 131,95,0@0#2"
 BOX_FORM = "x0,y0,x1,y1@frame[#id], for example 100,60,180,140@0"
 
 _FORM = re.compile(r"(?P<numbers>[^@#]+)@(?P<frame>\d+)(?:#(?P<id>\d+))?")
+
+PromptsFile = Annotated[
+    str | None,
+    typer.Option(
+        "--prompts",
+        metavar="FILE",
+        help="Boxes or masks to follow from a file: tracks of any format, or a mask's picture[@FRAME].",
+    ),
+]
+
+
+def given_prompts(
+    points: Sequence[str], boxes: Sequence[str], file: str | None, video: Path | str | None
+) -> list[Prompt]:
+    """The prompts of ``--point`` and ``--box``, or those of ``--prompts``.
+
+    Raises:
+        InputError: Both are given, or the file cannot be read.
+        PromptError: A value has not the form it should have; see `parse_prompts`.
+    """
+    if file is None:
+        return parse_prompts(points, boxes)
+    if points or boxes:
+        raise InputError("both --prompts and --point/--box given", hint="give one of them")
+    from seektrack.outputs import read_prompts
+
+    if video is None or not Path(video).exists():
+        return read_prompts(file)
+    from seektrack.video import open_video
+
+    with open_video(video) as opened:
+        return read_prompts(file, video=opened.info)
 
 
 @dataclass

@@ -34,7 +34,7 @@ from seektrack.cli.engine import (
     Resolution,
     follow_settings,
 )
-from seektrack.cli.prompts import BOX_FORM, POINT_FORM, parse_prompts
+from seektrack.cli.prompts import BOX_FORM, POINT_FORM, PromptsFile, given_prompts
 from seektrack.cli.search_options import EndS, StartS
 from seektrack.errors import InputError, NothingFoundError
 from seektrack.types import Tracks
@@ -58,6 +58,7 @@ def track(
     box: Annotated[
         list[str] | None, typer.Option("--box", metavar="X0,Y0,X1,Y1@FRAME[#ID]", help=f"A box: {BOX_FORM}.")
     ] = None,
+    prompts_file: PromptsFile = None,
     library: Annotated[
         Path | None,
         typer.Option("--library", "-l", help="Follow --text in the best moments of this library."),
@@ -107,7 +108,7 @@ def track(
 
     Without #ID all points mean one object and each box an object of its own.
     """
-    prompts = parse_prompts(point or (), box or ())
+    prompts = given_prompts(point or (), box or (), prompts_file, video)
     _check(video, text, has_prompts=bool(prompts), library=library)
     spare_threads(model)
     from seektrack.pipeline import Library, search_and_track, track_objects
@@ -188,12 +189,12 @@ def _check(video: Path | None, text: str | None, *, has_prompts: bool, library: 
         raise InputError("both a video and a --library given", hint="give one of them")
     if text is None and not has_prompts:
         raise InputError(
-            "nothing to follow given", hint="say it with --text, or show it with --point or --box"
+            "nothing to follow given", hint="say it with --text, or show it with --point, --box or --prompts"
         )
     if text is not None and has_prompts:
-        raise InputError("both --text and --point/--box given", hint="give one of them")
+        raise InputError("both --text and --point/--box/--prompts given", hint="give one of them")
     if video is None and has_prompts:
-        raise InputError("--point and --box need a video", hint="name the video they lie in")
+        raise InputError("--point, --box and --prompts need a video", hint="name the video they lie in")
 
 
 def _nothing(where: Path | None, text: str | None) -> NothingFoundError:

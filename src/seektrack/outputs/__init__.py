@@ -1,8 +1,10 @@
 """What a person or another program takes away: files of tracks and masks, overlay videos, the report."""
 
+from seektrack.outputs.convert import convert, retimed
 from seektrack.outputs.motion import mean_speed, velocities
 from seektrack.outputs.overlay import OverlayStyle, draw_overlay, mark_region, trails_at, write_overlay
 from seektrack.outputs.palette import hex_colour, object_colour
+from seektrack.outputs.prompts import read_prompts
 from seektrack.outputs.recognise import recognise
 from seektrack.outputs.registry import FORMATS, Format, load_tracks, save_formats, save_tracks
 from seektrack.outputs.report import (
@@ -25,13 +27,16 @@ __all__ = [
     "QuerySection",
     "ReportPage",
     "TrackedVideo",
+    "convert",
     "draw_overlay",
     "hex_colour",
     "load_tracks",
     "mark_region",
     "mean_speed",
     "object_colour",
+    "read_prompts",
     "recognise",
+    "retimed",
     "save_formats",
     "save_tracks",
     "trails_at",
