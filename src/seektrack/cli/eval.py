@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from seektrack.cli import eval_tracking
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads, table
 from seektrack.errors import InputError
 
@@ -287,3 +288,7 @@ def _figure(value: Any) -> str:
 
 def _nested(value: Any) -> bool:
     return isinstance(value, (list, tuple))
+
+
+app.command()(eval_tracking.tracks)
+app.command()(eval_tracking.tracking)

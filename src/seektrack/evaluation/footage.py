@@ -14,6 +14,7 @@ from seektrack.outputs import load_tracks, save_tracks
 from seektrack.types import Tracks
 from seektrack.video import VideoWriter
 from seektrack.world import Scene, SceneSettings, TruthRecorder, frames, sample_scene
+from seektrack.world.staged import Staged, StagedTruth, staged_frames
 
 Progress = Callable[[int, int, str], None]
 FPS = Fraction(8)
@@ -52,6 +53,21 @@ def write_scene(scene: Scene, path: Path, *, fps: Fraction = FPS) -> Tracks:
     for name, suffix in (("mot", ".mot.txt"), ("coco", ".coco.json"), ("json", ".truth.json")):
         save_tracks(truth, path.with_suffix(suffix), name)
     return truth
+
+
+def write_staged(staged: Staged, path: Path, *, fps: Fraction = FPS) -> Tracks:
+    """Draw a staged clip to an H.264 mp4 and tell its truth.
+
+    Raises:
+        OutputError: The folder cannot be written.
+    """
+    height, width = staged.hw
+    recorder = StagedTruth(staged, fps=fps, path=str(path))
+    with VideoWriter(path, width=width, height=height, fps=fps, crf=16) as writer:
+        for t, (picture, shot, ids, full_area) in enumerate(staged_frames(staged)):
+            writer.write(picture, t / fps)
+            recorder.add(shot, ids, full_area)
+    return recorder.tracks()
 
 
 def write_footage(

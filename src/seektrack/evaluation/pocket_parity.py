@@ -135,7 +135,7 @@ class TransformersSam2:
 
         Args:
             frames: RGB uint8 (H, W, 3), all of one size.
-            prompts: For the first frame: boxes, points or both.
+            prompts: For the first frame: boxes, points or both, or masks of the frames' size.
         """
         from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
@@ -145,6 +145,11 @@ class TransformersSam2:
         )
         scale = torch.tensor([self.side / width, self.side / height])
         for prompt in prompts:
+            if prompt.mask is not None:
+                whole = torch.from_numpy(prompt.mask.to_array()).float()[None, None]
+                mask = F.interpolate(whole, (self.side, self.side), mode="bilinear", antialias=True)
+                session.add_mask_inputs(session.obj_id_to_idx(prompt.obj_id), 0, (mask >= 0.5).float())
+                continue
             corners = [] if prompt.box is None else [prompt.box[:2], prompt.box[2:]]
             labels = [] if prompt.box is None else [2, 3]
             if prompt.points is not None and prompt.point_labels is not None:
