@@ -191,3 +191,4 @@ def clip(
 
 
 app.command()(train_sam2.sam2)
+app.command()(train_sam2.blend)

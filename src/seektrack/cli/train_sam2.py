@@ -240,6 +240,25 @@ def sam2(
         screen.note("use it with --model " + quoted(f"pocket+{out / 'model'}"))
 
 
+def blend(
+    first: Annotated[str, typer.Argument(help="A segmenter: pocket, a folder or a hub id.")],
+    second: Annotated[str, typer.Argument(help="One of the same build, such as what was trained from it.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the result.")],
+    share: Annotated[
+        float, typer.Option("--share", min=0.0, max=1.0, help="Of the second; 0 is the first alone.")
+    ] = 0.5,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a segmenter whose weights lie between those of two, to keep what either knows."""
+    from seektrack.training.sam2 import blend as blended
+
+    screen = Screen(quiet=quiet, as_json=as_json)
+    blended(first, second, out, share=share)
+    print_figures(screen, {"folder": str(out), "share": share})
+    screen.note(f"use it with --model pocket+{out}")
+
+
 def _check_material(recipe: Sam2Recipe, material: Material) -> None:
     """Pictures and films that no stage would look at, or that are wanted and missing, are a mistake."""
     wanted = any(sum(stage.mix[1:]) > 0 for stage in recipe.stages)

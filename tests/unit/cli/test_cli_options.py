@@ -181,6 +181,7 @@ FROZEN = {
         "--device",
         *COMMON,
     ],
+    "train blend": ["FIRST", "SECOND", "--out -o", "--share", *COMMON],
     "train temporal": [
         "--out -o",
         "--max-minutes --minutes",

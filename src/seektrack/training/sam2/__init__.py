@@ -1,6 +1,7 @@
 """Training SAM 2: the pocket one on the world, from nothing, and any one on clips with masks."""
 
 from seektrack.training.sam2.augment import Augment
+from seektrack.training.sam2.blend import blend
 from seektrack.training.sam2.finetune import Sam2Finetune
 from seektrack.training.sam2.footage import Windows
 from seektrack.training.sam2.grow import deepen
@@ -37,6 +38,7 @@ __all__ = [
     "Sam2Trainer",
     "Stage",
     "Windows",
+    "blend",
     "deepen",
     "deepen_recipe",
     "follow_recipe",
