@@ -10,8 +10,8 @@
         print(moment)
     tracks = track_objects("holiday/road.mp4", "a red car", out="out/")
 
-The nouns and the errors load at once (numpy only); ``Library``, ``track_objects`` and
-``search_and_track`` load the networks' libraries when they are first named.
+The nouns and the errors load at once (numpy only); ``Library``, ``track_objects``,
+``track_videos`` and ``search_and_track`` load the networks' libraries when they are first named.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from seektrack.errors import (
 from seektrack.types import Frame, Hit, Mask, Moment, Observation, Prompt, Track, Tracks, VideoInfo
 
 if TYPE_CHECKING:
-    from seektrack.pipeline import Library, search_and_track, track_objects
+    from seektrack.pipeline import Library, search_and_track, track_objects, track_videos
 
 __version__ = "0.1.0"
 
@@ -42,6 +42,7 @@ __all__ = [
     "Library",
     "search_and_track",
     "track_objects",
+    "track_videos",
     "Frame",
     "Hit",
     "Mask",
@@ -64,7 +65,7 @@ __all__ = [
     "__version__",
 ]
 
-_LAZY = frozenset({"Library", "search_and_track", "track_objects"})
+_LAZY = frozenset({"Library", "search_and_track", "track_objects", "track_videos"})
 
 
 def __getattr__(name: str) -> Any:

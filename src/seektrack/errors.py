@@ -11,7 +11,8 @@
     ├── LibraryError                    a library folder that cannot be opened or used
     │   └── LibraryMismatchError        a library indexed by another model
     ├── NothingFoundError               the search or grounding ended with nothing to show
-    └── OutputError (OSError)           a result that cannot be written
+    ├── OutputError (OSError)           a result that cannot be written
+    └── UnforeseenError                 anything else that was raised below, told in one line
 
 Each carries ``message`` (what failed, the value that came, what is allowed), ``hint`` (the way out)
 and ``exit_code`` (the status the command line ends with).
@@ -101,3 +102,34 @@ class OutputError(SeekTrackError, OSError):
 
     def __str__(self) -> str:
         return SeekTrackError.__str__(self)
+
+
+class UnforeseenError(SeekTrackError):
+    """What nobody foresaw: a fault of seektrack or of a library below it, told in one line."""
+
+    exit_code = 8
+    code = "unforeseen"
+
+
+def foreseen(error: Exception, *, what: str = "") -> SeekTrackError:
+    """An error of any kind as one of ours, which says in one line what failed; ours as they are.
+
+    Args:
+        error: What was raised.
+        what: What was being worked on, to be named.
+    """
+    if isinstance(error, SeekTrackError):
+        return error
+    before = f"{what}: " if what else ""
+    if isinstance(error, MemoryError):
+        hint = "take a smaller model, --resolution or video"
+        return UnforeseenError(f"{before}there is not enough memory", hint=hint)
+    where = "SEEKTRACK_DEBUG=1 shows where it came from"
+    if isinstance(error, OSError) and error.strerror:
+        file = "" if error.filename is None else f"{error.filename}: "
+        return UnforeseenError(f"{before}{file}{error.strerror}", hint=where)
+    said = " ".join(str(error).split())[:500]
+    return UnforeseenError(
+        f"{before}{type(error).__name__}{': ' if said else ''}{said}",
+        hint=f"this was not foreseen, please report it; {where}",
+    )

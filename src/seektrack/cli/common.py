@@ -33,6 +33,7 @@ from rich.text import Text
 from seektrack.cli.shown import PlainConsole, one_line, shown
 from seektrack.cli.shown import as_json as to_json
 from seektrack.cli.telling import Teller
+from seektrack.cli.values import DEVICES, FILTERS, complete_model, completing, completing_several
 from seektrack.errors import OutputError, SeekTrackError
 from seektrack.types import Mask
 
@@ -43,12 +44,19 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document in
 Model = Annotated[
     str,
     typer.Option(
-        "--model", "-m", help="A built-in name (see [bold]seektrack models[/]), a folder or a hub id."
+        "--model",
+        "-m",
+        help="A built-in name (see [bold]seektrack models[/]), a folder or a hub id.",
+        autocompletion=complete_model,
     ),
 ]
 Device = Annotated[
     str | None,
-    typer.Option("--device", help="cpu, cuda, cuda:1 or mps; chosen for you when left out."),
+    typer.Option(
+        "--device",
+        help="cpu, cuda, cuda:1 or mps; chosen for you when left out.",
+        autocompletion=completing(DEVICES),
+    ),
 ]
 FrameFilter = Annotated[
     str | None,
@@ -56,6 +64,7 @@ FrameFilter = Annotated[
         "--filter",
         help="Make frames easier to read first: nlm, bilateral, gaussian or clahe, several by commas, "
         "each with its strength if you like (nlm=6,clahe=2).",
+        autocompletion=completing_several(FILTERS),
     ),
 ]
 LibraryFolder = Annotated[
@@ -135,6 +144,17 @@ class Screen:
                 print(to_json(plain(value), indent=2), flush=True)
             else:
                 human(self._out)
+        except OSError as error:
+            raise OutputError(f"cannot write to standard output: {error.strerror or error}") from error
+
+    def line(self, value: Any) -> None:
+        """Print one of many results as a line of JSON, at once.
+
+        Raises:
+            OutputError: Standard output is closed or full.
+        """
+        try:
+            print(to_json(plain(value)), flush=True)
         except OSError as error:
             raise OutputError(f"cannot write to standard output: {error.strerror or error}") from error
 

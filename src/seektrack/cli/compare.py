@@ -23,6 +23,7 @@ from seektrack.cli.common import (
 )
 from seektrack.cli.search import read_picture
 from seektrack.cli.search_options import Count
+from seektrack.cli.values import TEMPLATES, completing
 from seektrack.errors import InputError
 
 if TYPE_CHECKING:
@@ -42,7 +43,12 @@ def compare(
     library: LibraryFolder = DEFAULT_LIBRARY,
     k: Count = 5,
     templates: Annotated[
-        str, typer.Option("--templates", help="auto, none, basic, enriched, adaptive or multilingual.")
+        str,
+        typer.Option(
+            "--templates",
+            help="auto, none, basic, enriched, adaptive or multilingual.",
+            autocompletion=completing(TEMPLATES),
+        ),
     ] = "auto",
     model: Model = "pocket",
     device: Device = None,

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from seektrack.cli.common import AsJson, Quiet, Screen
+from seektrack.cli.values import complete_format
 from seektrack.errors import InputError
 from seektrack.types import Tracks, VideoInfo
 
@@ -17,10 +18,16 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Tracks: a file or folder of any format.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="What to write, such as out.coco.json.")],
     from_format: Annotated[
-        str | None, typer.Option("--from", help="Format of IN; recognised from it when left out.")
+        str | None,
+        typer.Option(
+            "--from", help="Format of IN; recognised from it when left out.", autocompletion=complete_format
+        ),
     ] = None,
     to_format: Annotated[
-        str | None, typer.Option("--to", help="Format of OUT; taken from its name when left out.")
+        str | None,
+        typer.Option(
+            "--to", help="Format of OUT; taken from its name when left out.", autocompletion=complete_format
+        ),
     ] = None,
     video: Annotated[
         Path | None,
@@ -45,9 +52,7 @@ def convert(
     if fps is not None or size is not None:
         info = _described(source, from_format, fps, size)
     tracks = converted(source, target, from_format=from_format, to_format=to_format, video=info, times=times)
-    screen.result(
-        _summary(tracks, target), lambda console: console.print(_told(tracks, target), markup=False)
-    )
+    screen.result(_summary(tracks, target), lambda console: console.print(_told(tracks, target)))
 
 
 def _of_video(path: Path) -> tuple[VideoInfo, dict[int, float]]:

@@ -19,7 +19,7 @@ import typer
 
 from seektrack.cli.common import debugging, report_error
 from seektrack.cli.shown import one_line
-from seektrack.errors import InputError, OutputError, SeekTrackError
+from seektrack.errors import InputError, OutputError, SeekTrackError, foreseen
 
 INTERRUPTED = 130
 GRACE_S = 0.8
@@ -35,13 +35,6 @@ _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _UsageError: type[Exception] = next(
     kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "ClickException"
 )
-
-
-class UnforeseenError(SeekTrackError):
-    """What nobody foresaw: a fault of seektrack or of a library below it, told in one line."""
-
-    exit_code = 8
-    code = "unforeseen"
 
 
 class Interrupted(SeekTrackError):
@@ -80,30 +73,14 @@ def run(app: Callable[..., Any], args: Sequence[str]) -> NoReturn:
             if debugging():
                 raise
             status = _report(error, as_json=as_json)
-        except (Exception, typer.Abort) as error:
+        except typer.Abort:
+            status = _report(InputError("no answer came on standard input"), as_json=as_json)
+        except Exception as error:
             if debugging():
                 raise
             status = _report(foreseen(error), as_json=as_json)
         _let_go_of_output()
     sys.exit(status if isinstance(status, int) else 0)
-
-
-def foreseen(error: Exception) -> SeekTrackError:
-    """An error of any kind as one that says what failed in one line; those of ours as they are."""
-    if isinstance(error, SeekTrackError):
-        return error
-    if isinstance(error, typer.Abort):
-        return InputError("no answer came on standard input")
-    if isinstance(error, MemoryError):
-        return UnforeseenError("there is not enough memory", hint="take a smaller model or --resolution")
-    if isinstance(error, OSError) and error.strerror:
-        where = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
-        return UnforeseenError(f"{where}{error.strerror}", hint="SEEKTRACK_DEBUG=1 shows where it came from")
-    what = one_line(error)[:500]
-    return UnforeseenError(
-        f"{type(error).__name__}{': ' if what else ''}{what}",
-        hint="this was not foreseen, please report it; SEEKTRACK_DEBUG=1 shows where it came from",
-    )
 
 
 def _report(error: SeekTrackError, *, as_json: bool) -> int:

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seektrack.cli.values import (
+    FLOW,
+    POST,
+    PRECISION,
+    PREDICTORS,
+    PROPAGATION,
+    REFINE,
+    REMEMBER,
+    check_value,
+    completing,
+    completing_several,
+)
 from seektrack.errors import InputError
 
 if TYPE_CHECKING:
@@ -17,6 +30,7 @@ Resolution = Annotated[
     typer.Option(
         "--resolution",
         min=64,
+        max=4096,
         help="Side of the square the segmentation network sees, a multiple of 32; more is finer and slower.",
     ),
 ]
@@ -27,6 +41,7 @@ Propagation = Annotated[
         metavar="MODE",
         help="How masks get from frame to frame: memory, every frame through the network; hybrid, one frame"
         " in --every, optical flow between; flow, prompted frames alone.",
+        autocompletion=completing(PROPAGATION),
     ),
 ]
 Every = Annotated[
@@ -34,7 +49,12 @@ Every = Annotated[
 ]
 FlowMethod = Annotated[
     str,
-    typer.Option("--flow", metavar="METHOD", help="Optical flow: dis, farneback, or raft with torchvision."),
+    typer.Option(
+        "--flow",
+        metavar="METHOD",
+        help="Optical flow: dis, farneback, or raft with torchvision.",
+        autocompletion=completing(FLOW),
+    ),
 ]
 RememberFrames = Annotated[
     str,
@@ -43,6 +63,7 @@ RememberFrames = Annotated[
         metavar="FRAMES",
         help="Which frames an object is remembered by: seen, those it was on, so that it is known again after"
         " it was hidden; or all, as the reference SAM 2 does.",
+        autocompletion=completing(REMEMBER),
     ),
 ]
 Refine = Annotated[
@@ -51,6 +72,7 @@ Refine = Annotated[
         "--refine",
         metavar="METHOD",
         help="Look at every object closer, in source resolution: roi, progressive, multiscale or tiles.",
+        autocompletion=completing(REFINE),
     ),
 ]
 Post = Annotated[
@@ -60,6 +82,7 @@ Post = Annotated[
         metavar="STEPS",
         help="Clean masks up, as close:3,fill:64; steps are close, open, smooth, fill, specks, largest,"
         " contour, spline, grabcut.",
+        autocompletion=completing_several(POST),
     ),
 ]
 MaskThreshold = Annotated[
@@ -81,6 +104,7 @@ Predictor = Annotated[
         metavar="NAME",
         help="What tells where hidden objects are: kalman, lstm, transformer, or a folder that train"
         " trajectory wrote.",
+        autocompletion=completing(PREDICTORS),
     ),
 ]
 Exclusive = Annotated[
@@ -93,6 +117,7 @@ Precision = Annotated[
         "--precision",
         metavar="TYPE",
         help="What the segmentation network computes in: fp32, bf16, or on a GPU fp16.",
+        autocompletion=completing(PRECISION),
     ),
 ]
 
@@ -121,12 +146,20 @@ def follow_settings(
     usual = predictor == "kalman" and precision == "fp32"
     if plain and usual and not mask_threshold and min_object_score is None:
         return None
-    from seektrack.segmentation import PRECISIONS, PropagationSettings, RefineSettings, parse_steps
+    for option, value, allowed in (
+        ("--propagation", propagation, PROPAGATION),
+        ("--flow", flow, FLOW),
+        ("--remember", remember, REMEMBER),
+        ("--refine", refine, REFINE),
+        ("--precision", precision, PRECISION),
+    ):
+        check_value(option, value, allowed)  # before what loads for seconds
+    if not math.isfinite(mask_threshold):
+        raise InputError(f"--mask-threshold cannot be {mask_threshold}", hint="a logit, such as 0.5")
+    from seektrack.segmentation import PropagationSettings, RefineSettings, parse_steps
     from seektrack.segmentation.flow import make_flow
     from seektrack.tracking import EngineSettings, FollowSettings, IdentitySettings, load_predictor
 
-    if precision not in PRECISIONS:
-        raise InputError(f"there is no precision {precision!r}", hint=f"take one of {', '.join(PRECISIONS)}")
     chosen: dict[str, Any] = {"mode": propagation, "every": every, "flow": flow, "remember": remember}
     carried = PropagationSettings(**chosen)
     if carried.mode != "memory":

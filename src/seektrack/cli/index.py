@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,35 +19,52 @@ from seektrack.cli.common import (
     clock,
     spare_threads,
 )
+from seektrack.cli.search_options import EndS, StartS
+from seektrack.cli.source_options import Fps, MaxFrames, Window, opening
+from seektrack.cli.tracked import MOST_FAILED, SOME_FAILED
+from seektrack.cli.values import ANN, REGIONS, SAMPLING, check_value, completing
 
 if TYPE_CHECKING:
     from seektrack.library import IndexManifest
 
-SOME_FAILED, MOST_FAILED = 10, 99
-"""The exit status when ``n`` videos failed and the rest were indexed is ``10 + n``, up to 99."""
-
 
 def index(
-    paths: Annotated[list[Path], typer.Argument(help="Video files, or folders searched for them.")],
+    paths: Annotated[
+        list[str],
+        typer.Argument(
+            help="Video files, addresses, cameras' numbers, folders of images, scans, or folders searched "
+            "for videos."
+        ),
+    ],
     library: LibraryFolder = DEFAULT_LIBRARY,
     model: Model = "pocket",
     sampling: Annotated[
         str,
-        typer.Option(help="Which frames: adaptive, keyframes, fps=2 (per second) or every=5 (each n-th)."),
+        typer.Option(
+            help="Which frames: adaptive, keyframes, fps=2 (per second) or every=5 (each n-th).",
+            autocompletion=completing(SAMPLING),
+        ),
     ] = "adaptive",
     regions: Annotated[
         str,
         typer.Option(
-            help="What of a frame besides the whole: objects (small things are found), tiles or none."
+            help="What of a frame besides the whole: objects (small things are found), tiles or none.",
+            autocompletion=completing(REGIONS),
         ),
     ] = "objects",
     filters: FrameFilter = None,
+    start: StartS = None,
+    end: EndS = None,
+    frames: MaxFrames = None,
+    fps: Fps = None,
+    window: Window = None,
     ann: Annotated[
         str | None,
         typer.Option(
             "--ann",
             help="The search index the library keeps from now on: auto, flat (exact), ivf-sq8, ivf-pq or "
             "hnsw; small libraries are always searched exactly.",
+            autocompletion=completing(ANN),
         ),
     ] = None,
     temporal: Annotated[
@@ -77,13 +93,17 @@ def index(
     It may be interrupted at any time: the next run goes on where this one stopped. A video that cannot be
     read is reported and the rest goes on; the exit status is then 10 and the number that failed, 99 at most.
     """
+    check_value("--regions", regions, REGIONS)
+    check_value("--ann", ann, ANN)
+    how = opening(start=start, end=end, frames=frames, fps=fps, window=window)
     spare_threads(model)
     from seektrack.pipeline import Library
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    with Library(library, model=model, device=device) as opened, screen.progress() as progress:
+    with Library(library, model=model, device=device) as opened, screen.progress(each="indexing") as progress:
         report = opened.index(
             paths,
+            opening=how,
             sampling=sampling,
             regions=regions,
             filters=filters,

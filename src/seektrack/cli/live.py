@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 from statistics import median
@@ -11,11 +10,16 @@ from typing import Annotated
 import typer
 
 from seektrack.cli.common import AsJson, Device, FrameFilter, Model, Quiet, Screen, spare_threads
+from seektrack.cli.source_options import Fps, Interpolate, Window, opening
+from seektrack.cli.values import REGIONS, SAMPLING, check_value, completing
 
 
 def live(
     source: Annotated[
-        str, typer.Argument(help="A camera's number, an address (rtsp://, http://…) or a file.")
+        str,
+        typer.Argument(
+            help="A camera's number, an address (rtsp://, http://…), a file, a folder of images, a scan."
+        ),
     ],
     query: Annotated[
         list[str], typer.Option("--query", help="What to watch for; may be given more than once.")
@@ -24,15 +28,26 @@ def live(
         float, typer.Option("--threshold", min=0, max=1, help="Tell what is believed this much.")
     ] = 0.88,
     realtime: Annotated[
-        bool, typer.Option("--realtime", help="Play a file at its own pace, like a camera.")
+        bool, typer.Option("--realtime", help="Play what is no stream at its own pace, like a camera.")
     ] = False,
     sampling: Annotated[
-        str, typer.Option(help="Pictures to look at, at most: fps=4, every=5, keyframes or adaptive.")
+        str,
+        typer.Option(
+            help="Pictures to look at, at most: fps=4, every=5, keyframes or adaptive.",
+            autocompletion=completing(SAMPLING),
+        ),
     ] = "fps=4",
     regions: Annotated[
-        str, typer.Option(help="What of a frame besides the whole: tiles, objects or none.")
+        str,
+        typer.Option(
+            help="What of a frame besides the whole: tiles, objects or none.",
+            autocompletion=completing(REGIONS),
+        ),
     ] = "tiles",
     filters: FrameFilter = None,
+    fps: Fps = None,
+    window: Window = None,
+    interpolate: Interpolate = 1,
     repeat_s: Annotated[
         float | None, typer.Option("--repeat", min=0, help="Tell again after so many seconds while it stays.")
     ] = None,
@@ -52,6 +67,8 @@ def live(
     Pictures that come while one is looked at are dropped, so alerts are about now. A file is read through
     without dropping any, unless --realtime.
     """
+    check_value("--regions", regions, REGIONS)
+    how = opening(fps=fps, window=window, interpolate=interpolate)
     spare_threads(model)
     from seektrack.pipeline import watch
     from seektrack.retrieval.export import save_jpeg
@@ -67,6 +84,7 @@ def live(
         regions=regions,
         sampling=sampling,
         filters=filters,
+        opening=how,
         realtime=realtime,
         settings=settings,
         end_s=for_s,
@@ -81,7 +99,7 @@ def live(
                     file = save / f"{alert.frame.index:08d}-query{number}.jpg"
                     save_jpeg(alert.frame.image, file)
                     line["saved"] = str(file)
-                typer.echo(json.dumps(line, ensure_ascii=False))
+                screen.line(line)
     finally:  # told too when the stream breaks off or is interrupted
         latencies = sorted(watching.latencies_s) or [0.0]
         took = time.monotonic() - began

@@ -7,14 +7,23 @@ from typing import Annotated
 
 import typer
 
+from seektrack.cli.values import ONLY, RANK_BY, complete_video, completing
+
 Count = Annotated[int, typer.Option("-k", "--count", min=1, help="At most this many.")]
 StartS = Annotated[
     float | None, typer.Option("--start", min=0.0, help="Only from this second of the video on.")
 ]
 EndS = Annotated[float | None, typer.Option("--end", min=0.0, help="Only before this second of the video.")]
-InVideo = Annotated[Path | None, typer.Option("--video", help="Only in this video.")]
+InVideo = Annotated[
+    Path | None, typer.Option("--video", help="Only in this video.", autocompletion=complete_video)
+]
 Only = Annotated[
-    str | None, typer.Option("--only", help="Look at proposed [bold]objects[/] or whole [bold]frames[/].")
+    str | None,
+    typer.Option(
+        "--only",
+        help="Look at proposed [bold]objects[/] or whole [bold]frames[/].",
+        autocompletion=completing(ONLY),
+    ),
 ]
 Within = Annotated[
     float | None,
@@ -23,7 +32,11 @@ Within = Annotated[
 Label = Annotated[str | None, typer.Option("--label", help="With --hits: only pictures that also show this.")]
 RankBy = Annotated[
     str | None,
-    typer.Option("--rank-by", help="With --hits: confidence, cosine, centred, whitened or qb-norm."),
+    typer.Option(
+        "--rank-by",
+        help="With --hits: confidence, cosine, centred, whitened or qb-norm.",
+        autocompletion=completing(RANK_BY),
+    ),
 ]
 MinConfidence = Annotated[
     float | None,

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
-from seektrack.cli.common import (
-    AsJson,
-    Device,
-    FrameFilter,
-    Model,
-    Quiet,
-    Screen,
-    clock,
-    spare_threads,
-    table,
-)
+from seektrack.cli.common import AsJson, Device, FrameFilter, Model, Quiet, Screen, spare_threads
 from seektrack.cli.engine import (
     Every,
     Exclusive,
@@ -36,19 +27,28 @@ from seektrack.cli.engine import (
 )
 from seektrack.cli.prompts import BOX_FORM, POINT_FORM, PromptsFile, given_prompts
 from seektrack.cli.search_options import EndS, StartS
+from seektrack.cli.source_options import Cache, Fps, Interpolate, MaxFrames, Window, opening
+from seektrack.cli.tracked import Done, exit_status, failure, of_result, of_tracks, print_done, say_done
+from seektrack.cli.values import check_value, complete_format
+from seektrack.cli.values import formats as known_formats
 from seektrack.errors import InputError, NothingFoundError
-from seektrack.types import Tracks
+from seektrack.types import Prompt
 
 if TYPE_CHECKING:
-    from seektrack.pipeline.models import Models
+    from seektrack.tracking import FollowSettings
+    from seektrack.video import Opening
 
 DEFAULT_FORMATS = ("json", "mot", "coco", "csv")
 
 
 def track(
     video: Annotated[
-        Path | None,
-        typer.Argument(help="The video; leave it out to search a whole --library.", show_default=False),
+        list[str] | None,
+        typer.Argument(
+            help="The video: a file, an address, a camera's number, a folder of images, a scan. Several, or "
+            "a folder of videos, are followed one after another. Leave it out to search a --library.",
+            show_default=False,
+        ),
     ] = None,
     text: Annotated[str | None, typer.Option("--text", "-t", help="What to follow, in words.")] = None,
     point: Annotated[
@@ -66,7 +66,14 @@ def track(
     top: Annotated[int, typer.Option("--top", min=1, help="With --library: in this many videos.")] = 3,
     start: StartS = None,
     end: EndS = None,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("tracks"),
+    frames: MaxFrames = None,
+    fps: Fps = None,
+    window: Window = None,
+    interpolate: Interpolate = 1,
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", help="Folder for the results; of several videos, one folder each in it."),
+    ] = Path("tracks"),
     formats: Annotated[
         list[str] | None,
         typer.Option(
@@ -75,9 +82,13 @@ def track(
             help="A file format to write; may be given more than once. By default: "
             + ", ".join(DEFAULT_FORMATS)
             + ".",
+            autocompletion=complete_format,
         ),
     ] = None,
     no_overlay: Annotated[bool, typer.Option("--no-overlay", help="Write no overlay video.")] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Of several videos: follow again what an earlier run has done.")
+    ] = False,
     resolution: Resolution = None,
     propagation: Propagation = "memory",
     every: Every = 4,
@@ -90,14 +101,7 @@ def track(
     exclusive: Exclusive = False,
     predictor: Predictor = "kalman",
     precision: Precision = "fp32",
-    cache: Annotated[
-        str | None,
-        typer.Option(
-            "--cache",
-            help="Decode each frame once into a temporary file: raw (exact) or jpeg (small). For videos that "
-            "are slow to go through backwards.",
-        ),
-    ] = None,
+    cache: Cache = None,
     filters: FrameFilter = None,
     model: Model = "pocket",
     device: Device = None,
@@ -106,13 +110,19 @@ def track(
 ) -> None:
     """Follow what the text says, or what you point at, through a video: masks, tracks and an overlay.
 
-    Without #ID all points mean one object and each box an object of its own.
+    Without #ID all points mean one object and each box an object of its own. Of several videos, one that
+    fails is reported and the rest goes on, and the same command goes on where an interrupted one stopped;
+    the exit status is then 10 and the number that failed, 99 at most.
     """
-    prompts = given_prompts(point or (), box or (), prompts_file, video)
-    _check(video, text, has_prompts=bool(prompts), library=library)
+    videos = tuple(video or ())
+    prompts = given_prompts(point or (), box or (), prompts_file, videos[0] if len(videos) == 1 else None)
+    _check(videos, text, has_prompts=bool(prompts), library=library)
+    chosen = tuple(formats) if formats else DEFAULT_FORMATS
+    how = opening(
+        start=start, end=end, frames=frames, fps=fps, window=window, cache=cache, interpolate=interpolate
+    )
+    _check_files(videos, chosen, filters)
     spare_threads(model)
-    from seektrack.pipeline import Library, search_and_track, track_objects
-
     settings = follow_settings(
         propagation=propagation,
         every=every,
@@ -127,65 +137,151 @@ def track(
         precision=precision,
     )
     screen = Screen(quiet=quiet, as_json=as_json)
-    chosen = tuple(formats) if formats else DEFAULT_FORMATS
-    overlay = not no_overlay
-    found: list[Tracks] = []
+    asked = _Asked(text, prompts, model, device, resolution, filters, settings, out, chosen, not no_overlay)
+    if library is not None:
+        done = _in_library(screen, library, asked, how, top=top)
+    elif _is_one(videos):
+        done = [_one(screen, videos[0], asked, how)]
+    else:
+        done = _many(screen, videos, asked, how, fresh=fresh)
+    screen.result([one.to_dict() for one in done], lambda console: print_done(console, done))
+    say_done(screen, done)
+    status = exit_status(done)
+    if status:
+        raise typer.Exit(status)
+    if not any(one.found for one in done):
+        raise _nothing(library or ", ".join(videos), text)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What is done to each video."""
+
+    text: str | None
+    prompts: list[Prompt]
+    model: str
+    device: str | None
+    resolution: int | None
+    filters: str | None
+    settings: FollowSettings | None
+    out: Path
+    formats: tuple[str, ...]
+    overlay: bool
+
+    def common(self) -> dict[str, Any]:
+        """What every function of the pipeline that follows takes."""
+        return {
+            "filters": self.filters,
+            "settings": self.settings,
+            "out": self.out,
+            "formats": self.formats,
+            "overlay": self.overlay,
+        }
+
+    def by_model(self) -> dict[str, Any]:
+        """The model, at a resolution of its own where one is asked for."""
+        if self.resolution is None:
+            return {"model": self.model, "device": self.device}
+        from seektrack.pipeline.models import Models
+
+        return {"model": Models(self.model, device=self.device, resolution=self.resolution), "device": None}
+
+
+def _one(screen: Screen, video: str, asked: _Asked, how: Opening | None) -> Done:
+    from seektrack.pipeline import track_objects
+
     with screen.progress() as progress:
-        if video is not None:
-            tracks = track_objects(
-                video,
-                text,
-                prompts=prompts or None,
-                model=_at(model, device, resolution),
-                device=device,
-                start_s=start,
-                end_s=end,
-                cache=cache,
-                filters=filters,
-                out=out,
-                formats=chosen,
-                overlay=overlay,
-                progress=progress,
-                settings=settings,
-            )
-            found.append(tracks)
-        elif library is not None and text is not None:
-            with Library(library, model=model, device=device) as opened:
-                if resolution is not None:
-                    opened.models.resolution = resolution
-                results = search_and_track(
-                    opened,
-                    text,
-                    top=top,
-                    cache=cache,
-                    filters=filters,
-                    out=out,
-                    formats=chosen,
-                    overlay=overlay,
-                    progress=progress,
-                    settings=settings,
-                )
-            found.extend(one.tracks for one in results)
-
-    screen.result([_summary(tracks) for tracks in found], lambda console: _print(console, found))
-    if not any(len(tracks) for tracks in found):
-        raise _nothing(video or library, text)
-    screen.note(f"written to {out}/")
+        tracks = track_objects(
+            video,
+            asked.text,
+            prompts=asked.prompts or None,
+            opening=how,
+            progress=progress,
+            **asked.by_model(),
+            **asked.common(),
+        )
+    return of_tracks(tracks, asked.out, asked.formats, overlay=asked.overlay)
 
 
-def _at(model: str, device: str | None, resolution: int | None) -> str | Models:
-    """The model, at a resolution of its own where one is asked for."""
-    if resolution is None:
-        return model
-    from seektrack.pipeline.models import Models
+def _many(
+    screen: Screen, videos: Sequence[str], asked: _Asked, how: Opening | None, *, fresh: bool
+) -> list[Done]:
+    from seektrack.pipeline import track_videos
 
-    return Models(model, device=device, resolution=resolution)
+    done: list[Done] = []
+    with screen.progress() as progress:
+        for followed in track_videos(
+            videos,
+            asked.text,
+            prompts=asked.prompts or None,
+            opening=how,
+            fresh=fresh,
+            progress=progress,
+            **asked.by_model(),
+            **asked.common(),
+        ):
+            done.append(of_result(followed))
+            screen.note(done[-1].in_one_line())
+    return done
 
 
-def _check(video: Path | None, text: str | None, *, has_prompts: bool, library: Path | None) -> None:
-    if video is None and library is None:
+def _in_library(screen: Screen, library: Path, asked: _Asked, how: Opening | None, *, top: int) -> list[Done]:
+    if how is not None and replace(how, start_s=None, end_s=None, cache=None) != type(how)():
+        raise InputError(
+            "--frames, --fps, --window and --interpolate go with a video, not with --library",
+            hint="name the video, or leave them out",
+        )
+    from seektrack.pipeline import Library, search_and_track
+
+    failed: list[Done] = []
+    with Library(library, model=asked.model, device=asked.device) as opened, screen.progress() as progress:
+        if asked.resolution is not None:
+            opened.models.resolution = asked.resolution
+        results = search_and_track(
+            opened,
+            str(asked.text),
+            top=top,
+            start_s=None if how is None else how.start_s,
+            end_s=None if how is None else how.end_s,
+            cache=None if how is None else how.cache,
+            on_error=lambda video, error: failed.append(failure(video, error)),
+            progress=progress,
+            **asked.common(),
+        )
+    return [
+        of_tracks(one.tracks, one.folder or asked.out, asked.formats, overlay=asked.overlay)
+        for one in results
+    ] + failed
+
+
+def _is_one(videos: Sequence[str]) -> bool:
+    """Whether one video is named, and not several or a folder of them."""
+    if len(videos) != 1 or not Path(videos[0]).is_dir():
+        return len(videos) == 1
+    from seektrack.video import find_videos
+
+    return find_videos(videos) in ([], [Path(videos[0])])
+
+
+def _check_files(videos: Sequence[str], formats: Sequence[str], filters: str | None) -> None:
+    """Look at what can be looked at in no time: names of formats and filters, whether the one file is there.
+
+    Raises:
+        InputError: A format or filter is unknown.
+        VideoError: The only video named is not there.
+    """
+    for name in formats:
+        check_value("--format", name, known_formats())
+    if filters is not None:
+        from seektrack.video.filters import parse_filter
+
+        parse_filter(filters)
+
+
+def _check(videos: Sequence[str], text: str | None, *, has_prompts: bool, library: Path | None) -> None:
+    if not videos and library is None:
         raise InputError("no video given", hint="name a video, or a --library to search with --text")
-    if video is not None and library is not None:
+    if videos and library is not None:
         raise InputError("both a video and a --library given", hint="give one of them")
     if text is None and not has_prompts:
         raise InputError(
@@ -193,47 +289,12 @@ def _check(video: Path | None, text: str | None, *, has_prompts: bool, library: 
         )
     if text is not None and has_prompts:
         raise InputError("both --text and --point/--box/--prompts given", hint="give one of them")
-    if video is None and has_prompts:
+    if not videos and has_prompts:
         raise InputError("--point, --box and --prompts need a video", hint="name the video they lie in")
 
 
-def _nothing(where: Path | None, text: str | None) -> NothingFoundError:
+def _nothing(where: Path | str, text: str | None) -> NothingFoundError:
     what = "what was pointed at" if text is None else repr(text)
     by_hand = "point at another part of the object, give a second --point, or draw a --box around it"
     hint = by_hand if text is None else "say it in other words"
     return NothingFoundError(f"found nothing to follow as {what} in {where}", hint=hint)
-
-
-def _summary(tracks: Tracks) -> dict[str, object]:
-    """What of the tracks goes to standard output; the files written hold all of it."""
-    return {
-        "video": tracks.video.path,
-        "query": tracks.query,
-        "frames": len(tracks.frame_times),
-        "tracks": [
-            {
-                "obj_id": t.obj_id,
-                "label": t.label,
-                "score": t.score,
-                "first_s": t.observations[0].time_s,
-                "last_s": t.observations[-1].time_s,
-                "frames": len(t),
-                "visible_frames": sum(o.visible for o in t.observations),
-            }
-            for t in tracks
-            if t.observations
-        ],
-    }
-
-
-def _print(console: Console, found: list[Tracks]) -> None:
-    for tracks in found:
-        count = f"{len(tracks)} track" + ("" if len(tracks) == 1 else "s")
-        console.print(f"{tracks.video.path}: {count} over {len(tracks.frame_times)} frames")
-        shown = table("id", "label", "score", "seen", "frames", right=("id", "score", "frames"))
-        for t in tracks:
-            if t.observations:
-                seen = f"{clock(t.observations[0].time_s)} – {clock(t.observations[-1].time_s)}"
-                shown.add_row(str(t.obj_id), t.label, f"{t.score:.2f}", seen, str(len(t)))
-        if shown.row_count:
-            console.print(shown)

@@ -21,6 +21,7 @@ from seektrack.cli.common import (
     table,
 )
 from seektrack.cli.index import described
+from seektrack.cli.values import complete_video
 from seektrack.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
 def videos(
     library: LibraryFolder = DEFAULT_LIBRARY,
     remove: Annotated[
-        list[Path] | None, typer.Option("--remove", help="Take this video out; may be given more than once.")
+        list[Path] | None,
+        typer.Option(
+            "--remove",
+            help="Take this video out; may be given more than once.",
+            autocompletion=complete_video,
+        ),
     ] = None,
     prune: Annotated[bool, typer.Option("--prune", help="Take out every video whose file is gone.")] = False,
     repair: Annotated[

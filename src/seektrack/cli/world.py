@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from seektrack.cli.common import AsJson, Quiet, Screen, short_path
+from seektrack.cli.values import LAYOUTS, completing
 from seektrack.errors import InputError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ def render(
         typer.Option(
             "--layout",
             help="mp4, davis, youtube-vos, mot, coco, flickr30k, msr-vtt, dicom or nifti.",
+            autocompletion=completing(LAYOUTS),
         ),
     ] = "mp4",
     scenes: Annotated[int, typer.Option("--scenes", min=1, help="How many.")] = 20,

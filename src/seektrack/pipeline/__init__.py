@@ -3,14 +3,17 @@
 The only package that knows the whole way from video to outputs.
 """
 
+from seektrack.pipeline.best import SearchAndTrackResult, search_and_track
 from seektrack.pipeline.library import IndexReport, Library
 from seektrack.pipeline.live import watch
+from seektrack.pipeline.many import FollowedVideo, track_videos
 from seektrack.pipeline.models import Models, parse_model
 from seektrack.pipeline.regions import REGIONS, Regions
-from seektrack.pipeline.track import SearchAndTrackResult, search_and_track, track_objects
+from seektrack.pipeline.track import track_objects
 
 __all__ = [
     "REGIONS",
+    "FollowedVideo",
     "IndexReport",
     "Library",
     "Models",
@@ -19,5 +22,6 @@ __all__ = [
     "parse_model",
     "search_and_track",
     "track_objects",
+    "track_videos",
     "watch",
 ]

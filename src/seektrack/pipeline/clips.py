@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seektrack.errors import LibraryError, ModelError, SeekTrackError, VideoError
+from seektrack.errors import ModelError, SeekTrackError, foreseen
 from seektrack.library import LibraryStore
 from seektrack.library.clips import ClipModel, ClipShelf
+from seektrack.pipeline.sources import NamedVideo
 
 if TYPE_CHECKING:
     from seektrack.encoders.temporal import TemporalEncoder
@@ -55,26 +55,26 @@ class Clips:
             )
         return encoder
 
-    def index(self, file: Path, *, reindex: bool = False, progress: Progress | None = None) -> bool:
+    def index(self, video: NamedVideo, *, reindex: bool = False, progress: Progress | None = None) -> bool:
         """Embed the stretches of a video that the library holds; False when they were there.
 
         Raises:
             VideoError: The video cannot be read.
             LibraryError: The library cannot be written.
         """
-        from seektrack.video import Sampling, open_video, sample
+        from seektrack.video import Sampling, sample
 
         encoder = self.encoder
         self.shelf.use(ClipModel(encoder.name, encoder.fingerprint, encoder.dim))
-        if not reindex and self.shelf.settings_of(file) == SETTINGS:
+        if not (reindex or video.live) and self.shelf.settings_of(video.key) == SETTINGS:
             return False
         most = Sampling.fps(
             4 * encoder.n_frames / WINDOW_S
         )  # twice what is looked at, so that steps stay even
-        with open_video(file) as source:
-            frames = _reported(sample(source, most), source.info.n_frames or 0, file, progress)
-            stretches = list(encoder.embed_video(frames, window_s=WINDOW_S, stride_s=STRIDE_S))
-        self.shelf.put(file, stretches, SETTINGS)
+        source = video.source
+        frames = _reported(sample(source, most), source.info.n_frames or 0, video.name, progress)
+        stretches = list(encoder.embed_video(frames, window_s=WINDOW_S, stride_s=STRIDE_S))
+        self.shelf.put(video.key, stretches, SETTINGS)
         return True
 
     def index_missing(
@@ -94,10 +94,17 @@ class Clips:
         for video in self._store.videos():
             if not (video.done and video.available) or video.path in told:
                 continue
+            one = NamedVideo(video.path, video.path)
+            if one.live or video.path.startswith("memory://"):
+                continue  # what was recorded, or lay in memory, is gone
             try:
-                made += self.index(Path(video.path), progress=progress)
-            except (VideoError, LibraryError) as error:
-                failed.append((video.path, error))
+                made += self.index(one, progress=progress)
+            except ModelError:
+                raise
+            except Exception as error:  # whatever one video raises is that video's failure
+                failed.append((video.path, foreseen(error, what=video.path)))
+            finally:
+                one.close()
         return made
 
     def scorer(self) -> MotionScorer:
@@ -107,8 +114,8 @@ class Clips:
         return MotionScorer(self._store, lambda: self.encoder)
 
 
-def _reported(frames: Iterator[Frame], total: int, file: Path, progress: Progress | None) -> Iterator[Frame]:
+def _reported(frames: Iterator[Frame], total: int, name: str, progress: Progress | None) -> Iterator[Frame]:
     for frame in frames:
         yield frame
         if progress:
-            progress(frame.index + 1, total, f"motion in {file.name}")
+            progress(frame.index + 1, total, f"motion in {name}")

@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
-from seektrack.errors import LibraryError, SeekTrackError, VideoError
+from seektrack.errors import ModelError, SeekTrackError, VideoError
 from seektrack.grounding import GroundSettings
 from seektrack.library import (
     IndexManifest,
@@ -21,32 +21,27 @@ from seektrack.library import (
     LibraryStore,
     Maker,
     VideoRecord,
-    library_key,
 )
 from seektrack.pipeline.asking import Asking
 from seektrack.pipeline.clips import Clips
+from seektrack.pipeline.failures import done_by_others, failure, nothing_named
 from seektrack.pipeline.models import Models
 from seektrack.pipeline.regions import Regions, check_regions, embed_frames
 from seektrack.pipeline.renewing import check_all_named, finish_switch
 from seektrack.pipeline.sounds import index_sound
+from seektrack.pipeline.sources import NamedVideo, named_videos
 from seektrack.types import Frame
 
 if TYPE_CHECKING:
     from seektrack.encoders.audio import SoundEncoder
     from seektrack.retrieval import MotionScorer
-    from seektrack.video import Sampling
+    from seektrack.video import Opening, Sampling, VideoInput
     from seektrack.video.filters import Filters
 
 Progress = Callable[[int, int, str], None]
 _FRAMES_AT_ONCE = 8
 INDEX_POINTS_PER_SIDE = 12
 """Grid of proposals while indexing; coarser than when tracking, as every sampled frame pays for it."""
-
-
-def _unreadable(file: Path, error: OSError | MemoryError) -> VideoError:
-    if isinstance(error, MemoryError):
-        return VideoError(f"{file} does not fit into memory", hint="make its pictures smaller")
-    return VideoError(f"cannot read {file}: {error.strerror or error}")
 
 
 @dataclass(frozen=True)
@@ -102,8 +97,9 @@ class Library(Asking):
 
     def index(
         self,
-        paths: Iterable[str | Path] | str | Path,
+        videos: VideoInput | Iterable[VideoInput],
         *,
+        opening: Opening | None = None,
         sampling: str | Sampling = "adaptive",
         regions: str = "objects",
         filters: str | None = None,
@@ -115,10 +111,13 @@ class Library(Asking):
         """Bring videos into the library, or up to date.
 
         An unchanged video is skipped, an interrupted one goes on where it stopped, and one that cannot be
-        read is reported while the rest goes on.
+        read, whatever the reason, is reported while the rest goes on.
 
         Args:
-            paths: Video files, or folders searched for them.
+            videos: Whatever :func:`seektrack.video.open_video` takes, one or several, and folders searched
+                for videos. Of cameras and streams a piece is recorded, as ``opening`` says.
+            opening: How they are opened: which part, at which rate, through which window. What was indexed
+                otherwise is indexed anew.
             sampling: Which frames: ``adaptive``, ``keyframes``, ``fps=2``, ``every=5``, or a ``Sampling``.
             regions: What of a frame besides the whole: ``objects``, ``tiles`` or ``none``. A video whose
                 objects another SAM 2 proposed is indexed anew.
@@ -134,11 +133,11 @@ class Library(Asking):
             progress: Called with ``(done, total, stage)``; frames within a video, videos within the run.
 
         Raises:
-            VideoError: A path is missing, or no video is under the paths.
+            VideoError: Nothing that was given is there, or no video is in it.
             LibraryMismatchError: The library was made by another model.
             InputError: An unknown sampling, regions, filter or search index.
         """
-        from seektrack.video import Sampling, find_videos
+        from seektrack.video import Sampling
         from seektrack.video.filters import parse_filter
 
         began = time.monotonic()
@@ -146,79 +145,83 @@ class Library(Asking):
         cut = check_regions(regions)
         clean = None if filters is None else parse_filter(filters)
         kept = IndexSettings(kind=cast("Any", ann)) if isinstance(ann, str) else ann
-        listed = [paths] if isinstance(paths, (str, Path)) else list(paths)
         failed: list[tuple[str, SeekTrackError]] = []
-        files = find_videos(listed, on_error=lambda path, error: failed.append((str(path), error)))
-        if not files and not failed:
-            raise VideoError(
-                f"no videos under {', '.join(map(str, listed))}", hint="name video files or folders"
-            )
-        store = self._open_to_write(reindex=reindex, named=map(library_key, files))
+        named = named_videos(
+            videos,
+            opening=opening,
+            on_error=lambda path, error: failed.append((path, error)),
+            progress=progress,
+        )
+        if not named:
+            raise nothing_named(videos, failed)
+        store = self._open_to_write(reindex=reindex, named=[video.key for video in named])
         clips = self._clips_to_write(store, temporal)
+        how = _Indexing(chosen, cut, clean, "" if opening is None else str(opening), reindex)
         indexed = skipped = frames = moving = 0
-        for i, file in enumerate(files):
+        for i, video in enumerate(named):
             if progress:
-                progress(i, len(files), "videos")
+                progress(i, len(named), "videos")
             try:
-                count = self._index_one(store, file, chosen, cut, clean, reindex=reindex, progress=progress)
-                moving += clips is not None and clips.index(file, reindex=reindex, progress=progress)
-            except (VideoError, LibraryError) as error:
-                failed.append((str(file), error))
+                count = self._index_one(store, video, how, progress)
+                moving += clips is not None and clips.index(video, reindex=reindex, progress=progress)
+            except ModelError:
+                raise
+            except Exception as error:  # whatever one video raises is that video's failure
+                failed.append((video.key, failure(video, error)))
                 continue
-            except (OSError, MemoryError) as error:
-                failed.append((str(file), _unreadable(file, error)))
-                continue
+            finally:
+                video.close()
             indexed, skipped = indexed + (count is not None), skipped + (count is None)
             frames += count or 0
         if clips is not None:
             moving += clips.index_missing(failed, progress)
         if progress:
-            progress(len(files), len(files), "videos")
+            progress(len(named), len(named), "videos")
         waiting = finish_switch(store)
         manifest = None if kept is None else store.choose_index(kept)
+        skipped += done_by_others(store, named, failed)
         seconds = time.monotonic() - began
         return IndexReport(indexed, skipped, failed, frames, seconds, manifest, moving, waiting)
 
     def _index_one(
-        self,
-        store: LibraryStore,
-        file: Path,
-        sampling: Sampling,
-        regions: Regions,
-        filters: Filters | None,
-        *,
-        reindex: bool,
-        progress: Progress | None,
+        self, store: LibraryStore, video: NamedVideo, how: _Indexing, progress: Progress | None
     ) -> int | None:
         """Frames embedded, or None when the video was up to date."""
-        from seektrack.video import open_video, prefetch, sample
+        from seektrack.video import prefetch, sample
         from seektrack.video.filtered import FilteredSource
 
         if hasattr(self.models.encoder, "embed_sounds"):
             hears = cast("SoundEncoder", self.models.encoder)
-            return index_sound(store, hears, file, reindex=reindex, progress=progress)
-        by = f" by={self.models.sam2_fingerprint[:8]}" if regions == "objects" else ""
-        settings = f"{sampling} regions={regions}{by}" + (f" filter={filters}" if filters else "")
-        if store.status(file, settings=settings) == "new":
-            store.recognise(file)
-        anew = reindex and store.making.fingerprint == store.fingerprint
-        if not anew and store.status(file, settings=settings) == "done":
+            if video.path is None:
+                raise VideoError(
+                    f"the sound of {video.key} cannot be indexed", hint="save it to a file first"
+                )
+            return index_sound(store, hears, video.path, reindex=how.reindex, progress=progress)
+        by = f" by={self.models.sam2_fingerprint[:8]}" if how.regions == "objects" else ""
+        settings = f"{how.sampling} regions={how.regions}{by}" + (
+            f" filter={how.filters}" if how.filters else ""
+        )
+        settings += f" {how.opened}" if how.opened else ""
+        if video.path is not None and store.status(video.key, settings=settings) == "new":
+            store.recognise(video.path)
+        anew = video.live or (how.reindex and store.making.fingerprint == store.fingerprint)
+        if not anew and store.status(video.key, settings=settings) == "done":
             return None
-        count = 0
-        with open_video(file) as source:
-            total = source.info.n_frames or 0
-            with store.begin_video(file, source.info, settings=settings, restart=anew) as handle:
-                shown = FilteredSource(source, filters) if filters else source
-                sampled = prefetch(sample(shown, sampling), depth=2 * _FRAMES_AT_ONCE)
-                fresh = (frame for frame in sampled if frame.index > handle.last_frame_index)
-                for chunk in iter(partial(_take, fresh, _FRAMES_AT_ONCE), []):
-                    handle.append(embed_frames(self.models, chunk, regions, settings=self.ground))
-                    count += len(chunk)
-                    if progress:
-                        progress(chunk[-1].index + 1, total, f"indexing {file.name}")
-                handle.finish()
-        if progress and total:
-            progress(total, total, f"indexing {file.name}")
+        source, count = video.source, 0
+        total = source.info.n_frames or 0
+        with store.begin_video(video.key, source.info, settings=settings, restart=anew) as handle:
+            shown = FilteredSource(source, how.filters) if how.filters else source
+            sampled = prefetch(sample(shown, how.sampling), depth=2 * _FRAMES_AT_ONCE)
+            fresh = (frame for frame in sampled if frame.index > handle.last_frame_index)
+            for chunk in iter(partial(_take, fresh, _FRAMES_AT_ONCE), []):
+                handle.append(embed_frames(self.models, chunk, how.regions, settings=self.ground))
+                count += len(chunk)
+                if progress:
+                    seen = chunk[-1].index + 1
+                    progress(min(seen, total - 1) if total else seen, total, f"indexing {video.name}")
+            handle.finish()
+        if progress:
+            progress(max(total, 1), max(total, 1), f"indexing {video.name}")
         return count
 
     def _clips_to_write(self, store: LibraryStore, temporal: bool | str | None) -> Clips | None:
@@ -290,6 +293,17 @@ class Library(Asking):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+@dataclass(frozen=True)
+class _Indexing:
+    """How the videos of one run are indexed."""
+
+    sampling: Sampling
+    regions: Regions
+    filters: Filters | None
+    opened: str
+    reindex: bool
 
 
 def _take(frames: Iterator[Frame], count: int) -> list[Frame]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import takewhile
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.errors import InputError
 from seektrack.geometry import Box
 from seektrack.grounding import GroundSettings
 from seektrack.pipeline.models import Models
@@ -18,11 +20,11 @@ from seektrack.types import Frame
 
 if TYPE_CHECKING:
     from seektrack.retrieval.live import Watch, WatchSettings
-    from seektrack.video import VideoSource
+    from seektrack.video import Opening, VideoInput, VideoSource
 
 
 def watch(
-    source: str | int | os.PathLike[str] | VideoSource,
+    source: VideoInput,
     queries: Sequence[str],
     *,
     model: str = "pocket",
@@ -30,6 +32,7 @@ def watch(
     regions: str = "tiles",
     sampling: str = "fps=4",
     filters: str | None = None,
+    opening: Opening | None = None,
     realtime: bool = False,
     settings: WatchSettings | None = None,
     ground: GroundSettings | None = None,
@@ -42,7 +45,8 @@ def watch(
     through without dropping any unless ``realtime``.
 
     Args:
-        source: A camera's number, an address with ``://``, a file, or an open source.
+        source: A camera's number, an address with ``://``, or anything else that
+            :func:`seektrack.video.open_video` takes.
         queries: What to watch for, any number.
         model: See :func:`seektrack.pipeline.parse_model`.
         device: ``cpu``, ``cuda`` or ``mps``; chosen when None.
@@ -50,7 +54,9 @@ def watch(
         sampling: Which pictures to look at, at most.
         filters: What is done to a picture before it is looked at, as in
             :func:`seektrack.video.filters.parse_filter`; alerts hold what was looked at.
-        realtime: Play a file at its own pace, as if it came from a camera.
+        opening: How a source is opened that is no stream: its part, rate and window; pictures between
+            pictures also of a stream.
+        realtime: Play what is no stream at its own pace, as if it came from a camera.
         settings: When to alert.
         ground: How objects are proposed.
         options: For FFmpeg, when ``source`` is an address.
@@ -62,7 +68,7 @@ def watch(
         QueryError: A query has no words.
     """
     from seektrack.retrieval.live import Watch
-    from seektrack.video import LiveSource, Sampling, VideoSource, open_video
+    from seektrack.video import Sampling
     from seektrack.video.filtered import FilteredSource
     from seektrack.video.filters import parse_filter
     from seektrack.video.sampling import sample_pictures
@@ -79,14 +85,43 @@ def watch(
     encoder = models.encoder
     if cut == "objects":
         _ = models.sam2
-    if isinstance(source, VideoSource):
-        opened = source
-    else:
-        name = str(source) if isinstance(source, int) else os.fspath(source)
-        live = realtime or name.isdigit() or "://" in name
-        opened = LiveSource(name, options=options) if live else open_video(name)
-    pictures = sample_pictures(opened if clean is None else FilteredSource(opened, clean), chosen)
+    opened, shown = _opened(source, opening, realtime=realtime, options=options)
+    pictures = sample_pictures(shown if clean is None else FilteredSource(shown, clean), chosen)
     if end_s is not None:
         last = end_s
         pictures = takewhile(lambda picture: picture.timestamp < last, pictures)
     return Watch(pictures, queries, encoder=encoder, embed=embed, settings=settings, source=opened)
+
+
+def _opened(
+    source: VideoInput, opening: Opening | None, *, realtime: bool, options: Mapping[str, str] | None
+) -> tuple[VideoSource, VideoSource]:
+    """Where pictures come from, and what is watched of it.
+
+    A stream as it comes, anything else as fast as it is looked at unless in real time.
+    """
+    from seektrack.video import LiveSource, Opening, VideoSource
+    from seektrack.video.live import is_camera
+    from seektrack.video.network import as_name, is_address
+    from seektrack.video.wrapped import InterpolatedSource
+
+    how = opening or Opening()
+    if isinstance(source, VideoSource):
+        stream = source if source.live else None
+    else:
+        name = as_name(source) if isinstance(source, (str, os.PathLike)) else str(source)
+        camera = isinstance(source, int) or (is_camera(name) and not os.path.lexists(name))
+        is_stream = camera or (isinstance(source, (str, os.PathLike)) and is_address(name))
+        stream = LiveSource(name, options=options) if is_stream else None
+    if stream is None:
+        opened = how.open(source)
+        opened = LiveSource(opened) if realtime else opened
+        return opened, opened
+    if replace(how, interpolate=1) != Opening():
+        stream.close()
+        raise InputError(
+            f"{stream.info.path} is a stream: no part, rate or window of it can be chosen",
+            hint="leave them out",
+        )
+    shown = stream if how.interpolate == 1 else InterpolatedSource(stream, how.interpolate)
+    return stream, shown

@@ -3,52 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from seektrack.errors import InputError, NothingFoundError
-from seektrack.files import check_folder, check_target
+from seektrack.errors import InputError
+from seektrack.pipeline.checks import check_outputs, check_prompts
 from seektrack.pipeline.models import Models
-from seektrack.types import Moment, Prompt, Tracks
+from seektrack.types import Prompt, Tracks
 
 if TYPE_CHECKING:
-    import os
-
-    from seektrack.pipeline.library import Library
     from seektrack.tracking import FollowSettings
-    from seektrack.video import VideoSource
+    from seektrack.video import Opening, VideoInput, VideoSource
 
 Progress = Callable[[int, int, str], None]
 DEFAULT_FORMATS = ("json", "mot", "coco", "csv")
 
 
-@dataclass(frozen=True)
-class SearchAndTrackResult:
-    """One video of a library in which something was found and followed.
-
-    Attributes:
-        video: Its path.
-        moments: Where the text was found, best first.
-        tracks: Every matching object through the video.
-        files: What was written, by format; ``overlay`` is the video.
-    """
-
-    video: str
-    moments: tuple[Moment, ...]
-    tracks: Tracks
-    files: dict[str, Path] = field(default_factory=dict)
-
-
 def track_objects(
-    video: str | os.PathLike[str],
+    video: VideoInput,
     text: str | None = None,
     *,
     prompts: Sequence[Prompt] | None = None,
     model: str | Models = "pocket",
     device: str | None = None,
     seeds: Sequence[int] = (),
+    opening: Opening | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
     cache: str | None = None,
@@ -62,14 +43,16 @@ def track_objects(
     """Segment and follow objects through a video: those a text names, or those pointed at.
 
     Args:
-        video: A video file or a folder of images.
+        video: Whatever :func:`seektrack.video.open_video` takes: a file, an address, a folder of images, a
+            scan, pictures in memory, or an open source of any kind.
         text: What to follow, as ``a red car`` or ``the dogs running left``.
         prompts: Points, boxes or masks instead of a text, in pixels of the source.
         model: A name (see :func:`seektrack.pipeline.parse_model`) or loaded :class:`Models`.
         device: ``cpu``, ``cuda`` or ``mps``; chosen when None.
         seeds: Frames known to show the text, as from a search; looked at first.
-        start_s, end_s: Only this part of the video, in seconds.
-        cache: ``raw`` or ``jpeg``: decode each frame once into a temporary file, as :func:`open_video` does.
+        opening: How the video is opened: its part, rate, window, pictures between pictures.
+        start_s, end_s: Only this part of the video, in seconds; instead of those in ``opening``.
+        cache: ``raw`` or ``jpeg``: decode each frame once into a temporary file; instead of that there.
         filters: What is done to a frame before it is looked at, as in
             :func:`seektrack.video.filters.parse_filter`; the overlay shows the video as it is.
         settings: How objects are found, followed and recognised.
@@ -91,7 +74,7 @@ def track_objects(
     """
     from seektrack.grounding import parse_target
     from seektrack.tracking import follow, follow_prompts
-    from seektrack.video import open_video
+    from seektrack.video import Opening
     from seektrack.video.filtered import FilteredSource
     from seektrack.video.filters import parse_filter
 
@@ -102,9 +85,13 @@ def track_objects(
         )
     target = parse_target(text) if text is not None else None
     clean = parse_filter(filters) if filters is not None else None
-    chosen = _check_outputs(out, formats, sources=[video])
+    chosen = check_outputs(out, formats, overlay=overlay)
     models = model if isinstance(model, Models) else Models(model, device=device)
-    with open_video(video, start_s=start_s, end_s=end_s, cache=cache) as source:
+    given: dict[str, Any] = {"start_s": start_s, "end_s": end_s, "cache": cache}
+    how = replace(opening or Opening(), **{k: v for k, v in given.items() if v is not None})
+    with how.open(video, progress=progress) as source:
+        check_outputs(out, chosen, overlay=overlay, sources=[source.info.path])
+        check_prompts(prompts or (), source)
         shown = source if clean is None else FilteredSource(source, clean)
         if target is not None:
             tracks = follow(
@@ -148,83 +135,3 @@ def write_results(
         write_overlay(counted(), tracks, target)  # type: ignore[arg-type]  # the generator yields Frames
         written["overlay"] = target
     return written
-
-
-def search_and_track(
-    library: Library,
-    text: str,
-    *,
-    top: int = 3,
-    cache: str | None = None,
-    filters: str | None = None,
-    settings: FollowSettings | None = None,
-    out: str | Path | None = None,
-    formats: Iterable[str] = DEFAULT_FORMATS,
-    overlay: bool = True,
-    progress: Progress | None = None,
-) -> list[SearchAndTrackResult]:
-    """From a library to tracks: find the videos that show a text, then follow it through each.
-
-    Args:
-        library: An open library.
-        text: What to find and follow.
-        top: Most videos.
-        settings: How objects are found, followed and recognised.
-        out: Folder for the results, one subfolder a video; nothing is written when None.
-        cache, filters, formats, overlay, progress: As for :func:`track_objects`.
-
-    Returns:
-        The best videos in order; empty when nothing in the library matches.
-
-    Raises:
-        InputError: As :func:`track_objects`.
-        LibraryError: As :meth:`Library.search`.
-    """
-    chosen = _check_outputs(out, formats)
-    moments = library.search(text, k=max(50, 10 * top))
-    by_video: dict[str, list[Moment]] = {}
-    for moment in moments:
-        by_video.setdefault(moment.video, []).append(moment)
-    results = []
-    for video, found in list(by_video.items())[:top]:
-        folder = None if out is None else Path(out) / Path(video).stem
-        if not Path(video).exists():
-            raise NothingFoundError(
-                f"{video} is in the library but not on disk any more",
-                hint="bring it back, or drop it with: Library.remove",
-            )
-        seeds = [moment.key.frame_index for moment in found]
-        tracks = track_objects(
-            video, text, model=library.models, seeds=seeds, cache=cache, filters=filters,
-            settings=settings, out=folder, formats=chosen, overlay=overlay, progress=progress,
-        )  # fmt: skip
-        files = _files(folder, chosen, overlay=overlay) if folder else {}
-        results.append(SearchAndTrackResult(video, tuple(found), tracks, files))
-    return results
-
-
-def _files(folder: Path, formats: Iterable[str], *, overlay: bool) -> dict[str, Path]:
-    from seektrack.outputs import FORMATS
-
-    files = {name: folder / FORMATS[name].filename for name in formats}
-    if overlay:
-        files["overlay"] = folder / "overlay.mp4"
-    return files
-
-
-def _check_outputs(
-    out: str | Path | None, formats: Iterable[str], *, sources: Sequence[str | os.PathLike[str]] = ()
-) -> tuple[str, ...]:
-    """The formats, once they are known to exist and their files known to be writable and no source."""
-    from seektrack.outputs import FORMATS
-
-    chosen = tuple(formats)
-    unknown = [name for name in chosen if name not in FORMATS]
-    if unknown:
-        raise InputError(f"unknown format {unknown[0]!r}", hint=f"use one of {', '.join(FORMATS)}")
-    if out is not None:
-        check_folder(out)
-        names = (FORMATS[name].filename for name in chosen if not FORMATS[name].is_folder)
-        for name in (*names, "overlay.mp4"):
-            check_target(Path(out) / name, sources=sources)
-    return chosen

@@ -90,7 +90,7 @@ class Opening:
             raise VideoError(f"no such video: {what!r}", hint="give the name of a file or folder")
         opened = self._live(what, progress)
         if opened is None:
-            with wall(what if isinstance(what, str) else "the pictures"):
+            with wall(without_password(what) if isinstance(what, str) else "the pictures"):
                 opened = self._stored(what, progress)
                 opened.require_start()
             if self.frames is not None:

@@ -27,6 +27,7 @@ from seektrack import (
 )
 from seektrack.cli import main
 from seektrack.library import IndexManifest, IndexSettings, LibraryStats, VideoRecord
+from seektrack.video import Opening
 
 HIT = Hit("a/road.mp4", 12, 0.48, 0.31, 0.9, (1.0, 2.0, 30.0, 40.0))
 MOMENT = Moment("a/road.mp4", 0.4, 75.25, HIT, 0.87)
@@ -53,6 +54,7 @@ class Demo:
 @dataclass(frozen=True)
 class Found:
     tracks: Tracks
+    folder: Path | None = None
 
 
 def some_tracks(n: int = 1) -> Tracks:
@@ -199,10 +201,10 @@ def test_index_passes_its_settings_on_and_reports(run, pipeline: Pipeline):
     done = run("index", "a", "b.mp4", "-l", "lib", *how)
     assert done.status == 0
     chosen = {"sampling": "fps=2", "regions": "tiles", "filters": "nlm", "ann": "hnsw", "reindex": True}
-    chosen["temporal"] = None
+    chosen |= {"temporal": None, "opening": None}
     assert pipeline.calls == [
         ("open", (Path("lib"),), {"model": "pocket", "device": None}),
-        ("index", ([Path("a"), Path("b.mp4")],), chosen),
+        ("index", (["a", "b.mp4"],), chosen),
     ]
     assert "2 indexed, 1 unchanged, 0 failed; 40 frames in 0:01.5 → lib" in done.out
     assert pipeline.closed == 1
@@ -308,14 +310,12 @@ def test_removing_what_is_not_there_is_an_error(run):
 def test_track_by_text_writes_the_default_formats(run, pipeline: Pipeline):
     done = run("track", "a/road.mp4", "--text", "a [red] car", "--out", "o")
     name, args, settings = pipeline.calls[-1]
-    assert (name, args) == ("track", (Path("a/road.mp4"), "a [red] car"))
+    assert (name, args) == ("track", ("a/road.mp4", "a [red] car"))
     assert settings == {
         "prompts": None,
         "model": "pocket",
         "device": None,
-        "start_s": None,
-        "end_s": None,
-        "cache": None,
+        "opening": None,
         "filters": None,
         "out": Path("o"),
         "formats": ("json", "mot", "coco", "csv"),
@@ -333,7 +333,7 @@ def test_track_by_hand_reads_prompts_formats_and_no_overlay(run, pipeline: Pipel
     assert text is None
     assert [(p.obj_id, p.frame_index, p.box) for p in settings["prompts"]] == [(0, 2, (0, 0, 5, 5))]
     assert (settings["formats"], settings["overlay"]) == (("davis", "csv"), False)
-    assert (settings["start_s"], settings["end_s"], settings["cache"]) == (1.5, 4.0, "jpeg")
+    assert settings["opening"] == Opening(start_s=1.5, end_s=4.0, cache="jpeg")
     assert settings["filters"] == "nlm,clahe"
 
 

@@ -1,0 +1,129 @@
+"""What ``track`` tells of each video: what was followed, and which files it is in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from seektrack.cli.common import Screen, clock, short_path, table
+from seektrack.cli.shown import one_line
+from seektrack.errors import SeekTrackError
+from seektrack.types import Tracks
+
+if TYPE_CHECKING:
+    from seektrack.pipeline import FollowedVideo
+
+_FEW = 3
+SOME_FAILED, MOST_FAILED = 10, 99
+"""The exit status when ``n`` videos failed and the rest was done is ``10 + n``, up to 99."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """One video that was followed, or failed.
+
+    Attributes:
+        video: Its path or address.
+        query: The text; empty when prompted by hand.
+        frames: Frames gone through.
+        found: What is told of each track.
+        folder: Where the files are.
+        files: What was written, by format.
+        unchanged: Whether an earlier run had done it.
+        error: Why it failed.
+    """
+
+    video: str
+    query: str = ""
+    frames: int = 0
+    found: Sequence[dict[str, Any]] = ()
+    folder: Path | None = None
+    files: dict[str, Path] = field(default_factory=dict)
+    unchanged: bool = False
+    error: SeekTrackError | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As JSON tells it; the files written hold all of the tracks."""
+        if self.error is not None:
+            return {"video": self.video, "error": self.error}
+        return {
+            "video": self.video,
+            "query": self.query,
+            "frames": self.frames,
+            "tracks": list(self.found),
+            "folder": self.folder,
+            "files": self.files,
+            "unchanged": self.unchanged,
+        }
+
+    def in_one_line(self) -> str:
+        """As progress tells it."""
+        if self.error is not None:
+            return f"{short_path(self.video)}: failed: {one_line(self.error)}"
+        count = f"{len(self.found)} track" + ("" if len(self.found) == 1 else "s")
+        before = ", as an earlier run left it" if self.unchanged else ""
+        return f"{short_path(self.video)}: {count} over {self.frames} frames{before}"
+
+
+def of_tracks(tracks: Tracks, folder: Path, formats: Iterable[str], *, overlay: bool) -> Done:
+    """What is told of tracks just written into a folder."""
+    from seektrack.outputs.told import summary, written
+
+    return Done(
+        tracks.video.path,
+        tracks.query,
+        len(tracks.frame_times),
+        summary(tracks),
+        folder,
+        written(folder, formats, overlay=overlay),
+    )
+
+
+def of_result(followed: FollowedVideo) -> Done:
+    """What is told of one of several videos."""
+    return Done(
+        followed.video,
+        followed.query,
+        followed.frames,
+        followed.found,
+        followed.folder,
+        followed.files,
+        followed.unchanged,
+        followed.error,
+    )
+
+
+def failure(video: str, error: SeekTrackError) -> Done:
+    """What is told of a video that failed."""
+    return Done(video, error=error)
+
+
+def exit_status(done: Sequence[Done]) -> int:
+    """0 when no video failed, else 10 and their number."""
+    failed = sum(one.error is not None for one in done)
+    return min(SOME_FAILED + failed, MOST_FAILED) if failed else 0
+
+
+def print_done(console: Console, done: Sequence[Done]) -> None:
+    """A line and a table for each video, and where its files are."""
+    for one in done:
+        console.print(one.in_one_line(), style="red" if one.error is not None else None)
+        rows = table("id", "label", "score", "seen", "frames", right=("id", "score", "frames"))
+        for t in one.found:
+            seen = f"{clock(t['first_s'])} – {clock(t['last_s'])}"
+            rows.add_row(str(t["obj_id"]), t["label"], f"{t['score']:.2f}", seen, str(t["frames"]))
+        if rows.row_count:
+            console.print(rows)
+
+
+def say_done(screen: Screen, done: Sequence[Done]) -> None:
+    """Name what was written, the files of a few videos and the folders of many."""
+    written = [one for one in done if one.folder is not None and one.files]
+    for one in written:
+        names = sorted(file.name for file in one.files.values())
+        files = "" if len(written) > _FEW else ": " + ", ".join(names)
+        screen.note(f"written to {one.folder}/{files}")

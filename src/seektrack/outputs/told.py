@@ -1,0 +1,37 @@
+"""What a person is told of tracks beside their files: where those are, and each track in a line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from seektrack.outputs.registry import FORMATS
+from seektrack.types import Tracks
+
+OVERLAY = "overlay.mp4"
+
+
+def written(folder: Path, formats: Iterable[str], *, overlay: bool) -> dict[str, Path]:
+    """What lies in a folder once tracks were written into it, by format; ``overlay`` is the video."""
+    files = {name: folder / FORMATS[name].filename for name in formats}
+    if overlay:
+        files["overlay"] = folder / OVERLAY
+    return files
+
+
+def summary(tracks: Tracks) -> list[dict[str, Any]]:
+    """What is told of each track that was seen."""
+    return [
+        {
+            "obj_id": t.obj_id,
+            "label": t.label,
+            "score": t.score,
+            "first_s": t.observations[0].time_s,
+            "last_s": t.observations[-1].time_s,
+            "frames": len(t),
+            "visible_frames": sum(o.visible for o in t.observations),
+        }
+        for t in tracks
+        if t.observations
+    ]

@@ -1,0 +1,142 @@
+"""From a library to tracks: a text followed through the videos that show it best."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import warnings
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seektrack.errors import ModelError, QueryError, SeekTrackError, VideoError, foreseen
+from seektrack.outputs.told import written
+from seektrack.pipeline.checks import check_outputs
+from seektrack.pipeline.folders import OutputFolders, Record
+from seektrack.pipeline.sources import OnError
+from seektrack.pipeline.track import DEFAULT_FORMATS, track_objects
+from seektrack.types import Moment, Tracks
+from seektrack.video.network import is_address
+
+if TYPE_CHECKING:
+    from seektrack.pipeline.library import Library
+    from seektrack.tracking import FollowSettings
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class SearchAndTrackResult:
+    """One video of a library in which something was found and followed.
+
+    Attributes:
+        video: Its path.
+        moments: Where the text was found, best first.
+        tracks: Every matching object through the video.
+        files: What was written, by format; ``overlay`` is the video.
+        folder: Where; None when nothing was written.
+    """
+
+    video: str
+    moments: tuple[Moment, ...]
+    tracks: Tracks
+    files: dict[str, Path] = field(default_factory=dict)
+    folder: Path | None = None
+
+
+def search_and_track(
+    library: Library,
+    text: str,
+    *,
+    top: int = 3,
+    start_s: float | None = None,
+    end_s: float | None = None,
+    cache: str | None = None,
+    filters: str | None = None,
+    settings: FollowSettings | None = None,
+    out: str | Path | None = None,
+    formats: Iterable[str] = DEFAULT_FORMATS,
+    overlay: bool = True,
+    on_error: OnError | None = None,
+    progress: Progress | None = None,
+) -> list[SearchAndTrackResult]:
+    """From a library to tracks: find the videos that show a text, then follow it through each.
+
+    Args:
+        library: An open library.
+        text: What to find and follow.
+        top: Most videos.
+        start_s, end_s: Look for it, and follow it, only in this part of each video, in seconds.
+        settings: How objects are found, followed and recognised.
+        out: Folder for the results, one subfolder a video; nothing is written when None.
+        on_error: Told of each video that shows the text and is gone or cannot be followed; the next best
+            takes its place. When None, a warning says so.
+        cache, filters, formats, overlay, progress: As for :func:`seektrack.pipeline.track_objects`.
+
+    Returns:
+        The best videos in order; empty when nothing in the library matches.
+
+    Raises:
+        InputError: As :func:`seektrack.pipeline.track_objects`.
+        LibraryError: As :meth:`seektrack.pipeline.Library.search`.
+        SeekTrackError: Every video that shows the text failed; the reason of the best.
+    """
+    chosen = check_outputs(out, formats, overlay=overlay)
+    moments = library.search(text, k=max(50, 10 * top), start_s=start_s, end_s=end_s)
+    by_video: dict[str, list[Moment]] = {}
+    for moment in moments:
+        by_video.setdefault(moment.video, []).append(moment)
+    folders = None if out is None else OutputFolders(out)
+    results: list[SearchAndTrackResult] = []
+    failed: list[SeekTrackError] = []
+    for video, found in by_video.items():
+        if len(results) == top:
+            break
+        folder = None if folders is None else folders.of(video)
+        try:
+            _check_there(library, video)
+            tracks = track_objects(
+                video,
+                text,
+                model=library.models,
+                seeds=[moment.key.frame_index for moment in found],
+                start_s=start_s,
+                end_s=end_s,
+                cache=cache,
+                filters=filters,
+                settings=settings,
+                out=folder,
+                formats=chosen,
+                overlay=overlay,
+                progress=progress,
+            )
+            files = {} if folder is None else written(folder, chosen, overlay=overlay)
+            if folder is not None:
+                Record.of(tracks, video, [], {"text": text}, files).write(folder)
+        except (ModelError, QueryError):
+            raise
+        except Exception as error:
+            failed.append(foreseen(error, what=video))
+            _tell(on_error, video, failed[-1])
+            continue
+        results.append(SearchAndTrackResult(video, tuple(found), tracks, files, folder))
+    if failed and not results:
+        raise failed[0]
+    return results
+
+
+def _check_there(library: Library, video: str) -> None:
+    if not is_address(video) and not os.path.exists(video):
+        where, what = shlex.quote(str(library.path)), shlex.quote(video)
+        raise VideoError(
+            f"{video} is in the library but not on disk any more",
+            hint=f"bring it back, or take it out: seektrack videos --library {where} --remove {what}",
+        )
+
+
+def _tell(on_error: OnError | None, video: str, error: SeekTrackError) -> None:
+    if on_error is not None:
+        on_error(video, error)
+    else:
+        warnings.warn(f"{video} was passed over: {error}", stacklevel=3)

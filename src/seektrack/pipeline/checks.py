@@ -1,0 +1,85 @@
+"""What is looked at before anything is computed: outputs can be written, prompts lie in the video."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seektrack.errors import InputError, PromptError
+from seektrack.files import check_folder, check_target
+from seektrack.geometry import clip_box
+from seektrack.types import Prompt
+
+if TYPE_CHECKING:
+    import os
+
+    from seektrack.video import VideoSource
+
+
+def check_outputs(
+    out: str | Path | None,
+    formats: Iterable[str],
+    *,
+    overlay: bool = True,
+    sources: Sequence[str | os.PathLike[str]] = (),
+) -> tuple[str, ...]:
+    """The formats, once they are known to exist and their files known to be writable and no source.
+
+    Nothing is made: a run that fails leaves no folder behind.
+
+    Raises:
+        InputError: A format is unknown.
+        OutputError: The folder or a file in it cannot be written, or is read from.
+    """
+    from seektrack.outputs import FORMATS
+
+    chosen = tuple(formats)
+    unknown = [name for name in chosen if name not in FORMATS]
+    if unknown:
+        raise InputError(f"unknown format {unknown[0]!r}", hint=f"use one of {', '.join(FORMATS)}")
+    if out is not None:
+        check_folder(out)
+        names = [FORMATS[name].filename for name in chosen if not FORMATS[name].is_folder]
+        for name in (*names, *(["overlay.mp4"] if overlay else [])):
+            check_target(Path(out) / name, sources=sources)
+    return chosen
+
+
+def check_prompts(prompts: Sequence[Prompt], source: VideoSource) -> None:
+    """Refuse prompts that lie outside the video, and say what of a box does, before anything is followed.
+
+    Raises:
+        PromptError: One lies on a frame that is not shown or outside the picture, or says what an object is
+            not and never what it is.
+    """
+    if not prompts:
+        return
+    from seektrack.segmentation.prompts import check_prompt
+
+    (start, stop), hw = source._range(), source.info.hw
+    for prompt in prompts:
+        check_prompt(prompt, hw)
+        if not start <= prompt.frame_index < stop:
+            raise PromptError(
+                f"object {prompt.obj_id} is pointed at on frame {prompt.frame_index}, which is not shown",
+                hint=f"frames are {start} to {stop - 1}" if stop > start else "the part shown has no frames",
+            )
+        if prompt.box is not None and clip_box(prompt.box, hw) != tuple(map(float, prompt.box)):
+            edges = ", ".join(f"{v:g}" for v in prompt.box)
+            warnings.warn(
+                f"the box {edges} reaches beyond the {hw[1]}x{hw[0]} picture and is cut at its edge",
+                stacklevel=3,
+            )
+    for obj_id in {prompt.obj_id for prompt in prompts}:
+        if not any(_says_where(prompt) for prompt in prompts if prompt.obj_id == obj_id):
+            raise PromptError(
+                f"object {obj_id} has only points that lie outside it",
+                hint="add a point inside it, label 1, or a box around it",
+            )
+
+
+def _says_where(prompt: Prompt) -> bool:
+    labels = () if prompt.point_labels is None else prompt.point_labels
+    return prompt.box is not None or prompt.mask is not None or any(int(label) == 1 for label in labels)

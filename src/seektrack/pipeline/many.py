@@ -1,0 +1,198 @@
+"""Several videos followed one after another: those of a folder, or all that were named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seektrack.errors import ModelError, QueryError, SeekTrackError, VideoError, foreseen
+from seektrack.library.identity import identify
+from seektrack.outputs.told import summary, written
+from seektrack.pipeline.checks import check_outputs
+from seektrack.pipeline.folders import OutputFolders, Record, read_record
+from seektrack.pipeline.models import Models
+from seektrack.pipeline.sources import NamedVideo, named_videos
+from seektrack.pipeline.track import DEFAULT_FORMATS, track_objects
+from seektrack.types import Prompt, Tracks
+from seektrack.video import Opening
+
+if TYPE_CHECKING:
+    from seektrack.tracking import FollowSettings
+    from seektrack.video import VideoInput
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class FollowedVideo:
+    """One of several videos that were followed.
+
+    Attributes:
+        video: Its absolute path or address.
+        query: The text; empty when prompted by hand.
+        found: Of each track ``obj_id``, ``label``, ``score``, ``first_s``, ``last_s``, ``frames`` and
+            ``visible_frames``.
+        frames: Frames gone through.
+        folder: Where its results lie; None when nothing was written.
+        files: What was written, by format; ``overlay`` is the video.
+        tracks: The tracks; None when they were made by an earlier run, or the video failed.
+        unchanged: Whether an earlier run had done it already.
+        error: Why it failed; None when it did not.
+    """
+
+    video: str
+    query: str = ""
+    found: tuple[dict[str, Any], ...] = ()
+    frames: int = 0
+    folder: Path | None = None
+    files: dict[str, Path] = field(default_factory=dict)
+    tracks: Tracks | None = None
+    unchanged: bool = False
+    error: SeekTrackError | None = None
+
+
+def track_videos(
+    videos: VideoInput | Iterable[VideoInput],
+    text: str | None = None,
+    *,
+    prompts: Sequence[Prompt] | None = None,
+    model: str | Models = "pocket",
+    device: str | None = None,
+    opening: Opening | None = None,
+    filters: str | None = None,
+    settings: FollowSettings | None = None,
+    out: str | Path | None = None,
+    formats: Iterable[str] = DEFAULT_FORMATS,
+    overlay: bool = True,
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> Iterator[FollowedVideo]:
+    """Follow the same text, or the same prompts, through several videos, one after another.
+
+    Each video has a folder of its own below ``out``. A video that an earlier run followed to its end, asked
+    the same, is not followed again, so a run that was interrupted goes on where it stopped. A video that
+    fails, whatever the reason, is told as failed and the rest goes on.
+
+    Args:
+        videos: One or several of what :func:`seektrack.video.open_video` takes, and folders searched for
+            videos.
+        opening: How the videos are opened.
+        fresh: Follow videos again that an earlier run has done.
+        text, prompts, model, device, filters, settings, out, formats, overlay, progress: As for
+            :func:`seektrack.pipeline.track_objects`; ``out`` holds one folder a video.
+
+    Yields:
+        Each video when it is done.
+
+    Raises:
+        VideoError: Nothing that was given is there, or there is no video in it.
+        InputError, QueryError, OutputError, ModelError: As :func:`seektrack.pipeline.track_objects`, where
+            it is not about one of the videos.
+    """
+    run = _Run(
+        text,
+        tuple(prompts or ()),
+        model if isinstance(model, Models) else Models(model, device=device),
+        opening or Opening(),
+        filters,
+        settings,
+        None if out is None else OutputFolders(out),
+        check_outputs(out, formats, overlay=overlay),
+        overlay,
+        progress,
+    )
+    missing: list[FollowedVideo] = []
+    named = named_videos(
+        videos,
+        opening=opening,
+        on_error=lambda path, error: missing.append(FollowedVideo(path, error=error)),
+        progress=progress,
+    )
+    if not named:
+        none = VideoError("there are no videos in what was named", hint="name video files or folders")
+        raise next((one.error for one in missing if one.error is not None), none)
+    yield from missing
+    for i, video in enumerate(named):
+        if progress:
+            progress(i, len(named), "videos")
+        try:
+            yield run.follow(video, fresh=fresh)
+        except (ModelError, QueryError):
+            raise  # it would be the same for every video
+        except Exception as error:
+            yield FollowedVideo(video.key, error=foreseen(error, what=video.key))
+        finally:
+            video.close()
+    if progress:
+        progress(len(named), len(named), "videos")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What is done to every video of one run."""
+
+    text: str | None
+    prompts: tuple[Prompt, ...]
+    models: Models
+    opening: Opening
+    filters: str | None
+    settings: FollowSettings | None
+    folders: OutputFolders | None
+    formats: tuple[str, ...]
+    overlay: bool
+    progress: Progress | None
+
+    def asked(self) -> dict[str, Any]:
+        """Everything that changes the results, as JSON can hold it."""
+        return {
+            "text": self.text,
+            "prompts": [repr(prompt) for prompt in self.prompts],
+            "model": [self.models.name, self.models.resolution],
+            "opened": str(self.opening),
+            "cache": self.opening.cache,
+            "filters": self.filters,
+            "settings": repr(self.settings),
+            "formats": sorted(self.formats),
+            "overlay": self.overlay,
+        }
+
+    def follow(self, video: NamedVideo, *, fresh: bool) -> FollowedVideo:
+        """Follow one video, or tell that it was followed before."""
+        folder = None if self.folders is None else self.folders.of(video.key)
+        identity, asked = _identity(video), self.asked()
+        done = None if folder is None or fresh or video.live else read_record(folder)
+        if folder is not None and done is not None and done.answers(folder, video.key, identity, asked):
+            kept = {name: folder / file for name, file in done.files.items()}
+            return FollowedVideo(
+                video.key, self.text or "", tuple(done.found), done.frames, folder, kept, unchanged=True
+            )
+        tracks = track_objects(
+            video.source,
+            self.text,
+            prompts=self.prompts or None,
+            model=self.models,
+            filters=self.filters,
+            settings=self.settings,
+            out=folder,
+            formats=self.formats,
+            overlay=self.overlay,
+            progress=self.progress,
+        )
+        files: dict[str, Path] = {}
+        if folder is not None:
+            files = written(folder, self.formats, overlay=self.overlay)
+            Record.of(tracks, video.key, identity, asked, files).write(folder)
+        found, frames = tuple(summary(tracks)), len(tracks.frame_times)
+        return FollowedVideo(video.key, tracks.query, found, frames, folder, files, tracks)
+
+
+def _identity(video: NamedVideo) -> list[Any]:
+    if video.path is None:
+        return []
+    try:
+        seen = identify(video.path)
+    except (SeekTrackError, OSError):
+        return []
+    return [seen.size, seen.mtime_ns, seen.digest]
