@@ -1,6 +1,7 @@
 """What a person or another program takes away: files of tracks and masks, overlay videos, the report."""
 
 from seektrack.outputs.convert import convert, retimed
+from seektrack.outputs.dataframes import to_dataframe
 from seektrack.outputs.motion import mean_speed, velocities
 from seektrack.outputs.overlay import OverlayStyle, draw_overlay, mark_region, trails_at, write_overlay
 from seektrack.outputs.palette import hex_colour, object_colour
@@ -39,6 +40,7 @@ __all__ = [
     "retimed",
     "save_formats",
     "save_tracks",
+    "to_dataframe",
     "trails_at",
     "velocities",
     "write_overlay",

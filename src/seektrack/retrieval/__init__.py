@@ -1,6 +1,7 @@
 """Finding: text or picture to hits, hits to moments and chains of them, and results written out."""
 
 from seektrack.retrieval.align import AlignSettings, TimedText, align_texts, read_srt
+from seektrack.retrieval.clips import save_clips, write_clip
 from seektrack.retrieval.compare import Comparison, Wording, compare_prompts
 from seektrack.retrieval.confidence import ConfidenceSettings, query_probability, temporal_evidence
 from seektrack.retrieval.export import (
@@ -80,6 +81,7 @@ __all__ = [
     "prepare_query",
     "query_probability",
     "read_srt",
+    "save_clips",
     "save_csv",
     "save_key_frames",
     "save_sheet",
@@ -87,6 +89,7 @@ __all__ = [
     "score_text",
     "search",
     "search_image",
+    "write_clip",
     "stored_bank",
     "temporal_evidence",
     "temporal_iou",
