@@ -20,6 +20,7 @@ from seektrack.cli import (
     convert,
     demo,
     doctor,
+    frame,
     index,
     live,
     models,
@@ -66,6 +67,7 @@ app.command()(index.index)
 app.command()(search.search)
 app.command()(live.live)
 app.command()(track.track)
+app.command()(frame.frame)
 app.command()(videos.videos)
 app.command()(convert.convert)
 app.add_typer(compare.app, name="prompts")
