@@ -350,7 +350,7 @@ def _folder_target(path: Path, ours: Callable[[Path], bool], sources: Iterable[A
                 )
         if any(target.iterdir()) and not ours(target):
             raise OutputError(
-                f"cannot write {path}: it exists and is not an earlier export",
+                f"cannot write {path}: it holds something already and is not an earlier export",
                 hint="give a folder that is empty or does not exist yet",
             )
     elif target.exists():

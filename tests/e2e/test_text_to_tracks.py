@@ -214,10 +214,10 @@ class TestErrors:
     ):
         from safetensors.torch import load_file, save_file
 
-        from seektrack.cli.models import pocket_folder
+        from seektrack.checkpoints import packaged_folder
 
         other = tmp_path / "other-clip"
-        shutil.copytree(pocket_folder("clip"), other)
+        shutil.copytree(packaged_folder("clip"), other)
         weights = load_file(other / "model.safetensors")
         weights["logit_scale"] += 1
         save_file(weights, other / "model.safetensors", metadata={"format": "pt"})

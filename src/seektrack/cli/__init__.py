@@ -77,7 +77,7 @@ app.add_typer(train.app, name="train")
 train.app.command()(train_temporal.temporal)
 train.app.command()(train_temporal.trajectory)
 app.add_typer(world.app, name="world")
-app.command()(models.models)
+app.add_typer(models.app, name="models")
 app.command()(doctor.doctor)
 
 

@@ -35,6 +35,7 @@ from seektrack.cli.shown import as_json as to_json
 from seektrack.cli.telling import Teller
 from seektrack.cli.values import DEVICES, FILTERS, complete_model, completing, completing_several
 from seektrack.errors import OutputError, SeekTrackError
+from seektrack.library.made_with import MODEL_VARIABLE
 from seektrack.types import Mask
 
 ProgressCallback = Callable[[int, int, str], None]
@@ -46,7 +47,19 @@ Model = Annotated[
     typer.Option(
         "--model",
         "-m",
+        envvar=MODEL_VARIABLE,
         help="A built-in name (see [bold]seektrack models[/]), a folder or a hub id.",
+        autocompletion=complete_model,
+    ),
+]
+LibraryModel = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        show_default=False,
+        help="A built-in name (see [bold]seektrack models[/]), a folder or a hub id; when left out, what the "
+        "library was made with, and for a new one SEEKTRACK_MODEL or pocket.",
         autocompletion=complete_model,
     ),
 ]
@@ -87,7 +100,7 @@ def spare_threads(model: str) -> None:
     They are too small to share: on two idle cores two threads take as long as one, and on busy ones they
     wait for each other and take many times as long.
     """
-    if model == "pocket" and "torch" not in sys.modules:
+    if set(model.split("+")) == {"pocket"} and "torch" not in sys.modules:
         os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

@@ -13,6 +13,7 @@ from seektrack.cli.common import (
     AsJson,
     Device,
     LibraryFolder,
+    LibraryModel,
     Model,
     Quiet,
     Screen,
@@ -25,6 +26,7 @@ from seektrack.cli.search import read_picture
 from seektrack.cli.search_options import Count
 from seektrack.cli.values import TEMPLATES, completing
 from seektrack.errors import InputError
+from seektrack.library.made_with import model_for
 
 if TYPE_CHECKING:
     from seektrack.retrieval import Comparison, Labelled
@@ -50,12 +52,13 @@ def compare(
             autocompletion=completing(TEMPLATES),
         ),
     ] = "auto",
-    model: Model = "pocket",
+    model: LibraryModel = None,
     device: Device = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Show what each wording ranks first, how sure it is, and how far the wordings agree."""
+    model = model_for(library, model)
     spare_threads(model)
     from seektrack.pipeline import Library
 

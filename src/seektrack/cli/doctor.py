@@ -17,8 +17,8 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from seektrack.checkpoints import packaged_folder
 from seektrack.cli.common import AsJson, Quiet, Screen, table
-from seektrack.cli.models import pocket_folder
 from seektrack.errors import SeekTrackError
 
 _LOW_DISK_GIB = 2.0
@@ -152,7 +152,7 @@ def _pocket_mask() -> tuple[str, str]:
 
 
 def _size(part: str) -> str:
-    total = sum(p.stat().st_size for p in pocket_folder(part).glob("*.safetensors"))
+    total = sum(p.stat().st_size for p in packaged_folder(part).glob("*.safetensors"))
     return f"{total / 2**20:.1f} MiB"
 
 

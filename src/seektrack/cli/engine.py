@@ -35,10 +35,11 @@ Resolution = Annotated[
     ),
 ]
 Propagation = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--propagation",
         metavar="MODE",
+        show_default="memory, or the model's own",
         help="How masks get from frame to frame: memory, every frame through the network; hybrid, one frame"
         " in --every, optical flow between; flow, prompted frames alone.",
         autocompletion=completing(PROPAGATION),

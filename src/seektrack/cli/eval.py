@@ -94,7 +94,7 @@ def pocket(
 ) -> None:
     """Measure pocket networks on held-out scenes of the procedural world: crops named, masks followed."""
     spare_threads("pocket")
-    from seektrack.cli.models import pocket_folder
+    from seektrack.checkpoints import packaged_folder
     from seektrack.evaluation.pocket_clip import evaluate_clip
     from seektrack.evaluation.pocket_parity import THROUGH
     from seektrack.evaluation.pocket_sam2 import CONDITIONS, Condition, evaluate_sam2
@@ -108,7 +108,7 @@ def pocket(
     if only in (Part.TEMPORAL, Part.TRAJECTORY):
         print_figures(screen, _over_time(only, screen, folder))
         return
-    clip, sam2 = (str(pocket_folder(part)) for part in ("clip", "sam2"))
+    clip, sam2 = (str(packaged_folder(part)) for part in ("clip", "sam2"))
     if folder is not None:
         clip, sam2 = ("" if name == "pocket" else name for name in parse_model(str(folder)))
     clip, sam2 = ("" if only is Part.SAM2 else clip), ("" if only is Part.CLIP else sam2)

@@ -13,7 +13,7 @@ from seektrack.cli.common import (
     Device,
     FrameFilter,
     LibraryFolder,
-    Model,
+    LibraryModel,
     Quiet,
     Screen,
     clock,
@@ -23,6 +23,7 @@ from seektrack.cli.search_options import EndS, StartS
 from seektrack.cli.source_options import Fps, MaxFrames, Window, opening
 from seektrack.cli.tracked import MOST_FAILED, SOME_FAILED
 from seektrack.cli.values import ANN, REGIONS, SAMPLING, check_value, completing
+from seektrack.library.made_with import model_for
 
 if TYPE_CHECKING:
     from seektrack.library import IndexManifest
@@ -37,7 +38,7 @@ def index(
         ),
     ],
     library: LibraryFolder = DEFAULT_LIBRARY,
-    model: Model = "pocket",
+    model: LibraryModel = None,
     sampling: Annotated[
         str,
         typer.Option(
@@ -96,6 +97,7 @@ def index(
     check_value("--regions", regions, REGIONS)
     check_value("--ann", ann, ANN)
     how = opening(start=start, end=end, frames=frames, fps=fps, window=window)
+    model = model_for(library, model)
     spare_threads(model)
     from seektrack.pipeline import Library
 

@@ -15,7 +15,7 @@ from seektrack.cli.common import (
     AsJson,
     Device,
     LibraryFolder,
-    Model,
+    LibraryModel,
     Quiet,
     Screen,
     clock,
@@ -42,6 +42,7 @@ from seektrack.cli.search_options import (
     Within,
 )
 from seektrack.errors import InputError, NothingFoundError, VideoError
+from seektrack.library.made_with import model_for
 from seektrack.types import Hit, Moment
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def search(
     csv_file: CsvFile = None,
     frames_dir: FramesDir = None,
     sheet_file: SheetFile = None,
-    model: Model = "pocket",
+    model: LibraryModel = None,
     device: Device = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -101,6 +102,7 @@ def search(
     misplaced = [name for name, value in only_hits.items() if value is not None and not hits]
     if misplaced:
         raise InputError(f"{misplaced[0]} goes with --hits", hint="add --hits")
+    model = model_for(library, model)
     spare_threads(model)
     from seektrack.pipeline import Library
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seektrack.cli.common import AsJson, Device, FrameFilter, Model, Quiet, Screen, spare_threads
+from seektrack.checkpoints import parse_preset
+from seektrack.cli.common import AsJson, Device, FrameFilter, LibraryModel, Quiet, Screen, spare_threads
 from seektrack.cli.engine import (
     Every,
     Exclusive,
@@ -32,6 +33,7 @@ from seektrack.cli.tracked import Done, exit_status, failure, of_result, of_trac
 from seektrack.cli.values import check_value, complete_format
 from seektrack.cli.values import formats as known_formats
 from seektrack.errors import InputError, NothingFoundError
+from seektrack.library.made_with import model_for
 from seektrack.types import Prompt
 
 if TYPE_CHECKING:
@@ -90,7 +92,7 @@ def track(
         bool, typer.Option("--fresh", help="Of several videos: follow again what an earlier run has done.")
     ] = False,
     resolution: Resolution = None,
-    propagation: Propagation = "memory",
+    propagation: Propagation = None,
     every: Every = 4,
     flow: FlowMethod = "dis",
     remember: RememberFrames = "seen",
@@ -103,7 +105,7 @@ def track(
     precision: Precision = "fp32",
     cache: Cache = None,
     filters: FrameFilter = None,
-    model: Model = "pocket",
+    model: LibraryModel = None,
     device: Device = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -122,9 +124,10 @@ def track(
         start=start, end=end, frames=frames, fps=fps, window=window, cache=cache, interpolate=interpolate
     )
     _check_files(videos, chosen, filters)
+    model = model_for(library, model)
     spare_threads(model)
     settings = follow_settings(
-        propagation=propagation,
+        propagation=propagation or parse_preset(model).propagation,
         every=every,
         flow=flow,
         remember=remember,

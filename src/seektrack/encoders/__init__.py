@@ -2,9 +2,10 @@
 
 from seektrack.encoders.base import Encoder, Vocabulary, l2_normalise
 from seektrack.encoders.contrast import contrast_texts
+from seektrack.encoders.loading import load_encoder
 from seektrack.encoders.preprocess import ImageSettings, clip_transform
 from seektrack.encoders.prompts import TEMPLATES, clean_query, embed_queries, embed_query, is_noun_query
-from seektrack.encoders.registry import encoder_names, load_encoder, register_encoder
+from seektrack.encoders.registry import encoder_names, register_encoder
 from seektrack.encoders.spelling import Correction, Speller, speller_for
 from seektrack.encoders.translation import Translator, load_translator, register_translator
 from seektrack.encoders.weighted import WeightedQuery, embed_weighted, parse_weighted

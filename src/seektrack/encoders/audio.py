@@ -6,7 +6,6 @@ registered like any other encoder, and moments come out.
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from seektrack import checkpoints
 from seektrack.encoders.base import Encoder, Vocabulary, l2_normalise
 from seektrack.encoders.registry import register_encoder
 from seektrack.errors import InputError, ModelError
@@ -64,7 +64,7 @@ class ClapEncoder:
     vocabulary = Vocabulary(labels=SOUNDS, background=SILENCE, templates=("{}", "the sound of {}"))
 
     def __init__(
-        self, *, name: str, model: Any, extractor: Any, tokenizer: Any, fingerprint: str, device: str
+        self, *, name: str, model: Any, extractor: Any, tokenizer: Any, fingerprint: str, device: torch.device
     ) -> None:
         self.name, self.fingerprint, self.device = name, fingerprint, device
         self._model: Any = model.to(device).eval()
@@ -121,14 +121,6 @@ class ClapEncoder:
         return l2_normalise(rows)
 
 
-def is_clap(folder: Path) -> bool:
-    """Whether a checkpoint folder holds a CLAP."""
-    try:
-        return bool(json.loads((folder / "config.json").read_text()).get("model_type") == "clap")
-    except (OSError, ValueError):
-        return False
-
-
 def register_clap(name: str, source: str | Path) -> None:
     """Make a CLAP available to `load_encoder` and every ``--model`` option by name.
 
@@ -150,29 +142,17 @@ def load_clap(source: str | Path, *, name: str, device: str | None = None) -> Cl
     """Load a CLAP from a checkpoint folder or by hub id.
 
     Raises:
-        ModelError: A folder that is incomplete.
+        ModelError: It is incomplete, or not on this machine and not to be had.
     """
     from transformers import AutoTokenizer, ClapFeatureExtractor, ClapModel
-    from transformers.utils import logging as hf_logging
 
-    from seektrack.encoders.loading import cached_folder, folder_fingerprint
-
-    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    bars = hf_logging.is_progress_bar_enabled()
-    if Path(source).is_dir():
-        hf_logging.disable_progress_bar()
-    try:
-        model = ClapModel.from_pretrained(source, use_safetensors=True)
-    finally:
-        if bars:
-            hf_logging.enable_progress_bar()
-    folder = Path(source) if Path(source).is_dir() else cached_folder(str(source))
-    extractor = ClapFeatureExtractor.from_pretrained(source)
+    where = checkpoints.pick_device(device)
+    folder = checkpoints.obtain(checkpoints.find(source, "sound"))
     return ClapEncoder(
         name=name,
-        model=model,
-        extractor=extractor,
-        tokenizer=AutoTokenizer.from_pretrained(source),
-        fingerprint=folder_fingerprint(folder),
+        model=checkpoints.load_network(ClapModel, folder, name),
+        extractor=checkpoints.load_other(ClapFeatureExtractor, folder, name),
+        tokenizer=checkpoints.load_tokenizer(AutoTokenizer, folder, name),
+        fingerprint=checkpoints.folder_fingerprint(folder),
         device=where,
     )

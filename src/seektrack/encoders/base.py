@@ -9,6 +9,9 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+TEMPORAL = "seektrack_temporal"
+"""``model_type`` of our own encoder of stretches of video."""
+
 
 @dataclass(frozen=True)
 class Vocabulary:

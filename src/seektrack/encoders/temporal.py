@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seektrack.encoders.base import l2_normalise
-from seektrack.encoders.loading import folder_fingerprint, pick_device, pick_dtype
+from seektrack import checkpoints
+from seektrack.encoders.base import TEMPORAL, l2_normalise
 from seektrack.encoders.preprocess import ImageSettings, clip_transform
 from seektrack.encoders.shots import CutFinder, Shot
-from seektrack.encoders.temporal_network import MODEL_TYPE, TemporalModel, TemporalSizes
+from seektrack.encoders.temporal_network import TemporalModel, TemporalSizes
 from seektrack.errors import InputError, ModelError
 from seektrack.files import new_files
 
@@ -219,15 +219,6 @@ class TemporalEncoder:
         )
 
 
-def is_temporal(folder: Path) -> bool:
-    """Whether a folder holds a temporal encoder."""
-    try:
-        kind = json.loads((folder / "config.json").read_text(encoding="utf-8"))["model_type"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
-    return bool(kind == MODEL_TYPE)
-
-
 def load_temporal(
     folder: Path, *, name: str, device: str | None = None, dtype: str | None = None
 ) -> TemporalEncoder:
@@ -242,17 +233,17 @@ def load_temporal(
     Raises:
         ModelError: Files are missing or do not fit together.
     """
-    from safetensors.torch import load_file
     from transformers import CLIPTextConfig, CLIPTokenizer
 
-    where = pick_device(device)
-    precision = pick_dtype(dtype, where)
+    where = checkpoints.pick_device(device)
+    precision = checkpoints.pick_dtype(dtype, where)
+    tokenizer = checkpoints.load_tokenizer(CLIPTokenizer, folder, name)
+    weights = checkpoints.load_weights(folder, name)
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         sizes = TemporalSizes.from_dict(config)
         model = TemporalModel(sizes, CLIPTextConfig(**config["text_config"]))
-        model.load_state_dict(load_file(folder / "model.safetensors"))
-        tokenizer = CLIPTokenizer.from_pretrained(folder)
+        model.load_state_dict(weights)
     except ModelError:
         raise
     except Exception as error:  # safetensors, torch and transformers raise types of their own
@@ -265,7 +256,7 @@ def load_temporal(
         model,
         tokenizer,
         name=name,
-        fingerprint=folder_fingerprint(folder),
+        fingerprint=checkpoints.folder_fingerprint(folder),
         device=where,
         dtype=precision,
         folder=folder,
@@ -277,7 +268,7 @@ def save_temporal(model: TemporalModel, tokenizer: Any, folder: Path) -> None:
     from safetensors.torch import save_file
 
     text = model.text.config.to_diff_dict()
-    config = {"model_type": MODEL_TYPE, **model.sizes.to_dict(), "text_config": text}
+    config = {"model_type": TEMPORAL, **model.sizes.to_dict(), "text_config": text}
     weights = {
         k: v.detach().half().contiguous() for k, v in model.state_dict().items() if v.is_floating_point()
     }

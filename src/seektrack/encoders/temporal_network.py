@@ -16,7 +16,6 @@ from torch.nn import functional as F
 
 from seektrack.errors import ModelError
 
-MODEL_TYPE = "seektrack_temporal"
 _SHARP = 4.0
 """What queries and shifts are multiplied by, so that places and their changes are heard from the start."""
 _CORNERS = 4

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-from seektrack.errors import ModelError
+from seektrack import checkpoints
 
 MAX_WORD_PIECES = 64
 
@@ -59,25 +59,14 @@ def load_translator(
     from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
 
     options = {} if source_language is None else {"src_lang": source_language}
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(name, **options)
-        network: Any = AutoModelForSeq2SeqLM.from_pretrained(name, use_safetensors=True)
-    except Exception as error:  # transformers raises dozens of types here; all mean the same
-        reason = next(
-            (line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__
-        )
-        needs = "sentencepiece" in str(error).lower()
-        raise ModelError(
-            f"the translation model {name!r} cannot be loaded: {reason}",
-            hint="pip install sentencepiece"
-            if needs
-            else "pass a sequence-to-sequence checkpoint with *.safetensors: a folder or a hub id such as "
-            "Helsinki-NLP/opus-mt-mul-en",
-        ) from error
+    where = checkpoints.pick_device(device)
+    folder = checkpoints.obtain(checkpoints.find(name, "translation", more=tuple(_TRANSLATORS)))
+    tokenizer = checkpoints.load_tokenizer(AutoTokenizer, folder, name, **options)
+    network = checkpoints.load_network(AutoModelForSeq2SeqLM, folder, name)
     forced = {}
     if target_language is not None:
         forced["forced_bos_token_id"] = int(tokenizer.convert_tokens_to_ids(target_language))
-    return _Seq2Seq(tokenizer, network.to(device).eval(), forced)
+    return _Seq2Seq(tokenizer, network.to(where), forced)
 
 
 class _Seq2Seq:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +18,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seektrack.checkpoints import load_config, load_network, load_other, load_tokenizer, packaged_folder
 from seektrack.encoders.loading import read_vocabulary
-from seektrack.segmentation.model import no_progress_bar, set_resolution
+from seektrack.segmentation.model import set_resolution
 from seektrack.types import Prompt
 
 Image = NDArray[np.uint8]
@@ -33,9 +33,9 @@ AGREES = 0.005
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def checkpoint(folder: str | Path, part: str) -> str:
+def checkpoint(folder: str | Path, part: str) -> Path:
     """The folder ``pocket`` stands for, as ``clip`` or ``sam2``; any other folder is itself."""
-    return str(files("seektrack") / "pretrained" / part) if str(folder) == "pocket" else str(folder)
+    return packaged_folder(part) if str(folder) == "pocket" else Path(folder)
 
 
 class TransformersClip:
@@ -50,13 +50,12 @@ class TransformersClip:
         from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
 
         source = checkpoint(folder, "clip")
-        with no_progress_bar():
-            model = CLIPModel.from_pretrained(source, dtype=torch.float32, use_safetensors=True)
-        self._model: Any = model.eval()
-        pictures = CLIPImageProcessorPil.from_pretrained(source)
-        self._processor: Any = CLIPProcessor(pictures, AutoTokenizer.from_pretrained(source))
+        self._model: Any = load_network(CLIPModel, source, str(folder), dtype=torch.float32)
+        pictures = load_other(CLIPImageProcessorPil, source, str(folder))
+        tokenizer = load_tokenizer(AutoTokenizer, source, str(folder))
+        self._processor: Any = CLIPProcessor(pictures, tokenizer)
         self.name, self.fingerprint = f"{folder} in transformers", f"{source} in transformers"
-        self.vocabulary = read_vocabulary(Path(source))
+        self.vocabulary = read_vocabulary(source)
         self.dim = int(self._model.config.projection_dim)
         self.image_size = int(self._model.config.vision_config.image_size)
         self.fine_size = int(getattr(self._model.config.vision_config, "fine_size", 0) or 0)
@@ -109,14 +108,12 @@ class TransformersSam2:
         from transformers import Sam2VideoConfig, Sam2VideoModel
 
         source = checkpoint(folder, "sam2")
-        config = Sam2VideoConfig.from_pretrained(source)
+        config = load_config(Sam2VideoConfig, source, str(folder))
         if resolution is not None:
             set_resolution(config, resolution)
-        with no_progress_bar():
-            model = Sam2VideoModel.from_pretrained(
-                source, config=config, dtype=torch.float32, use_safetensors=True
-            )
-        self._model: Any = model.eval()
+        self._model: Any = load_network(
+            Sam2VideoModel, source, str(folder), config=config, dtype=torch.float32
+        )
         self.side = int(config.image_size)
 
     def pixels(self, frames: Sequence[Image] | Image) -> Tensor:

@@ -44,6 +44,7 @@ class LibraryReader:
             if meta["schema"] == "1":
                 meta = upgrade(connection, path, readonly=readonly)
         self.model = meta["model"]
+        self.asked = meta.get("asked", "")
         self.fingerprint = meta["fingerprint"]
         self.dim = int(meta["dim"])
 

@@ -38,6 +38,7 @@ class LibraryStore(LibraryReader):
         path: The folder.
         readonly: Whether writing is refused.
         model, fingerprint, dim: What the vectors were made with.
+        asked: The encoder and segmenter as ``--model`` named them; empty when that was not noted.
     """
 
     _making: Maker | None = None
@@ -119,13 +120,24 @@ class LibraryStore(LibraryReader):
         """Whether a folder holds a library file; `open` tells whether it can be used."""
         return (Path(path).expanduser() / database.FILE_NAME).is_file()
 
-    def require(self, *, model: str, fingerprint: str) -> None:
+    def note_asked(self, name: str) -> None:
+        """Keep what ``--model`` named, for commands that name none."""
+        if name != self.asked:
+            with self.writing() as connection:
+                database.write_meta(connection, {"asked": name})
+            self.asked = name
+
+    def require(self, *, model: str, fingerprint: str | None) -> None:
         """Check that vectors of an encoder can be compared with those here.
+
+        Args:
+            model: Its name.
+            fingerprint: Of its contents; None when it is not on this machine and only its name is known.
 
         Raises:
             LibraryMismatchError: They cannot; the hint is the command that indexes again.
         """
-        if fingerprint == self.fingerprint:
+        if fingerprint == self.fingerprint or (fingerprint is None and model == self.model):
             return
         paths = [video.path for video in self.videos()]
         shown = (
@@ -145,7 +157,7 @@ class LibraryStore(LibraryReader):
         )
         raise LibraryMismatchError(
             f"the library {str(self.path)!r} was made by the model {self.model!r} ({self.fingerprint[:8]}), "
-            f"not by {model!r} ({fingerprint[:8]})",
+            f"not by {model!r}" + (f" ({fingerprint[:8]})" if fingerprint else ""),
             hint=f"use --model {shlex.quote(self.model)}, or index again: {command}",
         )
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from seektrack.checkpoints import stable_name
 from seektrack.errors import ModelError, SeekTrackError, VideoError
 from seektrack.grounding import GroundSettings
 from seektrack.library import (
@@ -22,6 +23,7 @@ from seektrack.library import (
     Maker,
     VideoRecord,
 )
+from seektrack.library.made_with import model_for
 from seektrack.pipeline.asking import Asking
 from seektrack.pipeline.clips import Clips
 from seektrack.pipeline.failures import done_by_others, failure, nothing_named
@@ -73,7 +75,8 @@ class Library(Asking):
 
     Args:
         path: The folder; made when first indexed into.
-        model: What embeds pictures and texts; see :func:`seektrack.pipeline.parse_model`.
+        model: What embeds pictures and texts; see :func:`seektrack.pipeline.parse_model`. When None, what the
+            library was made with; for a new one SEEKTRACK_MODEL, or ``pocket``.
         device: ``cpu``, ``cuda`` or ``mps``; chosen when None.
         ground: How objects are proposed when they are indexed.
 
@@ -85,12 +88,12 @@ class Library(Asking):
         self,
         path: str | Path,
         *,
-        model: str = "pocket",
+        model: str | None = None,
         device: str | None = None,
         ground: GroundSettings | None = None,
     ) -> None:
         self.path = Path(path).expanduser()
-        self.models = Models(model, device=device)
+        self.models = Models(model_for(self.path, model), device=device)
         self.ground = ground or GroundSettings(points_per_side=INDEX_POINTS_PER_SIDE)
         self._store: LibraryStore | None = None
         self._clips: Clips | None = None
@@ -154,7 +157,9 @@ class Library(Asking):
         )
         if not named:
             raise nothing_named(videos, failed)
+        self.models.progress = progress
         store = self._open_to_write(reindex=reindex, named=[video.key for video in named])
+        self._note_model(store)
         clips = self._clips_to_write(store, temporal)
         how = _Indexing(chosen, cut, clean, "" if opening is None else str(opening), reindex)
         indexed = skipped = frames = moving = 0
@@ -178,6 +183,7 @@ class Library(Asking):
         if progress:
             progress(len(named), len(named), "videos")
         waiting = finish_switch(store)
+        self._note_model(store)
         manifest = None if kept is None else store.choose_index(kept)
         skipped += done_by_others(store, named, failed)
         seconds = time.monotonic() - began
@@ -267,7 +273,7 @@ class Library(Asking):
 
     def _open_to_write(self, *, reindex: bool, named: Iterable[str]) -> LibraryStore:
         encoder = self.models.encoder
-        identity = {"model": self.models.encoder_name, "fingerprint": encoder.fingerprint}
+        identity = {"model": stable_name(self.models.encoder_name), "fingerprint": encoder.fingerprint}
         if reindex and LibraryStore.is_library(self.path):
             store = self._open_to_read(check=False)
             if store.fingerprint != encoder.fingerprint:
@@ -283,8 +289,20 @@ class Library(Asking):
         if self._store is None:
             self._store = LibraryStore.open(self.path, readonly=not os.access(self.path, os.W_OK))
         if check:
-            self._store.require(model=self.models.encoder_name, fingerprint=self.models.encoder.fingerprint)
+            self._check_model(self._store)
         return self._store
+
+    def _note_model(self, store: LibraryStore) -> None:
+        """Keep what was asked for, once it is what the library serves."""
+        if store.fingerprint == self.models.encoder.fingerprint:
+            store.note_asked(self.models.stable_name)
+
+    def _check_model(self, store: LibraryStore) -> None:
+        """Whether the model is the library's, before anything of another one is loaded or fetched."""
+        name = stable_name(self.models.encoder_name)
+        if name != store.model:
+            store.require(model=name, fingerprint=self.models.encoder_fingerprint)
+        store.require(model=name, fingerprint=self.models.encoder.fingerprint)
 
     def __enter__(self) -> Self:
         return self

@@ -2,97 +2,113 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seektrack.errors import ModelError
+from seektrack.checkpoints import (
+    PRESETS,
+    Preset,
+    find,
+    folder_fingerprint,
+    parse_model,
+    parse_preset,
+    pick_device,
+    stable_name,
+)
+from seektrack.encoders.registry import encoder_names, registered
 
 if TYPE_CHECKING:
     from seektrack.encoders import Encoder
     from seektrack.segmentation import Sam2
 
-BUILT_IN: dict[str, tuple[str, str]] = {
-    "pocket": ("pocket", "pocket"),
-    "tiny": ("base", "tiny"),
-    "small": ("base", "small"),
-    "base": ("base", "base"),
-    "large": ("large", "large"),
-    "multilingual": ("multilingual", "base"),
-}
-"""Name → its CLIP and its SAM 2."""
+__all__ = ["Models", "parse_model"]
 
-
-def parse_model(model: str) -> tuple[str, str]:
-    """Names of the CLIP and the SAM 2 a model name stands for.
-
-    Args:
-        model: A name of :data:`BUILT_IN`; ``CLIP+SAM2``, each a name, a folder or a hub id; a folder holding
-            ``clip/`` and ``sam2/``; or one folder or hub id of either kind, the other being the pocket one.
-
-    Raises:
-        ModelError: The name is empty.
-    """
-    name = model.strip()
-    if not name:
-        raise ModelError(
-            "the model name is empty", hint=f"use one of {', '.join(BUILT_IN)}, a folder or a hub id"
-        )
-    if name in BUILT_IN:
-        return BUILT_IN[name]
-    folder = Path(name).expanduser()
-    if (folder / "clip").is_dir() and (folder / "sam2").is_dir():
-        return str(folder / "clip"), str(folder / "sam2")
-    if folder.is_dir():
-        return ("pocket", str(folder)) if _is_sam2(folder) else (str(folder), "pocket")
-    clip, plus, sam2 = name.partition("+")
-    if plus:
-        return clip.strip() or "pocket", sam2.strip() or "pocket"
-    return ("pocket", name) if "sam2" in name.lower().replace("-", "") else (name, "pocket")
-
-
-def _is_sam2(folder: Path) -> bool:
-    try:
-        kind = json.loads((folder / "config.json").read_text()).get("model_type", "")
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{folder} is not a model folder: {error}",
-            hint="it must hold config.json and model.safetensors, or the folders clip/ and sam2/",
-        ) from error
-    return str(kind).startswith(("sam2", "edgetam"))
+Progress = Callable[[int, int, str], None]
 
 
 class Models:
     """The encoder and the segmenter behind a model name; each loads when first used.
 
     Args:
-        model: See :func:`parse_model`.
+        model: See :func:`seektrack.checkpoints.parse_preset`.
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; chosen when None.
-        resolution: Side of the square the segmenter sees, in pixels; the checkpoint's own when None.
+        resolution: Side of the square the segmenter sees, in pixels; the preset's or the checkpoint's own
+            when None.
+
+    Attributes:
+        preset: What the name stands for.
+        progress: Called with ``(done, total, stage)`` while something is fetched or loaded; may be set.
+
+    Raises:
+        ModelError: The name is empty, or the folder no model.
     """
 
     def __init__(
         self, model: str = "pocket", *, device: str | None = None, resolution: int | None = None
     ) -> None:
-        self.name, self.device, self.resolution = model, device, resolution
-        self.encoder_name, self.sam2_name = parse_model(model)
+        self.name, self.device = model, device
+        self.preset: Preset = parse_preset(model)
+        self.encoder_name, self.sam2_name = self.preset.clip, self.preset.sam2
+        self.resolution = resolution or self.preset.resolution
+        self.progress: Progress | None = None
+
+    def check(self) -> None:
+        """See that both names stand for something and the device is there, before anything is loaded.
+
+        Raises:
+            ModelError: One does not, or it is not.
+        """
+        if registered(self.encoder_name) is None:
+            find(self.encoder_name, "text", more=tuple(encoder_names()))
+        find(self.sam2_name, "mask")
+        if self.device is not None:
+            pick_device(self.device)
 
     @cached_property
     def encoder(self) -> Encoder:
         """The CLIP-family encoder."""
         from seektrack.encoders import load_encoder
 
-        return load_encoder(self.encoder_name, device=self.device)
+        with self._loading(self.encoder_name):
+            return load_encoder(self.encoder_name, device=self.device, progress=self.progress)
+
+    @cached_property
+    def encoder_fingerprint(self) -> str | None:
+        """Fingerprint of the encoder; None where its weights would have to be fetched to know it."""
+        if "encoder" in self.__dict__ or registered(self.encoder_name):
+            return self.encoder.fingerprint
+        folder = find(self.encoder_name, "text").folder
+        return None if folder is None else folder_fingerprint(folder)
+
+    @property
+    def stable_name(self) -> str:
+        """The name, such that it means the same from every folder."""
+        if self.name in PRESETS:
+            return self.name
+        own = stable_name(self.name)
+        return own if own != self.name else f"{stable_name(self.encoder_name)}+{stable_name(self.sam2_name)}"
 
     @cached_property
     def sam2(self) -> Sam2:
         """The SAM 2."""
         from seektrack.segmentation import load_sam2
 
-        return load_sam2(self.sam2_name, device=self.device, resolution=self.resolution)
+        with self._loading(self.sam2_name):
+            return load_sam2(
+                self.sam2_name, device=self.device, resolution=self.resolution, progress=self.progress
+            )
 
     @cached_property
     def sam2_fingerprint(self) -> str:
         """:attr:`seektrack.segmentation.Sam2.fingerprint` of the SAM 2."""
         return self.sam2.fingerprint
+
+    @contextmanager
+    def _loading(self, name: str) -> Iterator[None]:
+        if self.progress:
+            self.progress(0, 1, f"loading {name}")
+        yield
+        if self.progress:
+            self.progress(1, 1, f"loading {name}")

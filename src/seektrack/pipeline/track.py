@@ -73,7 +73,8 @@ def track_objects(
         ModelError: The model cannot be loaded.
     """
     from seektrack.grounding import parse_target
-    from seektrack.tracking import follow, follow_prompts
+    from seektrack.segmentation import PropagationSettings
+    from seektrack.tracking import EngineSettings, FollowSettings, follow, follow_prompts
     from seektrack.video import Opening
     from seektrack.video.filtered import FilteredSource
     from seektrack.video.filters import parse_filter
@@ -87,6 +88,11 @@ def track_objects(
     clean = parse_filter(filters) if filters is not None else None
     chosen = check_outputs(out, formats, overlay=overlay)
     models = model if isinstance(model, Models) else Models(model, device=device)
+    models.check()
+    models.progress = progress
+    if settings is None and models.preset.propagation != "memory":
+        mode: Any = models.preset.propagation
+        settings = FollowSettings(engine=EngineSettings(propagation=PropagationSettings(mode=mode)))
     given: dict[str, Any] = {"start_s": start_s, "end_s": end_s, "cache": cache}
     how = replace(opening or Opening(), **{k: v for k, v in given.items() if v is not None})
     with how.open(video, progress=progress) as source:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import asdict
 from pathlib import Path
@@ -12,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seektrack.checkpoints import weights_fingerprint
 from seektrack.errors import InputError, ModelError, OutputError
 from seektrack.files import new_file
 from seektrack.segmentation.memory import (
@@ -141,12 +141,9 @@ def unpack(tensors: Tensors, state: dict[str, Any], sam2: Sam2, path: str | Path
 
 def fingerprint(sam2: Sam2) -> str:
     """What must agree for a session to continue: resolution, precision and the weights that make memories."""
-    digest = hashlib.blake2b(f"{sam2.resolution} {sam2.dtype} {sam2.precision}".encode(), digest_size=16)
-    for part in (sam2.model.memory_encoder, sam2.model.object_pointer_proj):
-        for name, weight in part.state_dict().items():
-            digest.update(name.encode())
-            digest.update(weight.detach().float().cpu().numpy().tobytes())
-    return digest.hexdigest()
+    parts = (sam2.model.memory_encoder, sam2.model.object_pointer_proj)
+    weights = (entry for part in parts for entry in part.state_dict().items())
+    return weights_fingerprint(f"{sam2.resolution} {sam2.dtype} {sam2.precision}", weights)
 
 
 def write(path: str | Path, tensors: Tensors, state: dict[str, Any]) -> None:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,20 +12,14 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from seektrack import checkpoints
+from seektrack.checkpoints import weights_fingerprint
 from seektrack.errors import InputError, ModelError
 from seektrack.segmentation.fused import FusedNetwork
 from seektrack.segmentation.network import ImageFeatures
 
 if TYPE_CHECKING:
     from transformers import Sam2VideoModel
-
-CHECKPOINTS = {
-    "tiny": "facebook/sam2.1-hiera-tiny",
-    "small": "facebook/sam2.1-hiera-small",
-    "base": "facebook/sam2.1-hiera-base-plus",
-    "large": "facebook/sam2.1-hiera-large",
-}
-"""Short names of the published checkpoints; ``pocket`` is the one inside the package."""
 
 RESOLUTION_STEP = 32
 """The side of the input must be a multiple: the first windows span 8 patches of 4 pixels."""
@@ -85,11 +76,7 @@ class Sam2:
 
         32 hexadecimal digits; all weights are read each time.
         """
-        digest = hashlib.blake2b(f"{self.resolution}".encode(), digest_size=16)
-        for name, weight in self.model.state_dict().items():
-            digest.update(name.encode())
-            digest.update(weight.detach().float().cpu().numpy().tobytes())
-        return digest.hexdigest()
+        return weights_fingerprint(f"{self.resolution}", self.model.state_dict().items())
 
     def at(self, precision: str) -> Sam2:
         """The same weights computing in another precision.
@@ -149,6 +136,7 @@ def load_sam2(
     resolution: int | None = None,
     precision: str = "fp32",
     compile: bool = False,
+    progress: Callable[[int, int, str], None] | None = None,
 ) -> Sam2:
     """Load a SAM 2 checkpoint in the Hugging Face form, from safetensors only.
 
@@ -160,47 +148,27 @@ def load_sam2(
             not given. Position codes are adapted to it.
         precision: What the heavy layers compute in: ``fp32``, ``bf16``, or on a GPU ``fp16``.
         compile: Compile the image encoder with ``torch.compile``: a minute or more at the first picture.
+        progress: Called with ``(done, total, stage)`` while a checkpoint is fetched from the hub.
 
     Raises:
         ModelError: The checkpoint is unknown, incomplete or of another kind, or the resolution does not fit.
     """
-    where = torch.device(device) if device is not None else _best_device()
+    where = checkpoints.pick_device(device)
     _check_precision(precision, where)
-    source = _resolve(str(model))
-    config = _load_config(source, str(model))
+    name = str(model)
+    folder = checkpoints.obtain(checkpoints.find(name, "mask"), progress=progress)
+    config = _load_config(folder, name)
     set_resolution(config, resolution)
-    from safetensors import SafetensorError
     from transformers import Sam2VideoModel
 
-    try:
-        with no_progress_bar():
-            loaded, info = Sam2VideoModel.from_pretrained(
-                source,
-                config=config,
-                dtype=dtype or torch.float32,
-                use_safetensors=True,
-                output_loading_info=True,
-            )
-    except (OSError, ValueError, RuntimeError, ImportError, SafetensorError) as error:
-        raise ModelError(
-            f"the SAM 2 checkpoint {str(model)!r} cannot be loaded: {_first_line(error)}", hint=_WAY_OUT
-        ) from error
-    missing = sorted(info["missing_keys"])
-    if missing:
-        raise ModelError(
-            f"the SAM 2 checkpoint {str(model)!r} lacks {len(missing)} weights, among them {missing[0]}",
-            hint="fetch the checkpoint again, or name another",
-        )
-    sam2 = Sam2(loaded.to(where).eval(), int(config.image_size), name=str(model), precision=precision)
+    loaded = checkpoints.load_network(
+        Sam2VideoModel, folder, name, config=config, dtype=dtype or torch.float32
+    )
+    sam2 = Sam2(loaded.to(where), int(config.image_size), name=name, precision=precision)
     if compile:
         sam2.fused.compile()
     return sam2
 
-
-_WAY_OUT = (
-    "name pocket, tiny, small, base, large, a folder with config.json and model.safetensors, or a hub id;"
-    " published checkpoints need a network the first time"
-)
 
 _OTHERS = dict.fromkeys(
     ("edgetam", "edgetam_video"),
@@ -210,40 +178,19 @@ _OTHERS = dict.fromkeys(
 """The way out for networks that look alike."""
 
 
-def _resolve(model: str) -> str:
-    """The folder or hub id a name stands for."""
-    if model == "pocket":
-        folder = Path(str(resources.files("seektrack") / "pretrained" / "sam2"))
-        if not (folder / "config.json").is_file():
-            raise ModelError(f"the pocket SAM 2 checkpoint is not installed at {folder}", hint=_WAY_OUT)
-        return str(folder)
-    if model in CHECKPOINTS:
-        return CHECKPOINTS[model]
-    if Path(model).is_dir():
-        if not (Path(model) / "config.json").is_file():
-            raise ModelError(f"the folder {model!r} holds no config.json", hint=_WAY_OUT)
-        return model
-    if model.count("/") != 1 or model.startswith((".", "/")):
-        raise ModelError(f"there is no SAM 2 checkpoint {model!r}", hint=_WAY_OUT)
-    return model
-
-
-def _load_config(source: str, name: str) -> Any:
+def _load_config(folder: Path, name: str) -> Any:
     """The checkpoint's ``Sam2VideoConfig``."""
     from transformers import Sam2VideoConfig
 
-    try:
-        kind = Sam2VideoConfig.get_config_dict(source)[0].get("model_type")
-        if kind not in ("sam2_video", "sam2"):
-            raise ModelError(
-                f"{name!r} is a {kind!r} checkpoint, not SAM 2", hint=_OTHERS.get(kind, _WAY_OUT)
-            )
-        return Sam2VideoConfig.from_pretrained(source)
-    except (OSError, ValueError) as error:
+    kind = checkpoints.model_type(folder)
+    if kind not in ("sam2_video", "sam2"):
         raise ModelError(
-            f"the configuration of the SAM 2 checkpoint {name!r} cannot be read: {_first_line(error)}",
-            hint=_WAY_OUT,
-        ) from error
+            f"{name!r} is a {kind!r} checkpoint, not SAM 2",
+            hint=_OTHERS.get(
+                kind, f"take one of {', '.join(checkpoints.names_of('mask'))}, a folder or a hub id"
+            ),
+        )
+    return checkpoints.load_config(Sam2VideoConfig, folder, name)
 
 
 def set_resolution(config: Any, resolution: int | None) -> None:
@@ -263,20 +210,6 @@ def set_resolution(config: Any, resolution: int | None) -> None:
     config.vision_config.backbone_config.image_size = [side, side]
 
 
-@contextmanager
-def no_progress_bar() -> Iterator[None]:
-    """Keep transformers from drawing on the terminal, and leave its setting as it was."""
-    from transformers.utils import logging
-
-    shown = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            logging.enable_progress_bar()
-
-
 def _check_precision(precision: str, device: torch.device) -> None:
     if precision not in PRECISIONS:
         raise ModelError(f"there is no precision {precision!r}", hint=f"take one of {', '.join(PRECISIONS)}")
@@ -291,20 +224,9 @@ def _signature(model: Sam2VideoModel) -> tuple[object, ...]:
     return written, weights[0].data_ptr(), weights[0].device, weights[0].dtype, int(model.image_size)
 
 
-def _best_device() -> torch.device:
-    """A GPU if torch sees one, otherwise the CPU."""
-    if torch.cuda.is_available():
-        return torch.device("cuda")
-    return torch.device("mps") if torch.backends.mps.is_available() else torch.device("cpu")
-
-
 def _check_image(image: NDArray[np.uint8]) -> None:
     if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or 0 in image.shape:
         raise InputError(
             f"a picture must be a uint8 array (H, W, 3), got {image.dtype} {image.shape}",
             hint="convert it to RGB first",
         )
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

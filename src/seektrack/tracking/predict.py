@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from seektrack.checkpoints import packaged_folder
 from seektrack.errors import ModelError
 from seektrack.geometry import Box
 from seektrack.tracking.kalman import KalmanState
@@ -105,9 +105,7 @@ def _learned(name: str) -> Predictor:
     from seektrack.tracking.predict_learned import LearnedPredictor
     from seektrack.tracking.predict_network import load_trajectory
 
-    folder = Path(str(resources.files("seektrack") / "pretrained" / "trajectory" / name))
-    if name not in LEARNED:
-        folder = Path(name).expanduser()
+    folder = packaged_folder(f"trajectory/{name}") if name in LEARNED else Path(name).expanduser()
     if not (folder / "config.json").is_file():
         raise ModelError(
             f"there is no predictor {name!r}",

@@ -18,6 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from seektrack import checkpoints
 from seektrack.errors import ModelError
 from seektrack.files import new_files
 from seektrack.geometry import Box
@@ -226,15 +227,14 @@ def load_trajectory(folder: Path) -> TrajectoryModel:
     Raises:
         ModelError: Files are missing, or do not fit together.
     """
-    from safetensors.torch import load_file
-
+    weights = checkpoints.load_weights(folder, str(folder))
     try:
         config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         if config.get("model_type") != MODEL_TYPE:
             raise ModelError(f"{folder} holds a {config.get('model_type')!r}, no trajectory predictor")
         own = {f.name for f in fields(TrajectorySizes)}
         model = TrajectoryModel(TrajectorySizes(**{k: v for k, v in config.items() if k in own}))
-        model.load_state_dict(load_file(folder / "model.safetensors"))
+        model.load_state_dict(weights)
     except ModelError:
         raise
     except Exception as error:  # json, safetensors and torch raise types of their own

@@ -29,7 +29,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from seektrack.encoders.loading import pick_device
+from seektrack.checkpoints import pick_device
 from seektrack.errors import InputError, ModelError
 
 PRECISIONS = ("fp32", "bf16", "fp16")

@@ -39,13 +39,13 @@ def test_when_all_is_well_the_status_is_0(capsys, monkeypatch: pytest.MonkeyPatc
 
 
 def test_models_lists_every_name_the_loaders_know(capsys, monkeypatch, tmp_path):
+    from seektrack.checkpoints import names_of
     from seektrack.encoders import encoder_names, registry
-    from seektrack.segmentation.model import CHECKPOINTS
 
     monkeypatch.setattr(registry, "_FACTORIES", {})  # what other tests registered is no built-in model
     rows = model_rows()
     assert {r.name for r in rows if r.part == "text"} == set(encoder_names())
-    assert {r.name for r in rows if r.part == "mask"} == {"pocket", *CHECKPOINTS}
+    assert {r.name for r in rows if r.part == "mask"} == set(names_of("mask"))
     status, out = run(capsys, "models", "--json")
     assert status == 0
     assert len(json.loads(out)) == len(rows)

@@ -271,7 +271,7 @@ FROZEN = {
         "--fps",
         *COMMON,
     ],
-    "models": COMMON,
+    "models fetch": ["NAME", "--to", *COMMON],
     "doctor": COMMON,
 }
 

@@ -211,20 +211,6 @@ def test_offline_is_one_line_at_once(name: str, tmp_path: Path, monkeypatch: pyt
     assert "\n" not in str(caught.value)
 
 
-def test_no_network_is_noticed_before_the_hub_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    from seektrack.encoders.loading import hub_reachable
-
-    def no_such_host(*_: object) -> None:
-        raise OSError("name or service not known")
-
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
-    monkeypatch.setattr("urllib.request.getproxies", dict)
-    monkeypatch.setattr("socket.getaddrinfo", no_such_host)
-    assert not hub_reachable()
-    monkeypatch.setattr("socket.getaddrinfo", lambda *_: [])
-    assert hub_reachable()
-
-
 def test_folders_that_cannot_be_used(folder: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ModelError, match=r"without a config\.json"):

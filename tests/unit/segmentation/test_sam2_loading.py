@@ -73,17 +73,18 @@ def test_half_precision(folder: Path, image: np.ndarray) -> None:
 
 
 def test_what_cannot_be_loaded(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="no SAM 2 checkpoint"):
+    with pytest.raises(ModelError, match="unknown model"):
         load_sam2("giant")
-    with pytest.raises(ModelError, match=r"no config\.json"):
+    with pytest.raises(ModelError, match=r"without a config\.json"):
         load_sam2(tmp_path)
-    with pytest.raises(ModelError, match="cannot be read"):
+    with pytest.raises(ModelError, match="cannot be fetched"):
         load_sam2("somebody/not-downloaded")
     with pytest.raises(ModelError, match="multiple of 32"):
         load_sam2(folder, resolution=100)
     other = tmp_path / "other"
     other.mkdir()
     (other / "config.json").write_text(json.dumps({"model_type": "clip"}))
+    (other / "model.safetensors").touch()
     with pytest.raises(ModelError, match="'clip' checkpoint"):
         load_sam2(other)
 
@@ -93,11 +94,11 @@ def test_incomplete_checkpoints(folder: Path, tmp_path: Path) -> None:
 
     config = (folder / "config.json").read_text()
     (tmp_path / "config.json").write_text(config)
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match=r"no \*\.safetensors"):
         load_sam2(tmp_path)
     weights = load_file(folder / "model.safetensors")
     torch.save(weights, tmp_path / "pytorch_model.bin")
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match=r"no \*\.safetensors"):
         load_sam2(tmp_path)
     (tmp_path / "model.safetensors").write_bytes((folder / "model.safetensors").read_bytes()[:5000])
     with pytest.raises(ModelError, match="cannot be loaded"):
@@ -110,6 +111,7 @@ def test_incomplete_checkpoints(folder: Path, tmp_path: Path) -> None:
 
 def test_an_edgetam_checkpoint_is_named_for_what_it_is(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "edgetam_video"}))
+    (tmp_path / "model.safetensors").touch()
     with pytest.raises(ModelError, match="'edgetam_video' checkpoint, not SAM 2") as caught:
         load_sam2(tmp_path)
     assert "sam2_video" in str(caught.value)

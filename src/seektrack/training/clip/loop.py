@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seektrack.checkpoints import load_tokenizer, packaged_folder
 from seektrack.training.clip.frames import FrameStore, prepare
 from seektrack.training.clip.losses import (
     N_COLOURS,
@@ -48,7 +49,7 @@ from seektrack.training.common import (
 from seektrack.training.drive import Progress, drive
 from seektrack.world import Split, vocabulary
 
-_POCKET = Path(__file__).parents[2] / "pretrained" / "clip"
+_POCKET = packaged_folder("clip")
 N_BACKGROUND = len(vocabulary()["background"])
 Patches = tuple[list[int], Tensor]
 """Numbers of some pictures, and the unit rows of their patches, (F, G², D)."""
@@ -296,6 +297,6 @@ def _tokenizer(recipe: ClipRecipe, folder: Path, init: Path | None, *, resume: b
     from transformers import CLIPTokenizer
 
     if not (resume and folder.exists()):
-        given = CLIPTokenizer.from_pretrained(init) if init is not None else None
+        given = load_tokenizer(CLIPTokenizer, init, str(init)) if init is not None else None
         (given or build_tokenizer(recipe.sizes, seed=recipe.seed)).save_pretrained(folder)
-    return CLIPTokenizer.from_pretrained(folder)
+    return load_tokenizer(CLIPTokenizer, folder, str(folder))

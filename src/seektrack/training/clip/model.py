@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from seektrack.checkpoints import load_network
 from seektrack.errors import ModelError
 from seektrack.training.clip.names import N_PLAIN
 from seektrack.training.clip.pieces import count_words, learn_merges
@@ -99,10 +100,10 @@ def continue_model(folder: Path, sizes: ClipSizes) -> Any:
     from transformers import CLIPModel
 
     try:
-        model = CLIPModel.from_pretrained(folder, dtype=torch.float32)
-    except (OSError, ValueError, RuntimeError) as error:
+        model = load_network(CLIPModel, folder, str(folder), dtype=torch.float32)
+    except ModelError as error:
         raise ModelError(
-            f"{folder} is no CLIP to go on from: {error}", hint="give a folder that train clip wrote"
+            f"{folder} is no CLIP to go on from: {error.message}", hint="give a folder that train clip wrote"
         ) from error
     vision, text = model.config.vision_config, model.config.text_config
     found = (vision.patch_size, vision.hidden_size, vision.num_attention_heads, text.hidden_size,

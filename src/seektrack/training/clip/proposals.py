@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from seektrack.checkpoints import load_network, load_tokenizer
 from seektrack.files import new_file
 from seektrack.geometry import crop_square
 from seektrack.training.clip.loop import N_BACKGROUND, Run
@@ -170,8 +171,8 @@ class _ProposalRun(Run):
     def _network(self, work: Path, *, resume: bool) -> tuple[Any, Any]:
         from transformers import CLIPModel, CLIPTokenizer
 
-        model = CLIPModel.from_pretrained(self.start).float().train()
-        return CLIPTokenizer.from_pretrained(self.start), model
+        model = load_network(CLIPModel, self.start, str(self.start)).float().train()
+        return load_tokenizer(CLIPTokenizer, self.start, str(self.start)), model
 
     def _doubt(self, path: Path, *, known: bool) -> NDArray[np.float64]:
         """How likely the encoder was, before the stage, to say something wrong about each region."""

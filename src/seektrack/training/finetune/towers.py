@@ -6,8 +6,6 @@ import copy
 import re
 import shutil
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from seektrack.checkpoints import find, quietly
 from seektrack.encoders.clip import ClipEncoder
-from seektrack.encoders.registry import HUB_IDS, load_encoder
+from seektrack.encoders.loading import load_encoder
 from seektrack.errors import ModelError
 from seektrack.files import new_files
 from seektrack.training.finetune.recipe import FinetuneRecipe
@@ -119,7 +118,7 @@ class Towers:
                 self._adapted.save_pretrained(temporary / "adapter", save_embedding_layers=False)
                 network = copy.deepcopy(self._adapted).merge_and_unload()
             network = network.eval().to("cpu", torch.float16 if self.half else torch.float32)
-            with _no_bars():
+            with quietly():
                 network.save_pretrained(temporary)
             self.encoder.tokenizer.save_pretrained(temporary)
             for name in _BESIDE:
@@ -141,24 +140,9 @@ class _Both(nn.Module):
         return rows, _unit(self.network.get_text_features(**texts)), self._scale()
 
 
-@contextmanager
-def _no_bars() -> Iterator[None]:
-    from transformers.utils import logging as hf_logging
-
-    shown = hf_logging.is_progress_bar_enabled()
-    hf_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if shown:
-            hf_logging.enable_progress_bar()
-
-
 def _base_name(model: str, folder: Path) -> str:
     """Where peft finds the untouched model: its folder, or its id on the hub."""
-    if model in HUB_IDS:
-        return HUB_IDS[model]
-    return str(folder) if model == "pocket" or Path(model).expanduser().is_dir() else model
+    return find(model, "text").hub_id or str(folder)
 
 
 def _image_rows(network: Any, groups: Groups) -> Tensor:

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 from transformers import Sam2VideoModel
 
+from seektrack.checkpoints import quietly
 from seektrack.errors import InputError, ModelError
 from seektrack.files import new_files
 from seektrack.segmentation import Sam2, load_sam2
-from seektrack.segmentation.model import no_progress_bar
 from seektrack.training.sam2.sides import set_side
 
 MODES = ("full", "frozen-image", "head", "lora")
@@ -128,7 +128,7 @@ class Weights:
         Weights are half precision if they were, else single.
         """
         set_side(self.network, self.sam2.resolution)
-        with no_progress_bar():
+        with quietly():
             if self._adapted is None:
                 network = copy.deepcopy(self.network)
             else:
@@ -139,7 +139,7 @@ class Weights:
 
 def publish(network: Sam2VideoModel, folder: Path) -> None:
     """Write a network as a Hugging Face folder, each file complete or not there at all."""
-    with new_files(folder) as temporary, no_progress_bar():
+    with new_files(folder) as temporary, quietly():
         network.eval().save_pretrained(temporary)
 
 

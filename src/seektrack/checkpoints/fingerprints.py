@@ -1,0 +1,54 @@
+"""Fingerprints: whose answers may be compared. Equal contents give equal fingerprints, wherever they lie."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_HASHED = (
+    "config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json",
+    "vocab.json", "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model",
+)  # fmt: skip
+
+
+def folder_fingerprint(folder: Path) -> str:
+    """Hash what decides an encoder's embeddings: configuration, preprocessing, tokenizer and weights.
+
+    In a hub snapshot without safetensors of its own (the hub converted them), the commit in the folder's name
+    stands for them.
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    weights = sorted(folder.glob("*.safetensors"))
+    for path in [folder / n for n in _HASHED if (folder / n).is_file()] + weights:
+        digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
+        with path.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+    if not weights:
+        digest.update(folder.name.encode())
+    return digest.hexdigest()[:32]
+
+
+def weights_fingerprint(said: str, weights: Iterable[tuple[str, Tensor]]) -> str:
+    """Hash loaded weights by name and value, whatever their device or precision.
+
+    Args:
+        said: What else decides the answers, such as the resolution.
+        weights: Names and values, in a fixed order.
+
+    Returns:
+        32 hexadecimal digits.
+    """
+    digest = hashlib.blake2b(said.encode(), digest_size=16)
+    for name, weight in weights:
+        digest.update(name.encode())
+        digest.update(weight.detach().float().cpu().numpy().tobytes())
+    return digest.hexdigest()

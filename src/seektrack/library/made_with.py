@@ -1,0 +1,41 @@
+"""Which model a library was made with, without opening it: light enough to be asked before torch loads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from pathlib import Path
+
+from seektrack.checkpoints import parse_model
+from seektrack.errors import ModelError
+from seektrack.library import database
+
+MODEL_VARIABLE = "SEEKTRACK_MODEL"
+"""Environment variable with the model to use where none is named and no library says."""
+
+
+def made_with(folder: str | Path | None) -> str | None:
+    """The model of a library as ``--model`` takes it.
+
+    None where there is no library that can be read; opening it says why.
+    """
+    if folder is None:
+        return None
+    path = Path(folder).expanduser() / database.FILE_NAME
+    try:
+        with contextlib.closing(
+            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        ) as connection:
+            meta = dict(connection.execute("SELECT key, value FROM meta WHERE key IN ('model', 'asked')"))
+    except (sqlite3.Error, OSError, ValueError):
+        return None
+    asked, model = meta.get("asked"), meta.get("model")
+    with contextlib.suppress(ModelError):
+        return asked if asked and parse_model(asked)[0] == model else model
+    return model
+
+
+def model_for(folder: str | Path | None, asked: str | None = None) -> str:
+    """The model to use with a library: the one asked for, the library's own, SEEKTRACK_MODEL, or pocket."""
+    return asked or made_with(folder) or os.environ.get(MODEL_VARIABLE) or "pocket"
