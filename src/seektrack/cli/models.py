@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from seektrack.checkpoints.names import PACKAGED, PRESETS, PUBLISHED, Packaged, Part, Preset, Published
+from seektrack.checkpoints.names import PACKAGED, PUBLISHED, Packaged, Part, Preset, Published
 from seektrack.cli.common import AsJson, Quiet, Screen, quoted, table
 
 if TYPE_CHECKING:
@@ -152,11 +152,6 @@ def model_rows() -> list[ModelRow]:
     """Every built-in network, the text encoders first."""
     parts: tuple[Part, ...] = ("text", "mask")
     return [_row(one) for part in parts for one in (*PACKAGED, *PUBLISHED) if one.part == part]
-
-
-def preset_names(incomplete: str) -> list[str]:
-    """Names for the shell to complete."""
-    return [name for name in PRESETS if name.startswith(incomplete)]
 
 
 def _row(one: Packaged | Published) -> ModelRow:

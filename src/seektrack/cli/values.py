@@ -11,9 +11,9 @@ from typing import Any
 
 import typer
 
+from seektrack.checkpoints.names import PRESETS
 from seektrack.errors import InputError
 
-MODELS = ("pocket", "tiny", "small", "base", "large", "multilingual")
 DEVICES = ("cpu", "cuda", "mps")
 PROPAGATION = ("memory", "hybrid", "flow")
 FLOW = ("dis", "farneback", "raft")
@@ -83,7 +83,7 @@ def complete_model(incomplete: str) -> list[str]:
     """Built-in names, and folders that hold a model."""
     parent, _, start = incomplete.rpartition("/")
     folder = Path(parent or ("/" if incomplete.startswith("/") else "."))
-    found = [name for name in MODELS if name.startswith(incomplete)]
+    found = [name for name in PRESETS if name.startswith(incomplete)]
     try:
         for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
             if entry.name.startswith(start) and not entry.name.startswith(".") and entry.is_dir():

@@ -21,7 +21,6 @@ from seektrack.video import Opening
 def test_the_values_are_those_of_the_parts_behind() -> None:
     from seektrack.library.index_settings import IndexSettings
     from seektrack.pipeline import REGIONS
-    from seektrack.pipeline.models import BUILT_IN
     from seektrack.segmentation import PRECISIONS, REMEMBER
     from seektrack.segmentation.flow import FlowName
     from seektrack.segmentation.propagation import Mode
@@ -30,7 +29,6 @@ def test_the_values_are_those_of_the_parts_behind() -> None:
     from seektrack.video.filters import FILTERS
     from seektrack.video.how import CACHES
 
-    assert set(values.MODELS) <= set(BUILT_IN)
     assert set(values.PROPAGATION) == set(get_args(Mode))
     assert set(values.FLOW) == set(get_args(FlowName))
     assert set(values.REMEMBER) == set(REMEMBER)
