@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import time
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from seektrack.cli.common import (
     DEFAULT_LIBRARY,
@@ -20,6 +24,7 @@ from seektrack.cli.common import (
     spare_threads,
 )
 from seektrack.cli.search_options import EndS, StartS
+from seektrack.cli.shown import shown
 from seektrack.cli.source_options import Fps, MaxFrames, Window, opening
 from seektrack.cli.tracked import MOST_FAILED, SOME_FAILED
 from seektrack.cli.values import ANN, REGIONS, SAMPLING, check_value, completing
@@ -27,6 +32,7 @@ from seektrack.library.made_with import model_for
 
 if TYPE_CHECKING:
     from seektrack.library import IndexManifest
+    from seektrack.pipeline.library import IndexReport
 
 
 def index(
@@ -85,6 +91,24 @@ def index(
     reindex: Annotated[
         bool, typer.Option("--reindex", help="Index everything anew, also with another model.")
     ] = False,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--exclude", metavar="PATTERN", help='Pass over paths like this, "*/cache/*"; may be repeated.'
+        ),
+    ] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Take out videos below these paths whose files are gone.")
+    ] = False,
+    watch: Annotated[
+        float | None,
+        typer.Option(
+            "--watch",
+            min=1.0,
+            metavar="SECONDS",
+            help="Look again every so many seconds, until interrupted; files still being written wait.",
+        ),
+    ] = None,
     device: Device = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -102,32 +126,55 @@ def index(
     from seektrack.pipeline import Library
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    with Library(library, model=model, device=device) as opened, screen.progress(each="indexing") as progress:
-        report = opened.index(
-            paths,
-            opening=how,
-            sampling=sampling,
-            regions=regions,
-            filters=filters,
-            ann=ann,
-            temporal=temporal_model or temporal,
-            progress=progress,
-            reindex=reindex,
-        )
-
-    def human(console: Console) -> None:
-        counts = f"{report.indexed} indexed, {report.skipped} unchanged, {len(report.failed)} failed"
-        console.print(f"{counts}; {report.frames} frames in {clock(report.seconds)} → {library}")
-        if report.motion:
-            console.print(f"clips of {report.motion} videos embedded, for motion and events")
-        if report.index is not None:
-            console.print(described(report.index))
-        for path, error in report.failed:
-            console.print(f"  {path}: {' '.join(str(error).split())}", style="red")
-
-    screen.result(report, human)
+    with Library(library, model=model, device=device) as opened:
+        while True:
+            with screen.progress(each="indexing") as progress:
+                report = opened.index(
+                    paths,
+                    opening=how,
+                    sampling=sampling,
+                    regions=regions,
+                    filters=filters,
+                    ann=ann,
+                    temporal=temporal_model or temporal,
+                    progress=progress,
+                    reindex=reindex,
+                    exclude=exclude or (),
+                    prune=prune,
+                    settled_s=watch or 0.0,
+                )
+            if watch is None or report.indexed or report.failed or report.moved or report.pruned:
+                screen.result(report, partial(_tell, report, library))
+            if watch is None:
+                break
+            time.sleep(watch)
     if report.failed:
         raise typer.Exit(min(SOME_FAILED + len(report.failed), MOST_FAILED))
+
+
+def _tell(report: IndexReport, library: Path, console: Console) -> None:
+    counts = f"{report.indexed} indexed, {report.skipped} unchanged, {len(report.failed)} failed"
+    console.print(Text(f"{counts}; {report.frames} frames in {clock(report.seconds)} → {library}"))
+    if report.motion:
+        console.print(f"clips of {report.motion} videos embedded, for motion and events")
+    if report.index is not None:
+        console.print(described(report.index))
+    for old, new in report.moved:
+        console.print(Text(f"  {shown(new)}: known as {shown(old)}, moved"))
+    for path in report.pruned:
+        console.print(Text(f"  {shown(path)}: gone, taken out"))
+    for path, damage in report.damaged:
+        console.print(Text(f"  {shown(path)}: indexed as far as it could be read: {damage}", "yellow"))
+    if report.waiting:
+        console.print(
+            Text(
+                f"{len(report.waiting)} videos are not indexed with this model yet, so the library still "
+                f"answers with the one before: {shown(', '.join(report.waiting[:3]))}",
+                "yellow",
+            )
+        )
+    for path, error in report.failed:
+        console.print(Text(f"  {shown(path)}: {' '.join(str(error).split())}", "red"))
 
 
 def described(index: IndexManifest) -> str:

@@ -29,7 +29,7 @@ from seektrack.pipeline.clips import Clips
 from seektrack.pipeline.failures import done_by_others, failure, nothing_named
 from seektrack.pipeline.models import Models
 from seektrack.pipeline.regions import Regions, check_regions, embed_frames
-from seektrack.pipeline.renewing import check_all_named, finish_switch
+from seektrack.pipeline.renewing import check_all_named, chosen_of, finish_switch, prune_below
 from seektrack.pipeline.sounds import index_sound
 from seektrack.pipeline.sources import NamedVideo, named_videos
 from seektrack.types import Frame
@@ -58,6 +58,9 @@ class IndexReport:
         index: The search index, where its kind was chosen and the library is large enough for one.
         motion: Videos whose stretches were embedded.
         waiting: Videos another model has not finished yet, so that the library still serves what it did.
+        moved: Videos known again under another path: where each was, and where it is.
+        damaged: Videos that could be read in part only, with what was wrong.
+        pruned: Videos taken out as their files are gone.
     """
 
     indexed: int = 0
@@ -68,6 +71,9 @@ class IndexReport:
     index: IndexManifest | None = None
     motion: int = 0
     waiting: tuple[str, ...] = ()
+    moved: tuple[tuple[str, str], ...] = ()
+    damaged: tuple[tuple[str, str], ...] = ()
+    pruned: tuple[str, ...] = ()
 
 
 class Library(Asking):
@@ -109,6 +115,9 @@ class Library(Asking):
         ann: str | IndexSettings | None = None,
         temporal: bool | str | None = None,
         reindex: bool = False,
+        exclude: Iterable[str] = (),
+        prune: bool = False,
+        settled_s: float = 0.0,
         progress: Progress | None = None,
     ) -> IndexReport:
         """Bring videos into the library, or up to date.
@@ -133,6 +142,10 @@ class Library(Asking):
                 before; False forgets what there was. Frames are not indexed anew for it, and videos indexed
                 earlier get theirs too.
             reindex: Index everything anew, also with another model.
+            exclude: Patterns, as ``*.tmp.mp4`` or ``cache/*``, of paths to pass over; matched against the
+                name, the whole path and every end of it.
+            prune: Take out videos at or below the paths named whose files are gone.
+            settled_s: Pass over files that changed less than so many seconds ago, as one being copied does.
             progress: Called with ``(done, total, stage)``; frames within a video, videos within the run.
 
         Raises:
@@ -155,13 +168,15 @@ class Library(Asking):
             on_error=lambda path, error: failed.append((path, error)),
             progress=progress,
         )
-        if not named:
+        if not named and not prune:
             raise nothing_named(videos, failed)
         self.models.progress = progress
+        named = chosen_of(named, exclude=exclude, settled_s=settled_s)
         store = self._open_to_write(reindex=reindex, named=[video.key for video in named])
         self._note_model(store)
         clips = self._clips_to_write(store, temporal)
         how = _Indexing(chosen, cut, clean, "" if opening is None else str(opening), reindex)
+        before = {video.path for video in store.videos()}
         indexed = skipped = frames = moving = 0
         for i, video in enumerate(named):
             if progress:
@@ -186,8 +201,22 @@ class Library(Asking):
         self._note_model(store)
         manifest = None if kept is None else store.choose_index(kept)
         skipped += done_by_others(store, named, failed)
-        seconds = time.monotonic() - began
-        return IndexReport(indexed, skipped, failed, frames, seconds, manifest, moving, waiting)
+        pruned = prune_below(store, videos) if prune else ()
+        keys = {video.key for video in named}
+        records = [video for video in store.videos() if video.path in keys]
+        return IndexReport(
+            indexed,
+            skipped,
+            failed,
+            frames,
+            time.monotonic() - began,
+            manifest,
+            moving,
+            waiting,
+            moved=tuple((old, new) for new, old in how.moved.items() if old in before),
+            damaged=tuple((video.path, video.damage) for video in records if video.damage),
+            pruned=tuple(pruned),
+        )
 
     def _index_one(
         self, store: LibraryStore, video: NamedVideo, how: _Indexing, progress: Progress | None
@@ -209,7 +238,9 @@ class Library(Asking):
         )
         settings += f" {how.opened}" if how.opened else ""
         if video.path is not None and store.status(video.key, settings=settings) == "new":
-            store.recognise(video.path)
+            was_at = store.recognise(video.path)
+            if was_at is not None:
+                how.moved[video.key] = was_at
         anew = video.live or (how.reindex and store.making.fingerprint == store.fingerprint)
         if not anew and store.status(video.key, settings=settings) == "done":
             return None
@@ -225,7 +256,7 @@ class Library(Asking):
                 if progress:
                     seen = chunk[-1].index + 1
                     progress(min(seen, total - 1) if total else seen, total, f"indexing {video.name}")
-            handle.finish()
+            handle.finish(damage="" if source.damage is None else str(source.damage))
         if progress:
             progress(max(total, 1), max(total, 1), f"indexing {video.name}")
         return count
@@ -322,6 +353,7 @@ class _Indexing:
     filters: Filters | None
     opened: str
     reindex: bool
+    moved: dict[str, str] = field(default_factory=dict)
 
 
 def _take(frames: Iterator[Frame], count: int) -> list[Frame]:

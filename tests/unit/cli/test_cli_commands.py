@@ -42,6 +42,10 @@ class Report:
     seconds: float
     index: IndexManifest | None = None
     motion: int = 0
+    waiting: tuple[str, ...] = ()
+    moved: tuple[tuple[str, str], ...] = ()
+    damaged: tuple[tuple[str, str], ...] = ()
+    pruned: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -201,7 +205,7 @@ def test_index_passes_its_settings_on_and_reports(run, pipeline: Pipeline):
     done = run("index", "a", "b.mp4", "-l", "lib", *how)
     assert done.status == 0
     chosen = {"sampling": "fps=2", "regions": "tiles", "filters": "nlm", "ann": "hnsw", "reindex": True}
-    chosen |= {"temporal": None, "opening": None}
+    chosen |= {"temporal": None, "opening": None, "exclude": (), "prune": False, "settled_s": 0.0}
     assert pipeline.calls == [
         ("open", (Path("lib"),), {"model": "pocket", "device": None}),
         ("index", (["a", "b.mp4"],), chosen),
