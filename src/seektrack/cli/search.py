@@ -24,6 +24,7 @@ from seektrack.cli.common import (
     spare_threads,
     table,
 )
+from seektrack.cli.editor_options import ClipsDir, EdlFile, OtioFile, VttFile, coded, save_for_editor
 from seektrack.cli.search_options import (
     Count,
     CsvFile,
@@ -84,6 +85,10 @@ def search(
     csv_file: CsvFile = None,
     frames_dir: FramesDir = None,
     sheet_file: SheetFile = None,
+    clips_dir: ClipsDir = None,
+    edl_file: EdlFile = None,
+    otio_file: OtioFile = None,
+    vtt_file: VttFile = None,
     model: LibraryModel = None,
     device: Device = None,
     quiet: Quiet = False,
@@ -132,8 +137,9 @@ def search(
                 less_sure = [] if found else opened.hits(asked, k=1, video=video, **options)
     if found:
         _save(found, csv_file=csv_file, frames_dir=frames_dir, sheet_file=sheet_file)
+        save_for_editor(found, text or "", clips_dir, edl_file, otio_file, vtt_file)
     if found or as_json:
-        screen.result(found, lambda console: _print(console, found))
+        screen.result(coded(found) if as_json else found, lambda console: _print(console, found))
     if not found:
         raise NothingFoundError(
             f"nothing in {library} matches {text or str(image or align)!r}",

@@ -14,12 +14,11 @@ from seektrack.outputs import manifest, reading
 from seektrack.outputs.motion import velocities
 from seektrack.outputs.optional import needed
 from seektrack.outputs.reading import Gathered
+from seektrack.retrieval.cells import plain_cell, safe_cell
 from seektrack.types import Mask, Tracks, VideoInfo
 
 COLUMNS = ("frame_index", "time_s", "obj_id", "label", "x0", "y0", "x1", "y1",
            "cx", "cy", "vx", "vy", "score", "visible")  # fmt: skip
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def rows(tracks: Tracks) -> list[tuple[Any, ...]]:
@@ -31,16 +30,6 @@ def rows(tracks: Tracks) -> list[tuple[Any, ...]]:
         for o, (vx, vy) in zip(t.observations, velocities(t).tolist(), strict=True)
     ]  # fmt: skip
     return sorted(found, key=lambda row: (row[0], row[2]))
-
-
-def safe_cell(value: str) -> str:
-    """Text for a cell that no spreadsheet takes for a formula: an apostrophe before ``= + - @``."""
-    return f"'{value}" if value.lstrip("'").startswith(_FORMULA) else value
-
-
-def plain_cell(value: str) -> str:
-    """The reverse of `safe_cell`."""
-    return value[1:] if value.startswith("'") and value.lstrip("'").startswith(_FORMULA) else value
 
 
 def write_csv(tracks: Tracks, path: Path) -> None:

@@ -4,6 +4,7 @@ from seektrack.retrieval.align import AlignSettings, TimedText, align_texts, rea
 from seektrack.retrieval.clips import save_clips, write_clip
 from seektrack.retrieval.compare import Comparison, Wording, compare_prompts
 from seektrack.retrieval.confidence import ConfidenceSettings, query_probability, temporal_evidence
+from seektrack.retrieval.editor import save_edl, save_otio, save_vtt, timed, to_edl, to_timeline, to_vtt
 from seektrack.retrieval.export import (
     chains_to_csv,
     contact_sheet,
@@ -39,6 +40,7 @@ from seektrack.retrieval.sequence import (
     is_sequence,
     parse_sequence,
 )
+from seektrack.retrieval.timecodes import timecode
 
 __all__ = [
     "RANK_BY",
@@ -83,12 +85,20 @@ __all__ = [
     "read_srt",
     "save_clips",
     "save_csv",
+    "save_edl",
     "save_key_frames",
+    "save_otio",
     "save_sheet",
+    "save_vtt",
     "score_library",
     "score_text",
     "search",
     "search_image",
+    "timed",
+    "timecode",
+    "to_edl",
+    "to_timeline",
+    "to_vtt",
     "write_clip",
     "stored_bank",
     "temporal_evidence",

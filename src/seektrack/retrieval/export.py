@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from seektrack import files
 from seektrack.errors import InputError
 from seektrack.geometry import Box
+from seektrack.retrieval.cells import safe_cell
 from seektrack.retrieval.sequence import Chain
 from seektrack.types import Hit, Moment
 
@@ -272,5 +273,6 @@ def _csv(columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> str:
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    for row in rows:
+        writer.writerow({name: safe_cell(v) if isinstance(v, str) else v for name, v in row.items()})
     return out.getvalue()
