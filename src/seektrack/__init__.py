@@ -34,7 +34,9 @@ from seektrack.errors import (
 from seektrack.types import Frame, Hit, Mask, Moment, Observation, Prompt, Track, Tracks, VideoInfo
 
 if TYPE_CHECKING:
+    from seektrack.library import Where
     from seektrack.pipeline import Library, search_and_track, track_objects, track_videos
+    from seektrack.query import Query, read
 
 __version__ = "0.1.0"
 
@@ -43,6 +45,9 @@ __all__ = [
     "search_and_track",
     "track_objects",
     "track_videos",
+    "Query",
+    "Where",
+    "read",
     "Frame",
     "Hit",
     "Mask",
@@ -65,12 +70,20 @@ __all__ = [
     "__version__",
 ]
 
-_LAZY = frozenset({"Library", "search_and_track", "track_objects", "track_videos"})
+_LAZY = {
+    "Library": "seektrack.pipeline",
+    "search_and_track": "seektrack.pipeline",
+    "track_objects": "seektrack.pipeline",
+    "track_videos": "seektrack.pipeline",
+    "Where": "seektrack.library",
+    "Query": "seektrack.query",
+    "read": "seektrack.query",
+}
 
 
 def __getattr__(name: str) -> Any:
     if name in _LAZY:
-        return getattr(importlib.import_module("seektrack.pipeline"), name)
+        return getattr(importlib.import_module(_LAZY[name]), name)
     raise AttributeError(f"module 'seektrack' has no attribute {name!r}")
 
 

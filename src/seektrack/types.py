@@ -102,6 +102,7 @@ class Hit:
         score: Cosine similarity of query and picture, in [-1, 1].
         confidence: Calibrated belief in [0, 1] that the picture shows what was asked.
         box: Region of the frame the score belongs to, or None for the whole frame.
+        query: What it answers, as it was typed; empty for a picture.
     """
 
     video: str
@@ -110,6 +111,7 @@ class Hit:
     score: float
     confidence: float
     box: Box | None = None
+    query: str = ""
 
 
 @dataclass(frozen=True)
@@ -121,6 +123,7 @@ class Moment(MomentInNotebook):
         start_s, end_s: Seconds.
         key: The best hit inside.
         confidence: Calibrated belief in [0, 1].
+        query: What it answers, as it was typed.
     """
 
     video: str
@@ -128,6 +131,7 @@ class Moment(MomentInNotebook):
     end_s: float
     key: Hit
     confidence: float
+    query: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -217,12 +221,14 @@ class Tracks(TracksInNotebook):
         query: The text they were asked for by; empty when prompted by hand.
         tracks: One per object, ids unique.
         frame_times: Seconds of each processed frame, by frame index.
+        notices: What of the query could not be answered, one line each; not written to files.
     """
 
     video: VideoInfo
     query: str
     tracks: tuple[Track, ...]
     frame_times: dict[int, float] = field(default_factory=dict)
+    notices: tuple[str, ...] = field(default=(), compare=False)
 
     def __len__(self) -> int:
         return len(self.tracks)

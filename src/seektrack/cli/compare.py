@@ -23,7 +23,7 @@ from seektrack.cli.common import (
     table,
 )
 from seektrack.cli.search import read_picture
-from seektrack.cli.search_options import Count
+from seektrack.cli.search_options import Count, Template, Translate, given_templates, tell_reading
 from seektrack.cli.values import TEMPLATES, completing
 from seektrack.errors import InputError
 from seektrack.library.made_with import model_for
@@ -44,14 +44,17 @@ def compare(
     texts: Annotated[list[str], typer.Argument(help="Wordings, two or more.")],
     library: LibraryFolder = DEFAULT_LIBRARY,
     k: Count = 5,
+    template: Template = None,
     templates: Annotated[
         str,
         typer.Option(
             "--templates",
-            help="auto, none, basic, enriched, adaptive or multilingual.",
+            help="A set of wordings by name; see --template.",
+            hidden=True,
             autocompletion=completing(TEMPLATES),
         ),
     ] = "auto",
+    translate: Translate = None,
     model: LibraryModel = None,
     device: Device = None,
     quiet: Quiet = False,
@@ -63,8 +66,11 @@ def compare(
     from seektrack.pipeline import Library
 
     with Library(library, model=model, device=device) as opened:
-        result = opened.compare(texts, k=k, templates=templates)
-    Screen(quiet=quiet, as_json=as_json).result(result, lambda console: _print(console, result, k))
+        wordings = given_templates(template or [templates])
+        result = opened.compare(texts, k=k, translate=translate, **wordings)
+    screen = Screen(quiet=quiet, as_json=as_json)
+    tell_reading(screen, None, result.notices, wanted=False)
+    screen.result(result, lambda console: _print(console, result, k))
 
 
 def _print(console: Console, result: Comparison, k: int) -> None:

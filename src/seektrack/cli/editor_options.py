@@ -34,8 +34,10 @@ def coded(found: Sequence[Moment] | Sequence[Hit] | Sequence[Chain]) -> list[dic
     """What was found as plain values, each moment with its time codes and frames where its video is there."""
     values: list[dict[str, Any]] = [plain(one) for one in found]
     for value, one in zip(values, found, strict=True):
-        held = value["moments"] if "moments" in value else [value] if isinstance(one, Moment) else []
-        moments = [one] if isinstance(one, Moment) else getattr(one, "moments", ())
+        if not isinstance(one, Moment):
+            continue
+        steps = getattr(one, "moments", ())
+        held, moments = (value["moments"], steps) if steps else ([value], (one,))
         for target, moment in zip(held, moments, strict=True):
             target.update(_codes(moment))
     return values

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from seektrack.cli.common import AsJson, Device, FrameFilter, Model, Quiet, Screen, spare_threads
+from seektrack.cli.search_options import Template, Translate, given_templates, tell_reading
 from seektrack.cli.source_options import Fps, Interpolate, Window, opening
 from seektrack.cli.values import REGIONS, SAMPLING, check_value, completing
 
@@ -57,6 +58,8 @@ def live(
     for_s: Annotated[
         float | None, typer.Option("--for", min=0, help="Stop after so many seconds of the stream.")
     ] = None,
+    template: Template = None,
+    translate: Translate = None,
     model: Model = "pocket",
     device: Device = None,
     quiet: Quiet = False,
@@ -86,16 +89,19 @@ def live(
         filters=filters,
         opening=how,
         realtime=realtime,
+        translate=translate,
+        **given_templates(template),
         settings=settings,
         end_s=for_s,
     )
+    tell_reading(screen, None, watching.notices, wanted=False)
     began = time.monotonic()
     try:
         with watching:
             for alert in watching:
                 line = alert.to_dict()
                 if save is not None:
-                    number = query.index(alert.query) + 1
+                    number = alert.number + 1
                     file = save / f"{alert.frame.index:08d}-query{number}.jpg"
                     save_jpeg(alert.frame.image, file)
                     line["saved"] = str(file)

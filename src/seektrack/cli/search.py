@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.text import Text
 
 from seektrack.cli.common import (
     DEFAULT_LIBRARY,
@@ -29,6 +28,7 @@ from seektrack.cli.search_options import (
     Count,
     CsvFile,
     EndS,
+    Explain,
     FramesDir,
     InVideo,
     Label,
@@ -38,25 +38,30 @@ from seektrack.cli.search_options import (
     RankBy,
     SheetFile,
     StartS,
+    Template,
     Translate,
     Verbatim,
     Within,
+    given_templates,
+    tell_reading,
+    with_reading,
 )
 from seektrack.errors import InputError, NothingFoundError, VideoError
 from seektrack.library.made_with import model_for
+from seektrack.query import Query, read, shown
 from seektrack.types import Hit, Moment
 
 if TYPE_CHECKING:
     from seektrack.pipeline import Library
-    from seektrack.retrieval import Chain
+    from seektrack.pipeline.answer import Answer
 
 
 def search(
     text: Annotated[
         str | None,
         typer.Argument(
-            help='What to look for, in words. Weights "(black:1.5)", exclusions "-night" and an order '
-            'of events "a car appears -> a dog leaves" are understood.'
+            help='What to look for, in words. Weights "(black:1.5)", exclusions "-night" or "without dogs", '
+            'several things "a dog; a bus" and an order "a car appears -> a dog leaves" are understood.'
         ),
     ] = None,
     library: LibraryFolder = DEFAULT_LIBRARY,
@@ -80,8 +85,10 @@ def search(
     rank_by: RankBy = None,
     min_confidence: MinConfidence = None,
     translate: Translate = None,
+    template: Template = None,
     verbatim: Verbatim = False,
     motion: Motion = True,
+    explain: Explain = False,
     csv_file: CsvFile = None,
     frames_dir: FramesDir = None,
     sheet_file: SheetFile = None,
@@ -103,52 +110,50 @@ def search(
             "search needs a text, --image or --align, and only one of them",
             hint='for example: seektrack search "a red car"',
         )
-    only_hits = {"--label": label, "--rank-by": rank_by, "--min-confidence": min_confidence}
-    misplaced = [name for name, value in only_hits.items() if value is not None and not hits]
-    if misplaced:
-        raise InputError(f"{misplaced[0]} goes with --hits", hint="add --hits")
+    if rank_by is not None and not hits:
+        raise InputError("--rank-by goes with --hits", hint="add --hits")
+    wordings = given_templates(template)
     model = model_for(library, model)
     spare_threads(model)
     from seektrack.pipeline import Library
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    options = _given(start_s=start_s, end_s=end_s, only=only, translate=translate)
+    where = _given(video=video, start_s=start_s, end_s=end_s, only=only)
+    asking = where | wordings | _given(label=label, min_confidence=min_confidence)
     if not motion:
-        options["motion"] = False
-    ranking = _given(label=label, rank_by=rank_by, min_confidence=min_confidence)
-    found: Sequence[Moment] | Sequence[Hit] | Sequence[Chain]
+        asking["motion"] = False
     less_sure: Sequence[Hit] = []
     with Library(library, model=model, device=device) as opened:
+        found: Answer[Any]
         if image is not None:
-            options.pop("translate", None)
-            options.pop("motion", None)
-            found = opened.similar(read_picture(image), k=k, video=video, **options)
+            found = opened.similar(read_picture(image), k=k, **where)
         elif align is not None:
-            found = _aligned(opened, align, video)
+            found = _aligned(opened, align, video, _given(translate=translate) | wordings)
         else:
-            asked = str(text) if verbatim or translate else _put_right(opened, str(text), screen)
-            if _is_sequence(asked):
-                options.pop("only", None)
-                found = opened.sequences(asked, k=k, video=video, **options, **_given(within_s=within_s))
-            elif hits:
-                found = opened.hits(asked, k=k, video=video, **options, **ranking)
+            query = _read(opened, str(text), translate, screen, verbatim=verbatim)
+            if hits:
+                found = opened.hits(query, k=k, **asking, **_given(rank_by=rank_by))
             else:
-                found = opened.search(asked, k=k, video=video, **options)
-                less_sure = [] if found else opened.hits(asked, k=1, video=video, **options)
+                found = opened.search(query, k=k, **asking, **_given(within_s=within_s))
+            if not found and not hits and not query.ordered and min_confidence is None:
+                less_sure = opened.hits(query, k=1, **asking)
+    tell_reading(screen, found.query, found.notices, wanted=explain)
     if found:
         _save(found, csv_file=csv_file, frames_dir=frames_dir, sheet_file=sheet_file)
         save_for_editor(found, text or "", clips_dir, edl_file, otio_file, vtt_file)
     if found or as_json:
-        screen.result(coded(found) if as_json else found, lambda console: _print(console, found))
+        told = coded(found) if as_json else found
+        value = with_reading(told, found.query, found.notices) if explain else told
+        screen.result(value, lambda console: _print(console, found))
     if not found:
         raise NothingFoundError(
-            f"nothing in {library} matches {text or str(image or align)!r}",
+            f"nothing in {library} matches {shown(text or str(image or align))}",
             hint=_way_out(library, less_sure),
         )
 
 
 def _save(
-    found: Sequence[Moment] | Sequence[Hit] | Sequence[Chain],
+    found: Sequence[Moment] | Sequence[Hit],
     *,
     csv_file: Path | None,
     frames_dir: Path | None,
@@ -176,19 +181,16 @@ def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _is_sequence(text: str) -> bool:
-    from seektrack.retrieval.sequence import is_sequence
+def _read(opened: Library, text: str, translate: str | None, screen: Screen, *, verbatim: bool) -> Query:
+    """The question, mistyped words put right, which is said."""
+    from seektrack.encoders.translation import as_translator
 
-    return is_sequence(text)
-
-
-def _put_right(opened: Library, text: str, screen: Screen) -> str:
+    if verbatim or translate:
+        return read(text, translate=as_translator(translate))
     fixed = opened.corrected(text)
     if fixed.text != text:
-        screen.note(
-            Text.assemble("searching for ", (fixed.text, "bold"), f" ({text!r} as typed: --verbatim)")
-        )
-    return fixed.text
+        screen.note(f"searching for {fixed.text} ({shown(text)} as typed: --verbatim)")
+    return read(fixed.text)
 
 
 def read_picture(path: Path) -> Any:
@@ -208,7 +210,7 @@ def read_picture(path: Path) -> Any:
         ) from error
 
 
-def _aligned(opened: Library, path: Path, video: Path | None) -> Sequence[Moment]:
+def _aligned(opened: Library, path: Path, video: Path | None, options: dict[str, Any]) -> Answer[Moment]:
     from seektrack.retrieval import read_srt
 
     if video is None:
@@ -217,19 +219,17 @@ def _aligned(opened: Library, path: Path, video: Path | None) -> Sequence[Moment
         text = path.read_text(encoding="utf-8", errors="replace")
     except OSError as error:
         raise InputError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    return opened.align(read_srt(text), video)
+    return opened.align(read_srt(text), video, **options)
 
 
-def _print(console: Console, found: Sequence[Moment] | Sequence[Hit] | Sequence[Chain]) -> None:
+def _print(console: Console, found: Sequence[Moment] | Sequence[Hit]) -> None:
     shown = table("confidence", "time", "video", right=("confidence", "time"))
     for one in found:
         if isinstance(one, Hit):
             box = "" if one.box is None else " [" + ", ".join(f"{v:.0f}" for v in one.box) + "]"
             when = clock(one.time_s) + box
-        elif isinstance(one, Moment):
-            when = _span(one)
         else:
-            when = " → ".join(_span(moment) for moment in one.moments)
+            when = " → ".join(_span(moment) for moment in getattr(one, "moments", None) or (one,))
         shown.add_row(f"{one.confidence:.2f}", when, short_path(one.video))
     console.print(shown)
 

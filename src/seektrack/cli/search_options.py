@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from seektrack.cli.values import ONLY, RANK_BY, complete_video, completing
+from seektrack.query import Query, in_short
+from seektrack.query import explain as lines_of
+
+if TYPE_CHECKING:
+    from seektrack.cli.common import Screen
 
 Count = Annotated[int, typer.Option("-k", "--count", min=1, help="At most this many.")]
 StartS = Annotated[
@@ -29,7 +35,7 @@ Within = Annotated[
     float | None,
     typer.Option("--within", min=0, help="Most seconds between two steps of an order of events; 30."),
 ]
-Label = Annotated[str | None, typer.Option("--label", help="With --hits: only pictures that also show this.")]
+Label = Annotated[str | None, typer.Option("--label", help="Only pictures that also show this.")]
 RankBy = Annotated[
     str | None,
     typer.Option(
@@ -40,11 +46,20 @@ RankBy = Annotated[
 ]
 MinConfidence = Annotated[
     float | None,
-    typer.Option("--min-confidence", min=0, max=1, help="With --hits: leave out what is less believed."),
+    typer.Option("--min-confidence", min=0, max=1, help="Leave out what is less believed."),
 ]
 Translate = Annotated[
     str | None, typer.Option("--translate", help="Translate the text first, with this model.")
 ]
+Template = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--template",
+        help='How a phrase is worded, as "a scan of {}"; may be given more than once. Or a set by name: '
+        "auto, none, basic, enriched, adaptive, multilingual, library (by what the library shows).",
+    ),
+]
+Explain = Annotated[bool, typer.Option("--explain", help="Show how the question was read.")]
 Verbatim = Annotated[bool, typer.Option("--verbatim", help="Do not put mistyped words right.")]
 Motion = Annotated[
     bool,
@@ -60,3 +75,25 @@ FramesDir = Annotated[
 SheetFile = Annotated[
     Path | None, typer.Option("--sheet", help="Also lay the key frames out on this JPEG contact sheet.")
 ]
+
+
+def given_templates(given: list[str] | None) -> dict[str, Any]:
+    """The values of ``--template`` as an argument: a name, or wordings; nothing when there are none."""
+    if not given:
+        return {}
+    return {"templates": given[0] if len(given) == 1 and "{}" not in given[0] else tuple(given)}
+
+
+def tell_reading(screen: Screen, query: Query | None, notices: Sequence[str], *, wanted: bool) -> None:
+    """Say on standard error what of a question is left aside and, where wanted, how it was read."""
+    if wanted and query is not None:
+        for line in lines_of(query):
+            screen.note(line)
+    for notice in notices:
+        screen.note(f"note: {notice}")
+
+
+def with_reading(results: Any, query: Query | None, notices: Sequence[str]) -> dict[str, Any]:
+    """Results as JSON together with how their question was read."""
+    reading = None if query is None else in_short(query)
+    return {"query": query, "reading": reading, "notices": list(notices), "results": results}

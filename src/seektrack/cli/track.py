@@ -27,13 +27,23 @@ from seektrack.cli.engine import (
     follow_settings,
 )
 from seektrack.cli.prompts import BOX_FORM, POINT_FORM, PromptsFile, given_prompts
-from seektrack.cli.search_options import EndS, StartS
+from seektrack.cli.search_options import (
+    EndS,
+    Explain,
+    StartS,
+    Template,
+    Translate,
+    given_templates,
+    tell_reading,
+    with_reading,
+)
 from seektrack.cli.source_options import Cache, Fps, Interpolate, MaxFrames, Window, opening
 from seektrack.cli.tracked import Done, exit_status, failure, of_result, of_tracks, print_done, say_done
 from seektrack.cli.values import check_value, complete_format
 from seektrack.cli.values import formats as known_formats
 from seektrack.errors import InputError, NothingFoundError
 from seektrack.library.made_with import model_for
+from seektrack.query import Query, read, shown
 from seektrack.types import Prompt
 
 if TYPE_CHECKING:
@@ -52,7 +62,10 @@ def track(
             show_default=False,
         ),
     ] = None,
-    text: Annotated[str | None, typer.Option("--text", "-t", help="What to follow, in words.")] = None,
+    text: Annotated[
+        list[str] | None,
+        typer.Option("--text", "-t", help="What to follow, in words; may be given more than once."),
+    ] = None,
     point: Annotated[
         list[str] | None,
         typer.Option("--point", metavar="X,Y[,LABEL]@FRAME[#ID]", help=f"A click: {POINT_FORM}."),
@@ -105,6 +118,9 @@ def track(
     precision: Precision = "fp32",
     cache: Cache = None,
     filters: FrameFilter = None,
+    template: Template = None,
+    translate: Translate = None,
+    explain: Explain = False,
     model: LibraryModel = None,
     device: Device = None,
     quiet: Quiet = False,
@@ -124,6 +140,7 @@ def track(
         start=start, end=end, frames=frames, fps=fps, window=window, cache=cache, interpolate=interpolate
     )
     _check_files(videos, chosen, filters)
+    query = _read(text, translate)
     model = model_for(library, model)
     spare_threads(model)
     settings = follow_settings(
@@ -140,32 +157,50 @@ def track(
         precision=precision,
     )
     screen = Screen(quiet=quiet, as_json=as_json)
-    asked = _Asked(text, prompts, model, device, resolution, filters, settings, out, chosen, not no_overlay)
+    tell_reading(screen, query, (), wanted=explain)
+    asked = _Asked(
+        query,
+        prompts,
+        model,
+        device,
+        resolution,
+        filters,
+        given_templates(template),
+        settings,
+        out,
+        chosen,
+        not no_overlay,
+    )
     if library is not None:
         done = _in_library(screen, library, asked, how, top=top)
     elif _is_one(videos):
         done = [_one(screen, videos[0], asked, how)]
     else:
         done = _many(screen, videos, asked, how, fresh=fresh)
-    screen.result([one.to_dict() for one in done], lambda console: print_done(console, done))
+    notices = tuple(dict.fromkeys(notice for one in done for notice in one.notices))
+    tell_reading(screen, None, notices, wanted=False)
+    told = [one.to_dict() for one in done]
+    value = with_reading(told, query, notices) if explain else told
+    screen.result(value, lambda console: print_done(console, done))
     say_done(screen, done)
     status = exit_status(done)
     if status:
         raise typer.Exit(status)
     if not any(one.found for one in done):
-        raise _nothing(library or ", ".join(videos), text)
+        raise _nothing(library or ", ".join(videos), query)
 
 
 @dataclass(frozen=True)
 class _Asked:
     """What is done to each video."""
 
-    text: str | None
+    query: Query | None
     prompts: list[Prompt]
     model: str
     device: str | None
     resolution: int | None
     filters: str | None
+    templates: dict[str, Any]
     settings: FollowSettings | None
     out: Path
     formats: tuple[str, ...]
@@ -175,6 +210,7 @@ class _Asked:
         """What every function of the pipeline that follows takes."""
         return {
             "filters": self.filters,
+            **self.templates,
             "settings": self.settings,
             "out": self.out,
             "formats": self.formats,
@@ -196,7 +232,7 @@ def _one(screen: Screen, video: str, asked: _Asked, how: Opening | None) -> Done
     with screen.progress() as progress:
         tracks = track_objects(
             video,
-            asked.text,
+            asked.query,
             prompts=asked.prompts or None,
             opening=how,
             progress=progress,
@@ -215,7 +251,7 @@ def _many(
     with screen.progress() as progress:
         for followed in track_videos(
             videos,
-            asked.text,
+            asked.query,
             prompts=asked.prompts or None,
             opening=how,
             fresh=fresh,
@@ -242,7 +278,7 @@ def _in_library(screen: Screen, library: Path, asked: _Asked, how: Opening | Non
             opened.models.resolution = asked.resolution
         results = search_and_track(
             opened,
-            str(asked.text),
+            asked.query or "",
             top=top,
             start_s=None if how is None else how.start_s,
             end_s=None if how is None else how.end_s,
@@ -281,7 +317,18 @@ def _check_files(videos: Sequence[str], formats: Sequence[str], filters: str | N
         parse_filter(filters)
 
 
-def _check(videos: Sequence[str], text: str | None, *, has_prompts: bool, library: Path | None) -> None:
+def _read(text: list[str] | None, translate: str | None) -> Query | None:
+    """What --text asks for, several of them together."""
+    if not text:
+        return None
+    if translate is None:
+        return read(text)
+    from seektrack.encoders.translation import as_translator
+
+    return read(text, translate=as_translator(translate))
+
+
+def _check(videos: Sequence[str], text: list[str] | None, *, has_prompts: bool, library: Path | None) -> None:
     if not videos and library is None:
         raise InputError("no video given", hint="name a video, or a --library to search with --text")
     if videos and library is not None:
@@ -296,8 +343,8 @@ def _check(videos: Sequence[str], text: str | None, *, has_prompts: bool, librar
         raise InputError("--point, --box and --prompts need a video", hint="name the video they lie in")
 
 
-def _nothing(where: Path | str, text: str | None) -> NothingFoundError:
-    what = "what was pointed at" if text is None else repr(text)
+def _nothing(where: Path | str, text: Query | None) -> NothingFoundError:
+    what = "what was pointed at" if text is None else shown(text.typed)
     by_hand = "point at another part of the object, give a second --point, or draw a --box around it"
     hint = by_hand if text is None else "say it in other words"
     return NothingFoundError(f"found nothing to follow as {what} in {where}", hint=hint)

@@ -35,6 +35,7 @@ class Done:
         files: What was written, by format.
         unchanged: Whether an earlier run had done it.
         error: Why it failed.
+        notices: What of the query could not be answered, one line each.
     """
 
     video: str
@@ -45,6 +46,7 @@ class Done:
     files: dict[str, Path] = field(default_factory=dict)
     unchanged: bool = False
     error: SeekTrackError | None = None
+    notices: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON tells it; the files written hold all of the tracks."""
@@ -80,6 +82,7 @@ def of_tracks(tracks: Tracks, folder: Path, formats: Iterable[str], *, overlay: 
         summary(tracks),
         folder,
         written(folder, formats, overlay=overlay),
+        notices=tracks.notices,
     )
 
 
@@ -94,6 +97,7 @@ def of_result(followed: FollowedVideo) -> Done:
         followed.files,
         followed.unchanged,
         followed.error,
+        () if followed.tracks is None else followed.tracks.notices,
     )
 
 

@@ -29,7 +29,7 @@ REGIONS = ("objects", "tiles", "none")
 ANN = ("auto", "flat", "ivf-sq8", "ivf-pq", "hnsw")
 ONLY = ("objects", "frames")
 RANK_BY = ("confidence", "cosine", "centred", "whitened", "qb-norm")
-TEMPLATES = ("auto", "none", "basic", "enriched", "adaptive", "multilingual")
+TEMPLATES = ("auto", "none", "basic", "enriched", "adaptive", "multilingual", "library")
 LAYOUTS = ("mp4", "davis", "youtube-vos", "mot", "coco", "flickr30k", "msr-vtt", "dicom", "nifti")
 
 Complete = Callable[[str], list[str]]

@@ -4,24 +4,33 @@ from seektrack.encoders.base import Encoder, Vocabulary, l2_normalise
 from seektrack.encoders.contrast import contrast_texts
 from seektrack.encoders.loading import load_encoder
 from seektrack.encoders.preprocess import ImageSettings, clip_transform
-from seektrack.encoders.prompts import TEMPLATES, clean_query, embed_queries, embed_query, is_noun_query
+from seektrack.encoders.prompts import (
+    TEMPLATES,
+    Templates,
+    check_language,
+    check_templates,
+    embed_queries,
+    embed_query,
+    embed_weighted,
+    is_noun_query,
+)
 from seektrack.encoders.registry import encoder_names, register_encoder
 from seektrack.encoders.spelling import Correction, Speller, speller_for
 from seektrack.encoders.translation import Translator, load_translator, register_translator
-from seektrack.encoders.weighted import WeightedQuery, embed_weighted, parse_weighted
 from seektrack.encoders.whitening import Whitening
 
 __all__ = [
     "TEMPLATES",
+    "Templates",
     "Correction",
     "Encoder",
     "ImageSettings",
     "Speller",
     "Translator",
     "Vocabulary",
-    "WeightedQuery",
     "Whitening",
-    "clean_query",
+    "check_language",
+    "check_templates",
     "clip_transform",
     "contrast_texts",
     "embed_queries",
@@ -32,7 +41,6 @@ __all__ = [
     "l2_normalise",
     "load_encoder",
     "load_translator",
-    "parse_weighted",
     "register_encoder",
     "register_translator",
     "speller_for",

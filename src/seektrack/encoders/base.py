@@ -21,18 +21,21 @@ class Vocabulary:
         labels: Every thing it can name, as noun phrases (``"a red car"``).
         background: What a picture of none of them is called (``"an empty street"``).
         templates: Wordings it was trained with, each with one ``{}``; empty for the built-in ones.
+        languages: Codes of the languages it was taught.
     """
 
     labels: tuple[str, ...]
     background: tuple[str, ...]
     templates: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ("en", "de", "fr", "es")
 
 
 @runtime_checkable
 class Encoder(Protocol):
     """Embeds images and texts in one space; anything with these members can be registered.
 
-    An encoder may also have ``vocabulary: Vocabulary | None``, which `contrast_texts` then uses.
+    An encoder may also have ``vocabulary: Vocabulary | None``, which `contrast_texts` then uses, and
+    ``languages: tuple[str, ...] | None``, the codes of those it reads (None: many), for `check_language`.
 
     Attributes:
         name: What the user asked for: a built-in name, a folder or a hub id.

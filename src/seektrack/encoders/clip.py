@@ -21,6 +21,8 @@ from seektrack.errors import InputError, ModelError
 
 SIGLIP_TEXT_LENGTH = 64
 MAX_LOGIT_SCALE = 100.0
+_MANY_LANGUAGES = 100_000
+"""Word pieces above which a text tower was taught many languages: CLIP and SigLIP have at most 50,000."""
 
 
 class ClipEncoder:
@@ -69,6 +71,16 @@ class ClipEncoder:
         self.fine_size = int(getattr(self._model.config.vision_config, "fine_size", 0) or 0)
         self._fine = settings.at(self.fine_size) if self.fine_size > settings.size else None
         self.dim = int(self.embed_texts(["a"]).shape[1])
+
+    @property
+    def languages(self) -> tuple[str, ...] | None:
+        """Codes of the languages its texts may be in; None when it was taught many."""
+        if self.vocabulary is not None:
+            return self.vocabulary.languages
+        if self._family == "chinese_clip":
+            return ("zh", "en")
+        text = getattr(self._model.config, "text_config", self._model.config)
+        return None if int(getattr(text, "vocab_size", 0) or 0) > _MANY_LANGUAGES else ("en",)
 
     def embed_images(
         self, images: Sequence[NDArray[np.uint8]], *, batch_size: int = 32

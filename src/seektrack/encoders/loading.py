@@ -126,7 +126,8 @@ def read_vocabulary(folder: Path) -> Vocabulary | None:
         raise ModelError(
             f"cannot read {path}: {error}", hint='its form is {"labels": ["a red car"], "background": [...]}'
         ) from error
-    return Vocabulary(tuple(lists[0]), tuple(lists[1]), tuple(lists[2]))
+    taught = tuple(str(code) for code in content.get("languages", ())) or Vocabulary((), ()).languages
+    return Vocabulary(tuple(lists[0]), tuple(lists[1]), tuple(lists[2]), taught)
 
 
 def _naflex_settings(vision_config: Any) -> Any:

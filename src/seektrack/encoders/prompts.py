@@ -1,7 +1,8 @@
-"""From what a person types to the embedding that is searched with.
+"""From the words of a query to the embedding that is searched with.
 
 A noun phrase is worded in several ways and the embeddings averaged, as Radford et al. (CLIP, 2021, section
 3.1.4) do for class names; a sentence is embedded as it stands. Seven wordings do better than their eighty.
+Words with a weight move the embedding by the difference it makes to leave them out.
 """
 
 from __future__ import annotations
@@ -15,113 +16,114 @@ from numpy.typing import NDArray
 
 from seektrack.encoders.base import Encoder, l2_normalise
 from seektrack.errors import QueryError
+from seektrack.query import (
+    SCRIPTS,
+    Query,
+    Term,
+    language_name,
+    language_of,
+    languages,
+    read,
+    shown,
+    with_article,
+    words_of,
+)
+from seektrack.query.spoken.en import LANGUAGE as ENGLISH
+from seektrack.query.spoken.en import NOT_NOUN, is_participle
 
 TEMPLATES: dict[str, tuple[str, ...]] = {
     "none": ("{}",),
     "basic": ("a photo of {}",),
-    "enriched": (
-        "{}",
-        "a photo of {}",
-        "a picture of {}",
-        "a video frame of {}",
-        "a close-up of {}",
-        "a blurry photo of {}",
-        "there is {} in the scene",
-    ),
+    "enriched": ENGLISH.templates,
 }
 """Wordings by name; ``{}`` takes the noun phrase with its article."""
 
-TemplateChoice = str
-"""``auto``, ``adaptive``, ``multilingual`` or a name of `TEMPLATES`."""
+Templates = str | Sequence[str]
+"""``auto``, ``adaptive``, ``multilingual``, a name of `TEMPLATES`, or one's own wordings with one ``{}``."""
 
-FOREIGN_TEMPLATES: dict[str, tuple[str, ...]] = {
-    "de": ("{}", "ein Foto von {}", "ein Bild, das {} zeigt"),
-    "fr": ("{}", "une photo de {}", "une image montrant {}"),
-    "es": ("{}", "una foto de {}", "una imagen que muestra {}"),
-}
-"""Wordings by language, for encoders that know it; the phrase keeps its own article."""
-_FOREIGN_ARTICLES = {
-    "de": "ein eine einen einem einer der die das den dem",
-    "fr": "un une le la les des du",
-    "es": "un una unos unas el la los las",
-}
 _PEOPLE_WORDS = "person people man men woman women child children boy girl baby pedestrian player driver"
 _PLACE_WORDS = "street road beach meadow field forest room kitchen office city park river sea mountain sky"
 _PEOPLE, _PLACES = frozenset(_PEOPLE_WORDS.split()), frozenset(_PLACE_WORDS.split())
 
 MAX_NOUN_WORDS = 5
-ARTICLES = frozenset({"a", "an", "the", "some", "any", "one", "two", "three", "my"})
-_REQUEST = re.compile(
-    r"^\s*(?:please\s+)?(?:find|show(?:\s+me)?|search(?:\s+for)?|look(?:ing)?\s+for|where\s+is|where\s+are|i\s+want)\s+",
-    re.IGNORECASE,
-)
-_NOT_NOUN_WORDS = """
-is are was were be being been has have had do does did can will there who which that what when where while
-and or but not no without then after before
-in on at with from into onto over under behind near beside between across through along around towards toward
-to of by off up down out
-left right appears disappears leaves enters exits moves runs walks jumps flies drives stops turns sits stands
-falls rolls crosses follows passes holds rides eats plays looks goes comes appear disappear leave enter move
-run walk jump fly drive stop turn sit stand fall roll cross follow pass ride eat
-"""
-_NOT_NOUN = frozenset(_NOT_NOUN_WORDS.split())
-_FRAMING_WORDS = """
-find show search look looking where photo picture image video frame close scene there please not very small
-big large little tiny huge other another same next all both many few that this these those its moving
-standing still driving walking running flying sitting
-"""
-COMMON_WORDS = _NOT_NOUN | frozenset(_FRAMING_WORDS.split())
-"""Words that say how and where rather than what; never mistaken for a mistyped thing."""
-_NOUNS_IN_ING_WORDS = """
-building painting ceiling king ring wing string spring swing clothing wedding pudding sting thing
-something anything evening morning drawing earring railing parking duckling sibling lightning
-"""
-_NOUNS_IN_ING = frozenset(_NOUNS_IN_ING_WORDS.split())
 
 
-def clean_query(text: str) -> str:
-    """Trim a query and drop what addresses the program, as ``"find "`` or ``"show me "``.
+def check_templates(templates: Templates) -> Templates:
+    """The templates, if they can be used.
 
     Raises:
-        QueryError: Nothing is left to search for.
+        QueryError: An unknown name, no wording, or one without exactly one ``{}``.
     """
-    cleaned = " ".join(text.split()).rstrip("?!. ")
-    without_request = _REQUEST.sub("", cleaned)
-    cleaned = without_request or cleaned
-    if not any(c.isalnum() for c in cleaned):
+    if isinstance(templates, str):
+        if "{}" in templates:
+            return check_templates((templates,))
+        if templates not in (*TEMPLATES, "auto", "adaptive", "multilingual"):
+            raise QueryError(
+                f"unknown templates {templates!r}",
+                hint=f"allowed: auto, {', '.join(TEMPLATES)}, adaptive, multilingual, "
+                'or wordings of your own such as "a scan of {}"',
+            )
+        return templates
+    own = tuple(templates)
+    wrong = [
+        one
+        for one in own
+        if not isinstance(one, str) or one.count("{}") != 1 or re.search(r"[{}]", one.replace("{}", ""))
+    ]
+    if wrong or not own:
         raise QueryError(
-            f"the query {text!r} has no words", hint='type what to look for, such as "a red car"'
+            f"a template must hold {{}} once, got {shown(str(wrong[0]))}"
+            if wrong
+            else "there is no template",
+            hint='write {} where the thing goes: "a scan of {}"',
         )
-    return cleaned
+    return own
 
 
-def words_of(text: str) -> tuple[str, ...]:
-    """Words of a text in lower case, without punctuation."""
-    return tuple(re.findall(r"[^\W_]+(?:['’][^\W_]+)?", text.lower()))
+def check_language(encoder: Encoder, query: Query) -> tuple[str, ...]:
+    """What is to be said where a question is in a language the encoder was not taught, one line each.
+
+    Raises:
+        QueryError: It is in a script the encoder cannot read, so that every answer would be noise.
+    """
+    taught = getattr(encoder, "languages", None)
+    if taught is None or query.language in taught:
+        return ()
+    name = language_name(query.language)
+    way = "--translate MODEL puts it into English first, --model multilingual reads it"
+    if query.language in SCRIPTS:
+        raise QueryError(
+            f"the model {encoder.name} does not read {name}: {shown(query.typed)}",
+            hint=f"{way}; in Python translate=…, Library(..., model='multilingual')",
+        )
+    if all(c.english for c in query.concepts):
+        return (f"the model {encoder.name} does not read {name}; searched as {_in_english(query)}",)
+    return (f"the model {encoder.name} was not taught {name}: {way}",)
+
+
+def _in_english(query: Query) -> str:
+    return repr(" and ".join(c.english for c in query.concepts))
 
 
 def is_noun_query(text: str) -> bool:
-    """Guess whether a query names a thing (``"a red car"``) rather than telling what happens.
+    """Guess whether words name a thing (``"a red car"``) rather than telling what happens.
 
     Short, English letters, no verb, preposition or conjunction, at most one article, and no participle. It
     only decides whether wordings are averaged, so a wrong guess costs little.
     """
     words = words_of(text)
-    body = words[1:] if words and words[0] in ARTICLES else words
+    body = words[1:] if words and words[0] in ENGLISH.articles else words
     if not 1 <= len(body) <= MAX_NOUN_WORDS or not text.isascii() or re.search(r"[,;:!?>()]", text):
         return False
-    if any(w in _NOT_NOUN or w in ARTICLES for w in body):
-        return False
-    return not any(w.endswith("ing") and w not in _NOUNS_IN_ING for w in body)
+    return not any(w in NOT_NOUN or w in ENGLISH.articles or is_participle(w) for w in body)
 
 
 def expand(text: str, templates: Sequence[str]) -> list[str]:
     """Put a noun phrase into each template; a singular phrase without an article gets one."""
     words = words_of(text)
-    phrase = text
-    if words and words[0] not in ARTICLES and not words[-1].endswith("s"):
-        phrase = f"{'an' if words[0][0] in 'aeiou' else 'a'} {text}"
-    return [template.format(phrase) for template in templates]
+    bare = words and text.isascii() and words[0] not in ENGLISH.articles and not words[-1].endswith("s")
+    phrase = with_article(text) if bare else text
+    return [template.replace("{}", phrase) for template in templates]
 
 
 def adapted(text: str) -> tuple[str, ...]:
@@ -136,15 +138,8 @@ def adapted(text: str) -> tuple[str, ...]:
     return ("{}", "a photo of {}", "a close-up of {}", "there is {} in the scene")
 
 
-def language_of(text: str) -> str:
-    """``de``, ``fr`` or ``es`` when a phrase begins with an article of that language alone, else ``en``."""
-    words = words_of(text)
-    found = [code for code, articles in _FOREIGN_ARTICLES.items() if words and words[0] in articles.split()]
-    return found[0] if len(found) == 1 else "en"
-
-
-def embed_query(encoder: Encoder, text: str, *, templates: TemplateChoice = "auto") -> NDArray[np.float32]:
-    """Embed one query as float32 (D,) of unit length.
+def embed_query(encoder: Encoder, text: str | Query, *, templates: Templates = "auto") -> NDArray[np.float32]:
+    """Embed what a question asks for as float32 (D,) of unit length, with its weights, without exclusions.
 
     Args:
         encoder: Where the texts are embedded.
@@ -152,27 +147,57 @@ def embed_query(encoder: Encoder, text: str, *, templates: TemplateChoice = "aut
         templates: ``"auto"`` averages over ``"enriched"`` for noun phrases and takes sentences as they are;
             a model with a `Vocabulary` gets the wordings it was trained with, for others only confuse it.
             ``"adaptive"`` picks wordings by what the phrase names, ``"multilingual"`` words German, French
-            and Spanish phrases in their language; another name forces that set.
+            and Spanish phrases in their language; another name forces that set, and so do wordings of one's
+            own, ``["a scan of {}"]``.
 
     Raises:
-        QueryError: The text has no words, or the template set is unknown.
+        QueryError: The text has no words, or the templates cannot be used.
     """
-    vector: NDArray[np.float32] = embed_queries(encoder, [clean_query(text)], templates=templates)[0]
-    return vector
+    query = read(text)
+    said = query.text if query.concepts[0].clause is None else query.concepts[0].said
+    weights = tuple(w for c in query.concepts for w in c.weights)
+    return embed_weighted(encoder, said, weights, templates=templates)
+
+
+def embed_weighted(
+    encoder: Encoder, text: str, weights: Sequence[Term] = (), *, templates: Templates = "auto"
+) -> NDArray[np.float32]:
+    """Embed words with some of them counting more or less, float32 (D,) of unit length.
+
+    What words add to a text is the difference its embedding makes when they are left out, and ``weight - 1``
+    times that difference is added (the scheme that diffusion prompting calls compel weighting).
+    """
+    shorter = [(w, left_out(text, w.text)) for w in weights]
+    kept = [(w, rest) for w, rest in shorter if rest]
+    rows = embed_queries(encoder, [text, *(rest for _, rest in kept)], templates=templates)
+    vector = rows[0].copy()
+    for (weight, _), without_it in zip(kept, rows[1:], strict=True):
+        vector += (weight.weight - 1) * (rows[0] - without_it)
+    return l2_normalise(vector)
+
+
+def left_out(text: str, words: str) -> str:
+    """``text`` without some of its words; empty when nothing would be left to embed."""
+    left = re.sub(rf"\s*(?<!\w){re.escape(words)}(?!\w)", "", text, count=1, flags=re.IGNORECASE).strip()
+    article = left.lower() in ENGLISH.articles
+    return "" if article or not any(c.isalnum() for c in left) else left
 
 
 def embed_queries(
-    encoder: Encoder, texts: Sequence[str], *, templates: TemplateChoice = "auto"
+    encoder: Encoder, texts: Sequence[str], *, templates: Templates = "auto"
 ) -> NDArray[np.float32]:
-    """Embed many texts as float32 (N, D) rows, each as `embed_query` would, in as few batches as possible."""
-    groups = [_wordings(encoder, text, templates) for text in texts]
+    """Embed many texts, which are not read, as float32 (N, D) rows, in as few batches as possible."""
+    chosen = check_templates(templates)
+    groups = [_wordings(encoder, text, chosen) for text in texts]
     flat = encoder.embed_texts([text for group in groups for text in group])
     starts = np.cumsum([0, *(len(group) for group in groups)])
     rows = [flat[a:b].mean(axis=0) for a, b in itertools.pairwise(starts)]
     return l2_normalise(np.stack(rows)) if rows else flat
 
 
-def _wordings(encoder: Encoder, text: str, templates: TemplateChoice) -> list[str]:
+def _wordings(encoder: Encoder, text: str, templates: Templates) -> list[str]:
+    if not isinstance(templates, str):
+        return expand(text, templates)
     if templates == "auto":
         if not is_noun_query(text):
             return [text]
@@ -183,13 +208,8 @@ def _wordings(encoder: Encoder, text: str, templates: TemplateChoice) -> list[st
     if templates == "adaptive":
         return expand(text, adapted(text)) if is_noun_query(text) else [text]
     if templates == "multilingual":
-        language = language_of(text)
-        if language == "en":
+        language = languages().get(language_of(text))
+        if language is None or language is ENGLISH:
             return _wordings(encoder, text, "auto")
-        return [template.format(text) for template in FOREIGN_TEMPLATES[language]]
-    if templates not in TEMPLATES:
-        raise QueryError(
-            f"unknown templates {templates!r}",
-            hint=f"allowed: auto, {', '.join(TEMPLATES)}, adaptive, multilingual",
-        )
+        return [template.replace("{}", text) for template in language.templates]
     return [text] if templates == "none" else expand(text, TEMPLATES[templates])

@@ -17,12 +17,11 @@ from rapidfuzz.distance import OSA
 
 from seektrack.encoders.base import Encoder
 from seektrack.encoders.contrast import contrast_texts
-from seektrack.encoders.prompts import ARTICLES, COMMON_WORDS, words_of
+from seektrack.query import COLOURS, words_of
+from seektrack.query.spoken.en import COMMON_WORDS
+from seektrack.query.spoken.en import LANGUAGE as ENGLISH
 
 _WORD = re.compile(r"[^\W\d_]+")
-_COLOUR_WORDS = """
-red orange yellow green blue purple pink white black grey gray brown beige golden silver
-"""
 MIN_LETTERS = 3
 
 
@@ -55,7 +54,7 @@ class Speller:
     def __init__(self, words: Iterable[str], *, is_known: Callable[[str], bool] | None = None) -> None:
         meant = dict.fromkeys(w.lower() for w in words if len(w) >= MIN_LETTERS and w.isalpha())
         self.words = tuple(meant)
-        self._known = frozenset(meant) | COMMON_WORDS | ARTICLES
+        self._known = frozenset(meant) | COMMON_WORDS | ENGLISH.articles
         self._is_known = is_known or (lambda _: False)
 
     def correct(self, text: str) -> Correction:
@@ -103,10 +102,8 @@ def speller_for(encoder: Encoder, *, seen: Iterable[str] = ()) -> Speller:
         seen: Further texts that users of a library have searched with success, or its labels.
     """
     texts = [*contrast_texts(encoder), *seen]
-    words = dict.fromkeys(w for text in texts for w in words_of(text) if w not in ARTICLES)
-    return Speller(
-        [*words, *_COLOUR_WORDS.split()], is_known=_single_token(getattr(encoder, "tokenizer", None))
-    )
+    words = dict.fromkeys(w for text in texts for w in words_of(text) if w not in ENGLISH.articles)
+    return Speller([*words, *COLOURS], is_known=_single_token(getattr(encoder, "tokenizer", None)))
 
 
 def _single_token(tokenizer: Any) -> Callable[[str], bool]:

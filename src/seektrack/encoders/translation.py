@@ -35,6 +35,15 @@ def register_translator(name: str) -> Callable[[Translator], Translator]:
     return add
 
 
+def as_translator(translate: str | Translator | None) -> Translator | None:
+    """A translator, or the one of a name, folder or hub id; None for None.
+
+    Raises:
+        ModelError: As `load_translator`.
+    """
+    return load_translator(translate) if isinstance(translate, str) else translate
+
+
 def load_translator(
     model: str | Path,
     *,

@@ -4,17 +4,14 @@ from seektrack.grounding.found import CropKind, Grounding, GroundSettings
 from seektrack.grounding.ground import ground, ground_proposals
 from seektrack.grounding.merging import distinct, join_parts, masked_confidence, touch
 from seektrack.grounding.prompts import PROMPT_KINDS, PromptKind, make_prompt, to_prompts
-from seektrack.grounding.scoring import TextScorer, embed_objects
-from seektrack.grounding.target import Motion, Target, counter_texts, parse_target
+from seektrack.grounding.scoring import TextScorer, counter_texts, embed_objects, one_concept
 
 __all__ = [
     "PROMPT_KINDS",
     "CropKind",
     "GroundSettings",
     "Grounding",
-    "Motion",
     "PromptKind",
-    "Target",
     "TextScorer",
     "counter_texts",
     "distinct",
@@ -23,8 +20,8 @@ __all__ = [
     "ground_proposals",
     "join_parts",
     "make_prompt",
+    "one_concept",
     "masked_confidence",
-    "parse_target",
     "to_prompts",
     "touch",
 ]

@@ -14,7 +14,7 @@ from seektrack.geometry import Box
 from seektrack.grounding.found import Grounding, GroundSettings
 from seektrack.grounding.merging import distinct, join_parts
 from seektrack.grounding.scoring import TextScorer, embed_objects
-from seektrack.grounding.target import Target
+from seektrack.query import Concept, Query
 from seektrack.types import Mask
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def ground(
     sam2: Sam2,
     encoder: Encoder,
     image: Image,
-    target: Target | str,
+    target: Concept | Query | str,
     *,
     min_confidence: float | None = None,
     max_objects: int | None = None,
@@ -110,7 +110,7 @@ def ground_proposals(
         scorer.encoder, image, boxes, masks, crop=settings.crop, margin=settings.margin
     )
     confidence = scorer.confidence(embeddings)
-    label = scorer.target.text
+    label = scorer.target.said
     found = [
         Grounding(m, b, float(c), float(min(max(p.score, 0.0), 1.0)), e, label)
         for m, b, c, p, e in zip(masks, boxes, confidence, usable, embeddings, strict=True)

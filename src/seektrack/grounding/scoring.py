@@ -12,55 +12,88 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.encoders import Encoder, contrast_texts, embed_queries, embed_query, l2_normalise
+from seektrack.encoders import Encoder, l2_normalise
+from seektrack.encoders.prompts import Templates
+from seektrack.errors import QueryError
 from seektrack.geometry import BoolMask, Box, crop_square
 from seektrack.grounding.found import CropKind
-from seektrack.grounding.target import Target, counter_texts, parse_target
-from seektrack.retrieval.confidence import ConfidenceSettings, competitors, query_probability
+from seektrack.query import COLOUR_FAMILIES, Concept, Query, read, with_article
+from seektrack.retrieval.confidence import ConfidenceSettings
+from seektrack.retrieval.exclusions import allowed_objects
+from seektrack.retrieval.query import prepare_object
 from seektrack.types import Mask
 
 Image = NDArray[np.uint8]
 
 
 class TextScorer:
-    """Confidence of crops in one target, with the texts embedded once.
+    """Confidence of crops in one concept, with the texts embedded once.
 
     Args:
         encoder: Embeds texts and crops.
-        target: What is asked for.
+        target: What is asked for: a concept, or a question that asks for one.
         settings: How cosines become beliefs.
+        templates: See `seektrack.encoders.embed_query`.
 
     Attributes:
-        target: What is asked for, taken apart.
-        query: Unit embedding of its text, float32 (D,).
-        contrast: Unit embeddings of what competes with it, float32 (C, D).
+        target: What is asked for.
+        query: Its text made ready, with what it competes with and what the object must not be.
+
+    Raises:
+        QueryError: The text is empty, asks for several things, or is in a script the encoder cannot read.
     """
 
     def __init__(
-        self, encoder: Encoder, target: Target | str, *, settings: ConfidenceSettings | None = None
+        self,
+        encoder: Encoder,
+        target: Concept | Query | str,
+        *,
+        settings: ConfidenceSettings | None = None,
+        templates: Templates = "auto",
     ) -> None:
         self.encoder = encoder
-        self.target = parse_target(target) if isinstance(target, str) else target
+        self.target = target if isinstance(target, Concept) else one_concept(read(target))
         self.settings = settings or ConfidenceSettings()
-        text = self.target.clip_text
-        self.query = embed_query(encoder, text)
         # A vocabulary names every colour the model knows; unknown ones would only dilute its belief.
         closed = getattr(encoder, "vocabulary", None) is not None
-        counters = [] if closed else counter_texts(self.target)
-        texts = list(dict.fromkeys([*contrast_texts(encoder), *counters]))
-        embedded = embed_queries(encoder, texts)
-        rivals = competitors(text, self.query, texts, embedded, max_cosine=self.settings.max_cosine)
-        self.contrast = embedded[rivals]
+        self.query = prepare_object(
+            encoder,
+            self.target,
+            rivals=[] if closed else counter_texts(self.target),
+            settings=self.settings,
+            templates=templates,
+        )
 
     def confidence(self, embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Belief in [0, 1] that each embedding (N, D) of unit length shows the target: (N,)."""
-        return query_probability(
-            embeddings,
-            self.query,
-            self.contrast,
-            logit_scale=self.encoder.logit_scale,
-            temperature=self.settings.temperature,
+        """Belief in [0, 1] that each embedding (N, D) of unit length shows the concept: (N,).
+
+        What it must not be is held against the object itself, not against what else the picture shows.
+        """
+        shows = self.query.probability(embeddings, self.settings)
+        return shows * allowed_objects(self.query.without, embeddings, self.settings)
+
+
+def one_concept(query: Query) -> Concept:
+    """The concept of a question that asks for one.
+
+    Raises:
+        QueryError: It asks for several.
+    """
+    if len(query.concepts) != 1:
+        raise QueryError(
+            f"{query.typed!r} asks for {len(query.concepts)} things",
+            hint="ground one at a time, or follow them all",
         )
+    return query.concepts[0]
+
+
+def counter_texts(target: Concept) -> list[str]:
+    """The same thing in other colours, which a colour asked for must beat; empty when none is asked for."""
+    text = target.english or target.instance
+    if target.colour is None or target.colour not in text.split():
+        return []
+    others = [f.split()[0] for f in COLOUR_FAMILIES if target.colour not in f.split()]
+    return [with_article(text.replace(target.colour, other, 1)) for other in others]
 
 
 def object_crop(image: Image, box: Box, size: int, *, margin: float) -> Image:

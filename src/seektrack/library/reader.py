@@ -77,6 +77,11 @@ class LibraryReader:
         self._is_large()
         return self._counted[1] if self._counted is not None else 0
 
+    def holds(self, video: str) -> bool:
+        """Whether a video is in the library, by a path as given or as the library knows it."""
+        ids = self._ids_of(video, missing=True)
+        return ids is None or len(ids) > 0
+
     def durations(self) -> dict[str, float | None]:
         """Seconds of each finished video by path, None where its container does not say."""
         with self._reading() as connection:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
-from typing import Literal
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.errors import InputError
 from seektrack.geometry import Box
 from seektrack.library.index_settings import IndexManifest, IndexSettings
 
@@ -37,6 +40,9 @@ class FrameRow:
     kind: Kind = "frame"
 
 
+_ONLY: dict[str, tuple[Kind, ...]] = {"objects": ("object", "tile"), "frames": ("frame",)}
+
+
 @dataclass(frozen=True)
 class Maker:
     """The encoder that makes the vectors of a library.
@@ -54,13 +60,19 @@ class Maker:
 
 @dataclass(frozen=True)
 class Where:
-    """Which rows of a library to look at; what is None or empty does not restrict.
+    """Where to look and what to leave out; what is None or empty does not restrict.
 
     Attributes:
         video: Path of one video, as given or as the library knows it.
         start_s, end_s: Half-open window of seconds.
-        kinds: Kinds of pictures.
+        kinds: Kinds of pictures: ``"frame"``, ``"tile"``, ``"object"``.
         missing: Also videos whose file is gone.
+        label: Only pictures that also show this.
+        min_confidence: Leave out what is less believed.
+        min_score: Leave out what has a lower cosine.
+
+    Raises:
+        InputError: A window that ends before it begins, an unknown kind, or a number out of its range.
     """
 
     video: str | None = None
@@ -68,6 +80,50 @@ class Where:
     end_s: float | None = None
     kinds: tuple[Kind, ...] = ()
     missing: bool = False
+    label: str | None = None
+    min_confidence: float | None = None
+    min_score: float | None = None
+
+    def __post_init__(self) -> None:
+        for name, least, most in (
+            ("start_s", 0.0, math.inf),
+            ("end_s", 0.0, math.inf),
+            ("min_confidence", 0.0, 1.0),
+            ("min_score", -1.0, 1.0),
+        ):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and least <= value <= most):
+                allowed = (
+                    "be a number of seconds, 0 or more"
+                    if most == math.inf
+                    else f"lie in [{least:g}, {most:g}]"
+                )
+                raise InputError(f"{name} must {allowed}, got {value}")
+        if self.start_s is not None and self.end_s is not None and self.end_s <= self.start_s:
+            raise InputError(
+                f"the window from {self.start_s:g} s to {self.end_s:g} s ends before it begins",
+                hint="give a start that is smaller than the end",
+            )
+        unknown = [kind for kind in self.kinds if kind not in KINDS]
+        if unknown:
+            raise InputError(f"unknown kind of picture {unknown[0]!r}", hint=f"use {', '.join(KINDS)}")
+
+    @classmethod
+    def of(cls, *, video: str | Path | None = None, only: str | None = None, **others: Any) -> Where:
+        """A filter in the words of the command line.
+
+        Args:
+            video: Path of one video.
+            only: ``"objects"`` looks at proposed regions only, ``"frames"`` at whole frames only.
+            others: As the attributes.
+
+        Raises:
+            InputError: As for the attributes, or an unknown ``only``.
+        """
+        if only is not None and only not in _ONLY:
+            raise InputError(f"cannot look only at {only!r}", hint=f"use {' or '.join(_ONLY)}")
+        named = None if video is None else str(video)
+        return cls(video=named, kinds=() if only is None else _ONLY[only], **others)
 
 
 @dataclass(frozen=True, eq=False)

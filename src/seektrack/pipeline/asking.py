@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.encoders import Templates, check_language, check_templates
+from seektrack.encoders.translation import Translator, as_translator
 from seektrack.errors import InputError
-from seektrack.library import IndexManifest, IndexSettings, Kind, LibraryStore
+from seektrack.library import IndexManifest, IndexSettings, LibraryStore, Where
+from seektrack.pipeline.answer import Answer
 from seektrack.pipeline.models import Models
+from seektrack.query import Query, left_aside, read
 from seektrack.types import Hit, Moment
 
 if TYPE_CHECKING:
     from seektrack.encoders.spelling import Correction
-    from seektrack.encoders.translation import Translator
     from seektrack.retrieval import Chain, Comparison, MotionScorer, RankBy, TimedText
 
 Only = Literal["objects", "frames"]
-_KINDS: dict[str, tuple[Kind, ...]] = {"objects": ("object", "tile"), "frames": ("frame",)}
+Question = str | Sequence[str] | Query
+"""What is asked: a text, several texts, or a question that was read."""
 
 
 class Asking(ABC):
@@ -39,89 +44,103 @@ class Asking(ABC):
 
     def search(
         self,
-        text: str,
+        text: Question,
         *,
         k: int = 10,
         video: str | Path | None = None,
         start_s: float | None = None,
         end_s: float | None = None,
         only: Only | None = None,
+        label: str | None = None,
+        min_confidence: float | None = None,
+        where: Where | None = None,
         translate: str | Translator | None = None,
+        templates: Templates = "auto",
         motion: bool = True,
-    ) -> list[Moment]:
-        """Moments that show what a text says, best first; empty when nothing does.
+        within_s: float = 30.0,
+    ) -> Answer[Moment]:
+        """Moments that show what a question asks for, best first; empty when nothing does.
 
         Args:
-            text: What to look for; weights and exclusions are read, ``"a (black:1.5) dog -night"``.
+            text: What to look for: a text, several, or what :func:`seektrack.query.read` made of them. Things
+                in one sentence have to show together; a list, or ``;``, asks for each by itself; an order of
+                events gives :class:`seektrack.retrieval.Chain`, which are moments too.
             k: At most so many.
             video: Only in this video.
-            start_s, end_s: Only in this window of seconds.
+            start_s, end_s: Only in this window of seconds; moments are cut to it.
             only: ``"objects"`` looks at proposed regions only, ``"frames"`` at whole frames only.
+            label: Only pictures that also show this.
+            min_confidence: A moment has at least one frame believed this much; 0.88 unless said.
+            where: All of these filters in one, instead of them.
             translate: A translator, or the name, folder or hub id of one, for a text in another language.
+            templates: How a noun phrase is worded: see :func:`seektrack.encoders.embed_query`; one's own
+                wordings, ``["a scan of {}"]``; or ``"library"``, by what this library shows.
             motion: Ask the temporal encoder about what the text says happens, in a library indexed with one.
+            within_s: Most seconds between two steps of an order of events.
 
         Raises:
-            QueryError: The text is empty, or a weight in it cannot be read.
+            QueryError: The text is empty, or a mark in it cannot be read.
+            InputError: A filter that cannot be met, such as a video that is not in the library.
             LibraryError: There is no library here.
             LibraryMismatchError: It was made by another model.
         """
-        from seektrack.retrieval import find_moments
+        from seektrack.retrieval import SequenceSettings, find_moments
 
-        store = self._open_to_read()
-        return find_moments(
-            store,
+        there = _where(where, video, start_s, end_s, only, label, min_confidence)
+        asked = self._asked(text, "search", translate, templates, motion=motion)
+        found = find_moments(
+            asked.store,
             self.models.encoder,
-            text,
+            asked.query,
             k=k,
-            video=_name(video),
-            start_s=start_s,
-            end_s=end_s,
-            kinds=_kinds(only),
-            translator=_translator(translate),
-            motion=self._motion(store) if motion else None,
+            where=there,
+            motion=asked.motion,
+            templates=asked.templates,
+            sequences=SequenceSettings(within_s=within_s),
         )
+        return Answer(found, query=asked.query, notices=asked.notices)
 
     def hits(
         self,
-        text: str,
+        text: Question,
         *,
         k: int = 10,
         video: str | Path | None = None,
         start_s: float | None = None,
         end_s: float | None = None,
         only: Only | None = None,
-        translate: str | Translator | None = None,
-        motion: bool = True,
         label: str | None = None,
-        min_confidence: float = 0.5,
+        min_confidence: float | None = None,
+        where: Where | None = None,
+        translate: str | Translator | None = None,
+        templates: Templates = "auto",
+        motion: bool = True,
         rank_by: RankBy = "confidence",
-    ) -> list[Hit]:
+    ) -> Answer[Hit]:
         """Single frames and regions that show what a text says, best first; raises as :meth:`search`.
 
         Args:
-            text, k, video, start_s, end_s, only, translate, motion: See :meth:`search`.
-            label: Only pictures that also show this.
-            min_confidence: Leave out what is less believed; 0 gives the best ``k`` whatever they are.
+            text, k, video, start_s, end_s, only, label, where, translate, templates, motion: See
+                :meth:`search`.
+            min_confidence: Leave out what is less believed, 0.5 unless said; 0 gives the best ``k`` whatever
+                they are.
             rank_by: ``"confidence"``, ``"cosine"``, ``"centred"``, ``"whitened"`` or ``"qb-norm"``.
         """
         from seektrack.retrieval import search
 
-        store = self._open_to_read()
-        return search(
-            store,
+        there = _where(where, video, start_s, end_s, only, label, min_confidence)
+        asked = self._asked(text, "hits", translate, templates, motion=motion)
+        found = search(
+            asked.store,
             self.models.encoder,
-            text,
+            asked.query,
             k=k,
-            video=_name(video),
-            start_s=start_s,
-            end_s=end_s,
-            kinds=_kinds(only),
-            translator=_translator(translate),
-            motion=self._motion(store) if motion else None,
-            label=label,
-            min_confidence=min_confidence,
+            where=there,
+            motion=asked.motion,
+            templates=asked.templates,
             rank_by=rank_by,
         )
+        return Answer(found, query=asked.query, notices=asked.notices)
 
     def similar(
         self,
@@ -132,64 +151,69 @@ class Asking(ABC):
         start_s: float | None = None,
         end_s: float | None = None,
         only: Only | None = None,
-    ) -> list[Hit]:
+        where: Where | None = None,
+    ) -> Answer[Hit]:
         """Frames and regions that look like an RGB uint8 (H, W, 3) picture, best first."""
         from seektrack.retrieval import search_image
 
-        return search_image(
-            self._open_to_read(),
-            self.models.encoder,
-            image,
-            k=k,
-            video=_name(video),
-            start_s=start_s,
-            end_s=end_s,
-            kinds=_kinds(only),
-        )
+        there = _where(where, video, start_s, end_s, only, None, None)
+        return Answer(search_image(self._open_to_read(), self.models.encoder, image, k=k, where=there))
 
     def sequences(
         self,
-        text: str,
+        text: Question,
         *,
         k: int = 10,
         video: str | Path | None = None,
         start_s: float | None = None,
         end_s: float | None = None,
+        where: Where | None = None,
         within_s: float = 30.0,
         translate: str | Translator | None = None,
+        templates: Templates = "auto",
         motion: bool = True,
-    ) -> list[Chain]:
+    ) -> Answer[Chain]:
         """Chains of moments in the order asked, ``"a red car appears" -> "a dog leaves"``.
 
+        :meth:`search` gives the same for a text with an order; here the texts of a list are its steps.
+
         Args:
-            text: Any number of steps with arrows between them.
-            k, video, start_s, end_s, translate, motion: See :meth:`search`.
+            text: Any number of steps with arrows between them, or a list of steps.
+            k, video, start_s, end_s, where, translate, templates, motion: See :meth:`search`.
             within_s: Most seconds from the end of one step to the beginning of the next.
 
         Raises:
             QueryError: A step is empty.
         """
-        from seektrack.retrieval import FrameScorer, SequenceSettings, find_sequences
+        from seektrack.retrieval import FrameScorer, SequenceSettings, find_sequences, known_video
 
-        store = self._open_to_read()
-        scorer = FrameScorer(
-            store,
-            self.models.encoder,
-            translator=_translator(translate),
-            motion=self._motion(store) if motion else None,
-        )
-        return find_sequences(
+        there = _where(where, video, start_s, end_s, None, None, None)
+        asked = self._asked(text, "search", translate, templates, motion=motion, ordered=True)
+        scorer = FrameScorer(asked.store, self.models.encoder, motion=asked.motion, templates=asked.templates)
+        found = find_sequences(
             scorer,
-            text,
+            asked.query,
             k=k,
-            video=_name(video),
-            start_s=start_s,
-            end_s=end_s,
+            where=known_video(asked.store, there),
             settings=SequenceSettings(within_s=within_s),
         )
+        return Answer(found, query=asked.query, notices=asked.notices)
 
-    def align(self, texts: Sequence[TimedText], video: str | Path) -> list[Moment]:
+    def align(
+        self,
+        texts: Sequence[TimedText],
+        video: str | Path,
+        *,
+        translate: str | Translator | None = None,
+        templates: Templates = "auto",
+        motion: bool = True,
+    ) -> Answer[Moment]:
         """Place texts with intervals of their own in a video, in order; one moment each.
+
+        Args:
+            texts: In order; each is read as a question whose things show together.
+            video: In which they are placed.
+            translate, templates, motion: See :meth:`search`.
 
         Raises:
             QueryError: The texts are out of order.
@@ -197,22 +221,80 @@ class Asking(ABC):
         """
         from seektrack.retrieval import FrameScorer, align_texts
 
-        return align_texts(FrameScorer(self._open_to_read(), self.models.encoder), texts, str(video))
+        lines = [self._asked(text.text, "align", translate, templates, motion=motion) for text in texts]
+        store = self._open_to_read()
+        scorer = FrameScorer(
+            store,
+            self.models.encoder,
+            motion=self._motion(store) if motion else None,
+            templates=self._templates(store, templates),
+        )
+        read_before = [replace(text, text=one.query) for text, one in zip(texts, lines, strict=True)]
+        found = align_texts(scorer, read_before, str(video))
+        return Answer(found, notices=(notice for one in lines for notice in one.notices))
 
-    def compare(self, texts: Sequence[str], *, k: int = 10, templates: str = "auto") -> Comparison:
+    def compare(
+        self,
+        texts: Sequence[str | Query],
+        *,
+        k: int = 10,
+        translate: str | Translator | None = None,
+        templates: Templates = "auto",
+    ) -> Comparison:
         """How each of some wordings ranks the frames of this library.
 
         Args:
-            texts: The wordings.
+            texts: The wordings, read as :meth:`search` reads them.
             k: Frames listed for each.
-            templates: How a noun phrase is worded; see `seektrack.encoders.embed_query`.
+            translate, templates: See :meth:`search`.
 
         Raises:
             QueryError: There is no wording, one has no words, or the templates are unknown.
         """
         from seektrack.retrieval import compare_prompts
 
-        return compare_prompts(self._open_to_read(), self.models.encoder, texts, k=k, templates=templates)
+        asked = [self._asked(text, "compare", translate, templates, motion=False) for text in texts]
+        store = self._open_to_read()
+        compared = compare_prompts(
+            store,
+            self.models.encoder,
+            [one.query for one in asked],
+            k=k,
+            templates=self._templates(store, templates),
+        )
+        return replace(compared, notices=tuple(dict.fromkeys(n for one in asked for n in one.notices)))
+
+    def _asked(
+        self,
+        text: Question,
+        door: str,
+        translate: str | Translator | None,
+        templates: Templates,
+        *,
+        motion: bool,
+        ordered: bool = False,
+    ) -> _Asked:
+        """A question, read once, with what it is asked of."""
+        query = read(text, translate=as_translator(translate))
+        if ordered and not query.ordered:
+            query = replace(query, ordered=True)
+        store = self._open_to_read()
+        encoder = self.models.encoder
+        clips = self._motion(store) if motion else None
+        notices = (
+            *query.notices,
+            *check_language(encoder, query),
+            *left_aside(query, door=door, clips=clips is not None),
+        )
+        return _Asked(query, store, clips, self._templates(store, templates), notices)
+
+    def _templates(self, store: LibraryStore, templates: Templates) -> Templates:
+        """The wordings; those by what the library shows are made of it."""
+        from seektrack.retrieval import library_templates
+
+        if templates == "library":
+            return library_templates(store, self.models.encoder)
+        return check_templates(templates)
 
     def corrected(self, text: str) -> Correction:
         """A query with mistyped words put right by what the model knows; nothing is searched."""
@@ -225,22 +307,29 @@ class Asking(ABC):
         return self._open_to_read(check=False).build_index(settings)
 
 
-def _name(video: str | Path | None) -> str | None:
-    return None if video is None else str(video)
+@dataclass(frozen=True)
+class _Asked:
+    query: Query
+    store: LibraryStore
+    motion: MotionScorer | None
+    templates: Templates
+    notices: tuple[str, ...]
 
 
-def _kinds(only: str | None) -> tuple[Kind, ...]:
-    if only is None:
-        return ()
-    if only not in _KINDS:
-        raise InputError(f"cannot look only at {only!r}", hint=f"use {' or '.join(_KINDS)}")
-    return _KINDS[only]
-
-
-def _translator(translate: Any) -> Translator | None:
-    if not isinstance(translate, str):
-        translator: Translator | None = translate
-        return translator
-    from seektrack.encoders.translation import load_translator
-
-    return load_translator(translate)
+def _where(
+    where: Where | None,
+    video: str | Path | None,
+    start_s: float | None,
+    end_s: float | None,
+    only: str | None,
+    label: str | None,
+    min_confidence: float | None,
+) -> Where:
+    given = {"video": video, "start_s": start_s, "end_s": end_s, "only": only, "label": label}
+    given["min_confidence"] = min_confidence
+    said = {name: value for name, value in given.items() if value is not None}
+    if where is not None and said:
+        raise InputError(
+            f"both where and {', '.join(said)} given", hint="put all filters into where=Where(...)"
+        )
+    return Where.of(**said) if where is None else where  # type: ignore[arg-type]

@@ -5,17 +5,20 @@ from __future__ import annotations
 import os
 import shlex
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seektrack.encoders import Templates
+from seektrack.encoders.translation import Translator, as_translator
 from seektrack.errors import ModelError, QueryError, SeekTrackError, VideoError, foreseen
 from seektrack.outputs.told import written
 from seektrack.pipeline.checks import check_outputs
 from seektrack.pipeline.folders import OutputFolders, Record
 from seektrack.pipeline.sources import OnError
 from seektrack.pipeline.track import DEFAULT_FORMATS, track_objects
+from seektrack.query import Query, read
 from seektrack.types import Moment, Tracks
 from seektrack.video.network import is_address
 
@@ -47,13 +50,15 @@ class SearchAndTrackResult:
 
 def search_and_track(
     library: Library,
-    text: str,
+    text: str | Sequence[str] | Query,
     *,
     top: int = 3,
     start_s: float | None = None,
     end_s: float | None = None,
     cache: str | None = None,
     filters: str | None = None,
+    translate: str | Translator | None = None,
+    templates: Templates = "auto",
     settings: FollowSettings | None = None,
     out: str | Path | None = None,
     formats: Iterable[str] = DEFAULT_FORMATS,
@@ -72,7 +77,8 @@ def search_and_track(
         out: Folder for the results, one subfolder a video; nothing is written when None.
         on_error: Told of each video that shows the text and is gone or cannot be followed; the next best
             takes its place. When None, a warning says so.
-        cache, filters, formats, overlay, progress: As for :func:`seektrack.pipeline.track_objects`.
+        cache, filters, translate, templates, formats, overlay, progress: As for
+            :func:`seektrack.pipeline.track_objects`.
 
     Returns:
         The best videos in order; empty when nothing in the library matches.
@@ -83,7 +89,9 @@ def search_and_track(
         SeekTrackError: Every video that shows the text failed; the reason of the best.
     """
     chosen = check_outputs(out, formats, overlay=overlay)
-    moments = library.search(text, k=max(50, 10 * top), start_s=start_s, end_s=end_s)
+    query = read(text, translate=as_translator(translate))
+    moments = library.search(query, k=max(50, 10 * top), start_s=start_s, end_s=end_s, templates=templates)
+    wordings = "auto" if templates == "library" else templates
     by_video: dict[str, list[Moment]] = {}
     for moment in moments:
         by_video.setdefault(moment.video, []).append(moment)
@@ -98,13 +106,14 @@ def search_and_track(
             _check_there(library, video)
             tracks = track_objects(
                 video,
-                text,
+                query,
                 model=library.models,
                 seeds=[moment.key.frame_index for moment in found],
                 start_s=start_s,
                 end_s=end_s,
                 cache=cache,
                 filters=filters,
+                templates=wordings,
                 settings=settings,
                 out=folder,
                 formats=chosen,
@@ -113,7 +122,7 @@ def search_and_track(
             )
             files = {} if folder is None else written(folder, chosen, overlay=overlay)
             if folder is not None:
-                Record.of(tracks, video, [], {"text": text}, files).write(folder)
+                Record.of(tracks, video, [], {"text": query.typed}, files).write(folder)
         except (ModelError, QueryError):
             raise
         except Exception as error:

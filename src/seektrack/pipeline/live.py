@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.encoders import Templates, check_templates
+from seektrack.encoders.translation import Translator, as_translator
 from seektrack.errors import InputError
 from seektrack.geometry import Box
 from seektrack.grounding import GroundSettings
 from seektrack.pipeline.models import Models
 from seektrack.pipeline.regions import check_regions, embed_frames
+from seektrack.query import Query, read
 from seektrack.types import Frame
 
 if TYPE_CHECKING:
@@ -25,7 +28,7 @@ if TYPE_CHECKING:
 
 def watch(
     source: VideoInput,
-    queries: Sequence[str],
+    queries: Sequence[str | Query],
     *,
     model: str = "pocket",
     device: str | None = None,
@@ -34,6 +37,8 @@ def watch(
     filters: str | None = None,
     opening: Opening | None = None,
     realtime: bool = False,
+    translate: str | Translator | None = None,
+    templates: Templates = "auto",
     settings: WatchSettings | None = None,
     ground: GroundSettings | None = None,
     options: Mapping[str, str] | None = None,
@@ -57,6 +62,7 @@ def watch(
         opening: How a source is opened that is no stream: its part, rate and window; pictures between
             pictures also of a stream.
         realtime: Play what is no stream at its own pace, as if it came from a camera.
+        translate, templates: As for :meth:`seektrack.Library.search`.
         settings: When to alert.
         ground: How objects are proposed.
         options: For FFmpeg, when ``source`` is an address.
@@ -73,6 +79,10 @@ def watch(
     from seektrack.video.filters import parse_filter
     from seektrack.video.sampling import sample_pictures
 
+    if isinstance(queries, str) or not queries:
+        raise InputError(f"queries must be several texts, got {queries!r}", hint="put them in a list")
+    asked = [read(query, translate=as_translator(translate)) for query in queries]
+    check_templates(templates)
     cut, chosen = check_regions(regions), Sampling.parse(sampling)
     clean = None if filters is None else parse_filter(filters)
     models, how = Models(model, device=device), ground or GroundSettings()
@@ -90,7 +100,15 @@ def watch(
     if end_s is not None:
         last = end_s
         pictures = takewhile(lambda picture: picture.timestamp < last, pictures)
-    return Watch(pictures, queries, encoder=encoder, embed=embed, settings=settings, source=opened)
+    return Watch(
+        pictures,
+        asked,
+        encoder=encoder,
+        embed=embed,
+        templates=templates,
+        settings=settings,
+        source=opened,
+    )
 
 
 def _opened(

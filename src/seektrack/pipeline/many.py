@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seektrack.encoders import Templates
+from seektrack.encoders.translation import Translator, as_translator
 from seektrack.errors import ModelError, QueryError, SeekTrackError, VideoError, foreseen
 from seektrack.library.identity import identify
 from seektrack.outputs.told import summary, written
@@ -15,6 +17,7 @@ from seektrack.pipeline.folders import OutputFolders, Record, read_record
 from seektrack.pipeline.models import Models
 from seektrack.pipeline.sources import NamedVideo, named_videos
 from seektrack.pipeline.track import DEFAULT_FORMATS, track_objects
+from seektrack.query import Query, in_short, read
 from seektrack.types import Prompt, Tracks
 from seektrack.video import Opening
 
@@ -55,13 +58,15 @@ class FollowedVideo:
 
 def track_videos(
     videos: VideoInput | Iterable[VideoInput],
-    text: str | None = None,
+    text: str | Sequence[str] | Query | None = None,
     *,
     prompts: Sequence[Prompt] | None = None,
     model: str | Models = "pocket",
     device: str | None = None,
     opening: Opening | None = None,
     filters: str | None = None,
+    translate: str | Translator | None = None,
+    templates: Templates = "auto",
     settings: FollowSettings | None = None,
     out: str | Path | None = None,
     formats: Iterable[str] = DEFAULT_FORMATS,
@@ -80,8 +85,8 @@ def track_videos(
             videos.
         opening: How the videos are opened.
         fresh: Follow videos again that an earlier run has done.
-        text, prompts, model, device, filters, settings, out, formats, overlay, progress: As for
-            :func:`seektrack.pipeline.track_objects`; ``out`` holds one folder a video.
+        text, prompts, model, device, filters, translate, templates, settings, out, formats, overlay,
+            progress: As for :func:`seektrack.pipeline.track_objects`; ``out`` holds one folder a video.
 
     Yields:
         Each video when it is done.
@@ -92,11 +97,12 @@ def track_videos(
             it is not about one of the videos.
     """
     run = _Run(
-        text,
+        None if text is None else read(text, translate=as_translator(translate)),
         tuple(prompts or ()),
         model if isinstance(model, Models) else Models(model, device=device),
         opening or Opening(),
         filters,
+        templates,
         settings,
         None if out is None else OutputFolders(out),
         check_outputs(out, formats, overlay=overlay),
@@ -133,11 +139,12 @@ def track_videos(
 class _Run:
     """What is done to every video of one run."""
 
-    text: str | None
+    query: Query | None
     prompts: tuple[Prompt, ...]
     models: Models
     opening: Opening
     filters: str | None
+    templates: Templates
     settings: FollowSettings | None
     folders: OutputFolders | None
     formats: tuple[str, ...]
@@ -147,7 +154,8 @@ class _Run:
     def asked(self) -> dict[str, Any]:
         """Everything that changes the results, as JSON can hold it."""
         return {
-            "text": self.text,
+            "text": None if self.query is None else [self.query.typed, in_short(self.query)],
+            "templates": self.templates if isinstance(self.templates, str) else list(self.templates),
             "prompts": [repr(prompt) for prompt in self.prompts],
             "model": [self.models.name, self.models.resolution],
             "opened": str(self.opening),
@@ -166,14 +174,15 @@ class _Run:
         if folder is not None and done is not None and done.answers(folder, video.key, identity, asked):
             kept = {name: folder / file for name, file in done.files.items()}
             return FollowedVideo(
-                video.key, self.text or "", tuple(done.found), done.frames, folder, kept, unchanged=True
+                video.key, str(self.query or ""), tuple(done.found), done.frames, folder, kept, unchanged=True
             )
         tracks = track_objects(
             video.source,
-            self.text,
+            self.query,
             prompts=self.prompts or None,
             model=self.models,
             filters=self.filters,
+            templates=self.templates,
             settings=self.settings,
             out=folder,
             formats=self.formats,

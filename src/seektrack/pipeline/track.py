@@ -8,9 +8,12 @@ from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seektrack.encoders import Templates, check_templates
+from seektrack.encoders.translation import Translator, as_translator
 from seektrack.errors import InputError
 from seektrack.pipeline.checks import check_outputs, check_prompts
 from seektrack.pipeline.models import Models
+from seektrack.query import Query, read
 from seektrack.types import Prompt, Tracks
 
 if TYPE_CHECKING:
@@ -23,7 +26,7 @@ DEFAULT_FORMATS = ("json", "mot", "coco", "csv")
 
 def track_objects(
     video: VideoInput,
-    text: str | None = None,
+    text: str | Sequence[str] | Query | None = None,
     *,
     prompts: Sequence[Prompt] | None = None,
     model: str | Models = "pocket",
@@ -34,6 +37,8 @@ def track_objects(
     end_s: float | None = None,
     cache: str | None = None,
     filters: str | None = None,
+    translate: str | Translator | None = None,
+    templates: Templates = "auto",
     settings: FollowSettings | None = None,
     out: str | Path | None = None,
     formats: Iterable[str] = DEFAULT_FORMATS,
@@ -45,7 +50,8 @@ def track_objects(
     Args:
         video: Whatever :func:`seektrack.video.open_video` takes: a file, an address, a folder of images, a
             scan, pictures in memory, or an open source of any kind.
-        text: What to follow, as ``a red car`` or ``the dogs running left``.
+        text: What to follow, as ``a red car`` or ``the dogs running left``; several things, in one text or
+            in a list, are followed one after the other, each under its own label.
         prompts: Points, boxes or masks instead of a text, in pixels of the source.
         model: A name (see :func:`seektrack.pipeline.parse_model`) or loaded :class:`Models`.
         device: ``cpu``, ``cuda`` or ``mps``; chosen when None.
@@ -55,6 +61,7 @@ def track_objects(
         cache: ``raw`` or ``jpeg``: decode each frame once into a temporary file; instead of that there.
         filters: What is done to a frame before it is looked at, as in
             :func:`seektrack.video.filters.parse_filter`; the overlay shows the video as it is.
+        translate, templates: As for :meth:`seektrack.Library.search`.
         settings: How objects are found, followed and recognised.
         out: Folder for the results; nothing is written when None.
         formats: What to write there (``seektrack.outputs.FORMATS``).
@@ -72,7 +79,6 @@ def track_objects(
         OutputError: The folder cannot be written; checked before anything is computed.
         ModelError: The model cannot be loaded.
     """
-    from seektrack.grounding import parse_target
     from seektrack.segmentation import PropagationSettings
     from seektrack.tracking import EngineSettings, FollowSettings, follow, follow_prompts
     from seektrack.video import Opening
@@ -84,7 +90,8 @@ def track_objects(
             "give either a text or prompts" if prompts else "nothing to follow",
             hint='pass text="a red car", or prompts=[Prompt(...)]',
         )
-    target = parse_target(text) if text is not None else None
+    target = None if text is None else read(text, translate=as_translator(translate))
+    check_templates(templates)
     clean = parse_filter(filters) if filters is not None else None
     chosen = check_outputs(out, formats, overlay=overlay)
     models = model if isinstance(model, Models) else Models(model, device=device)
@@ -101,7 +108,14 @@ def track_objects(
         shown = source if clean is None else FilteredSource(source, clean)
         if target is not None:
             tracks = follow(
-                models.sam2, models.encoder, shown, target, seeds=seeds, settings=settings, progress=progress
+                models.sam2,
+                models.encoder,
+                shown,
+                target,
+                seeds=seeds,
+                settings=settings,
+                templates=templates,
+                progress=progress,
             )
         else:
             tracks = follow_prompts(models.sam2, shown, prompts or (), settings=settings, progress=progress)

@@ -1,8 +1,8 @@
 """The one place that reads a question: from words to a `Query`, without a model and without a store."""
 
 from seektrack.query.clauses import OPPOSITES
-from seektrack.query.cleaning import cleaned, language_name, language_of, shown
-from seektrack.query.explain import explain, in_short
+from seektrack.query.cleaning import SCRIPTS, cleaned, language_name, language_of, shown
+from seektrack.query.explain import explain, in_short, left_aside
 from seektrack.query.language import Language, languages, register_language, words_of
 from seektrack.query.read import read
 from seektrack.query.spoken.en import COLOUR_FAMILIES, COLOURS, singular, with_article
@@ -13,6 +13,7 @@ __all__ = [
     "COLOUR_FAMILIES",
     "EVENTS",
     "OPPOSITES",
+    "SCRIPTS",
     "Clause",
     "Concept",
     "Event",
@@ -23,6 +24,7 @@ __all__ = [
     "cleaned",
     "explain",
     "in_short",
+    "left_aside",
     "language_name",
     "language_of",
     "languages",

@@ -69,6 +69,10 @@ _STRANGERS = {
 }
 
 
+SCRIPTS = frozenset(_SCRIPTS.values())
+"""Codes of languages that are told by their letters."""
+
+
 def cleaned(text: str) -> str:
     """A text in composed, compatible characters (NFKC), one space between words, nothing broken.
 

@@ -32,6 +32,53 @@ def explain(query: Query) -> tuple[str, ...]:
     return (*lines, *(f"note: {notice}" for notice in query.notices))
 
 
+_CAN = {
+    "search": {"motion", "events", "order"},
+    "hits": {"motion", "events"},
+    "track": {"motion", "pace"},
+    "live": set(),
+    "compare": set(),
+    "align": {"motion", "events"},
+}
+
+
+def left_aside(query: Query, *, door: str, clips: bool = True) -> tuple[str, ...]:
+    """What of a question a door cannot answer, one line each.
+
+    Args:
+        query: The question.
+        door: ``search``, ``hits``, ``track``, ``live``, ``compare`` or ``align``.
+        clips: Pieces of video can be asked what happens.
+
+    >>> from seektrack.query import read
+    >>> left_aside(read("a dog leaves"), door="live")
+    ("'leaves' is left aside: live looks at single pictures",)
+    """
+    can = _CAN[door]
+    why = {
+        "live": "live looks at single pictures",
+        "compare": "wordings are compared on single pictures",
+    }.get(
+        door,
+        "the library keeps no clips (seektrack index --temporal)" if not clips else f"{door} cannot tell it",
+    )
+    out = []
+    for concept in query.concepts:
+        motion = concept.motion
+        said = "" if motion is None else motion.kind
+        if said and not ("motion" in can and (clips or door == "track")):
+            out.append(f"'{said if said != 'still' else 'standing still'}' is left aside: {why}")
+        if motion is not None and motion.rate and "pace" not in can:
+            out.append(f"'{motion.rate}' is left aside: only tracks tell how fast something moves")
+        stepwise = query.ordered and concept.event in ("appears", "leaves") and "order" in can
+        if concept.event and not stepwise and not ("events" in can and clips):
+            reason = "tracks are followed whether or not it happens" if door == "track" else why
+            out.append(f"'{concept.event}' is left aside: {reason}")
+    if query.ordered and "order" not in can:
+        out.append("the order of events is left aside: each of them is looked for by itself")
+    return tuple(dict.fromkeys(out))
+
+
 def in_short(query: Query) -> str:
     """How a question was read, in one line.
 

@@ -26,21 +26,20 @@ from seektrack.retrieval.moments import (
     temporal_iou,
     temporal_nms,
 )
-from seektrack.retrieval.motion import MotionScorer, MotionSettings
-from seektrack.retrieval.motion_words import MotionQuery, parse_motion
+from seektrack.retrieval.motion import MotionQuery, MotionScorer, MotionSettings, parse_motion
 from seektrack.retrieval.query import TextQuery, prepare_query
 from seektrack.retrieval.ranking import RANK_BY, QueryBank, RankBy, stored_bank
-from seektrack.retrieval.scores import Scores, score_library, score_text
+from seektrack.retrieval.scores import Scores, known_video, score_library, score_query
 from seektrack.retrieval.segments import FrameScorer, SegmentScorer, SegmentScores
 from seektrack.retrieval.sequence import (
     Chain,
     SequenceSettings,
     Step,
     find_sequences,
-    is_sequence,
-    parse_sequence,
+    steps_of,
 )
 from seektrack.retrieval.timecodes import timecode
+from seektrack.retrieval.wordings import library_templates
 
 __all__ = [
     "RANK_BY",
@@ -72,14 +71,14 @@ __all__ = [
     "find_sequences",
     "hits_to_csv",
     "hits_to_json",
-    "is_sequence",
     "key_hits",
+    "known_video",
     "label_images",
+    "library_templates",
     "moments_from_scores",
     "moments_to_csv",
     "moments_to_json",
     "parse_motion",
-    "parse_sequence",
     "prepare_query",
     "query_probability",
     "read_srt",
@@ -91,9 +90,10 @@ __all__ = [
     "save_sheet",
     "save_vtt",
     "score_library",
-    "score_text",
+    "score_query",
     "search",
     "search_image",
+    "steps_of",
     "timed",
     "timecode",
     "to_edl",

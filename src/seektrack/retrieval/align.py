@@ -12,13 +12,14 @@ import itertools
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError, QueryError
 from seektrack.library import Where
+from seektrack.query import Query, read
 from seektrack.retrieval.segments import SegmentScorer, SegmentScores
 from seektrack.types import Moment
 
@@ -36,11 +37,11 @@ class TimedText:
     """A text and the interval it was meant for.
 
     Attributes:
-        text: What shows.
+        text: What shows, in words or as it was read.
         start_s, end_s: Seconds on a clock of its own.
     """
 
-    text: str
+    text: str | Query
     start_s: float
     end_s: float
 
@@ -83,7 +84,7 @@ def align_texts(
     """
     s = settings or AlignSettings()
     _check(texts)
-    scores = [_only(scorer(text.text, Where(video=video)), video) for text in texts]
+    scores = [_only(scorer(_one(text), Where(video=video)), video) for text in texts]
     first = scores[0]
     starts = first.starts[:: -(-len(first.starts) // MAX_PLACES)]
     lengths = [t.end_s - t.start_s for t in texts]
@@ -93,6 +94,13 @@ def align_texts(
         _moment(one, float(starts[at]), length, float(mean[at]))
         for one, at, length, mean in zip(scores, place, lengths, held, strict=True)
     ]
+
+
+def _one(text: TimedText) -> Query:
+    """What a line says; all of it is looked for at once."""
+    query = read(text.text)
+    together = tuple(concept for group in query.groups for concept in group)
+    return replace(query, groups=(together,), ordered=False, close=False)
 
 
 def read_srt(text: str) -> list[TimedText]:
@@ -129,12 +137,13 @@ def _check(texts: Sequence[TimedText]) -> None:
     for text in texts:
         if not (math.isfinite(text.start_s) and text.end_s >= text.start_s):
             raise QueryError(
-                f"the interval {text.start_s:g}–{text.end_s:g} s of {text.text!r} ends before it begins"
+                f"the interval {text.start_s:g}–{text.end_s:g} s of {str(text.text)!r} ends before it begins"
             )
     for before, after in itertools.pairwise(texts):
         if after.start_s < before.start_s:
             raise QueryError(
-                f"{after.text!r} begins before {before.text!r}", hint="list the texts in order of time"
+                f"{str(after.text)!r} begins before {str(before.text)!r}",
+                hint="list the texts in order of time",
             )
 
 

@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.encoders import Encoder
-from seektrack.encoders.prompts import TemplateChoice
+from seektrack.encoders.prompts import Templates
 from seektrack.errors import QueryError
 from seektrack.library import LibraryStore, Where
+from seektrack.query import Query, read
 from seektrack.retrieval.confidence import ConfidenceSettings
 from seektrack.retrieval.query import prepare_query
-from seektrack.retrieval.scores import score_library
+from seektrack.retrieval.scores import known_video, score_library
 from seektrack.types import Hit
 
 
@@ -45,22 +46,23 @@ class Comparison:
         wordings: In the order given.
         overlap: float (Q, Q), share of listed frames two wordings have in common.
         correlation: float (Q, Q), Spearman's rank correlation of belief over all frames of the library.
+        notices: What of the wordings could not be answered, one line each.
     """
 
     wordings: tuple[Wording, ...]
     overlap: NDArray[np.float64]
     correlation: NDArray[np.float64]
+    notices: tuple[str, ...] = ()
 
 
 def compare_prompts(
     store: LibraryStore,
     encoder: Encoder,
-    texts: Sequence[str],
+    texts: Sequence[str | Query],
     *,
     k: int = 10,
     where: Where | None = None,
-    min_confidence: float = 0.5,
-    templates: TemplateChoice = "auto",
+    templates: Templates = "auto",
     settings: ConfidenceSettings | None = None,
 ) -> Comparison:
     """Rank the frames of a library by each of some wordings.
@@ -70,8 +72,7 @@ def compare_prompts(
         encoder: It was made with.
         texts: The wordings, at least one; weights and exclusions are read.
         k: Frames listed for each.
-        where: Only these rows.
-        min_confidence: What counts as found.
+        where: Only there; its ``min_confidence``, 0.5 unless said, is what counts as found.
         templates: See `seektrack.encoders.embed_query`.
         settings: How scores become beliefs.
 
@@ -82,11 +83,14 @@ def compare_prompts(
     if not texts:
         raise QueryError("there is nothing to compare", hint="give two or more wordings")
     store.require(model=encoder.name, fingerprint=encoder.fingerprint)
+    there = known_video(store, where)
+    least = 0.5 if there.min_confidence is None else there.min_confidence
     wordings: list[Wording] = []
     beliefs: list[NDArray[np.float64]] = []
     for text in texts:
-        query = prepare_query(encoder, text, templates=templates, settings=settings, store=store)
-        scores = score_library(store, query, where=where, settings=settings)
+        asked = read(text)
+        query = prepare_query(encoder, asked, templates=templates, settings=settings, store=store)
+        scores = score_library(store, query, where=there, settings=settings)
         belief = np.concatenate([np.zeros(0), *(v.belief for v in scores.videos)])
         best = np.concatenate([np.zeros(0, dtype=np.int64), *(v.best for v in scores.videos)])
         cosine = np.where(best >= 0, scores.cosine[best] if len(scores.cosine) else 0.0, -1.0)
@@ -94,10 +98,10 @@ def compare_prompts(
         listed = tuple(scores.hit(int(best[i]), float(belief[i])) for i in order)
         wordings.append(
             Wording(
-                text,
+                asked.typed,
                 listed,
                 float(belief.max(initial=0.0)),
-                int((belief >= min_confidence).sum()),
+                int((belief >= least).sum()),
                 float(np.mean([h.score for h in listed])) if listed else 0.0,
             )
         )

@@ -14,30 +14,22 @@ Every number that can be calibrated is in `ConfidenceSettings`.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.encoders.prompts import ARTICLES, words_of
+from seektrack.query import singular, words_of
+from seektrack.query.spoken.en import LANGUAGE as ENGLISH
 
 BLOCK = 8192
 _FRAMING_WORDS = """
 photo photograph picture image frame video close up of there is are in on at the scene with and find show
 it its
 """
-_FRAMING = frozenset(_FRAMING_WORDS.split()) | ARTICLES
+_FRAMING = frozenset(_FRAMING_WORDS.split()) | ENGLISH.articles
 _ANYTHING = frozenset({"object", "thing", "something", "anything", "item"})
-_PLURALS = {
-    "people": "person",
-    "men": "man",
-    "women": "woman",
-    "children": "child",
-    "mice": "mouse",
-    "geese": "goose",
-}
 
 
 @dataclass(frozen=True)
@@ -65,7 +57,7 @@ class ConfidenceSettings:
 
 def content_words(text: str) -> tuple[str, ...]:
     """Words that say what is shown, in the singular, in order; framing such as "a photo of" is left out."""
-    words = [_singular(w) for w in words_of(text) if w not in _FRAMING]
+    words = [singular(w) for w in words_of(text) if w not in _FRAMING]
     specific = [w for w in words if w not in _ANYTHING]
     return tuple(specific or words)
 
@@ -224,15 +216,3 @@ def log_odds(p: NDArray[np.float64] | np.float64) -> NDArray[np.float64]:
 def sigmoid(x: NDArray[np.float64]) -> NDArray[np.float64]:
     """Inverse of `log_odds`, without overflow."""
     return np.asarray(0.5 * (1 + np.tanh(x / 2)), dtype=np.float64)
-
-
-def _singular(word: str) -> str:
-    if word in _PLURALS:
-        return _PLURALS[word]
-    if re.search(r"(?:s|x|z|ch|sh)es$", word):
-        return word[:-2]
-    if word.endswith("ies") and len(word) > 4:
-        return word[:-3] + "y"
-    return (
-        word[:-1] if word.endswith("s") and not word.endswith(("ss", "us", "is")) and len(word) > 3 else word
-    )

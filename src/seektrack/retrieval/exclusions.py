@@ -7,11 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.geometry import Box
 from seektrack.library import KINDS, Rows
-from seektrack.retrieval.confidence import ConfidenceSettings
+from seektrack.retrieval.confidence import ConfidenceSettings, temporal_evidence
 from seektrack.retrieval.query import Exclusion
 
 WHOLE = KINDS.index("frame")
+CERTAIN = 0.35
+"""Belief from which on a thing that must not show is taken to show: leaving an answer out costs less than
+showing what was to be left out."""
 
 
 def allowed_share(
@@ -22,18 +26,70 @@ def allowed_share(
 ) -> NDArray[np.float64]:
     """How far each of N pictures is free of what must not show, (N,) in [0, 1].
 
-    A thing must not show anywhere in the frame, so the surest of its pictures counts; a quality must not be
-    one of the picture itself nor of the whole frame.
+    A thing must not show anywhere in the frame, so the surest of its pictures counts, and what the frames
+    around it say of it; a quality must not be one of the picture itself nor of the whole frame.
     """
     share = np.ones(len(rows))
     if not exclusions or not len(rows):
         return share
     keys = np.stack([rows.video_ids, rows.frame_indices], axis=1)
-    frame = np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1)
+    frames, first, frame = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+    frame = frame.reshape(-1)
+    times, videos = rows.times[first], frames[:, 0]
+    whole = rows.kinds == WHOLE
     for exclusion in exclusions:
-        shows = exclusion.query.probability(vectors, settings)
-        counted = shows if exclusion.is_thing else np.where(rows.kinds == WHOLE, shows, 0.0)
-        in_frame = np.zeros(int(frame.max()) + 1)
-        np.maximum.at(in_frame, frame, counted)
-        share *= 1 - min(exclusion.weight, 1.0) * np.maximum(shows, in_frame[frame])
+        shows, in_frame = _shows(exclusion, vectors, frame, len(frames), whole, settings)
+        if exclusion.is_thing:
+            for video in np.unique(videos):
+                of = videos == video
+                in_frame[of] = np.maximum(in_frame[of], temporal_evidence(in_frame[of], times[of], settings))
+        share *= _free(exclusion, np.maximum(shows, in_frame[frame]))
     return np.clip(share, 0.0, 1.0)
+
+
+def allowed_in_frame(
+    exclusions: Sequence[Exclusion],
+    vectors: NDArray[np.floating],
+    boxes: Sequence[Box | None],
+    settings: ConfidenceSettings,
+) -> NDArray[np.float64]:
+    """`allowed_share` of the N pictures of one frame; a picture without a box is the whole of it."""
+    share = np.ones(len(vectors))
+    whole = np.array([box is None for box in boxes], dtype=bool)
+    frame = np.zeros(len(vectors), dtype=np.int64)
+    for exclusion in exclusions:
+        shows, in_frame = _shows(exclusion, vectors, frame, 1, whole, settings)
+        share *= _free(exclusion, np.maximum(shows, in_frame[0]))
+    return np.clip(share, 0.0, 1.0)
+
+
+def allowed_objects(
+    exclusions: Sequence[Exclusion], vectors: NDArray[np.floating], settings: ConfidenceSettings
+) -> NDArray[np.float64]:
+    """How far each of N objects is itself none of what was excluded, (N,) in [0, 1]."""
+    share = np.ones(len(vectors))
+    for exclusion in exclusions:
+        share *= _free(exclusion, exclusion.query.probability(vectors, settings))
+    return np.clip(share, 0.0, 1.0)
+
+
+def _shows(
+    exclusion: Exclusion,
+    vectors: NDArray[np.floating],
+    frame: NDArray[np.int64],
+    n_frames: int,
+    whole: NDArray[np.bool_],
+    settings: ConfidenceSettings,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Of each picture, and of each frame, to show what was excluded."""
+    shows = exclusion.query.probability(vectors, settings)
+    counted = shows if exclusion.is_thing else np.where(whole, shows, 0.0)
+    in_frame = np.zeros(n_frames)
+    np.maximum.at(in_frame, frame, counted)
+    return shows, in_frame
+
+
+def _free(exclusion: Exclusion, shows: NDArray[np.float64]) -> NDArray[np.float64]:
+    weight = min(exclusion.weight, 1.0)
+    sure = np.where(shows >= CERTAIN, 1.0, shows) if weight == 1 else shows
+    return np.asarray(1 - weight * sure, dtype=np.float64)

@@ -22,7 +22,7 @@ from seektrack.retrieval.cells import safe_cell
 from seektrack.retrieval.sequence import Chain
 from seektrack.types import Hit, Moment
 
-Found = Hit | Moment | Chain
+Found = Hit | Moment
 
 HIT_COLUMNS = ("video", "frame_index", "time_s", "score", "confidence", "x0", "y0", "x1", "y1")
 MOMENT_COLUMNS = ("video", "start_s", "end_s", "confidence", "key_frame_index", "key_time_s", "key_score",
@@ -95,7 +95,7 @@ def save_csv(found: Sequence[Found], path: str | os.PathLike[str]) -> None:
     Raises:
         OutputError: The file cannot be written, or is one of the videos.
     """
-    moments = [f for f in found if isinstance(f, Moment)]
+    moments = [f for f in found if isinstance(f, Moment) and not isinstance(f, Chain)]
     chains = [f for f in found if isinstance(f, Chain)]
     hits = [f for f in found if isinstance(f, Hit)]
     text = chains_to_csv(chains) if chains else hits_to_csv(hits) if hits else moments_to_csv(moments)
@@ -113,7 +113,7 @@ def key_hits(found: Sequence[Found]) -> list[Hit]:
         if isinstance(one, Hit):
             keys.append(one)
         else:
-            keys += [one.key] if isinstance(one, Moment) else [moment.key for moment in one.moments]
+            keys += [moment.key for moment in one.moments] if isinstance(one, Chain) else [one.key]
     return keys
 
 

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seektrack import geometry
 from seektrack.encoders import Encoder
-from seektrack.encoders.translation import Translator
+from seektrack.encoders.prompts import Templates
 from seektrack.errors import InputError
-from seektrack.library import Kind, LibraryStore, Where
+from seektrack.library import LibraryStore, Where
+from seektrack.query import Query, read
 from seektrack.retrieval.confidence import ConfidenceSettings
-from seektrack.retrieval.motion import MotionScorer
-from seektrack.retrieval.query import prepare_query
+from seektrack.retrieval.motion import MotionScorer, parse_motion
+from seektrack.retrieval.query import TextQuery
 from seektrack.retrieval.ranking import RankBy, check_rank_by, rank_scores
-from seektrack.retrieval.scores import Scores, score_text
+from seektrack.retrieval.scores import Scores, known_video, only_labelled, score_query
 from seektrack.types import Hit
 
 SAME_REGION_IOU = 0.5
@@ -25,75 +27,83 @@ SAME_REGION_IOU = 0.5
 def search(
     store: LibraryStore,
     encoder: Encoder,
-    text: str,
+    query: str | Sequence[str] | Query,
     *,
     k: int = 20,
-    video: str | None = None,
-    start_s: float | None = None,
-    end_s: float | None = None,
-    kinds: tuple[Kind, ...] = (),
-    label: str | None = None,
-    min_confidence: float = 0.5,
-    min_score: float = -1.0,
+    where: Where | None = None,
     rank_by: RankBy = "confidence",
-    translator: Translator | None = None,
     motion: MotionScorer | None = None,
+    templates: Templates = "auto",
     settings: ConfidenceSettings | None = None,
 ) -> list[Hit]:
-    """Frames and regions that show what a text says, best first.
+    """Frames and regions that show what a question asks for, best first.
 
-    Of regions of one frame that overlap by half or more only the best is kept.
+    Of regions of one frame that overlap by half or more only the best is kept. Things asked for one by
+    one, or in order, each give hits of their own.
 
     Args:
         store: Where to look.
         encoder: The encoder the library was made with.
-        text: What to look for; may hold weights and exclusions, ``"a (black:1.5) dog -night"``.
+        query: What to look for; see `seektrack.query.read`.
         k: At most so many hits.
-        video: Only in this video.
-        start_s: Only from this second on.
-        end_s: Only before this second.
-        kinds: Only these kinds of pictures: ``"frame"``, ``"tile"``, ``"object"``.
-        label: Only pictures that also show this, believed as much as `min_confidence` says.
-        min_confidence: Leave out what is less believed; 0 gives the best ``k`` whatever they are.
-        min_score: Leave out what has a lower cosine.
+        where: Only there; unless it says otherwise, what is believed at least 0.5. A ``min_confidence`` of 0
+            gives the best ``k`` whatever they are.
         rank_by: What hits are ordered by; see `RANK_BY`.
-        translator: Puts the text into the encoder's language first.
         motion: Asks the stretches of the library about what happens.
+        templates: See `seektrack.encoders.embed_query`.
         settings: How scores become beliefs.
 
     Returns:
-        Hits; none when nothing matches.
+        Hits, each of which knows what it answers; none when nothing matches.
 
     Raises:
         QueryError: The text has no words, or a weight cannot be read.
+        InputError: The library holds nothing of the video that is asked for.
         LibraryMismatchError: The library was made by another encoder.
     """
     _check_k(k)
     check_rank_by(rank_by)
     store.require(model=encoder.name, fingerprint=encoder.fingerprint)
-    query, scores = score_text(
-        store,
-        encoder,
-        text,
-        where=Where(video, start_s, end_s, kinds),
-        settings=settings,
-        translator=translator,
-        motion=motion,
-    )
+    asked, there = read(query), known_video(store, where)
+    whole = asked.ordered and motion is not None and parse_motion(asked) is not None
+    ranked: list[tuple[float, float, Hit]] = []
+    for one in (asked,) if whole else asked.alone():
+        prepared, scores = score_query(
+            store, encoder, one, where=there, settings=settings, motion=motion, templates=templates
+        )
+        scores = only_labelled(store, encoder, scores, there, settings)
+        ranked += _ranked(store, encoder, prepared, scores, there, rank_by, k, one.typed)
+    return [hit for *_, hit in sorted(ranked, key=lambda r: (-r[0], -r[1]))][:k]
+
+
+def _ranked(
+    store: LibraryStore,
+    encoder: Encoder,
+    query: TextQuery,
+    scores: Scores,
+    where: Where,
+    rank_by: RankBy,
+    k: int,
+    text: str,
+) -> list[tuple[float, float, Hit]]:
+    """The best hits under one query, with what they are ordered by."""
     if not scores.videos:
         return []
     beliefs = np.zeros(len(scores.rows))
     for one in scores.videos:
         beliefs[one.hits[0]] = one.hits[1]
-    keep = (beliefs >= min_confidence) & (scores.cosine >= min_score)
-    if label is not None:
-        named = prepare_query(encoder, label, settings=settings, store=store)
-        keep &= named.probability(scores.vectors, settings) >= max(min_confidence, 0.5)
+    least = 0.5 if where.min_confidence is None else where.min_confidence
+    keep = beliefs >= least
+    if where.label is not None:
+        keep &= beliefs > 0
+    if where.min_score is not None:
+        keep &= scores.cosine >= where.min_score
     order_by = rank_scores(
         rank_by, store, encoder, query.vector, scores.vectors, cosine=scores.cosine, belief=beliefs
     )
     order = np.lexsort((-scores.cosine, -order_by))
-    return _distinct(scores, ((int(i), float(beliefs[i])) for i in order if keep[i]), k)
+    found = _distinct(scores, ((int(i), float(beliefs[i])) for i in order if keep[i]), k)
+    return [(float(order_by[i]), hit.score, replace(hit, query=text)) for i, hit in found]
 
 
 def search_image(
@@ -102,11 +112,7 @@ def search_image(
     image: NDArray[np.uint8],
     *,
     k: int = 20,
-    video: str | None = None,
-    start_s: float | None = None,
-    end_s: float | None = None,
-    kinds: tuple[Kind, ...] = (),
-    min_score: float = 0.0,
+    where: Where | None = None,
 ) -> list[Hit]:
     """Frames and regions that look like a picture, best first; `Hit.confidence` is the cosine cut to [0, 1].
 
@@ -115,11 +121,7 @@ def search_image(
         encoder: The encoder the library was made with.
         image: RGB uint8 (H, W, 3).
         k: At most so many hits.
-        video: Only in this video.
-        start_s: Only from this second on.
-        end_s: Only before this second.
-        kinds: Only these kinds of pictures.
-        min_score: Leave out what is less similar.
+        where: Only there; unless it says otherwise, what has a cosine of at least 0.
 
     Raises:
         InputError: The image is not RGB uint8.
@@ -127,8 +129,10 @@ def search_image(
     """
     _check_k(k)
     store.require(model=encoder.name, fingerprint=encoder.fingerprint)
+    there = known_video(store, where)
+    min_score = 0.0 if there.min_score is None else there.min_score
     vector = encoder.embed_images([image])[0]
-    ids, cosine = store.nearest(vector, 4 * k, where=Where(video, start_s, end_s, kinds))
+    ids, cosine = store.nearest(vector, 4 * k, where=there)
     vectors, rows = store.vectors_by_id(ids)
     by_id = dict(zip(ids.tolist(), cosine.tolist(), strict=True))
     scores = Scores(rows, np.array([by_id[i] for i in rows.ids.tolist()], dtype=np.float32), (), vectors)
@@ -136,12 +140,12 @@ def search_image(
     ranked = (
         (int(i), float(np.clip(scores.cosine[i], 0, 1))) for i in order if scores.cosine[i] >= min_score
     )
-    return _distinct(scores, ranked, k)
+    return [hit for _, hit in _distinct(scores, ranked, k)]
 
 
-def _distinct(scores: Scores, ranked: Iterable[tuple[int, float]], k: int) -> list[Hit]:
-    """The first ``k`` rows as hits, without regions that repeat a better one of the same frame."""
-    hits: list[Hit] = []
+def _distinct(scores: Scores, ranked: Iterable[tuple[int, float]], k: int) -> list[tuple[int, Hit]]:
+    """The first ``k`` rows and their hits, without regions that repeat a better one of the same frame."""
+    hits: list[tuple[int, Hit]] = []
     taken: dict[tuple[str, int], list[geometry.Box]] = {}
     for row, confidence in ranked:
         hit = scores.hit(row, confidence)
@@ -150,7 +154,7 @@ def _distinct(scores: Scores, ranked: Iterable[tuple[int, float]], k: int) -> li
             if others and geometry.box_iou(np.array([hit.box]), np.array(others)).max() >= SAME_REGION_IOU:
                 continue
             others.append(hit.box)
-        hits.append(hit)
+        hits.append((row, hit))
         if len(hits) == k:
             break
     return hits

@@ -12,11 +12,15 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.encoders import Encoder
+from seektrack.encoders import Encoder, check_language
+from seektrack.encoders.prompts import Templates
 from seektrack.errors import InputError
 from seektrack.geometry import Box
+from seektrack.query import Query, left_aside, read
 from seektrack.retrieval.confidence import ConfidenceSettings, temporal_evidence
+from seektrack.retrieval.exclusions import allowed_in_frame
 from seektrack.retrieval.query import TextQuery, prepare_query
+from seektrack.retrieval.scores import shown_in_frame
 from seektrack.types import Frame
 from seektrack.video import Picture, VideoSource
 
@@ -57,6 +61,7 @@ class Alert:
         score: Cosine of the query and the best region of the frame.
         confidence: Belief in [0, 1], from this frame and those before.
         box: The best region, ``xyxy`` pixels, or None for the whole frame.
+        number: Which of the queries, counted from 0.
         latency_s: From the arrival of the frame to this alert; for a file read without hurry, the time the
             frame took.
     """
@@ -67,6 +72,7 @@ class Alert:
     confidence: float
     box: Box | None
     latency_s: float
+    number: int = 0
 
     def to_dict(self) -> dict[str, object]:
         """As JSON values, without the pixels."""
@@ -90,10 +96,13 @@ class Watch:
         encoder: Embeds pictures and texts.
         embed: Embeds a frame and regions of it, (N, D) rows of unit length and the box of each, None for the
             whole; by default the whole frame alone.
+        templates: See `seektrack.encoders.embed_query`.
         settings: When to alert.
         source: Where the pictures come from; closed by `close`.
 
     Attributes:
+        queries: The questions as they were read.
+        notices: What of them a stream cannot answer, one line each.
         seen: Frames looked at so far.
         latencies_s: Of the last thousand frames, from arrival to answered.
 
@@ -105,10 +114,11 @@ class Watch:
     def __init__(
         self,
         pictures: Iterable[Picture],
-        queries: Sequence[str],
+        queries: Sequence[str | Query],
         *,
         encoder: Encoder,
         embed: Embed | None = None,
+        templates: Templates = "auto",
         settings: WatchSettings | None = None,
         source: VideoSource | None = None,
     ) -> None:
@@ -118,9 +128,27 @@ class Watch:
         self._pictures, self._encoder = pictures, encoder
         self._embed = embed or self._whole
         self._source = source
+        self.queries = tuple(map(read, queries))
+        self.notices = tuple(
+            dict.fromkeys(
+                notice
+                for query in self.queries
+                for notice in (
+                    *query.notices,
+                    *check_language(encoder, query),
+                    *left_aside(query, door="live"),
+                )
+            )
+        )
         self._standing = [
-            _Standing(text, prepare_query(encoder, text, settings=self._settings.confidence), self._settings)
-            for text in queries
+            _Standing(
+                one.typed if query.ordered or len(query.groups) > 1 else query.typed,
+                prepare_query(encoder, one, templates=templates, settings=self._settings.confidence),
+                self._settings,
+                number,
+            )
+            for number, query in enumerate(self.queries)
+            for one in query.alone()
         ]
         self.seen = 0
         self.latencies_s: deque[float] = deque(maxlen=1000)
@@ -136,8 +164,8 @@ class Watch:
             self.latencies_s.append(latency)
             for told in alerts:
                 if told is not None:
-                    query, score, belief, box = told
-                    yield Alert(query, frame, score, belief, box, latency)
+                    number, query, score, belief, box = told
+                    yield Alert(query, frame, score, belief, box, latency, number)
 
     @property
     def dropped(self) -> int:
@@ -164,8 +192,8 @@ class Watch:
 class _Standing:
     """One query and what it remembers: the last seconds of evidence, and whether the thing is there."""
 
-    def __init__(self, text: str, query: TextQuery, settings: WatchSettings) -> None:
-        self._text, self._query, self._settings = text, query, settings
+    def __init__(self, text: str, query: TextQuery, settings: WatchSettings, number: int) -> None:
+        self._text, self._query, self._settings, self._number = text, query, settings, number
         self._times: deque[float] = deque()
         self._alone: deque[float] = deque()
         self._last_there: float | None = None
@@ -173,11 +201,10 @@ class _Standing:
 
     def answer(
         self, frame: Frame, vectors: NDArray[np.floating], boxes: Sequence[Box | None]
-    ) -> tuple[str, float, float, Box | None] | None:
+    ) -> tuple[int, str, float, float, Box | None] | None:
         s, now = self._settings, frame.time_s
-        shown = self._query.probability(vectors, s.confidence)
-        for one in self._query.without:
-            shown = shown * (1 - one.weight * one.query.probability(vectors, s.confidence))
+        shown = shown_in_frame(self._query, vectors, s.confidence)
+        shown = shown * allowed_in_frame(self._query.without, vectors, boxes, s.confidence)
         best = int(np.argmax(shown))
         self._times.append(now)
         self._alone.append(float(shown[best]))
@@ -194,4 +221,4 @@ class _Standing:
             return None
         self._told_at = now
         score = float(np.clip(vectors[best] @ self._query.vector, -1, 1))
-        return self._text, score, belief, boxes[best]
+        return self._number, self._text, score, belief, boxes[best]

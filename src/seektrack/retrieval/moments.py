@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.encoders import Encoder
-from seektrack.encoders.translation import Translator
+from seektrack.encoders.prompts import Templates
 from seektrack.errors import InputError
-from seektrack.library import Kind, LibraryStore, Where
+from seektrack.library import LibraryStore, Where
+from seektrack.query import Query, read
 from seektrack.retrieval.confidence import ConfidenceSettings
-from seektrack.retrieval.motion import MotionScorer
-from seektrack.retrieval.scores import Scores, VideoScores, score_text
+from seektrack.retrieval.motion import MotionScorer, parse_motion
+from seektrack.retrieval.scores import Scores, VideoScores, known_video, only_labelled, score_query
+from seektrack.retrieval.segments import FrameScorer
+from seektrack.retrieval.sequence import SequenceSettings, find_sequences
 from seektrack.types import Moment
 
 
@@ -42,49 +45,67 @@ class MomentSettings:
 def find_moments(
     store: LibraryStore,
     encoder: Encoder,
-    text: str,
+    query: str | Sequence[str] | Query,
     *,
     k: int = 10,
-    video: str | None = None,
-    start_s: float | None = None,
-    end_s: float | None = None,
-    kinds: tuple[Kind, ...] = (),
-    translator: Translator | None = None,
+    where: Where | None = None,
     motion: MotionScorer | None = None,
+    templates: Templates = "auto",
     settings: MomentSettings | None = None,
+    sequences: SequenceSettings | None = None,
     confidence: ConfidenceSettings | None = None,
 ) -> list[Moment]:
-    """Moments that answer a text, best first.
+    """Moments that answer a question, best first.
+
+    Things asked for one by one each give moments of their own; an order of events gives chains of moments.
 
     Args:
         store: Where to look.
         encoder: The encoder the library was made with.
-        text: What to look for; may hold weights and exclusions, ``"a (black:1.5) dog -night"``.
+        query: What to look for; see `seektrack.query.read`.
         k: At most so many moments.
-        video: Only in this video.
-        start_s: Only from this second on.
-        end_s: Only before this second.
-        kinds: Only these kinds of pictures.
-        translator: Puts the text into the encoder's language first.
+        where: Only there.
         motion: Asks the stretches of the library about what happens.
+        templates: See `seektrack.encoders.embed_query`.
         settings: What makes frames a moment.
+        sequences: What makes moments a chain.
         confidence: How scores become beliefs.
 
     Returns:
-        Moments; none when nothing matches.
+        Moments, each of which knows what it answers; none when nothing matches.
 
     Raises:
         QueryError: The text has no words.
+        InputError: The library holds nothing of the video that is asked for.
         LibraryMismatchError: The library was made by another encoder.
     """
     if k < 1:
         raise InputError(f"k must be at least 1, got {k}")
     store.require(model=encoder.name, fingerprint=encoder.fingerprint)
-    where = Where(video, start_s, end_s, kinds)
-    _, scores = score_text(
-        store, encoder, text, where=where, settings=confidence, translator=translator, motion=motion
-    )
-    return moments_from_scores(scores, durations=store.durations(), settings=settings)[:k]
+    asked, there = read(query), known_video(store, where)
+    s = settings or MomentSettings()
+    if there.min_confidence is not None:
+        s = replace(s, min_confidence=there.min_confidence)
+    if asked.ordered and (motion is None or parse_motion(asked) is None):
+        scorer = FrameScorer(store, encoder, settings=confidence, motion=motion, templates=templates)
+        return list(find_sequences(scorer, asked, k=k, where=there, settings=sequences))
+    found: list[Moment] = []
+    for one in (asked,) if asked.ordered else asked.alone():
+        _, scores = score_query(
+            store, encoder, one, where=there, settings=confidence, motion=motion, templates=templates
+        )
+        if there.label is not None:
+            scores = only_labelled(store, encoder, scores, there, confidence)
+        moments = moments_from_scores(scores, durations=store.durations(), settings=s)
+        found += [replace(within(m, there), query=one.typed) for m in moments]
+    return sorted(found, key=_rank)[:k]
+
+
+def within(moment: Moment, where: Where) -> Moment:
+    """A moment cut to the window that was asked for."""
+    start = moment.start_s if where.start_s is None else max(moment.start_s, where.start_s)
+    end = moment.end_s if where.end_s is None else min(moment.end_s, where.end_s)
+    return replace(moment, start_s=start, end_s=max(start, end))
 
 
 def moments_from_scores(

@@ -1,10 +1,10 @@
 """What happens in stretches of video, joined with what frames show: ``a red car moving left``.
 
 Frames name things better than clips do, and cannot tell left from right, coming from going, or what came
-first. So a query that asks for such a thing is taken apart (`motion_words`): its things are looked for in
-frames and their regions as always, and each stretch that a temporal encoder embedded is asked whether they do
-there what the text says, rather than the reverse or nothing. A frame is then believed as much as the things
-on it, times what the best stretch around it says.
+first. So where a query asks for such a thing, its things are looked for in frames and their regions as
+always, and each stretch that a temporal encoder embedded is asked whether they do there what the text says,
+rather than the reverse or nothing. A frame is then believed as much as the things on it, times what the best
+stretch around it says.
 """
 
 from __future__ import annotations
@@ -16,13 +16,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.encoders.translation import Translator
-from seektrack.encoders.weighted import parse_weighted
 from seektrack.library import LibraryStore, Where
 from seektrack.library.clips import ClipRows, ClipShelf
+from seektrack.query import Concept, Query, languages, read
 from seektrack.retrieval.confidence import query_probability
-from seektrack.retrieval.framing import unframed
-from seektrack.retrieval.motion_words import MotionQuery, parse_motion
 
 
 class TemporalTexts(Protocol):
@@ -38,6 +35,44 @@ class TemporalTexts(Protocol):
     def embed_texts(self, texts: Sequence[str]) -> NDArray[np.float32]:
         """Embed texts as float32 (N, D) rows of unit length."""
         ...
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One text that clips are asked.
+
+    Attributes:
+        text: What the temporal encoder is asked.
+        against: Texts that say it of the same things but otherwise, or nothing of what they do.
+    """
+
+    text: str
+    against: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class MotionQuery:
+    """What a question asks that only clips show.
+
+    Attributes:
+        clauses: What clips are asked; all of it has to happen.
+        things: What frames are asked: one text, or two where an order of events is asked.
+        each: The things need not show together.
+    """
+
+    clauses: tuple[Asked, ...]
+    things: tuple[str, ...]
+    each: bool = False
+
+    @property
+    def text(self) -> str:
+        """The first text clips are asked."""
+        return self.clauses[0].text
+
+    @property
+    def against(self) -> tuple[str, ...]:
+        """What stands against it."""
+        return self.clauses[0].against
 
 
 @dataclass(frozen=True)
@@ -112,17 +147,6 @@ class MotionScorer:
         self._shelf, self._load = ClipShelf(store), load
         self._settings = settings or MotionSettings()
 
-    def read(self, text: str, translator: Translator | None = None) -> MotionQuery | None:
-        """What a query asks of clips; None when frames alone can answer it.
-
-        A query to be translated is read in translation, one with weights or exclusions is then left to the
-        frames.
-        """
-        if translator is None:
-            return parse_motion(unframed(text))
-        shaped = parse_weighted(text)
-        return None if shaped.without or shaped.emphasis else parse_motion(translator([text])[0])
-
     def happening(self, asked: MotionQuery, where: Where | None = None) -> Happening:
         """How far to believe each stretch, under a filter.
 
@@ -132,16 +156,59 @@ class MotionScorer:
         encoder = self._load()
         self._shelf.require(name=encoder.name, fingerprint=encoder.fingerprint)
         rows = self._shelf.rows(None if where is None else replace(where, kinds=()))
-        texts = list(dict.fromkeys(parse_weighted(t).text for t in (asked.text, *asked.against)))
-        vectors = encoder.embed_texts(texts)
         s = self._settings
-        share = query_probability(
-            rows.vectors,
-            vectors[0],
-            vectors[1:],
-            logit_scale=encoder.logit_scale,
-            temperature=s.temperature,
-        )
-        # Before looking it is as likely as not, however many texts stand against it.
-        odds = share / np.maximum(1 - share, 1e-12) * (len(texts) - 1)
-        return Happening(rows, (odds / (1 + odds)) ** s.weight, len(asked.things) > 1)
+        belief = np.ones(len(rows))
+        for one in asked.clauses:
+            texts = list(dict.fromkeys((one.text, *one.against)))
+            vectors = encoder.embed_texts(texts)
+            share = query_probability(
+                rows.vectors,
+                vectors[0],
+                vectors[1:],
+                logit_scale=encoder.logit_scale,
+                temperature=s.temperature,
+            )
+            # Before looking it is as likely as not, however many texts stand against it.
+            odds = share / np.maximum(1 - share, 1e-12) * (len(texts) - 1)
+            belief *= (odds / (1 + odds)) ** s.weight
+        return Happening(rows, belief, asked.each)
+
+
+def parse_motion(query: str | Query) -> MotionQuery | None:
+    """What a question asks of clips, or None when single frames can answer it.
+
+    >>> parse_motion("a red car moving left").things
+    ('a red car',)
+    >>> parse_motion("a running dog") is None
+    True
+    """
+    asked = read(query)
+    if asked.ordered:
+        return _order(asked) if asked.close and len(asked.groups) == 2 else None
+    (group, *others) = asked.groups
+    asks = [] if others else list(dict.fromkeys(c.clause for c in group if c.clause is not None))
+    if not asks:
+        return None
+    things = " and ".join(c.text for c in group)
+    clauses = [Asked(clause.text, (*clause.otherwise, things)) for clause in asks]
+    return MotionQuery(tuple(clauses), (things,))
+
+
+def _order(query: Query) -> MotionQuery | None:
+    first, second = (group[0] for group in query.groups)
+    if first.clause is None or second.clause is None or any(len(g) > 1 for g in query.groups):
+        return None
+    language = languages()[first.language]
+    then, both = language.order
+    one, other = first.clause.text, second.clause.text
+    whole = f"{one}, {then} {other}"
+    things = (first.text,) if _same(first, second) else (first.text, second.text)
+    return MotionQuery(
+        (Asked(whole, (f"{other}, {then} {one}", f" {both} ".join(things))),), things, each=len(things) > 1
+    )
+
+
+def _same(first: Concept, second: Concept) -> bool:
+    """``a car stops, then the car starts``: one thing, not two."""
+    alike = second.colour is None or second.colour == first.colour
+    return second.category == "it" or (second.category == first.category and alike)

@@ -7,31 +7,8 @@ is believed as much as its things are on (geometric) average, which one missing 
 
 from __future__ import annotations
 
-import re
-
 import numpy as np
 from numpy.typing import NDArray
-
-_ARTICLES = """
-a an the some one two three ein eine einen einem einer un une una unos unas des el la los las le les
-"""
-_STARTS = re.compile(rf"(?:{'|'.join(_ARTICLES.split())})\s+\w", re.IGNORECASE)
-_AND = r"(?:and|und|et|y)"
-_BETWEEN = re.compile(
-    rf"\s*(?:,\s*{_AND}?|\s{_AND}|\s(?:with|mit|avec|con))\s+(?={_STARTS.pattern})", re.IGNORECASE
-)
-
-
-def split_parts(text: str) -> tuple[str, ...]:
-    """The things an enumeration names; the text alone when it is none.
-
-    Every part has to begin with an article or a number, so ``a black and white dog`` stays whole.
-
-    >>> split_parts("a red car, a bus and a blue dog")
-    ('a red car', 'a bus', 'a blue dog')
-    """
-    parts = tuple(part.strip() for part in _BETWEEN.split(text))
-    return parts if all(_STARTS.match(part) for part in parts) else (text,)
 
 
 def joint_probability(parts: NDArray[np.float64], frame_keys: NDArray[np.int64]) -> NDArray[np.float64]:

@@ -1,27 +1,43 @@
-"""A text made ready for search: its embedding, what it has to beat, what must not show."""
+"""A question made ready for search: its embedding, what it has to beat, what must not show."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.encoders import Encoder, contrast_texts, embed_queries
-from seektrack.encoders.prompts import TemplateChoice
-from seektrack.encoders.translation import Translator
-from seektrack.encoders.weighted import WeightedQuery, embed_weighted, parse_weighted
-from seektrack.errors import QueryError
+from seektrack.encoders import Encoder, contrast_texts, embed_queries, embed_weighted
+from seektrack.encoders.prompts import Templates, check_language, left_out
 from seektrack.library import LibraryStore
+from seektrack.query import Concept, Query, Term, read
 from seektrack.retrieval.confidence import (
     ConfidenceSettings,
     competitors,
     content_words,
+    log_odds,
     query_probability,
+    sigmoid,
     supporters,
 )
-from seektrack.retrieval.framing import unframed
-from seektrack.retrieval.parts import split_parts
+
+TINY = 1e-9
+
+
+@dataclass(frozen=True, eq=False)
+class Emphasis:
+    """Words of a text that count more or less.
+
+    Attributes:
+        weight: 1 is as usual.
+        rest: float32 (D,), the text without them.
+        rest_query: The text without them as a query; needed below 1 only.
+    """
+
+    weight: float
+    rest: NDArray[np.float32]
+    rest_query: TextQuery | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,13 +45,15 @@ class TextQuery:
     """A text ready to be compared with pictures.
 
     Attributes:
-        text: As it was cleaned, weights and exclusions taken out.
-        vector: float32 (D,) of unit length.
+        text: What frames are asked, weights and exclusions taken out.
+        vector: float32 (D,) of unit length, words weighted: what pictures are ordered by.
         contrast: float32 (C, D), the texts it has to beat.
         support: float32 (A, D), names the model knows for kinds of what is asked.
         logit_scale: The encoder's.
         without: What must not show.
         parts: The things an enumeration names, each a query of its own; empty for one thing.
+        plain: float32 (D,), the text without weights, which confidence is made for; ``vector`` when None.
+        emphasis: Words that count more or less.
     """
 
     text: str
@@ -45,19 +63,38 @@ class TextQuery:
     logit_scale: float
     without: tuple[Exclusion, ...] = field(default=())
     parts: tuple[TextQuery, ...] = field(default=())
+    plain: NDArray[np.float32] | None = None
+    emphasis: tuple[Emphasis, ...] = ()
 
     def probability(
         self, vectors: NDArray[np.floating], settings: ConfidenceSettings | None = None
     ) -> NDArray[np.float64]:
-        """Of each (N, D) picture, alone, to show this; (N,) in (0, 1). Exclusions are not counted in."""
-        return query_probability(
+        """Of each (N, D) picture, alone, to show this; (N,) in (0, 1). Exclusions are not counted in.
+
+        A weight above 1 takes belief from pictures that are nearer to the text without the words than to the
+        text with them, and from no other: more weight never hides what matches. One below 1 believes what
+        shows the rest as well.
+        """
+        s = settings or ConfidenceSettings()
+        own = self.vector if self.plain is None else self.plain
+        share = query_probability(
             vectors,
-            self.vector,
+            own,
             self.contrast,
             logit_scale=self.logit_scale,
-            temperature=(settings or ConfidenceSettings()).temperature,
+            temperature=s.temperature,
             support=self.support,
         )
+        for one in self.emphasis:
+            odds = log_odds(np.clip(share, TINY, 1 - TINY))
+            if one.rest_query is not None:
+                rest = one.rest_query.probability(vectors, s)
+                odds += (1 - one.weight) * (log_odds(np.clip(rest, TINY, 1 - TINY)) - odds)
+            else:
+                shows = np.asarray(vectors, dtype=np.float32) @ (own - one.rest)
+                odds += (one.weight - 1) * np.minimum(shows, 0.0) * self.logit_scale / s.temperature
+            share = sigmoid(odds)
+        return share
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,8 +106,7 @@ class Exclusion:
         weight: 1 excludes, less only disfavours.
         is_thing: It is a thing of its own, so no region of the frame may show it (``car -dog``). Otherwise it
             is a quality, which must not be one of the region found or of the frame as a whole (``car -red``,
-            ``car
-            -night``).
+            ``car -night``).
     """
 
     query: TextQuery
@@ -78,92 +114,161 @@ class Exclusion:
     is_thing: bool
 
 
-def prepare_query(
+@dataclass(frozen=True, eq=False)
+class Preparer:
+    """Makes texts ready: holds what they compete with, embedded once.
+
+    Attributes:
+        encoder: Where texts are embedded.
+        texts, vectors: What competes, C texts and float32 (C, D).
+        templates: See `seektrack.encoders.embed_query`.
+        settings: Which texts are too near to compete.
+    """
+
+    encoder: Encoder
+    texts: list[str]
+    vectors: NDArray[np.float32]
+    templates: Templates
+    settings: ConfidenceSettings
+
+    def text(
+        self, text: str, english: str = "", weights: Sequence[Term] = (), *, rivals: Sequence[str] = ()
+    ) -> TextQuery:
+        """One text.
+
+        Args:
+            text: What is embedded.
+            english: What it says, by which its competitors are told; the text itself when empty.
+            weights: Words of it that count more or less.
+            rivals: Texts it has to beat besides.
+        """
+        said = english or text
+        plain = embed_queries(self.encoder, [text], templates=self.templates)[0]
+        keep = competitors(said, plain, self.texts, self.vectors, max_cosine=self.settings.max_cosine)
+        contrast = self.vectors[keep]
+        if rivals:
+            beside = embed_queries(self.encoder, rivals)
+            beats = competitors(said, plain, rivals, beside, max_cosine=self.settings.max_cosine)
+            contrast = np.concatenate([contrast, beside[beats]])
+        small_world = getattr(self.encoder, "vocabulary", None) is not None
+        kinds = supporters(said, self.texts if small_world else [])
+        made = TextQuery(text, plain, contrast, self.vectors[: len(kinds)][kinds], self.encoder.logit_scale)
+        rests = [(w, left_out(text, w.text)) for w in weights if w.weight != 1]
+        emphasis = tuple(
+            Emphasis(
+                w.weight,
+                embed_queries(self.encoder, [rest], templates=self.templates)[0],
+                self.text(rest) if w.weight < 1 else None,
+            )
+            for w, rest in rests
+            if rest
+        )
+        if not emphasis:
+            return made
+        vector = embed_weighted(self.encoder, text, weights, templates=self.templates)
+        return replace(made, vector=vector, plain=plain, emphasis=emphasis)
+
+    def exclusion(self, term: Term) -> Exclusion:
+        """What must not show."""
+        query = self.text(term.english or term.text)
+        return Exclusion(query, term.weight, self._is_thing(term.english or term.text))
+
+    def _is_thing(self, text: str) -> bool:
+        """Whether a text ends in a word that names things among the contrast texts: ``dog``, not ``red``."""
+        said = content_words(text)
+        return bool(said) and any((w := content_words(t)) and w[-1] == said[-1] for t in self.texts)
+
+
+def preparer(
     encoder: Encoder,
-    text: str,
     *,
-    templates: TemplateChoice = "auto",
+    templates: Templates = "auto",
     settings: ConfidenceSettings | None = None,
     store: LibraryStore | None = None,
-    translator: Translator | None = None,
+) -> Preparer:
+    """What makes questions ready for an encoder; a store keeps embeddings of contrast texts between runs."""
+    texts = contrast_texts(encoder)
+    vectors = _contrast_vectors(encoder, texts, store)
+    return Preparer(encoder, texts, vectors, templates, settings or ConfidenceSettings())
+
+
+def prepare_query(
+    encoder: Encoder,
+    query: str | Query,
+    *,
+    templates: Templates = "auto",
+    settings: ConfidenceSettings | None = None,
+    store: LibraryStore | None = None,
 ) -> TextQuery:
-    """Embed a text and the texts it competes with.
+    """Embed a question about frames and the texts it competes with.
 
     Args:
         encoder: Where texts are embedded.
-        text: What is asked for; may hold weights and exclusions, ``"a (black:1.5) dog -night"``. What is said
-            around it, ``"show me …, please"``, is left out.
-        templates: See `embed_query`.
+        query: What is asked for. Things that are asked for one by one are taken as asked for together.
+        templates: See `seektrack.encoders.embed_query`.
         settings: Which texts are too near to compete.
         store: Keeps the embeddings of the contrast texts between runs.
-        translator: Puts the text into the encoder's language first.
 
     Raises:
-        QueryError: The text has no words, or a weight cannot be read.
+        QueryError: The text has no words, a mark in it cannot be read, or the encoder cannot read its script.
     """
-    s = settings or ConfidenceSettings()
-    asked = parse_weighted(unframed(text))
-    if translator is not None:
-        asked = translated(asked, translator)
-    texts = contrast_texts(encoder)
-    vectors = _contrast_vectors(encoder, texts, store)
-    plain = _prepared(encoder, WeightedQuery(asked.text, asked.emphasis), texts, vectors, templates, s)
-    excluded = [
-        _prepared(encoder, WeightedQuery(w.text), texts, vectors, templates, s) for w in asked.without
-    ]
-    exclusions = tuple(
-        Exclusion(query, w.weight, _is_thing(w.text, texts))
-        for query, w in zip(excluded, asked.without, strict=True)
-    )
-    named = () if asked.emphasis else split_parts(asked.text)
-    parts = tuple(
-        _prepared(encoder, WeightedQuery(part), texts, vectors, templates, s)
-        for part in (named if len(named) > 1 else ())
-    )
-    return replace(plain, without=exclusions, parts=parts)
+    asked = read(query)
+    check_language(encoder, asked)
+    ready = preparer(encoder, templates=templates, settings=settings, store=store)
+    parts = tuple(ready.text(*thing) for concept in asked.concepts for thing in _things(encoder, concept))
+    without = tuple(ready.exclusion(term) for term in asked.without)
+    if len(parts) == 1:
+        return replace(parts[0], without=without)
+    whole = ready.text(" and ".join(c.text for c in asked.concepts))
+    return replace(whole, without=without, parts=parts)
 
 
-def translated(query: WeightedQuery, translator: Translator) -> WeightedQuery:
-    """A query in another language; weights inside a sentence are lost, as its words move.
-
-    Raises:
-        QueryError: The translator gave an empty text or another number of texts.
-    """
-    sources = [query.text, *(w.text for w in query.without)]
-    texts = [t.strip() for t in translator(sources)]
-    if len(texts) != len(sources) or not all(any(c.isalnum() for c in t) for t in texts):
-        raise QueryError(
-            f"the translator made {texts!r} of {sources!r}", hint="search in the encoder's own language"
-        )
-    without = tuple(replace(w, text=t) for w, t in zip(query.without, texts[1:], strict=True))
-    return WeightedQuery(texts[0].rstrip("?!. "), (), without)
-
-
-def _prepared(
+def prepare_object(
     encoder: Encoder,
-    asked: WeightedQuery,
-    texts: list[str],
-    vectors: NDArray[np.float32],
-    templates: TemplateChoice,
-    s: ConfidenceSettings,
+    concept: Concept,
+    *,
+    rivals: Sequence[str] = (),
+    templates: Templates = "auto",
+    settings: ConfidenceSettings | None = None,
 ) -> TextQuery:
-    vector = embed_weighted(encoder, asked, templates=templates)
-    keep = competitors(asked.text, vector, texts, vectors, max_cosine=s.max_cosine)
-    vocabulary = getattr(encoder, "vocabulary", None)
-    kinds = supporters(asked.text, texts if vocabulary is not None else [])
-    support = vectors[: len(kinds)][kinds]
-    return TextQuery(asked.text, vector, vectors[keep], support, encoder.logit_scale)
+    """Embed what one object of its own shows of a concept, and what it must not be.
+
+    Args:
+        encoder: Where texts are embedded.
+        concept: What is asked for.
+        rivals: Texts it has to beat besides the usual ones.
+        templates: See `seektrack.encoders.embed_query`.
+        settings: Which texts are too near to compete.
+
+    Raises:
+        QueryError: The encoder cannot read the script.
+    """
+    check_language(encoder, Query(concept.said, ((concept,),), language=concept.language))
+    ready = preparer(encoder, templates=templates, settings=settings)
+    text = _own_words(encoder, concept, concept.instance)
+    made = ready.text(text, concept.english, concept.weights, rivals=rivals)
+    return replace(made, without=tuple(ready.exclusion(term) for term in concept.without))
 
 
-def _is_thing(text: str, texts: list[str]) -> bool:
-    """Whether a text ends in a word that names things among the contrast texts: ``dog``, not ``red``."""
-    said = content_words(text)
-    return bool(said) and any((words := content_words(t)) and words[-1] == said[-1] for t in texts)
+def _own_words(encoder: Encoder, concept: Concept, text: str) -> str:
+    """A concept in words that the encoder was taught."""
+    return concept.english if concept.english and not _reads(encoder, concept.language) else text
+
+
+def _things(encoder: Encoder, concept: Concept) -> list[tuple[str, str, Sequence[Term]]]:
+    if concept.beside:
+        return [(thing, "", ()) for thing in concept.beside]
+    return [(_own_words(encoder, concept, concept.text), concept.english, concept.weights)]
+
+
+def _reads(encoder: Encoder, language: str) -> bool:
+    taught = getattr(encoder, "languages", None)
+    return taught is None or language in taught
 
 
 def _contrast_vectors(encoder: Encoder, texts: list[str], store: LibraryStore | None) -> NDArray[np.float32]:
     # A small-world model competes in the wordings it knows; the built-in texts are already worded.
-    templates: TemplateChoice = "none" if getattr(encoder, "vocabulary", None) is None else "auto"
+    templates = "none" if getattr(encoder, "vocabulary", None) is None else "auto"
     key = "\x1f".join(["contrast", encoder.fingerprint, templates, *texts])
     kept = store.cached_array(key) if store is not None else None
     if kept is not None and kept.shape == (len(texts), encoder.dim):

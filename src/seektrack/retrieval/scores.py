@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.encoders import Encoder
-from seektrack.encoders.translation import Translator
+from seektrack.encoders.prompts import Templates
+from seektrack.errors import InputError
 from seektrack.library import LibraryStore, Rows, Where
+from seektrack.query import Query
 from seektrack.retrieval.confidence import (
     ConfidenceSettings,
     frame_best,
@@ -17,7 +21,7 @@ from seektrack.retrieval.confidence import (
     temporal_evidence,
 )
 from seektrack.retrieval.exclusions import allowed_share
-from seektrack.retrieval.motion import Happening, MotionScorer
+from seektrack.retrieval.motion import Happening, MotionScorer, parse_motion
 from seektrack.retrieval.parts import joint_probability
 from seektrack.retrieval.query import TextQuery, prepare_query
 from seektrack.types import Hit
@@ -137,32 +141,68 @@ def _by_frame(things: NDArray[np.float64], at: NDArray[np.int64], n_frames: int)
     return out
 
 
-def score_text(
+def score_query(
     store: LibraryStore,
     encoder: Encoder,
-    text: str,
+    query: Query,
     *,
     where: Where | None = None,
     settings: ConfidenceSettings | None = None,
-    translator: Translator | None = None,
     motion: MotionScorer | None = None,
+    templates: Templates = "auto",
 ) -> tuple[TextQuery, Scores]:
-    """Prepare a text and weigh a library against it; what it says of motion is asked of clips.
+    """Prepare a question that is asked as one and weigh a library against it; motion is asked of clips.
 
     Args:
-        store, encoder, text, where, settings, translator: See `search`.
+        store, encoder, where, settings, templates: See `search`.
+        query: One group of concepts, or two events that follow closely.
         motion: Asks the stretches; single frames answer everything when None.
     """
-    asked = None if motion is None else motion.read(text, translator)
+    prepared = prepare_query(encoder, query, templates=templates, settings=settings, store=store)
+    asked = None if motion is None else parse_motion(query)
     if motion is None or asked is None:
-        query = prepare_query(encoder, text, settings=settings, store=store, translator=translator)
-        return query, score_library(store, query, where=where, settings=settings)
-    query = prepare_query(encoder, " and ".join(asked.things), settings=settings, store=store)
-    if len(asked.things) > 1:
-        parts = tuple(prepare_query(encoder, t, settings=settings, store=store) for t in asked.things)
-        query = replace(query, parts=parts)
+        return prepared, score_library(store, prepared, where=where, settings=settings)
+    if asked.each is False and len(query.groups) > 1:  # one thing and what it does twice
+        prepared = replace(prepared, parts=prepared.parts[:1])
     happening = motion.happening(asked, where)
-    return query, score_library(store, query, where=where, settings=settings, happening=happening)
+    return prepared, score_library(store, prepared, where=where, settings=settings, happening=happening)
+
+
+def known_video(store: LibraryStore, where: Where | None) -> Where:
+    """The filter, once it is known that the library holds the video it names.
+
+    Raises:
+        InputError: It does not.
+    """
+    there = where or Where()
+    if there.video is not None and not store.holds(there.video):
+        names = sorted(Path(record.path).name for record in store.videos())
+        near = get_close_matches(Path(there.video).name, names, n=1, cutoff=0.6)
+        raise InputError(
+            f"the library holds no video {there.video!r}",
+            hint=f"do you mean {near[0]!r}?" if near else "seektrack videos lists what it holds",
+        )
+    return there
+
+
+def only_labelled(
+    store: LibraryStore, encoder: Encoder, scores: Scores, where: Where, settings: ConfidenceSettings | None
+) -> Scores:
+    """Scores in which only pictures that also show the label of a filter are believed."""
+    if where.label is None:
+        return scores
+    named = prepare_query(encoder, where.label, settings=settings, store=store)
+    shows = named.probability(scores.vectors, settings) >= max(where.min_confidence or 0.0, 0.5)
+    videos = []
+    for one in scores.videos:
+        kept = (one.best >= 0) & np.append(shows, False)[one.best]
+        rows, beliefs = one.hits
+        videos.append(
+            replace(
+                one, belief=np.where(kept, one.belief, 0.0), hits=(rows, np.where(shows[rows], beliefs, 0.0))
+            )
+        )
+    return replace(scores, videos=tuple(videos))
 
 
 def _candidates(
@@ -198,6 +238,16 @@ def _shown(
     parts = np.stack([part.probability(vectors, s) for part in query.parts])
     frames = rows.video_ids * (int(rows.frame_indices.max(initial=0)) + 1) + rows.frame_indices
     return joint_probability(parts, frames)
+
+
+def shown_in_frame(
+    query: TextQuery, vectors: NDArray[np.floating], settings: ConfidenceSettings
+) -> NDArray[np.float64]:
+    """Of each (N, D) picture of one frame, alone, to show a query, (N,); exclusions are not counted in."""
+    if not query.parts:
+        return query.probability(vectors, settings)
+    parts = np.stack([part.probability(vectors, settings) for part in query.parts])
+    return joint_probability(parts, np.zeros(len(vectors), dtype=np.int64))
 
 
 def _on_timeline(

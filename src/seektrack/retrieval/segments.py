@@ -1,6 +1,6 @@
-"""Where a text shows, stretch by stretch: what temporal queries are answered from.
+"""Where a question shows, stretch by stretch: what temporal queries are answered from.
 
-Anything that scores stretches of video against a text can be a `SegmentScorer`; `FrameScorer` takes each
+Anything that scores stretches of video against a question can be a `SegmentScorer`; `FrameScorer` takes each
 sampled frame, with its objects, for a stretch that lasts until the next one. An encoder that sees several
 frames at once gives longer, overlapping stretches.
 """
@@ -15,12 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.encoders import Encoder
-from seektrack.encoders.translation import Translator
+from seektrack.encoders.prompts import Templates
 from seektrack.errors import InputError
 from seektrack.library import LibraryStore, Where
+from seektrack.query import Query
 from seektrack.retrieval.confidence import ConfidenceSettings
 from seektrack.retrieval.motion import MotionScorer
-from seektrack.retrieval.scores import Scores, VideoScores, score_text
+from seektrack.retrieval.scores import Scores, VideoScores, score_query
 from seektrack.types import Hit
 
 USUAL_STEP_S = 0.5
@@ -57,9 +58,9 @@ class SegmentScores:
 
 
 class SegmentScorer(Protocol):
-    """Scores the stretches of every video a filter leaves against a text."""
+    """Scores the stretches of every video a filter leaves against a question, ``str(query)`` in words."""
 
-    def __call__(self, text: str, where: Where) -> Sequence[SegmentScores]: ...  # noqa: D102
+    def __call__(self, query: Query, where: Where) -> Sequence[SegmentScores]: ...  # noqa: D102
 
 
 class FrameScorer:
@@ -69,8 +70,8 @@ class FrameScorer:
         store: The library.
         encoder: It was made with.
         settings: How scores become beliefs.
-        translator: Puts texts into the encoder's language first.
         motion: Asks the stretches of the library about what happens.
+        templates: See `seektrack.encoders.embed_query`.
 
     Raises:
         LibraryMismatchError: The library was made by another encoder.
@@ -82,23 +83,23 @@ class FrameScorer:
         encoder: Encoder,
         *,
         settings: ConfidenceSettings | None = None,
-        translator: Translator | None = None,
         motion: MotionScorer | None = None,
+        templates: Templates = "auto",
     ) -> None:
         store.require(model=encoder.name, fingerprint=encoder.fingerprint)
         self._store, self._encoder = store, encoder
-        self._settings, self._translator, self._motion = settings, translator, motion
+        self._settings, self._motion, self._templates = settings, motion, templates
 
-    def __call__(self, text: str, where: Where) -> list[SegmentScores]:
+    def __call__(self, query: Query, where: Where) -> list[SegmentScores]:
         """Every video the filter leaves."""
-        _, scores = score_text(
+        _, scores = score_query(
             self._store,
             self._encoder,
-            text,
+            query,
             where=where,
             settings=self._settings,
-            translator=self._translator,
             motion=self._motion,
+            templates=self._templates,
         )
         durations = self._store.durations()
         return [_of_video(scores, v, durations.get(v.path)) for v in scores.videos]

@@ -8,34 +8,22 @@ number of stretches and steps.
 from __future__ import annotations
 
 import math
-import re
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.errors import InputError, QueryError
+from seektrack.errors import InputError
 from seektrack.library import Where
+from seektrack.query import Query, read
 from seektrack.retrieval.segments import SegmentScorer, SegmentScores
 from seektrack.types import Moment
 
 Event = Literal["shows", "appears", "leaves"]
 TINY = 1e-6
-_ARROW = re.compile(r'\s*(?:->|→)\s*(?=(?:[^"]*"[^"]*")*[^"]*$)')
-_LEADING = re.compile(r"^(?:and\s+)?(?:then|next|afterwards)[,\s]+", re.IGNORECASE)
-_APPEARS = re.compile(
-    r"\s+(?:appears?|shows?\s+up|enters?|arrives?|comes?\s+(?:in|into\s+(?:view|the\s+(?:picture|scene|frame)))|"
-    r"turns?\s+up)(?:\s+(?:the\s+)?(?:picture|scene|frame|view))?$",
-    re.IGNORECASE,
-)
-_LEAVES = re.compile(
-    r"\s+(?:disappears?|leaves?|exits?|vanish(?:es)?|goes\s+(?:away|out\s+of\s+(?:view|the\s+(?:picture|scene)))|"
-    r"is\s+gone)(?:\s+(?:the\s+)?(?:picture|scene|frame|view))?$",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -43,11 +31,11 @@ class Step:
     """One link of a temporal query.
 
     Attributes:
-        text: What it is about.
+        query: What it is about.
         event: Whether it has to show, to come into view, or to go out of it.
     """
 
-    text: str
+    query: Query
     event: Event = "shows"
 
 
@@ -72,83 +60,60 @@ class SequenceSettings:
 
 
 @dataclass(frozen=True)
-class Chain:
+class Chain(Moment):
     """Moments of one video that answer the steps of a temporal query, in order.
 
+    It is a moment itself, from where the first step begins to where the last ends; its key is that of the
+    first step, its confidence the geometric mean of the steps' beliefs.
+
     Attributes:
-        video: Path of the video as the library knows it.
         moments: One a step.
-        confidence: Geometric mean of the steps' beliefs, in [0, 1].
     """
 
-    video: str
-    moments: tuple[Moment, ...]
-    confidence: float
+    moments: tuple[Moment, ...] = ()
 
-    @property
-    def start_s(self) -> float:
-        """Seconds where the first step begins."""
-        return self.moments[0].start_s
-
-    @property
-    def end_s(self) -> float:
-        """Seconds where the last step ends."""
-        return max(m.end_s for m in self.moments)
+    @classmethod
+    def of(cls, moments: Sequence[Moment], confidence: float, *, query: str = "") -> Chain:
+        """The chain of some moments of one video, in order."""
+        first, end_s = moments[0], max(m.end_s for m in moments)
+        return cls(first.video, first.start_s, end_s, first.key, confidence, query, moments=tuple(moments))
 
 
-def is_sequence(text: str) -> bool:
-    """Whether a query holds an arrow, outside quotes."""
-    return _ARROW.search(text) is not None
+def steps_of(query: str | Sequence[str] | Query) -> tuple[Step, ...]:
+    """The steps of a question.
 
-
-def parse_sequence(text: str) -> tuple[Step, ...]:
-    """Read ``"a red car appears" -> "a dog" -> "the dog leaves"``; the quotes may be left out.
-
-    Raises:
-        QueryError: A step is empty.
+    A thing that is asked for twice in a row has to come into view again for the second time.
     """
-    parts = [p.strip() for p in _ARROW.split(text)]
-    steps = []
-    for part in parts:
-        bare = part[1:-1].strip() if len(part) > 1 and part[0] == part[-1] == '"' else part
-        step = parse_step(bare)
-        if not any(c.isalnum() for c in step.text):
-            raise QueryError(
-                f"a step of {text!r} is empty", hint='write "a red car appears" -> "a dog leaves"'
-            )
-        steps.append(step)
+    asked = read(query)
+    steps: list[Step] = []
+    for one in asked.alone():
+        events = {c.event for c in one.concepts}
+        event: Event = "shows"
+        if events <= {"appears", "leaves"} and len(events) == 1:
+            event = "appears" if events == {"appears"} else "leaves"
+            still = tuple(replace(c, event=None, clause=None) for c in one.concepts)
+            one = replace(one, typed=one.text, groups=(still,))
+        if event == "shows" and steps and steps[-1].query.text == one.text and steps[-1].event != "leaves":
+            event = "appears"
+        steps.append(Step(one, event))
     return tuple(steps)
-
-
-def parse_step(text: str) -> Step:
-    """What a step is about, and whether it shows, comes or goes."""
-    bare = _LEADING.sub("", text.strip().rstrip(".!? "))
-    for pattern, event in ((_APPEARS, "appears"), (_LEAVES, "leaves")):
-        thing = pattern.sub("", bare)
-        if thing != bare and thing.strip():
-            return Step(thing.strip(), "appears" if event == "appears" else "leaves")
-    return Step(bare)
 
 
 def find_sequences(
     scorer: SegmentScorer,
-    steps: str | Sequence[Step],
+    query: str | Sequence[str] | Query,
     *,
     k: int = 10,
-    video: str | None = None,
-    start_s: float | None = None,
-    end_s: float | None = None,
+    where: Where | None = None,
     settings: SequenceSettings | None = None,
 ) -> list[Chain]:
-    """Chains of moments that answer steps in order, best first.
+    """Chains of moments that answer a question's steps in order, best first.
 
     Args:
         scorer: Where beliefs come from, such as a `FrameScorer`.
-        steps: A query with arrows, or its steps; any number.
+        query: A question with arrows, ``first … then …``, or a list of steps; any number.
         k: At most so many chains.
-        video: Only in this video.
-        start_s: Only from this second on.
-        end_s: Only before this second.
+        where: Only there.
         settings: What makes a chain.
 
     Returns:
@@ -160,20 +125,20 @@ def find_sequences(
     if k < 1:
         raise InputError(f"k must be at least 1, got {k}")
     s = settings or SequenceSettings()
-    asked = parse_sequence(steps) if isinstance(steps, str) else tuple(steps)
-    if not asked:
-        raise QueryError("a temporal query needs at least one step")
-    where = Where(video, start_s, end_s)
-    scored = {text: scorer(text, where) for text in dict.fromkeys(step.text for step in asked)}
-    by_video: dict[str, dict[str, SegmentScores]] = {}
-    for text, of_videos in scored.items():
-        for one in of_videos:
-            by_video.setdefault(one.path, {})[text] = one
+    question = read(query)
+    asked, there = steps_of(question), where or Where()
+    if there.min_confidence is not None:
+        s = replace(s, min_confidence=there.min_confidence)
+    scored = {one: scorer(one, there) for one in dict.fromkeys(step.query for step in asked)}
+    by_video: dict[str, dict[Query, SegmentScores]] = {}
+    for one, of_videos in scored.items():
+        for scores in of_videos:
+            by_video.setdefault(scores.path, {})[one] = scores
     chains: list[Chain] = []
-    for of_text in by_video.values():
-        if len(of_text) == len(scored):
-            chains += _chains_of([of_text[step.text] for step in asked], asked, k, s)
-    return sorted(chains, key=_rank)[:k]
+    for of_query in by_video.values():
+        if len(of_query) == len(scored):
+            chains += _chains_of([of_query[step.query] for step in asked], asked, k, s)
+    return [replace(c, query=question.typed) for c in sorted(chains, key=_rank)[:k]]
 
 
 def event_belief(belief: NDArray[np.float64], event: Event, *, at_start: float = 0.3) -> NDArray[np.float64]:
@@ -260,12 +225,9 @@ def _chains_of(
         believed = [float(b[at]) for b, at in zip(beliefs, path, strict=True)]
         if min(believed) < s.min_confidence:
             continue
-        moments = tuple(
-            _moment(one, step, at, belief, s)
-            for one, step, at, belief in zip(scores, steps, path, believed, strict=True)
-        )
+        moments = _moments(scores, steps, path, believed, s)
         confidence = float(np.exp(np.mean(np.log(believed))))
-        chain = Chain(scores[0].path, moments, confidence)
+        chain = Chain.of(moments, confidence)
         if all(_span_iou(chain, other) <= s.max_overlap for other in found):
             found.append(chain)
     return found
@@ -278,17 +240,41 @@ def _walk_back(last: int, back: Sequence[NDArray[np.int64]]) -> list[int]:
     return path[::-1]
 
 
-def _moment(one: SegmentScores, step: Step, at: int, belief: float, s: SequenceSettings) -> Moment:
+def _moments(
+    scores: Sequence[SegmentScores],
+    steps: Sequence[Step],
+    path: Sequence[int],
+    believed: Sequence[float],
+    s: SequenceSettings,
+) -> tuple[Moment, ...]:
+    """The steps as moments, none of which reaches back before the one in front of it began."""
+    out: list[Moment] = []
+    for one, step, at, belief in zip(scores, steps, path, believed, strict=True):
+        begin = float("-inf") if not out else out[-1].key.time_s
+        out.append(_moment(one, step, at, belief, s, begin))
+    return tuple(out)
+
+
+def _moment(
+    one: SegmentScores, step: Step, at: int, belief: float, s: SequenceSettings, begin: float
+) -> Moment:
+    text = step.query.typed
     if step.event == "leaves":
         shown = max(at - 1, 0)
-        return Moment(one.path, float(one.starts[shown]), float(one.starts[at]), one.key(shown), belief)
+        start, end = float(one.starts[shown]), float(one.starts[at])
+        return Moment(one.path, start, end, one.key(shown), belief, text)
     first = last = at
     stay = min(s.min_confidence, belief)
-    while step.event == "shows" and first > 0 and one.belief[first - 1] >= stay:
+    while (
+        step.event == "shows"
+        and first > 0
+        and one.belief[first - 1] >= stay
+        and one.starts[first - 1] > begin
+    ):
         first -= 1
     while last + 1 < len(one.belief) and one.belief[last + 1] >= stay:
         last += 1
-    return Moment(one.path, float(one.starts[first]), float(one.ends[last]), one.key(at), belief)
+    return Moment(one.path, float(one.starts[first]), float(one.ends[last]), one.key(at), belief, text)
 
 
 def _rank(chain: Chain) -> tuple[float, float, str, float]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.encoders import Encoder
+from seektrack.encoders.prompts import Templates
 from seektrack.grounding import (
     Grounding,
     GroundSettings,
@@ -20,7 +21,7 @@ from seektrack.grounding import (
     touch,
 )
 from seektrack.grounding.ground import ProposalLike
-from seektrack.grounding.target import Target
+from seektrack.query import Concept, Query
 from seektrack.tracking.settings import EngineSettings
 from seektrack.types import Mask, Prompt
 
@@ -127,9 +128,15 @@ class Eyes:
     settings: GroundSettings = field(default_factory=GroundSettings)
 
     @classmethod
-    def of(cls, encoder: Encoder, target: Target | str, settings: GroundSettings) -> Eyes:
-        """Eyes for one target."""
-        return cls(TextScorer(encoder, target), settings)
+    def of(
+        cls,
+        encoder: Encoder,
+        target: Concept | Query | str,
+        settings: GroundSettings,
+        templates: Templates = "auto",
+    ) -> Eyes:
+        """Eyes for one concept."""
+        return cls(TextScorer(encoder, target, templates=templates), settings)
 
     def find(self, image: Image, proposals: Sequence[ProposalLike]) -> list[Grounding]:
         """Proposals that are what was asked for."""

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from seektrack.encoders import Encoder
+from seektrack.encoders import Encoder, check_language
+from seektrack.encoders.prompts import Templates
 from seektrack.errors import PromptError
-from seektrack.grounding import GroundSettings, PromptKind, Target, parse_target
+from seektrack.grounding import GroundSettings, PromptKind
+from seektrack.query import Concept, Query, left_aside, read
 from seektrack.tracking.backward import BackwardSettings, run_backward
 from seektrack.tracking.engine import Engine, Eyes, Sam2Engine
 from seektrack.tracking.identity import IdentityTracker
-from seektrack.tracking.judge import judged, merge_duplicates, of_size
+from seektrack.tracking.judge import best_labelled, judged, merge_duplicates, of_size
 from seektrack.tracking.motion import CameraMotion, MotionSettings, agrees
 from seektrack.tracking.passes import Pass, PassSettings
 from seektrack.tracking.record import Record, smooth_hidden
@@ -78,10 +80,11 @@ def follow(
     sam2: Sam2,
     encoder: Encoder,
     source: VideoSource,
-    target: Target | str,
+    target: str | Sequence[str] | Query,
     *,
     seeds: Iterable[int] = (),
     settings: FollowSettings | None = None,
+    templates: Templates = "auto",
     progress: Progress | None = None,
 ) -> Tracks:
     """Follow everything a text asks for through a video.
@@ -94,9 +97,10 @@ def follow(
         sam2: Proposes and follows masks.
         encoder: Tells what is meant.
         source: The video.
-        target: What is asked for.
+        target: What is asked for: one thing, or several, each followed under its own label.
         seeds: Frames to ground on besides, such as those of search hits.
         settings: See `FollowSettings`.
+        templates: See `seektrack.encoders.embed_query`.
         progress: Called after every frame.
 
     Returns:
@@ -107,7 +111,16 @@ def follow(
     """
     settings = settings or FollowSettings()
     engine = Sam2Engine(sam2, settings.engine)
-    return follow_with(engine, encoder, source, target, seeds=seeds, settings=settings, progress=progress)
+    return follow_with(
+        engine,
+        encoder,
+        source,
+        target,
+        seeds=seeds,
+        settings=settings,
+        templates=templates,
+        progress=progress,
+    )
 
 
 def follow_prompts(
@@ -143,17 +156,41 @@ def follow_with(
     engine: Engine,
     encoder: Encoder,
     source: VideoSource,
-    target: Target | str,
+    target: str | Sequence[str] | Query,
     *,
     seeds: Iterable[int] = (),
     settings: FollowSettings | None = None,
+    templates: Templates = "auto",
     progress: Progress | None = None,
 ) -> Tracks:
     """`follow` with any engine."""
     settings = settings or FollowSettings()
-    asked = parse_target(target) if isinstance(target, str) else target
-    eyes = Eyes.of(encoder, asked, settings.ground)
+    asked = read(target)
+    notices = (*asked.notices, *check_language(encoder, asked), *left_aside(asked, door="track"))
     seed_frames = frozenset(seeds)
+    concepts = tuple(dict.fromkeys(asked.concepts))
+    found: list[Track] = []
+    times: dict[int, float] = {}
+    for concept in concepts:
+        told = _labelled(progress, concept.said) if len(concepts) > 1 else progress
+        eyes = Eyes.of(encoder, concept, settings.ground, templates)
+        tracks, times = _follow_concept(engine, eyes, source, concept, seed_frames, settings, told)
+        found += tracks
+    kept = found if len(concepts) == 1 else best_labelled(found, settings)
+    numbered = (Track(i + 1, t.label, t.score, t.observations) for i, t in enumerate(kept))
+    return Tracks(source.info, asked.typed, tuple(numbered), times, notices=tuple(dict.fromkeys(notices)))
+
+
+def _follow_concept(
+    engine: Engine,
+    eyes: Eyes,
+    source: VideoSource,
+    asked: Concept,
+    seed_frames: frozenset[int],
+    settings: FollowSettings,
+    progress: Progress | None,
+) -> tuple[list[Track], dict[int, float]]:
+    """The tracks of one concept, best first, and the seconds of every frame."""
     record, tracker = Record(), IdentityTracker(source.info.hw, settings=settings.identity)
     forward = Pass(engine, tracker, record, eyes=eyes, settings=_pass_settings(settings))
     camera = CameraMotion() if asked.motion is not None else None
@@ -186,9 +223,14 @@ def follow_with(
             for t in tracks
             if agrees(motion, t.observations, width=width, camera=to_first, settings=settings.motion)
         ]
-    tracks = of_size(tracks, asked.size, settings)
-    numbered = (Track(i + 1, t.label, t.score, t.observations) for i, t in enumerate(tracks))
-    return Tracks(source.info, asked.text, tuple(numbered), dict(sorted(record.frame_times.items())))
+    return of_size(tracks, asked.size, settings), dict(sorted(record.frame_times.items()))
+
+
+def _labelled(progress: Progress | None, label: str) -> Progress | None:
+    """Progress that also says which of several things is followed."""
+    if progress is None:
+        return None
+    return lambda done, total, stage: progress(done, total, f"{stage}: {label}")
 
 
 def follow_prompts_with(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from seektrack.grounding import Target
+from seektrack.query import Concept
 from seektrack.tracking.record import Record, same_object, smooth_hidden, verdict
 from seektrack.types import Track
 
@@ -30,7 +30,7 @@ def merge_duplicates(record: Record, settings: FollowSettings) -> None:
                 record.merge(obj_id, other)
 
 
-def judged(record: Record, target: Target, settings: FollowSettings) -> list[Track]:
+def judged(record: Record, target: Concept, settings: FollowSettings) -> list[Track]:
     """Tracks that were seen and believed often enough, best first."""
     tracks = []
     for obj_id, frames in sorted(record.observations.items()):
@@ -40,8 +40,32 @@ def judged(record: Record, target: Target, settings: FollowSettings) -> list[Tra
         if len(record.seen(obj_id)) < min(settings.min_sights, len(record.frame_times)):
             continue
         observations = smooth_hidden([frames[f] for f in sorted(frames)])
-        tracks.append(Track(obj_id, target.text, score, tuple(observations)))
+        tracks.append(Track(obj_id, target.said, score, tuple(observations)))
     return sorted(tracks, key=lambda t: (-t.score, t.obj_id))
+
+
+def best_labelled(tracks: list[Track], settings: FollowSettings) -> list[Track]:
+    """Of tracks that several concepts gave, best first, one for each object: that of the surest concept.
+
+    Parts stay, as a thing and a part of it may both have been asked for.
+    """
+    kept: list[Track] = []
+    for track in sorted(tracks, key=lambda t: -t.score):
+        seen = {o.frame_index: o for o in track.observations}
+        same = (
+            same_object(
+                {o.frame_index: o for o in other.observations},
+                seen,
+                iou=settings.duplicate_iou,
+                cover=math.inf,
+                share=settings.duplicate_share,
+            )
+            for other in kept
+            if other.label != track.label
+        )
+        if not any(same):
+            kept.append(track)
+    return kept
 
 
 def of_size(tracks: list[Track], size: str | None, settings: FollowSettings) -> list[Track]:

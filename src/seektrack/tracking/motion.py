@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.grounding import Motion
+from seektrack.query import Motion
 from seektrack.types import Observation
 
 Affine = NDArray[np.float64]

@@ -27,6 +27,8 @@ from seektrack import (
 )
 from seektrack.cli import main
 from seektrack.library import IndexManifest, IndexSettings, LibraryStats, VideoRecord
+from seektrack.pipeline.answer import Answer
+from seektrack.query import Query
 from seektrack.video import Opening
 
 HIT = Hit("a/road.mp4", 12, 0.48, 0.31, 0.9, (1.0, 2.0, 30.0, 40.0))
@@ -78,6 +80,7 @@ class Pipeline:
         self.calls: list[tuple[str, tuple, dict]] = []
         self.moments: list[Moment] = [MOMENT]
         self.nearly: list[Moment] = []
+        self.notices: tuple[str, ...] = ()
         self.tracks = some_tracks()
         self.failed: list[tuple[str, Exception]] = []
         self.error: BaseException | None = None
@@ -109,12 +112,12 @@ class Pipeline:
                     progress(1, 2, "indexing")
                 return Report(2, 1, pipeline.failed, 40, 1.5, pipeline.index)
 
-            def search(self, text: str, *, k: int, video: Path | None) -> list[Moment]:
-                pipeline.note("search", text, k=k, video=video)
-                return pipeline.moments
+            def search(self, query: Query, **options: object) -> Answer[Moment]:
+                pipeline.note("search", str(query), **options)
+                return Answer(pipeline.moments, query=query, notices=pipeline.notices)
 
-            def hits(self, text: str, *, k: int, video: Path | None) -> list[Hit]:
-                return [m.key for m in pipeline.moments or pipeline.nearly]
+            def hits(self, query: Query, **options: object) -> Answer[Hit]:
+                return Answer([m.key for m in pipeline.moments or pipeline.nearly], query=query)
 
             def corrected(self, text: str) -> types.SimpleNamespace:
                 return types.SimpleNamespace(text=text)
@@ -144,12 +147,13 @@ class Pipeline:
                 pipeline.note("remove", path)
                 return path.name != "never-there.mp4"
 
-        def track_objects(video: Path, text: str | None = None, *, progress, **settings: object) -> Tracks:
+        def track_objects(video: Path, query: Query | None = None, *, progress, **settings: object) -> Tracks:
+            text = None if query is None else str(query)
             pipeline.note("track", video, text, **settings)
             return pipeline.tracks
 
-        def search_and_track(library: Library, text: str, *, progress, **settings: object) -> list[Found]:
-            pipeline.note("search_and_track", text, **settings)
+        def search_and_track(library: Library, query: Query, *, progress, **settings: object) -> list[Found]:
+            pipeline.note("search_and_track", str(query), **settings)
             return [Found(pipeline.tracks), Found(pipeline.tracks)]
 
         made = types.ModuleType("seektrack.pipeline")
@@ -249,7 +253,7 @@ def test_the_library_may_come_from_the_environment(run, pipeline: Pipeline, monk
 def test_search_prints_moments_with_their_times(run, pipeline: Pipeline):
     done = run("search", "a red car", "-k", "3")
     assert done.status == 0
-    assert pipeline.calls[-1] == ("search", ("a red car",), {"k": 3, "video": None})
+    assert pipeline.calls[-1] == ("search", ("a red car",), {"k": 3})
     assert done.out.splitlines()[1].split() == ["0.87", "0:00.4", "–", "1:15.2", "a/road.mp4"]
 
 
@@ -268,6 +272,31 @@ def test_what_is_nearly_sure_enough_is_pointed_at(run, pipeline: Pipeline):
 
 def test_search_for_hits_prints_their_boxes(run):
     assert "0:00.5 [1, 2, 30, 40]" in run("search", "a red car", "--hits").out
+
+
+def test_how_a_question_was_read_is_shown(run, pipeline: Pipeline):
+    pipeline.notices = ("'fast' is left aside",)
+    done = run("search", "two red cars -night", "--explain")
+    assert "thing: car, red, several" in done.err and "must not show: night" in done.err
+    assert "note: 'fast' is left aside" in done.err
+    told = json.loads(run("search", "two red cars -night", "--explain", "--json").out)
+    assert (told["reading"], told["notices"]) == ("a red car -night", ["'fast' is left aside"])
+    assert told["results"][0]["confidence"] == 0.87
+    assert told["query"]["groups"][0][0]["category"] == "car"
+    assert "note: 'fast'" in run("search", "a car").err
+    tracked = json.loads(
+        run("track", "v.mp4", "--text", "a car", "--text", "a dog", "--explain", "--json").out
+    )
+    assert tracked["reading"] == "a car; a dog"
+
+
+def test_wordings_of_ones_own_reach_the_search_and_the_tracks(run, pipeline: Pipeline):
+    run("search", "a car", "--template", "a scan of {}", "--template", "{} in a slice")
+    assert pipeline.calls[-1][2]["templates"] == ("a scan of {}", "{} in a slice")
+    run("search", "a car", "--template", "enriched")
+    assert pipeline.calls[-1][2]["templates"] == "enriched"
+    run("track", "v.mp4", "--text", "a car", "--template", "a scan of {}")
+    assert pipeline.calls[-1][2]["templates"] == ("a scan of {}",)
 
 
 @pytest.mark.parametrize("flag, printed", [((), ""), (("--json",), "[]")])

@@ -108,8 +108,10 @@ def test_weights_exclusions_windows_and_kinds_reach_the_search(ask):
     assert [h["time_s"] for h in sorted(hits, key=lambda h: h["time_s"])] == [2.0, 2.5]
     status, _, err = ask("search", "a red thing", "--only", "sounds")
     assert status == 2 and "objects or frames" in err
-    status, _, err = ask("search", "a red thing", "--label", "a car")
-    assert status == 2 and "--label goes with --hits" in err
+    assert ask("search", "a red thing", "--label", "a green thing")[0] == 6
+    assert ask("search", "a red thing", "--label", "a red thing")[0] == 0
+    status, _, err = ask("search", "a red thing", "--rank-by", "cosine")
+    assert status == 2 and "--rank-by goes with --hits" in err
 
 
 def test_a_text_is_translated_first(ask):

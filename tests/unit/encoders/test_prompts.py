@@ -5,9 +5,17 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from seektrack.encoders import TEMPLATES, Vocabulary, clean_query, embed_queries, embed_query, is_noun_query
+from seektrack.encoders import (
+    TEMPLATES,
+    Vocabulary,
+    check_language,
+    embed_queries,
+    embed_query,
+    is_noun_query,
+)
 from seektrack.encoders.prompts import expand
 from seektrack.errors import QueryError
+from seektrack.query import read
 
 
 class Recorder:
@@ -64,8 +72,10 @@ def test_sentences_and_others(text: str) -> None:
         ("红色汽车", "红色汽车"),
     ],
 )
-def test_clean_query(text: str, cleaned: str) -> None:
-    assert clean_query(text) == cleaned
+def test_what_is_embedded_is_what_was_read(text: str, cleaned: str) -> None:
+    encoder = Recorder()
+    embed_query(encoder, text, templates="none")
+    assert encoder.seen == [cleaned]
 
 
 @pytest.mark.parametrize("text", ["", "   ", "?!", "\n", "..."])
@@ -109,5 +119,39 @@ def test_many_at_once_equal_one_by_one() -> None:
     texts = ["red car", "a dog runs", "the sky"]
     together = embed_queries(Recorder(), texts)
     np.testing.assert_allclose(together, [embed_query(Recorder(), t) for t in texts], atol=1e-6)
-    with pytest.raises(QueryError, match="unknown templates"):
-        embed_query(Recorder(), "a dog", templates="fancy")  # type: ignore[arg-type]
+
+
+def test_wordings_of_ones_own() -> None:
+    encoder = Recorder()
+    got = embed_query(encoder, "red car", templates=["a scan of {}", "{} under the microscope"])
+    assert encoder.seen == ["a scan of a red car", "a red car under the microscope"]
+    mean = Recorder().embed_texts(encoder.seen).mean(axis=0)
+    np.testing.assert_allclose(got, mean / np.linalg.norm(mean), atol=1e-6)
+    embed_query(encoder, "red car", templates="an x-ray of {}")
+    assert encoder.seen[-1] == "an x-ray of a red car"
+
+
+@pytest.mark.parametrize(
+    ("templates", "message"),
+    [("fancy", "unknown templates"), (["a scan"], "hold {} once, got 'a scan'"), ([], "there is no template"),
+     (["{} and {}"], "hold {} once"), (["{0.__class__} {}"], "hold {} once"), ([7], "hold {} once")],
+)  # fmt: skip
+def test_templates_that_cannot_be_used(templates, message: str) -> None:
+    with pytest.raises(QueryError, match=message) as raised:
+        embed_query(Recorder(), "a dog", templates=templates)
+    assert raised.value.hint
+
+
+def test_a_language_the_encoder_was_not_taught_is_said() -> None:
+    class English(Recorder):
+        languages = ("en",)
+
+    assert check_language(Recorder(), read("赤い車")) == ()
+    assert check_language(English(), read("a red car")) == ()
+    (known,) = check_language(English(), read("ein rotes Auto"))
+    assert "does not read German; searched as 'a red car'" in known
+    (strange,) = check_language(English(), read("una macchina rossa"))
+    assert "was not taught Italian" in strange and "--translate" in strange
+    with pytest.raises(QueryError, match="does not read Japanese") as raised:
+        check_language(English(), read("赤い車"))
+    assert "--translate" in str(raised.value.hint) and "--model multilingual" in str(raised.value.hint)

@@ -11,50 +11,9 @@ import pytest
 from seektrack.encoders import Vocabulary, embed_query, l2_normalise, load_encoder
 from seektrack.encoders.spelling import Speller, speller_for
 from seektrack.encoders.translation import load_translator, register_translator
-from seektrack.encoders.weighted import Weighted, WeightedQuery, embed_weighted, parse_weighted
 from seektrack.encoders.whitening import Whitening
-from seektrack.errors import InputError, ModelError, QueryError
+from seektrack.errors import InputError, ModelError
 from seektrack.evaluation.pocket_words import foreign_labels
-
-
-@pytest.mark.parametrize(
-    ("typed", "text", "emphasis", "without"),
-    [
-        ("a dog", "a dog", [], []),
-        ("a (black:1.5) dog", "a black dog", [("black", 1.5)], []),
-        ("(a dog:2) on (grass : .5)", "a dog on grass", [("a dog", 2.0), ("grass", 0.5)], []),
-        ("a car -night", "a car", [], [("night", 1.0)]),
-        (
-            '-red a car -"a big dog" -(rain:0.5)',
-            "a car",
-            [],
-            [("red", 1.0), ("a big dog", 1.0), ("rain", 0.5)],
-        ),
-        ("find a t-shirt, black-and-white", "a t-shirt, black-and-white", [], []),
-        ("a dog (black)", "a dog (black)", [], []),
-        ("a - dog", "a - dog", [], []),
-    ],
-)
-def test_weights_and_exclusions_are_read(typed: str, text: str, emphasis: list, without: list):
-    expected = WeightedQuery(
-        text, tuple(Weighted(*e) for e in emphasis), tuple(Weighted(*w) for w in without)
-    )
-    assert parse_weighted(typed) == expected
-
-
-@pytest.mark.parametrize(
-    ("typed", "message"),
-    [
-        ("a (black:) dog", "cannot read the weight"),
-        ("a (black:much) dog", "cannot read the weight"),
-        ("a (black:9) dog", "from 0 to 5, got 9"),
-        ("-night", "only what must not show"),
-        ("  ", "no words"),
-    ],
-)
-def test_what_cannot_be_read_is_explained(typed: str, message: str):
-    with pytest.raises(QueryError, match=message):
-        parse_weighted(typed)
 
 
 class Directions:
@@ -79,15 +38,15 @@ def test_a_weight_moves_the_query_towards_or_away_from_the_words():
     black = l2_normalise(encoder.word("black"))
 
     def pull(text: str) -> float:
-        return float(embed_weighted(encoder, parse_weighted(text)) @ black)
+        return float(embed_query(encoder, text) @ black)
 
     plain = float(encoder.embed_texts(["a black dog"])[0] @ black)
     assert pull("a (black:1) dog") == pytest.approx(plain, abs=1e-6)
     assert pull("a (black:0.5) dog") < plain < pull("a (black:1.5) dog") < pull("a (black:3) dog")
     without = encoder.embed_texts(["a dog"])[0]
-    np.testing.assert_allclose(embed_weighted(encoder, parse_weighted("a (black:0) dog")), without, atol=1e-6)
+    np.testing.assert_allclose(embed_query(encoder, "a (black:0) dog"), without, atol=1e-6)
     np.testing.assert_allclose(
-        embed_weighted(encoder, parse_weighted("(black:3)")), encoder.embed_texts(["black"])[0], atol=1e-6
+        embed_query(encoder, "(black:3)"), encoder.embed_texts(["black"])[0], atol=1e-6
     )
 
 

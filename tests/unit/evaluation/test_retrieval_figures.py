@@ -23,8 +23,8 @@ from seektrack.evaluation.montage import (
 )
 from seektrack.evaluation.motion import doubtful_shots, right_shots
 from seektrack.evaluation.noise import FRAME_NOISE, TEXT_NOISE, noisy_text, spoil, text_figures
+from seektrack.query import read
 from seektrack.retrieval import Chain, parse_motion
-from seektrack.retrieval.parts import split_parts
 from seektrack.types import Hit, Moment
 from seektrack.video import open_video
 
@@ -63,10 +63,10 @@ class Oracle:
     asked: list[str] = field(default_factory=list)
 
     def belief(self, text: str, one: Shot, motion: bool = True) -> float:
-        read = parse_motion(text)
-        if read is not None and motion:
+        asked = parse_motion(text)
+        if asked is not None and motion:
             return float(text in one.happens)
-        names = split_parts(text) if read is None else read.things
+        names = [c.text for c in read(text).concepts] if asked is None else asked.things
         return float(all(any(set(n.split()) <= set(s.label.split()) for s in one.seen) for n in names))
 
     def hits(
@@ -86,7 +86,7 @@ class Oracle:
     def sequences(self, text: str, *, k: int) -> list[Chain]:
         a, b = (self.search(t, k=9) for t in text.split(" -> "))
         pairs = [(x, y) for x in a for y in b if x.video == y.video and x.start_s < y.start_s]
-        return [Chain(x.video, (x, y), 1.0) for x, y in pairs][:k]
+        return [Chain.of((x, y), 1.0) for x, y in pairs][:k]
 
     def corrected(self, text: str):
         from seektrack.encoders.spelling import Speller

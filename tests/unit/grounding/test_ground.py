@@ -187,7 +187,7 @@ def test_a_colour_asked_for_has_to_beat_the_other_colours():
     red, blue = encoder.embed_texts(["red", "blue"])
     sure, unsure = scorer.confidence(np.stack([red, blue]))
     assert sure > 0.9 and unsure < 0.05
-    logits = encoder.logit_scale * np.stack([scorer.query, *scorer.contrast]) @ red
+    logits = encoder.logit_scale * np.stack([scorer.query.vector, *scorer.query.contrast]) @ red
     assert sure == pytest.approx(np.exp(logits[0]) / np.exp(logits).sum(), rel=1e-4)
     assert scorer.confidence(np.zeros((0, 4))).shape == (0,)
 

@@ -14,6 +14,7 @@ from seektrack.encoders.temporal import ClipWindow
 from seektrack.errors import InputError, LibraryMismatchError
 from seektrack.library import LibraryStore, Where
 from seektrack.library.clips import ClipModel, ClipShelf
+from seektrack.query import read
 from seektrack.retrieval import FrameScorer, MotionScorer, find_moments, find_sequences, parse_motion, search
 from seektrack.types import VideoInfo
 from seektrack.world import phrases
@@ -82,8 +83,9 @@ def test_what_the_world_says_is_taken_apart_in_four_languages(language: str, wha
     ("text", "things"),
     [
         ("a red car that is moving to the left", ("a red car",)),
-        ("a car driving right -night", ("a car -night",)),
-        ("a (red:1.5) car leaves", ("a (red:1.5) car",)),
+        ("a car driving right -night", ("a car",)),
+        ("a (red:1.5) car leaves", ("a red car",)),
+        ("a parked red car", ("a red car",)),
         ("a dog comes into view.", ("a dog",)),
         ("a red car and a blue dog moving right", ("a red car and a blue dog",)),
         ("a red car appears, then a blue dog leaves", ("a red car", "a blue dog")),
@@ -103,14 +105,13 @@ def test_people_word_it_as_they_like(text: str, things: tuple[str, ...]):
         "a left shoe",
         "a house on the right",
         "leaves on a tree",
-        "moving left",
         "a car",
         "two bus stops",
+        "autumn leaves",
     ],
 )
 def test_what_a_picture_can_show_is_left_to_frames(text: str):
-    read = parse_motion(text)
-    assert read is None or text == "two bus stops", "a noun that reads like a verb is the price of it"
+    assert parse_motion(text) is None
 
 
 def test_the_reverse_of_an_order_stands_against_it():
@@ -162,7 +163,7 @@ def test_steps_of_a_sequence_may_move(store, sums, motion):
 
 
 def test_a_filter_holds_for_stretches_too(store, sums, motion):
-    assert search(store, sums, "a red car moving left", start_s=8, motion=motion) == []
+    assert search(store, sums, "a red car moving left", where=Where(start_s=8), motion=motion) == []
     rows = ClipShelf(store).rows(Where(start_s=5.0, end_s=9.0))
     assert rows.starts.tolist() == [4.0, 6.0, 8.0]
 
@@ -179,7 +180,7 @@ def test_a_translated_query_is_read_in_translation(store, sums, motion):
     def translate(texts: Sequence[str]) -> list[str]:
         return ["a red car moving left" if t == "punainen auto" else t for t in texts]
 
-    found = search(store, sums, "punainen auto", k=99, motion=motion, translator=translate)
+    found = search(store, sums, read("punainen auto", translate=translate), k=99, motion=motion)
     assert found and all(h.time_s < 4 for h in found)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 from seektrack.encoders import l2_normalise
 from seektrack.errors import InputError, QueryError
 from seektrack.library import Where
+from seektrack.query import read
 from seektrack.retrieval import QueryBank, compare_prompts, find_moments, label_images, search, stored_bank
 
 VIDEOS = {
@@ -47,7 +49,7 @@ def test_a_quality_that_must_not_show_is_one_of_the_thing_itself_or_of_the_whole
 
 def test_a_half_weight_disfavours_without_excluding(store, sums):
     plain = {(h.video, h.time_s): h.confidence for h in search(store, sums, "a red car", k=99)}
-    half = search(store, sums, "a red car -(dog:0.4)", k=99, min_confidence=0.05)
+    half = search(store, sums, "a red car -(dog:0.4)", k=99, where=Where(min_confidence=0.05))
     beside = [h for h in half if Path(h.video).stem == "both" and h.time_s >= 3]
     assert beside
     assert all(0.05 < h.confidence < plain[h.video, h.time_s] - 0.1 for h in beside)
@@ -70,26 +72,29 @@ def test_a_query_in_another_language_is_translated_first(store, sums):
         return [{"ein rotes Auto": "a red car.", "Hund": "dog"}[t] for t in texts]
 
     expected = search(store, sums, "a red car -dog", k=99)
-    assert search(store, sums, "ein rotes Auto -Hund", k=99, translator=translator) == expected
+    hits = search(store, sums, read("ein rotes Auto -Hund", translate=translator), k=99)
+    assert [replace(h, query="a red car -dog") for h in hits] == expected
     assert asked == ["ein rotes Auto", "Hund"]
     with pytest.raises(QueryError, match="the translator made"):
-        search(store, sums, "ein rotes Auto", translator=lambda texts: [""])
+        read("ein rotes Auto", translate=lambda texts: [""])
 
 
 def test_only_some_kinds_of_pictures_or_those_that_also_show_a_label(store, sums):
-    assert search(store, sums, "a red car", kinds=("frame",), min_confidence=0.3) == []
-    assert {h.box is None for h in search(store, sums, "a dark night", kinds=("frame",))} == {True}
+    assert search(store, sums, "a red car", where=Where(kinds=("frame",), min_confidence=0.3)) == []
+    assert {h.box is None for h in search(store, sums, "a dark night", where=Where(kinds=("frame",)))} == {
+        True
+    }
     cars = search(store, sums, "a car", k=99)
-    blue = search(store, sums, "a car", k=99, label="a blue car")
+    blue = search(store, sums, "a car", k=99, where=Where(label="a blue car"))
     assert {h.time_s for h in blue} == {8 + t / 2 for t in range(6)}
     assert {h.time_s for h in blue} < {h.time_s for h in cars}
-    assert all(h.score >= 0.9 for h in search(store, sums, "a red car", min_score=0.9))
-    assert search(store, sums, "a red car", min_score=0.9999) == []
+    assert all(h.score >= 0.9 for h in search(store, sums, "a red car", where=Where(min_score=0.9)))
+    assert search(store, sums, "a red car", where=Where(min_score=0.9999)) == []
 
 
 @pytest.mark.parametrize("rank_by", ["confidence", "cosine", "centred", "whitened", "qb-norm"])
 def test_every_way_of_ranking_puts_what_was_asked_first(rank_by: str, store, sums):
-    hits = search(store, sums, "a blue car", k=6, min_confidence=0, rank_by=rank_by)
+    hits = search(store, sums, "a blue car", k=6, where=Where(min_confidence=0), rank_by=rank_by)
     assert [h.time_s for h in sorted(hits, key=lambda h: h.time_s)] == [8 + t / 2 for t in range(6)]
     with pytest.raises(InputError, match="cannot rank by 'luck'"):
         search(store, sums, "a car", rank_by="luck")
@@ -143,8 +148,8 @@ def test_wordings_are_compared_on_the_same_frames(store, sums):
     assert result.overlap[0].tolist()[:3] == [1.0, 1.0, 0.0]
     assert result.correlation[0, 1] == pytest.approx(1.0)
     assert result.correlation[0, 2] < 0.9
-    one = compare_prompts(store, sums, ["a red car"], where=Where(video="nowhere.mp4"))
-    assert one.wordings[0].frames == ()
+    with pytest.raises(InputError, match="holds no video"):
+        compare_prompts(store, sums, ["a red car"], where=Where(video="nowhere.mp4"))
     with pytest.raises(QueryError, match="nothing to compare"):
         compare_prompts(store, sums, [])
 

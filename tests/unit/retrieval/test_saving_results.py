@@ -64,7 +64,7 @@ def test_csv_of_hits_moments_and_chains_reads_back(video: Path, tmp_path: Path) 
     ]
     save_csv([moment(video, 6)], tmp_path / "moments.csv")
     assert [(r["start_s"], r["key_time_s"]) for r in read("moments.csv")] == [("0.3", "0.3")]
-    chain = Chain(str(video), (moment(video, 2), moment(video, 6)), 0.8)
+    chain = Chain.of((moment(video, 2), moment(video, 6)), 0.8)
     save_csv([chain, chain], tmp_path / "chains.csv")
     rows = [(r["chain"], r["step"], r["start_s"], r["video"]) for r in read("chains.csv")]
     assert rows == [(n, s, t, str(video)) for n in "12" for s, t in (("1", "0.1"), ("2", "0.3"))]

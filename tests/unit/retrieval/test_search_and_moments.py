@@ -13,7 +13,7 @@ import pytest
 
 from seektrack.encoders import Vocabulary, l2_normalise
 from seektrack.errors import InputError, LibraryMismatchError, QueryError
-from seektrack.library import FrameRow, LibraryStore
+from seektrack.library import FrameRow, LibraryStore, Where
 from seektrack.retrieval import (
     MomentSettings,
     contact_sheet,
@@ -129,16 +129,17 @@ def test_a_query_that_matches_nothing_finds_nothing(
 ) -> None:
     assert search(store, encoder, text) == []
     assert find_moments(store, encoder, text) == []
-    assert len(search(store, encoder, text, k=3, min_confidence=0)) == 3
+    assert len(search(store, encoder, text, k=3, where=Where(min_confidence=0))) == 3
 
 
 def test_filters(store: LibraryStore, encoder: WordEncoder, tmp_path: Path) -> None:
     one = str(tmp_path / "one.mp4")
-    assert {h.video for h in search(store, encoder, "a red car", video=one)} == {one}
-    inside = search(store, encoder, "a red car", start_s=6, end_s=7)
+    assert {h.video for h in search(store, encoder, "a red car", where=Where(video=one))} == {one}
+    inside = search(store, encoder, "a red car", where=Where(start_s=6, end_s=7))
     assert {h.time_s for h in inside} == {6.0, 6.5}
-    assert search(store, encoder, "a red car", video="elsewhere.mp4") == []
-    assert find_moments(store, encoder, "a red car", video="elsewhere.mp4") == []
+    for ask in (search, find_moments):
+        with pytest.raises(InputError, match="holds no video"):
+            ask(store, encoder, "a red car", where=Where(video="elsewhere.mp4"))
 
 
 def test_a_shortlist_gives_the_same_answer(
@@ -165,7 +166,7 @@ def test_search_by_image(store: LibraryStore, encoder: WordEncoder) -> None:
     assert len(hits) == 5
     assert {h.box for h in hits} == {(200, 100, 250, 160)}
     assert all(h.confidence == pytest.approx(h.score) for h in hits)
-    assert search_image(store, encoder, image, min_score=0.9999) == []
+    assert search_image(store, encoder, image, where=Where(min_score=0.9999)) == []
 
 
 def test_bad_questions(store: LibraryStore, encoder: WordEncoder) -> None:

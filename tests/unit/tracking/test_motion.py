@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from seektrack.grounding import Motion
+from seektrack.query import Motion
 from seektrack.tracking import CameraMotion, agrees
 from seektrack.types import Observation
 

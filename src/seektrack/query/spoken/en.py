@@ -48,6 +48,30 @@ _NOUNS_IN_ING = words(
     "something anything evening morning drawing earring railing parking duckling sibling lightning"
 )
 
+_NOT_NOUN_WORDS = """
+is are was were be being been has have had do does did can will there who which that what when where while
+and or but not no without then after before
+in on at with from into onto over under behind near beside between across through along around towards toward
+to of by off up down out
+left right appears disappears leaves enters exits moves runs walks jumps flies drives stops turns sits stands
+falls rolls crosses follows passes holds rides eats plays looks goes comes appear disappear leave enter move
+run walk jump fly drive stop turn sit stand fall roll cross follow pass ride eat
+"""
+NOT_NOUN = words(_NOT_NOUN_WORDS)
+"""Words that no name of a thing holds."""
+_FRAMING_WORDS = """
+find show search look looking where photo picture image video frame close scene there please not very small
+big large little tiny huge other another same next all both many few that this these those its moving
+standing still driving walking running flying sitting
+"""
+COMMON_WORDS = NOT_NOUN | words(_FRAMING_WORDS)
+"""Words that say how and where rather than what; never mistaken for a mistyped thing."""
+
+
+def is_participle(word: str) -> bool:
+    """Whether a word is a participle, as ``running``, and no noun that ends like one."""
+    return word.endswith("ing") and word not in _NOUNS_IN_ING
+
 
 def singular(word: str) -> str:
     """Singular of an English noun; a word that is none, or has none, comes back as it is."""
@@ -127,7 +151,7 @@ LANGUAGE = Language(
         "cup chair"
     ),
     after_noun=words("in on at with near behind beside under over of by from next and or who that which"),
-    ends_noun=lambda word: word.endswith("ing") and word not in _NOUNS_IN_ING,
+    ends_noun=is_participle,
     and_words=r"and",
     or_words=r"(?:and/or|or|nor)",
     with_words=r"with",

@@ -1,0 +1,26 @@
+"""What was found, together with the question it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TypeVar
+
+from seektrack.query import Query
+
+T = TypeVar("T")
+
+
+class Answer(list[T]):
+    """A list of results, best first, that knows what was asked.
+
+    Attributes:
+        query: The question as it was read; None where a picture was asked for.
+        notices: What of the question could not be answered, or only in part, one line each.
+    """
+
+    def __init__(
+        self, found: Iterable[T] = (), *, query: Query | None = None, notices: Iterable[str] = ()
+    ) -> None:
+        super().__init__(found)
+        self.query = query
+        self.notices = tuple(dict.fromkeys(notices))
