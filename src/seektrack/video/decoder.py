@@ -27,15 +27,17 @@ from seektrack.video.wall import reason, wall
 _REFUSED_FORMATS = frozenset({"tty", "hls", "concat", "dash", "lavfi", "bin", "xbin", "adf", "idf"})
 _NO_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
 _DEFAULT_COUNTS = 5_000_000  # as many pixels the default stream is ahead, in ffmpeg's own choice
+_JOINED_WITHIN = 2  # packets from one called torn to the key packet of the next recording
 
 S = TypeVar("S", av.VideoStream, av.AudioStream)
 
 
 class KeyPacket(NamedTuple):
-    """Where decoding may start: presentation and decoding stamps in the stream's time base."""
+    """Where decoding may start: stamps in the stream's time base, and how many packets lie before it."""
 
     pts: int
     dts: int
+    before: int
 
 
 class Decoder:
@@ -58,6 +60,7 @@ class Decoder:
         self.path = path
         self._keys_only = keys_only
         self._silent_s = Limits.current().silent_s
+        self._heard = time.monotonic()
         self._pending: av.Packet[av.VideoStream] | None = None
         self.keys: list[KeyPacket] = []
         self.errors: list[str] = []
@@ -124,14 +127,25 @@ class Decoder:
             if packet is None:
                 try:
                     packet = next(demuxed, None)
+                except BlockingIOError as error:  # a stretch without a packet; what follows may have some
+                    self.errors.append(reason(error))
+                    demuxed = self._container.demux(self.stream)
+                    if time.monotonic() - self._heard <= self._silent_s:
+                        continue
                 except Exception as error:
                     self.errors.append(reason(error))
             if packet is None or (packet.dts is None and not packet.size):
                 return
-            if packet.is_keyframe and packet.pts is not None and decodes_whole(packet, self._nal_length):
-                self.keys.append(KeyPacket(packet.pts, packet.pts if packet.dts is None else packet.dts))
+            if packet.is_keyframe and decodes_whole(packet, self._nal_length):
+                self._note_key(packet)
             self.packets_read += bool(packet.size and not packet.is_discard and self.keys)
             yield packet
+
+    def _note_key(self, packet: av.Packet[av.VideoStream]) -> None:
+        pts = packet.dts if packet.pts is None else packet.pts
+        if pts is not None:
+            dts = pts if packet.dts is None else packet.dts
+            self.keys.append(KeyPacket(pts, dts, self.packets_read))
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Decoded pictures from here to the end, in presentation order.
@@ -139,24 +153,35 @@ class Decoder:
         A packet that cannot be decoded is passed over and noted in ``errors``, and so is the rest of a file
         that gives no picture for `Limits.silent_s`.
         """
-        heard = time.monotonic()
-        suspect = False
+        self._heard = time.monotonic()
+        suspect = 0
         for packet in self.packets():
             if not packet.size:
                 continue
-            # A torn packet before a key packet is where two recordings were joined, not damage.
-            if suspect and not packet.is_keyframe:
-                self.errors.append("a packet is cut short")
-            suspect = packet.is_corrupt
+            suspect = self._suspected(packet, suspect)
             for frame in self._decode(packet):
                 yield frame
-                heard = time.monotonic()
-            if time.monotonic() - heard > self._silent_s:
+                self._heard = time.monotonic()
+            if time.monotonic() - self._heard > self._silent_s:
                 self.errors.append(f"no picture came for {self._silent_s} s")
                 return
         if suspect:
             self.errors.append("the last packet is cut short")
         yield from self._decode(None)
+
+    def _suspected(self, packet: av.Packet[av.VideoStream], left: int) -> int:
+        """Packets to wait for before a torn one counts as damage.
+
+        Where two recordings are joined, the last packets of the first are called torn too; they are not, as
+        the second begins with a key packet.
+        """
+        if packet.is_corrupt:
+            return _JOINED_WITHIN
+        if packet.is_keyframe or not left:
+            return 0
+        if left == 1:
+            self.errors.append("a packet is cut short")
+        return left - 1
 
     def _decode(self, packet: av.Packet[av.VideoStream] | None) -> list[av.VideoFrame]:
         try:
@@ -181,21 +206,33 @@ class Decoder:
         at = bisect_right(keys, pts, key=lambda k: k.pts) - 1
         offsets = [keys[at].pts, keys[at].dts] if at >= 0 else []
         offsets += [keys[i].dts for i in (at - 1, at - 2) if i >= 0]
-        good = set(keys[: at + 1])
+        good = {(key.pts, key.dts) for key in keys[: at + 1]}
         for offset in offsets:
-            self._pending = None
-            try:
-                self._settle()
-                self._container.seek(offset, stream=self.stream, backward=True)
-                landed = next((p for p in self._container.demux(self.stream) if p.is_keyframe), None)
-            except Exception:  # the next one, or the front
-                continue
+            landed = self._landed(offset)
             if landed is None or landed.pts is None:
                 continue
-            if KeyPacket(landed.pts, landed.pts if landed.dts is None else landed.dts) in good:
+            if (landed.pts, landed.pts if landed.dts is None else landed.dts) in good:
                 self._pending = landed
                 return
         self.restart()
+
+    def jump(self, key: KeyPacket) -> None:
+        """Move near a key packet, where stamps are not the same after a jump; else to the front."""
+        landed = self._landed(key.dts)
+        if landed is None:
+            self.restart()
+        else:
+            self._pending = landed
+
+    def _landed(self, offset: int) -> av.Packet[av.VideoStream] | None:
+        """The key packet a seek lands on; None where it fails."""
+        self._pending = None
+        try:
+            self._settle()
+            self._container.seek(offset, stream=self.stream, backward=True)
+            return next((p for p in self._container.demux(self.stream) if p.is_keyframe), None)
+        except Exception:  # the next one, or the front
+            return None
 
 
 def open_container(path: Path) -> av.container.InputContainer:

@@ -6,6 +6,7 @@ import logging
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -32,6 +33,8 @@ from seektrack.video.timing import (
 _LOG = logging.getLogger(__name__)
 # Pictures to look for a wanted one behind its group's end, where stamps cannot be trusted.
 _REORDERED = 32
+# Key packets that may turn out useless before a file is only read from the front.
+_MISSES = 16
 
 
 class FileSource(VideoSource):
@@ -54,6 +57,7 @@ class FileSource(VideoSource):
         self._path = path
         self._index: FrameIndex | None = None
         self._seeker: Decoder | None = None
+        self._misses = 0
         self._walk: Iterator[DecodedPicture] | None = None
         self._last: DecodedPicture | None = None
         decoder = Decoder(path)
@@ -158,24 +162,22 @@ class FileSource(VideoSource):
 
     def _walk_from(self, decoder: Decoder, first: int) -> Iterator[DecodedPicture]:
         """Pictures from index ``first`` on; the decoder may stand anywhere."""
-        table = self._frame_index()
-        if first >= len(table.times):
-            return
-        if first == 0 or not table.seekable:
-            decoder.restart()
-            yield from (p for p in self._counted(decoder) if p.index >= first)
-            return
-        expected = first
-        seek = self._seek_by_marks if table.marks else self._seek_by_stamps
-        for picture in seek(decoder, table, first):
-            if picture.index != expected:
-                break
-            yield picture
-            expected += 1
-        if expected < len(table.times):
-            self._distrust(table, expected)
-            rest = bisect_left(self._frame_index().times, table.times[expected])
-            yield from self._walk_from(decoder, rest)
+        table, expected = self._frame_index(), first
+        while expected < len(table.times):
+            if expected == 0 or not table.seekable:
+                decoder.restart()
+                yield from (p for p in self._counted(decoder) if p.index >= expected)
+                return
+            seek = self._seek_by_marks if table.marks else self._seek_by_stamps
+            for picture in seek(decoder, table, expected):
+                if picture.index != expected:
+                    break
+                yield picture
+                expected += 1
+            if expected < len(table.times):
+                self._distrust(table, expected)
+                wanted, table = table.times[expected], self._frame_index()
+                expected = bisect_left(table.times, wanted)
 
     def _seek_by_stamps(self, decoder: Decoder, table: FrameIndex, first: int) -> Iterator[DecodedPicture]:
         wanted = table.pts[first]
@@ -187,8 +189,11 @@ class FileSource(VideoSource):
 
     def _seek_by_marks(self, decoder: Decoder, table: FrameIndex, first: int) -> Iterator[DecodedPicture]:
         """Pictures known again by their pixels, for containers that give other stamps after a seek."""
-        decoder.seek(table.pts[first], table.keys)
-        index, left = first, first - table.key_before(first) + _REORDERED
+        key = table.key_for(first)
+        if key is None:
+            return
+        decoder.jump(key)
+        index, left = first, first - key.before + _REORDERED
         for raw in decoder.frames():
             if index < len(table.marks) and mark(raw) == table.marks[index]:
                 yield self._picture(index, table.times[index], raw)
@@ -201,8 +206,9 @@ class FileSource(VideoSource):
         """Decoding disagreed with the table: make it by decoding, or if it was, go by an earlier key."""
         if not table.decoded:
             self._index_by_decoding()
-        else:
-            self._index = table.without_key_before(index)
+            return
+        self._misses += 1
+        self._index = table.without_key_for(index) if self._misses < _MISSES else replace(table, keys=())
 
     def _pictures_from(self, first: int) -> Iterator[Picture]:
         decoder = Decoder(self._path)
@@ -229,9 +235,9 @@ class FileSource(VideoSource):
 
     def _key_pictures_all(self) -> Iterator[Picture]:
         index = self._frame_index()
-        decoder = Decoder(self._path, keys_only=index.seekable)
+        decoder = Decoder(self._path, keys_only=index.by_stamps)
         try:
-            if not index.seekable:
+            if not index.by_stamps:
                 yield from (p for p in self._counted(decoder) if p.key)
                 return
             for raw in decoder.frames():

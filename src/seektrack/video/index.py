@@ -21,6 +21,7 @@ _ALONE = frozenset(
 )
 # Containers that store when each packet is shown; in others FFmpeg guesses, differently after a seek.
 _STAMPED = frozenset({"mov", "matroska", "mpegts", "mxf", "flv", "asf", "nut", "ivf", "gif", "apng"})
+_LEADING = 8  # pictures behind a key packet that may be shown before it
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class FrameIndex:
         times: Seconds, strictly increasing; position is frame index.
         pts: The same in the stream's time base, strictly increasing; empty when the file's own stamps are
             missing or run backwards, and frames can only be found by counting.
-        keys: Key packets by rising ``pts``.
+        keys: Key packets by rising ``pts``; where there are marks, by the frames before them.
         decoded: Whether the table was made by decoding every frame, not by reading packets only.
         marks: A checksum of each frame's pixels, in containers whose stamps cannot be trusted after a seek;
             else empty.
@@ -44,26 +45,43 @@ class FrameIndex:
     marks: tuple[int, ...] = ()
 
     @property
-    def seekable(self) -> bool:
+    def by_stamps(self) -> bool:
         """Whether a frame can be found by its stamp."""
-        return bool(self.pts) and bool(self.keys)
+        return bool(self.pts and self.keys and not self.marks)
+
+    @property
+    def seekable(self) -> bool:
+        """Whether a frame can be found without beginning at the front, by its stamp or by its pixels."""
+        return self.by_stamps or bool(self.marks and self.keys)
 
     def position(self, pts: int) -> int | None:
         """Index of the frame with this stamp, or None."""
         i = bisect_left(self.pts, pts)
         return i if i < len(self.pts) and self.pts[i] == pts else None
 
-    def without_key_before(self, index: int) -> FrameIndex:
-        """The same without the key packet `key_before` goes by: it did not lead to the frame."""
-        k = bisect_right(self.keys, self.pts[index], key=lambda key: key.pts) - 1
+    def key_for(self, index: int) -> KeyPacket | None:
+        """The key packet to begin from to reach a frame; None for the front."""
+        k = self._key_number(index)
+        return None if k < 0 else self.keys[k]
+
+    def without_key_for(self, index: int) -> FrameIndex:
+        """The same without the key packet that did not lead to a frame."""
+        k = self._key_number(index)
         return replace(self, keys=() if k < 0 else self.keys[:k] + self.keys[k + 1 :])
 
     def key_before(self, index: int) -> int:
         """Index of the frame decoding must start from to reach ``index``."""
-        if not self.seekable:
+        key = self.key_for(index)
+        if key is None:
             return 0
-        k = bisect_right(self.keys, self.pts[index], key=lambda key: key.pts) - 1
-        return bisect_left(self.pts, self.keys[k].pts) if k >= 0 else 0
+        return bisect_left(self.pts, key.pts) if self.by_stamps else key.before
+
+    def _key_number(self, index: int) -> int:
+        if self.by_stamps:
+            return bisect_right(self.keys, self.pts[index], key=lambda key: key.pts) - 1
+        if self.seekable:
+            return bisect_right(self.keys, index - _LEADING, key=lambda key: key.before) - 1
+        return -1
 
 
 class Clock:
@@ -99,7 +117,8 @@ class Clock:
     def index(self, keys: list[KeyPacket], *, decoded: bool, marks: Sequence[int] = ()) -> FrameIndex:
         """The table of all frames ticked."""
         pts = tuple(self.pts) if self.exact else ()
-        return FrameIndex(tuple(self.times), pts, tuple(sorted(set(keys))), decoded, tuple(marks))
+        ordered = sorted(set(keys), key=(lambda key: key.before) if marks else None)
+        return FrameIndex(tuple(self.times), pts, tuple(ordered), decoded, tuple(marks))
 
 
 def index_by_packets(decoder: Decoder, clock: Clock, *, interlaced: bool) -> FrameIndex | None:

@@ -174,7 +174,7 @@ def page_as_shown(image: Image.Image) -> NDArray[np.uint8]:
     else:
         plain = image.convert("RGB") if image.mode in ("1", "P", "YCbCr") else image
         shown = np.asarray(_in_srgb(plain, image.info.get("icc_profile")))
-    return np.ascontiguousarray(turned(shown, turn), dtype=np.uint8)
+    return np.array(turned(shown, turn), dtype=np.uint8, order="C")  # a copy, as it may be drawn on
 
 
 def _in_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
