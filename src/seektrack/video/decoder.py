@@ -3,33 +3,28 @@
 from __future__ import annotations
 
 import os
-import stat
 import time
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import av
 import numpy as np
-from av.stream import Disposition
 from numpy.typing import NDArray
 
-from seektrack.errors import VideoError
+from seektrack.video.container import has_hole, open_container, video_stream
 from seektrack.video.convert import Converter
 from seektrack.video.keys import decodes_whole, nal_length
 from seektrack.video.limits import Limits
 from seektrack.video.source import Picture
 from seektrack.video.wall import reason, wall
 
-# Demuxers that make a "video" of text, or follow what a file says to other files.
-_REFUSED_FORMATS = frozenset({"tty", "hls", "concat", "dash", "lavfi", "bin", "xbin", "adf", "idf"})
-_NO_PICTURES = Disposition.attached_pic | Disposition.timed_thumbnails
-_DEFAULT_COUNTS = 5_000_000  # as many pixels the default stream is ahead, in ffmpeg's own choice
+_WITHOUT_INDEX = frozenset({"mpegts", "mpeg"})
+# Bytes between two packets in which other streams alone would be many, and how often to look into such.
+_FAR_ON, _GAPS = 1 << 16, 64
 _JOINED_WITHIN = 2  # packets from one called torn to the key packet of the next recording
-
-S = TypeVar("S", av.VideoStream, av.AudioStream)
 
 
 class KeyPacket(NamedTuple):
@@ -61,6 +56,8 @@ class Decoder:
         self._keys_only = keys_only
         self._silent_s = Limits.current().silent_s
         self._heard = time.monotonic()
+        self._read_to: int | None = None
+        self._gaps = 0
         self._pending: av.Packet[av.VideoStream] | None = None
         self.keys: list[KeyPacket] = []
         self.errors: list[str] = []
@@ -70,7 +67,7 @@ class Decoder:
     def _open(self) -> None:
         self._container = open_container(self.path)
         try:
-            self.stream = _video_stream(self.path, self._container)
+            self.stream = video_stream(self.path, self._container)
             context = self.stream.codec_context
             with wall(self.path):
                 self._nal_length = nal_length(context)
@@ -159,6 +156,7 @@ class Decoder:
             if not packet.size:
                 continue
             suspect = self._suspected(packet, suspect)
+            self._look_for_hole(packet)
             for frame in self._decode(packet):
                 yield frame
                 self._heard = time.monotonic()
@@ -177,11 +175,23 @@ class Decoder:
         """
         if packet.is_corrupt:
             return _JOINED_WITHIN
-        if packet.is_keyframe or not left:
+        if not left or packet.is_keyframe:
             return 0
         if left == 1:
             self.errors.append("a packet is cut short")
+            return 0
         return left - 1
+
+    def _look_for_hole(self, packet: av.Packet[av.VideoStream]) -> None:
+        """Note a stretch that was never written; streams without an index pass over it in silence."""
+        end = self._read_to
+        if packet.pos is None or self._container.format.name not in _WITHOUT_INDEX:
+            return
+        self._read_to = packet.pos + packet.size
+        if end is not None and packet.pos - end > _FAR_ON and self._gaps < _GAPS:
+            self._gaps += 1
+            if has_hole(self.path, end, packet.pos):
+                self.errors.append("a stretch was never written")
 
     def _decode(self, packet: av.Packet[av.VideoStream] | None) -> list[av.VideoFrame]:
         try:
@@ -226,99 +236,13 @@ class Decoder:
 
     def _landed(self, offset: int) -> av.Packet[av.VideoStream] | None:
         """The key packet a seek lands on; None where it fails."""
-        self._pending = None
+        self._pending = self._read_to = None
         try:
             self._settle()
             self._container.seek(offset, stream=self.stream, backward=True)
             return next((p for p in self._container.demux(self.stream) if p.is_keyframe), None)
         except Exception:  # the next one, or the front
             return None
-
-
-def open_container(path: Path) -> av.container.InputContainer:
-    """Open a media file, as a file whatever its name looks like.
-
-    Raises:
-        VideoError: Missing, empty, no file, text or a playlist, or not readable.
-    """
-    try:
-        status = path.stat()
-    except FileNotFoundError:
-        raise VideoError(f"no such video: {path}", hint="check the path") from None
-    except (OSError, ValueError) as error:
-        raise VideoError(f"cannot read {path}: {reason(error)}", hint="check its rights and name") from error
-    if not stat.S_ISREG(status.st_mode):
-        raise VideoError(f"{path} is no file", hint="a camera or a pipe is opened with LiveSource")
-    if status.st_size == 0:
-        raise VideoError(f"the file is empty: {path}", hint="was the download or recording cut off?")
-    try:
-        container = av.open(
-            f"file:{path}",
-            "r",
-            options={"max_pixels": str(Limits.current().max_pixels)},
-            container_options={"protocol_whitelist": "file"},
-            metadata_errors="replace",
-        )
-    except MemoryError as error:
-        raise VideoError(f"{path} does not fit into memory", hint="is it damaged?") from error
-    except Exception as error:
-        raise VideoError(
-            f"not a readable video: {path} ({reason(error)})",
-            hint="the file is no video, or is damaged where the container keeps its index",
-        ) from error
-    if container.format.name in _REFUSED_FORMATS:
-        container.close()
-        raise VideoError(f"not a video: {path} is text or a playlist", hint="give the video file itself")
-    return container
-
-
-def _video_stream(path: Path, container: av.container.InputContainer) -> av.VideoStream:
-    stream = chosen([s for s in container.streams.video if not s.disposition & _NO_PICTURES])
-    if stream is None:
-        kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
-        raise VideoError(f"no video stream in {path}: it holds {kinds}", hint="give a file with pictures")
-    if stream.codec_context is None:
-        raise VideoError(f"no decoder for the pictures of {path}", hint="convert it with a tool that has one")
-    pixels, limit = stream.width * stream.height, Limits.current().max_pixels
-    if pixels > limit:
-        raise VideoError(
-            f"the pictures of {path} have {pixels} pixels, more than {limit}",
-            hint="make it smaller, or set SEEKTRACK_MAX_PIXELS",
-        )
-    return stream
-
-
-def chosen(streams: Sequence[S]) -> S | None:
-    """The stream ffmpeg takes of several of one kind: the default one, then the largest, then the first.
-
-    Those without a decoder count last.
-    """
-
-    def merit(stream: S) -> tuple[bool, int]:
-        if stream.codec_context is None:
-            return False, 0
-        size = stream.width * stream.height if isinstance(stream, av.VideoStream) else stream.channels
-        return True, size + _DEFAULT_COUNTS * bool(stream.disposition & Disposition.default)
-
-    return max(streams, key=merit, default=None)
-
-
-def origin(container: av.container.InputContainer, stream: av.VideoStream | None) -> Fraction:
-    """Seconds of the container's clock that a player counts as 0.
-
-    It is where the first of picture and sound begins, so that both count alike when they start apart. Sound
-    before zero is what its codec needs to run in, and does not count.
-    """
-    media = [*container.streams.video, *container.streams.audio]
-    starts = [
-        s.start_time * s.time_base
-        for s in media
-        if s.start_time is not None and s.time_base is not None and not s.disposition & _NO_PICTURES
-    ]
-    first = max(min(starts, default=Fraction(0)), Fraction(0))
-    if stream is None or stream.start_time is None or stream.time_base is None:
-        return first
-    return min(first, stream.start_time * stream.time_base)
 
 
 def _threads(pixels: int) -> int:

@@ -17,8 +17,8 @@ from av.error import FFmpegError
 from numpy.typing import NDArray
 
 from seektrack.errors import VideoError
+from seektrack.video.container import chosen
 from seektrack.video.convert import Converter
-from seektrack.video.decoder import chosen
 from seektrack.video.network import without_password
 from seektrack.video.source import VideoSource
 from seektrack.video.wall import reason

@@ -15,10 +15,10 @@ import av
 
 from seektrack.errors import VideoError
 from seektrack.types import VideoInfo
-from seektrack.video.container import cut_short
+from seektrack.video.container import cut_short, origin
 from seektrack.video.convert import Converter
 from seektrack.video.damage import Damage
-from seektrack.video.decoder import DecodedPicture, Decoder, origin
+from seektrack.video.decoder import DecodedPicture, Decoder
 from seektrack.video.index import Clock, FrameIndex, counts_packets, index_by_packets, keeps_stamps, mark
 from seektrack.video.limits import Limits
 from seektrack.video.source import Picture, VideoSource
@@ -85,10 +85,11 @@ class FileSource(VideoSource):
         stamps = first_stamps(decoder)
         duration = stated_seconds(decoder)
         fps = believed_rate(decoder, stamps, duration)
-        count = believed_count(decoder, fps, duration)
         end = None if self._damage.cut_short else believed_end(decoder, fps)
         if end is not None:
             duration = end - self._origin
+            fps = believed_rate(decoder, stamps, duration)
+        count = believed_count(decoder, fps, duration)
         height, width = self._converter.hw
         return VideoInfo(
             path=str(self._path),

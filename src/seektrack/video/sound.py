@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from seektrack.errors import InputError, VideoError
 from seektrack.types import VideoInfo
-from seektrack.video.decoder import chosen, open_container, origin
+from seektrack.video.container import chosen, open_container, origin
 from seektrack.video.wall import wall
 
 _GAP_S = 0.1  # stamps may waver by less without anything missing
