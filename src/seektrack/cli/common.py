@@ -32,7 +32,7 @@ from rich.text import Text
 
 from seektrack.cli.shown import PlainConsole, one_line, shown
 from seektrack.cli.shown import as_json as to_json
-from seektrack.cli.telling import Teller
+from seektrack.cli.telling import Teller, still_at_it
 from seektrack.cli.values import DEVICES, FILTERS, complete_model, completing, completing_several
 from seektrack.errors import OutputError, SeekTrackError
 from seektrack.library.made_with import MODEL_VARIABLE
@@ -170,6 +170,15 @@ class Screen:
             print(to_json(plain(value)), flush=True)
         except OSError as error:
             raise OutputError(f"cannot write to standard output: {error.strerror or error}") from error
+
+    @contextmanager
+    def waiting(self, what: str) -> Iterator[None]:
+        """While something goes on that tells nothing of itself: a line every half minute, unless quiet."""
+        if self.quiet:
+            yield
+            return
+        with still_at_it(self.note, what):
+            yield
 
     @contextmanager
     def progress(self, *, each: str = "") -> Iterator[ProgressCallback | None]:

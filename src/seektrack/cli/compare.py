@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -22,10 +22,13 @@ from seektrack.cli.common import (
     spare_threads,
     table,
 )
+from seektrack.cli.early import check_device, check_library
 from seektrack.cli.search import read_picture
 from seektrack.cli.search_options import Count, Template, Translate, given_templates, tell_reading
+from seektrack.cli.shown import one_line
+from seektrack.cli.tracked import MOST_FAILED, SOME_FAILED
 from seektrack.cli.values import TEMPLATES, completing
-from seektrack.errors import InputError
+from seektrack.errors import InputError, SeekTrackError, foreseen
 from seektrack.library.made_with import model_for
 
 if TYPE_CHECKING:
@@ -61,6 +64,8 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Show what each wording ranks first, how sure it is, and how far the wordings agree."""
+    check_device(device)
+    check_library(library)
     model = model_for(library, model)
     spare_threads(model)
     from seektrack.pipeline import Library
@@ -115,16 +120,42 @@ def label(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Name what pictures show, from a list of labels; what the model competes with when none is given."""
+    """Name what pictures show, from a list of labels; what the model competes with when none is given.
+
+    A picture that cannot be read is reported and the others are named; the exit status is then 10 and the
+    number that failed, 99 at most.
+    """
+    check_device(device)
     spare_threads(model)
-    pictures = [read_picture(path) for path in images]
+    pictures, failed = _pictures(images)
+    if not pictures:
+        raise next(iter(failed.values()))
     wanted = None if labels is None else _labels(labels)
     from seektrack.pipeline import Models
     from seektrack.retrieval import label_images
 
-    named = label_images(Models(model, device=device).encoder, pictures, wanted, k=k)
-    value = [{"image": path, "labels": found} for path, found in zip(images, named, strict=True)]
-    Screen(quiet=quiet, as_json=as_json).result(value, lambda console: _print_labels(console, images, named))
+    named = label_images(Models(model, device=device).encoder, list(pictures.values()), wanted, k=k)
+    value: list[dict[str, Any]] = [
+        {"image": path, "labels": found} for path, found in zip(pictures, named, strict=True)
+    ]
+    value += [{"image": path, "error": error} for path, error in failed.items()]
+    Screen(quiet=quiet, as_json=as_json).result(
+        value, lambda console: _print_labels(console, list(pictures), named, failed)
+    )
+    if failed:
+        raise typer.Exit(min(SOME_FAILED + len(failed), MOST_FAILED))
+
+
+def _pictures(images: list[Path]) -> tuple[dict[Path, Any], dict[Path, SeekTrackError]]:
+    """The pictures that can be read, and why the others cannot."""
+    read: dict[Path, Any] = {}
+    failed: dict[Path, SeekTrackError] = {}
+    for path in images:
+        try:
+            read[path] = read_picture(path)
+        except Exception as error:  # whatever one picture raises is that picture's failure
+            failed[path] = foreseen(error, what=str(path))
+    return read, failed
 
 
 def _labels(given: str) -> list[str]:
@@ -139,7 +170,12 @@ def _labels(given: str) -> list[str]:
     return found
 
 
-def _print_labels(console: Console, images: list[Path], named: list[list[Labelled]]) -> None:
+def _print_labels(
+    console: Console,
+    images: list[Path],
+    named: list[list[Labelled]],
+    failed: dict[Path, SeekTrackError],
+) -> None:
     shown = table("picture", "label", "probability", "cosine", right=("probability", "cosine"))
     for path, found in zip(images, named, strict=True):
         for i, one in enumerate(found):
@@ -150,3 +186,5 @@ def _print_labels(console: Console, images: list[Path], named: list[list[Labelle
                 f"{one.score:.3f}",
             )
     console.print(shown)
+    for path, error in failed.items():
+        console.print(f"{path}: failed: {one_line(error)}", style="red")

@@ -155,6 +155,8 @@ def follow_settings(
         ("--precision", precision, PRECISION),
     ):
         check_value(option, value, allowed)  # before what loads for seconds
+    for step in filter(None, post.split(",")):
+        check_value("a step of --post", step.partition(":")[0].strip(), POST)
     if not math.isfinite(mask_threshold):
         raise InputError(f"--mask-threshold cannot be {mask_threshold}", hint="a logit, such as 0.5")
     from seektrack.segmentation import PropagationSettings, RefineSettings, parse_steps

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from seektrack.checkpoints.names import PACKAGED, PUBLISHED, Packaged, Part, Preset, Published
 from seektrack.cli.common import AsJson, Quiet, Screen, quoted, table
@@ -72,8 +73,9 @@ def models(context: typer.Context, quiet: Quiet = False, as_json: AsJson = False
     def human(console: Console) -> None:
         shown = table("name", "part", "ready", "size", "source", "knows", right=("size",))
         for row in rows:
-            missing = "[red]missing[/]" if row.source == "in the package" else "[yellow]to be fetched[/]"
-            ready = "[green]yes[/]" if row.ready else missing
+            packaged = row.source == "in the package"
+            missing = Text("missing", "red") if packaged else Text("to be fetched", "yellow")
+            ready = Text("yes", "green") if row.ready else missing
             size = "" if row.mib is None else f"{row.mib:.1f} MiB" if row.ready else f"~{row.mib:.0f} MiB"
             shown.add_row(row.name, row.part, ready, size, row.source, row.knows)
         console.print(shown)
@@ -142,8 +144,8 @@ def fetch(
 
     def human(console: Console) -> None:
         for one in fetched:
-            console.print(f"{one.hub_id} is in {one.folder}", markup=False)
-        console.print(f"use it with --model {given}", markup=False)
+            console.print(f"{one.hub_id} is in {one.folder}")
+        console.print(f"use it with --model {given}")
 
     screen.result({"model": str(to) if to is not None else name, "fetched": fetched}, human)
 

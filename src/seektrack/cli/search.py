@@ -23,6 +23,7 @@ from seektrack.cli.common import (
     spare_threads,
     table,
 )
+from seektrack.cli.early import check_device, check_library, check_part
 from seektrack.cli.editor_options import ClipsDir, EdlFile, OtioFile, VttFile, coded, save_for_editor
 from seektrack.cli.search_options import (
     Count,
@@ -46,6 +47,7 @@ from seektrack.cli.search_options import (
     tell_reading,
     with_reading,
 )
+from seektrack.cli.values import ONLY, RANK_BY, check_value
 from seektrack.errors import InputError, NothingFoundError, VideoError
 from seektrack.library.made_with import model_for
 from seektrack.query import Query, read, shown
@@ -113,6 +115,11 @@ def search(
     if rank_by is not None and not hits:
         raise InputError("--rank-by goes with --hits", hint="add --hits")
     wordings = given_templates(template)
+    check_part(start_s, end_s)
+    check_value("--only", only, ONLY)
+    check_value("--rank-by", rank_by, RANK_BY)
+    check_device(device)
+    check_library(library)
     model = model_for(library, model)
     spare_threads(model)
     from seektrack.pipeline import Library

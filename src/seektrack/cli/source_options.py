@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seektrack.cli.early import check_part
 from seektrack.cli.values import CACHE, check_value, completing
 from seektrack.errors import InputError
 
@@ -64,11 +65,7 @@ def opening(
         InputError: A value is out of range, or the part is empty.
     """
     check_value("--cache", cache, CACHE)
-    if start is not None and end is not None and end <= start:
-        raise InputError(
-            f"--end {end:g} does not lie after --start {start:g}: no frame is between them",
-            hint="give an end behind the start, both in seconds",
-        )
+    check_part(start, end)
     if fps is not None and not (math.isfinite(fps) and 0 < fps <= 1000):
         raise InputError(f"--fps cannot be {fps}", hint="above 0 and up to 1000")
     given: dict[str, Any] = {

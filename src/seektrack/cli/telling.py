@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 STILL_AT_IT_S = 30.0
 """A stage that takes longer says how far it is, once in so many seconds."""
@@ -34,3 +36,23 @@ class Teller:
         elif now - self._said >= STILL_AT_IT_S:
             self._said = now
             self._say(f"{stage}: {done}" + (f" of {total}" if total > 0 else ""))
+
+
+@contextmanager
+def still_at_it(say: Callable[[str], None], what: str, *, every_s: float = STILL_AT_IT_S) -> Iterator[None]:
+    """Say every so often that something goes on which tells nothing of itself, and for how long by now."""
+    ended = threading.Event()
+    began = time.monotonic()
+
+    def tell() -> None:
+        while not ended.wait(every_s):
+            minutes, seconds = divmod(round(time.monotonic() - began), 60)
+            say(f"{what}: {minutes}:{seconds:02d} so far")
+
+    teller = threading.Thread(target=tell, name="seektrack-still-at-it", daemon=True)
+    teller.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        teller.join()

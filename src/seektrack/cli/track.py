@@ -11,6 +11,7 @@ import typer
 
 from seektrack.checkpoints import parse_preset
 from seektrack.cli.common import AsJson, Device, FrameFilter, LibraryModel, Quiet, Screen, spare_threads
+from seektrack.cli.early import check_device, check_library, check_there
 from seektrack.cli.engine import (
     Every,
     Exclusive,
@@ -139,7 +140,12 @@ def track(
     how = opening(
         start=start, end=end, frames=frames, fps=fps, window=window, cache=cache, interpolate=interpolate
     )
-    _check_files(videos, chosen, filters)
+    check_device(device)
+    if library is None:
+        check_there(videos)
+    else:
+        check_library(library)
+    _check_names(chosen, filters)
     query = _read(text, translate)
     model = model_for(library, model)
     spare_threads(model)
@@ -302,12 +308,11 @@ def _is_one(videos: Sequence[str]) -> bool:
     return find_videos(videos) in ([], [Path(videos[0])])
 
 
-def _check_files(videos: Sequence[str], formats: Sequence[str], filters: str | None) -> None:
-    """Look at what can be looked at in no time: names of formats and filters, whether the one file is there.
+def _check_names(formats: Sequence[str], filters: str | None) -> None:
+    """Refuse a format or filter that is unknown.
 
     Raises:
-        InputError: A format or filter is unknown.
-        VideoError: The only video named is not there.
+        InputError: One is.
     """
     for name in formats:
         check_value("--format", name, known_formats())

@@ -224,17 +224,18 @@ def sam2(
         chosen = replace(chosen, accumulate=accumulate or max(chosen.accumulate, world))
     if in_processes(context, processes):
         return
-    figures = train_sam2(
-        chosen,
-        out,
-        init=init,
-        max_minutes=minutes,
-        workers=workers,
-        resume=not fresh,
-        device=device,
-        material=material,
-        progress=_teller(screen),
-    )
+    with screen.waiting("training"):
+        figures = train_sam2(
+            chosen,
+            out,
+            init=init,
+            max_minutes=minutes,
+            workers=workers,
+            resume=not fresh,
+            device=device,
+            material=material,
+            progress=_teller(screen),
+        )
     if not silent:
         print_figures(screen, figures)
         screen.note("use it with --model " + quoted(f"pocket+{out / 'model'}"))

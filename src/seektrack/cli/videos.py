@@ -20,12 +20,14 @@ from seektrack.cli.common import (
     short_path,
     table,
 )
+from seektrack.cli.early import check_library
 from seektrack.cli.index import described
 from seektrack.cli.values import complete_video
 from seektrack.errors import InputError
 
 if TYPE_CHECKING:
     from seektrack.library import LibraryStats, VideoRecord
+    from seektrack.pipeline import Library
 
 
 def videos(
@@ -52,6 +54,7 @@ def videos(
     as_json: AsJson = False,
 ) -> None:
     """List the videos in a library, or take some out; the files themselves are never touched."""
+    check_library(library)
     from seektrack.pipeline import Library
 
     screen = Screen(quiet=quiet, as_json=as_json)
@@ -59,13 +62,7 @@ def videos(
         _repair(screen, library)
         return
     with Library(library) as opened:
-        for path in remove or ():
-            if not opened.remove(path):
-                raise InputError(
-                    f"{path} is not in {library}",
-                    hint=f"see what is with: seektrack videos --library {quoted(library)}",
-                )
-            screen.note(f"removed {path}")
+        unknown = [path for path in remove or () if not _removed(opened, path, screen)]
         for gone in opened.prune() if prune else ():
             screen.note(f"removed {gone}")
         listed, stats = opened.videos(), opened.stats()
@@ -90,6 +87,18 @@ def videos(
         screen.result(stats, in_numbers)
     else:
         screen.result(listed, human)
+    if unknown:
+        raise InputError(
+            f"{', '.join(map(str, unknown))} {'is' if len(unknown) == 1 else 'are'} not in {library}",
+            hint=f"see what is with: seektrack videos --library {quoted(library)}",
+        )
+
+
+def _removed(opened: Library, path: Path, screen: Screen) -> bool:
+    found = opened.remove(path)
+    if found:
+        screen.note(f"removed {path}")
+    return found
 
 
 def _state(video: VideoRecord) -> Text:
@@ -109,9 +118,9 @@ def _repair(screen: Screen, library: Path) -> None:
 
     def human(console: Console) -> None:
         if report is None:
-            console.print(f"{library} is whole", markup=False)
+            console.print(f"{library} is whole")
             return
-        console.print(f"{len(report.saved)} videos saved; the damaged file is {report.backup}", markup=False)
+        console.print(f"{len(report.saved)} videos saved; the damaged file is {report.backup}")
         for path in report.lost:
             console.print(Text(f"  lost, index it again: {path}", "yellow"))
 

@@ -28,26 +28,31 @@ Step = Callable[[BoolMask, "NDArray[np.uint8] | None"], BoolMask]
 """From a mask and the picture it lies on, uint8 (H, W, 3) RGB or None, to a mask."""
 
 
+_FARTHEST = 256
+"""Pixels beyond which a step that works around each pixel takes longer than anybody waits for."""
+
+
 @dataclass(frozen=True)
 class _Named:
-    """A step as it is called in text, and the type of its number."""
+    """A step as it is called in text, the type of its number, and the largest there may be."""
 
     function: Callable[..., BoolMask]
     argument: str
     kind: type
     needs_image: bool = False
+    most: float = 1e9
 
 
 STEPS: dict[str, _Named] = {
-    "close": _Named(closing, "radius", int),
-    "open": _Named(opening, "radius", int),
-    "smooth": _Named(smooth, "sigma", float),
+    "close": _Named(closing, "radius", int, most=_FARTHEST),
+    "open": _Named(opening, "radius", int, most=_FARTHEST),
+    "smooth": _Named(smooth, "sigma", float, most=_FARTHEST),
     "fill": _Named(fill_holes, "max_area", int),
     "specks": _Named(remove_specks, "min_area", int),
     "largest": _Named(largest, "", int),
     "contour": _Named(contour, "tolerance", float),
     "spline": _Named(spline, "smoothness", float),
-    "grabcut": _Named(grab_cut, "band", int, needs_image=True),
+    "grabcut": _Named(grab_cut, "band", int, needs_image=True, most=_FARTHEST),
 }
 """Steps by the names they have in ``parse_steps``."""
 
@@ -111,8 +116,9 @@ def _number(item: str, number: str, known: _Named) -> float:
         value = known.kind(number)
     except ValueError:
         value = -1
-    if not known.argument or not 0 < value < 1e9:
-        wanted = f"a positive {known.kind.__name__}" if known.argument else "no number"
+    if not known.argument or not 0 < value <= known.most:
+        kind = "whole number" if known.kind is int else "number"
+        wanted = f"a {kind} above 0 and up to {known.most:g}" if known.argument else "no number"
         raise InputError(f"{item!r} is not a post-processing step", hint=f"it takes {wanted}")
     return cast(float, value)
 

@@ -20,6 +20,8 @@ Filter = Callable[[Image], Image]
 
 FILTERS = ("gaussian", "bilateral", "nlm", "clahe")
 _ALLOWED = "gaussian=1.5 (sigma in pixels), bilateral=25 (grey levels), nlm=6 (grey levels), clahe=2 (limit)"
+STRONGEST = 255.0
+"""Grey levels there are, and more pixels than any blur that leaves something to see."""
 _USUAL = {"gaussian": 1.0, "bilateral": 25.0, "nlm": 6.0, "clahe": 2.0}
 
 
@@ -99,8 +101,11 @@ def parse_filter(text: str) -> Filters:
             strength = float(value) if given else usual
         except (KeyError, ValueError) as error:
             raise InputError(f"unknown filter {part.strip()!r}", hint=f"allowed: {_ALLOWED}") from error
-        if not (math.isfinite(strength) and strength > 0):
-            raise InputError(f"a filter's strength must be a number > 0, got {part.strip()!r}")
+        if not (math.isfinite(strength) and 0 < strength <= STRONGEST):
+            raise InputError(
+                f"a filter's strength must be a number > 0 and ≤ {STRONGEST:g}, got {part.strip()!r}",
+                hint=f"such as {_ALLOWED}",
+            )
         steps.append((name, strength))
     return Filters(tuple(steps))
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -105,6 +106,16 @@ def test_what_takes_long_says_how_far_it_is(
         for step in range(1, 8):
             progress(step, 7 if step > 3 else 0, "training")
     assert capsys.readouterr().err.splitlines() == ["training: 3", "training: 6 of 7"]
+
+
+@pytest.mark.usefixtures("piped")
+def test_what_tells_nothing_of_itself_is_said_to_go_on(capsys: pytest.CaptureFixture[str]):
+    with telling.still_at_it(Screen().note, "training", every_s=0.05):
+        time.sleep(0.13)
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["training: 0:00 so far"] * len(said) and said
+    with Screen(quiet=True).waiting("training"):
+        pass
 
 
 class TestTextIsText:

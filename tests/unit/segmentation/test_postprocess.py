@@ -153,11 +153,12 @@ def test_every_step_keeps_size_leaves_its_argument_alone_and_takes_nothing(
     [
         ("clean:3", "close, open"),
         ("", "close, open"),
-        ("close:x", "a positive int"),
-        ("close:0", "a positive int"),
-        ("smooth:-1", "a positive float"),
-        ("smooth:nan", "a positive float"),
-        ("close:1.5", "a positive int"),
+        ("close:x", "a whole number above 0 and up to 256"),
+        ("close:0", "a whole number above 0 and up to 256"),
+        ("smooth:-1", "a number above 0 and up to 256"),
+        ("smooth:nan", "a number above 0 and up to 256"),
+        ("open:1001", "a whole number above 0 and up to 256"),
+        ("close:1.5", "a whole number above 0 and up to 256"),
         ("largest:3", "no number"),
     ],
 )
