@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -22,12 +22,14 @@ class Vocabulary:
         background: What a picture of none of them is called (``"an empty street"``).
         templates: Wordings it was trained with, each with one ``{}``; empty for the built-in ones.
         languages: Codes of the languages it was taught.
+        kinds: What things are kinds of, by name (``"bee": ("insect",)``), one step each.
     """
 
     labels: tuple[str, ...]
     background: tuple[str, ...]
     templates: tuple[str, ...] = ()
     languages: tuple[str, ...] = ("en", "de", "fr", "es")
+    kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 @runtime_checkable

@@ -16,12 +16,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.query import singular, words_of
 from seektrack.query.spoken.en import LANGUAGE as ENGLISH
+
+if TYPE_CHECKING:
+    from seektrack.retrieval.kinds import Kinds
 
 BLOCK = 8192
 _FRAMING_WORDS = """
@@ -69,12 +73,13 @@ def competitors(
     vectors: NDArray[np.float32],
     *,
     max_cosine: float = 0.97,
+    kinds: Kinds | None = None,
 ) -> NDArray[np.bool_]:
     """Which contrast texts a query has to beat: all but those it agrees with.
 
-    A text does not compete when a picture of it is a picture of the query (``"a red car"`` for ``"a car"``),
-    when it says a part of the query (``"a red car"`` for ``"a red car on a bridge"``), or when the encoder
-    takes the two for the same.
+    A text does not compete when a picture of it is a picture of the query (``"a red car"`` for ``"a car"``,
+    ``"a bee"`` for ``"an insect"`` or the other way round), when it says a part of the query (``"a red car"``
+    for ``"a red car on a bridge"``), or when the encoder takes the two for the same.
 
     Args:
         query: What is asked for.
@@ -82,12 +87,15 @@ def competitors(
         texts: C contrast texts.
         vectors: Their embeddings, float32 (C, D), unit length.
         max_cosine: See `ConfidenceSettings`.
+        kinds: What is a kind of what; nothing when None.
 
     Returns:
         bool (C,).
     """
     asked = content_words(query)
     keep = vectors @ query_vector <= max_cosine
+    if kinds is not None:
+        keep &= ~kinds.related(query, texts)
     for i, text in enumerate(texts):
         said = content_words(text)
         shows_it = bool(asked) and set(asked) <= set(said)
@@ -97,10 +105,14 @@ def competitors(
     return np.asarray(keep, dtype=bool)
 
 
-def supporters(query: str, labels: Sequence[str]) -> NDArray[np.bool_]:
-    """Which of C names are kinds of what is asked for, bool (C,): ``"a red car"`` for ``"a car"``."""
+def supporters(query: str, labels: Sequence[str], *, kinds: Kinds | None = None) -> NDArray[np.bool_]:
+    """Which of C names are kinds of what is asked for, bool (C,).
+
+    ``"a red car"`` for ``"a car"``; with ``kinds`` also ``"a bee"`` for ``"an insect"``.
+    """
     asked = set(content_words(query)) - _ANYTHING
-    return np.array([bool(asked) and asked < set(content_words(label)) for label in labels], dtype=bool)
+    said = np.array([bool(asked) and asked < set(content_words(label)) for label in labels], dtype=bool)
+    return said if kinds is None else said | kinds.below(query, labels)
 
 
 def query_probability(

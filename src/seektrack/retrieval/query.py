@@ -21,6 +21,7 @@ from seektrack.retrieval.confidence import (
     sigmoid,
     supporters,
 )
+from seektrack.retrieval.kinds import Kinds, kinds_of
 
 TINY = 1e-9
 
@@ -123,6 +124,7 @@ class Preparer:
         texts, vectors: What competes, C texts and float32 (C, D).
         templates: See `seektrack.encoders.embed_query`.
         settings: Which texts are too near to compete.
+        kinds: What is a kind of what, where the encoder says so.
     """
 
     encoder: Encoder
@@ -130,6 +132,7 @@ class Preparer:
     vectors: NDArray[np.float32]
     templates: Templates
     settings: ConfidenceSettings
+    kinds: Kinds | None = None
 
     def text(
         self, text: str, english: str = "", weights: Sequence[Term] = (), *, rivals: Sequence[str] = ()
@@ -142,16 +145,16 @@ class Preparer:
             weights: Words of it that count more or less.
             rivals: Texts it has to beat besides.
         """
-        said = english or text
+        said, most = english or text, self.settings.max_cosine
         plain = embed_queries(self.encoder, [text], templates=self.templates)[0]
-        keep = competitors(said, plain, self.texts, self.vectors, max_cosine=self.settings.max_cosine)
+        keep = competitors(said, plain, self.texts, self.vectors, max_cosine=most, kinds=self.kinds)
         contrast = self.vectors[keep]
         if rivals:
             beside = embed_queries(self.encoder, rivals)
-            beats = competitors(said, plain, rivals, beside, max_cosine=self.settings.max_cosine)
+            beats = competitors(said, plain, rivals, beside, max_cosine=most, kinds=self.kinds)
             contrast = np.concatenate([contrast, beside[beats]])
         small_world = getattr(self.encoder, "vocabulary", None) is not None
-        kinds = supporters(said, self.texts if small_world else [])
+        kinds = supporters(said, self.texts if small_world else [], kinds=self.kinds)
         made = TextQuery(text, plain, contrast, self.vectors[: len(kinds)][kinds], self.encoder.logit_scale)
         rests = [(w, left_out(text, w.text)) for w in weights if w.weight != 1]
         emphasis = tuple(
@@ -189,7 +192,9 @@ def preparer(
     """What makes questions ready for an encoder; a store keeps embeddings of contrast texts between runs."""
     texts = contrast_texts(encoder)
     vectors = _contrast_vectors(encoder, texts, store)
-    return Preparer(encoder, texts, vectors, templates, settings or ConfidenceSettings())
+    return Preparer(
+        encoder, texts, vectors, templates, settings or ConfidenceSettings(), kinds_of(encoder)
+    )
 
 
 def prepare_query(
