@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _HASHED = (
     "config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json",
-    "vocab.json", "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model",
+    "vocab.json", "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "photographs.json",
 )  # fmt: skip
 
 

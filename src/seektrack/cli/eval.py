@@ -213,12 +213,16 @@ def real(
         list[Path],
         typer.Argument(
             help="Folders with truth: films as NAME/00000.jpg with the mask NAME/00000.png (or DAVIS and "
-            "its kind), photographs as ID.jpg with regions ID.0.png; or folders of such folders."
+            "its kind), names.json saying what films show, photographs as ID.jpg with regions ID.0.png, "
+            "mosaics of named tiles as SET/test/CLASS.jpg with counts.json; or folders of such folders."
         ),
     ],
     only: Annotated[
         list[str] | None,
-        typer.Option("--only", help="Measure this layout alone, films or regions; may be given again."),
+        typer.Option(
+            "--only",
+            help="Measure this layout alone, films, 'named films', names or regions; again for more.",
+        ),
     ] = None,
     prompts: Annotated[
         str, typer.Option("--prompts", help="What objects are pointed at with, joined by commas.")
@@ -232,7 +236,7 @@ def real(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure on real footage and photographs with truth of your own: J&F of films, J of regions."""
+    """Measure on real footage and photographs with truth of your own: masks, regions, names."""
     spare_threads(model)
     from seektrack.evaluation.real import RealSettings, evaluate_real
 

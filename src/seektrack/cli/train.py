@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seektrack.cli import train_sam2
+from seektrack.cli import train_photos, train_sam2
 from seektrack.cli.common import AsJson, Device, Quiet, Screen, quoted, spare_threads
 from seektrack.cli.eval import print_figures
 from seektrack.cli.processes import in_processes, spoken_by_another
@@ -190,5 +190,6 @@ def clip(
         screen.note(f"use it with --model {quoted(result)}")
 
 
+app.command()(train_photos.photos)
 app.command()(train_sam2.sam2)
 app.command()(train_sam2.blend)

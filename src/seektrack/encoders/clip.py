@@ -93,7 +93,7 @@ class ClipEncoder:
         Raises:
             InputError: An image is not uint8 (H, W, 3).
         """
-        _check_batch_size(batch_size)
+        check_batch_size(batch_size)
         out = np.zeros((len(images), self.dim), dtype=np.float32)
         for which, inputs in self.image_groups(images, batch_size=batch_size):
             with torch.inference_mode():
@@ -124,7 +124,7 @@ class ClipEncoder:
 
     def embed_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> NDArray[np.float32]:
         """Embed texts as float32 (N, D) rows of unit length; a text too long for the model is cut."""
-        _check_batch_size(batch_size)
+        check_batch_size(batch_size)
         rows = [self._text_batch(texts[i : i + batch_size]) for i in range(0, len(texts), batch_size)]
         return np.concatenate(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
 
@@ -205,6 +205,11 @@ def _naflex_processor(config: Any, settings: ImageSettings) -> Any:
     return Siglip2ImageProcessorPil(patch_size=patch, max_num_patches=(settings.size // patch) ** 2)
 
 
-def _check_batch_size(batch_size: int) -> None:
+def check_batch_size(batch_size: int) -> None:
+    """Refuse batches of nothing.
+
+    Raises:
+        InputError: Below 1.
+    """
     if batch_size < 1:
         raise InputError(f"batch_size must be at least 1, got {batch_size}")

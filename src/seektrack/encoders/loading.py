@@ -78,6 +78,7 @@ def load_clip(
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
     from seektrack.encoders.clip import ClipEncoder
+    from seektrack.encoders.photographs import PhotoClipEncoder, Photographs
     from seektrack.encoders.preprocess import ImageSettings
 
     folder = Path(folder)
@@ -97,21 +98,23 @@ def load_clip(
         if config.model_type == "siglip2"
         else ImageSettings.from_folder(folder, size=size, family=config.model_type)
     )
-    return ClipEncoder(
-        name=name,
-        model=model,
-        tokenizer=tokenizer,
-        settings=settings,
-        fingerprint=checkpoints.folder_fingerprint(folder),
-        vocabulary=read_vocabulary(folder),
-        device=where,
-        dtype=precision,
-        folder=folder,
-    )
+    photographs = Photographs.load(folder)
+    parts: dict[str, Any] = {
+        "name": name,
+        "model": model,
+        "tokenizer": tokenizer,
+        "settings": settings,
+        "fingerprint": checkpoints.folder_fingerprint(folder),
+        "vocabulary": read_vocabulary(folder),
+        "device": where,
+        "dtype": precision,
+        "folder": folder,
+    }
+    return ClipEncoder(**parts) if photographs is None else PhotoClipEncoder(photographs, **parts)
 
 
 def read_vocabulary(folder: Path) -> Vocabulary | None:
-    """Read ``vocabulary.json`` (``labels``, ``background`` and optional ``templates``), or None.
+    """Read ``vocabulary.json`` (``labels``, ``background``, optional ``templates`` and ``kinds``), or None.
 
     Raises:
         ModelError: The file is there and has another form.
@@ -122,12 +125,13 @@ def read_vocabulary(folder: Path) -> Vocabulary | None:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         lists = [[str(text) for text in content.get(k, [])] for k in ("labels", "background", "templates")]
+        kinds = {str(name): tuple(map(str, above)) for name, above in content.get("kinds", {}).items()}
     except (ValueError, AttributeError, TypeError, OSError) as error:
         raise ModelError(
             f"cannot read {path}: {error}", hint='its form is {"labels": ["a red car"], "background": [...]}'
         ) from error
     taught = tuple(str(code) for code in content.get("languages", ())) or Vocabulary((), ()).languages
-    return Vocabulary(tuple(lists[0]), tuple(lists[1]), tuple(lists[2]), taught)
+    return Vocabulary(tuple(lists[0]), tuple(lists[1]), tuple(lists[2]), taught, kinds)
 
 
 def _naflex_settings(vision_config: Any) -> Any:

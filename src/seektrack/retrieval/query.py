@@ -192,9 +192,7 @@ def preparer(
     """What makes questions ready for an encoder; a store keeps embeddings of contrast texts between runs."""
     texts = contrast_texts(encoder)
     vectors = _contrast_vectors(encoder, texts, store)
-    return Preparer(
-        encoder, texts, vectors, templates, settings or ConfidenceSettings(), kinds_of(encoder)
-    )
+    return Preparer(encoder, texts, vectors, templates, settings or ConfidenceSettings(), kinds_of(encoder))
 
 
 def prepare_query(

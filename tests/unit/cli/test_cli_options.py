@@ -241,6 +241,17 @@ FROZEN = {
         "--fresh",
         *COMMON,
     ],
+    "train photos": [
+        "--out -o",
+        "--names",
+        "--pictures",
+        "--films",
+        "--init",
+        "--max-minutes --minutes",
+        "--gate-steps",
+        "--fresh",
+        *COMMON,
+    ],
     "train sam2": [
         "--out -o",
         "--max-minutes --minutes",

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from seektrack.errors import InputError
 from seektrack.evaluation.real.films import holds_films, measure_films
+from seektrack.evaluation.real.found import holds_named_films, measure_found
+from seektrack.evaluation.real.names import holds_names, measure_names
 from seektrack.evaluation.real.regions import measure_regions
 from seektrack.evaluation.real.results import Measured, RealSettings
 from seektrack.training.datasets.regions import holds_regions
@@ -33,6 +35,12 @@ class Layout:
 
 LAYOUTS: Mapping[str, Layout] = {
     "films": Layout("clips with masks: NAME/00000.jpg with NAME/00000.png", holds_films, measure_films),
+    "named films": Layout(
+        "films with names.json: what each shows, as a text", holds_named_films, measure_found
+    ),
+    "names": Layout(
+        "mosaics of named tiles: SET/test/CLASS.jpg with counts.json", holds_names, measure_names
+    ),
     "regions": Layout("photographs cut into regions: ID.jpg with ID.0.png", holds_regions, measure_regions),
 }
 """By name. A folder may be of several kinds at once."""

@@ -1,0 +1,154 @@
+"""Batches of photographs: named tiles, named things in films, and regions nobody named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.geometry import crop_square
+from seektrack.training.clip.frames import decode_rgb, encode_rgb
+from seektrack.training.clip.samples import jitter
+from seektrack.training.photos.names import Concepts
+from seektrack.training.photos.recipe import PhotoRecipe
+from seektrack.training.photos.scenes import Films, Image, Photographs, unnamed_crop
+from seektrack.training.photos.tiles import TILE, Tiles
+
+UNNAMED = -1
+"""Concept number of a crop that shows none."""
+
+
+class PhotoSampler:
+    """Draws batches; step ``n`` of equal recipes on equal data draws the same batch.
+
+    Args:
+        tiles: Named tiles.
+        concepts: What they may show.
+        recipe: How many of each kind.
+        photographs: For crops without a name, and around tiles; None for neither.
+        films: Named things in films; None for none.
+    """
+
+    def __init__(
+        self,
+        tiles: Tiles,
+        concepts: Concepts,
+        recipe: PhotoRecipe,
+        *,
+        photographs: Photographs | None = None,
+        films: Films | None = None,
+    ) -> None:
+        self.tiles, self.recipe = tiles, recipe
+        self.photographs, self.films = photographs, films
+        people = concepts.kind_of[tiles.concepts, concepts.number["person"]]
+        often = np.where(people, recipe.people, 1.0)
+        self._ends = np.cumsum(often) / often.sum()
+
+    def batch(self, step: int, *, view: int) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+        """Pictures uint8 (B, view, view, 3) of a step, and the number of the concept of each.
+
+        Args:
+            step: Number of the step; it alone decides what is drawn.
+            view: Side in pixels.
+        """
+        r, rng = self.recipe, np.random.default_rng((self.recipe.seed, 11, step))
+        which = np.minimum(np.searchsorted(self._ends, rng.random(r.tiles)), len(self.tiles.concepts) - 1)
+        pictures = [self._tile(int(i), view, rng) for i in which]
+        numbers = self.tiles.concepts[which].tolist()
+        if self.films is not None:
+            for i in rng.integers(len(self.films.pictures), size=r.films):
+                pictures.append(film_crop(self.films, int(i), view, rng))
+                numbers.append(int(self.films.concepts[i]))
+        if self.photographs is not None:
+            pictures += [
+                light(flip(unnamed_crop(self.photographs, view, rng), rng), rng) for _ in range(r.unnamed)
+            ]
+            numbers += [UNNAMED] * r.unnamed
+        return np.stack(pictures), np.array(numbers, np.intp)
+
+    def _tile(self, index: int, view: int, rng: np.random.Generator) -> Image:
+        tile = flip(self.tiles.pictures[index], rng)
+        if rng.random() >= self.recipe.rough:
+            scale, shift = view / TILE * rng.uniform(0.95, 1.15), rng.uniform(-0.09, 0.09, 2)
+            return light(place(tile, view, scale, shift, 0.0), rng)
+        scale = view / TILE * float(np.exp(rng.uniform(np.log(0.6), np.log(1.2))))
+        shift, turn = rng.uniform(-0.12, 0.12, 2), float(rng.normal(0, 6))
+        around = None
+        if self.photographs is not None and rng.random() < 0.5:
+            around = unnamed_crop(self.photographs, view, rng)
+        return worn(light(place(tile, view, scale, shift, turn, around=around), rng), rng)
+
+
+def film_crop(films: Films, index: int, side: int, rng: np.random.Generator) -> Image:
+    """The thing of a film's frame in a crop around an imperfect box."""
+    box = jitter(films.boxes[index], rng)
+    crop = crop_square(films.pictures[index], box, side, margin=float(rng.uniform(0.1, 0.6)))
+    return light(flip(crop, rng), rng)
+
+
+def flip(picture: Image, rng: np.random.Generator) -> Image:
+    """Mirrored half of the time."""
+    return np.ascontiguousarray(picture[:, ::-1]) if rng.random() < 0.5 else picture
+
+
+def place(
+    tile: Image,
+    side: int,
+    scale: float,
+    shift: NDArray[np.float64],
+    turn: float,
+    *,
+    around: Image | None = None,
+) -> Image:
+    """A tile within a square, what is around it mirrored from it or another picture.
+
+    Args:
+        tile: uint8 (T, T, 3).
+        side: Of the result in pixels.
+        scale: Pixels of the result for one of the tile.
+        shift: Of its middle, as shares of the result's side.
+        turn: Degrees.
+        around: uint8 (side, side, 3), or None for the tile mirrored.
+    """
+    middle = (len(tile) - 1) / 2
+    affine = cv2.getRotationMatrix2D((middle, middle), turn, scale)
+    affine[:, 2] = affine[:, 2] + (side - 1) / 2 - middle + shift * side
+    how = cv2.INTER_LINEAR if scale >= 0.9 else cv2.INTER_AREA
+    if around is None:
+        return np.asarray(
+            cv2.warpAffine(tile, affine, (side, side), flags=how, borderMode=cv2.BORDER_REFLECT)
+        )
+    out = around.copy()
+    cv2.warpAffine(tile, affine, (side, side), dst=out, flags=how, borderMode=cv2.BORDER_TRANSPARENT)
+    return out
+
+
+def light(picture: Image, rng: np.random.Generator) -> Image:
+    """Exposure, contrast and saturation a little changed."""
+    if rng.random() < 0.5:
+        return picture
+    out: NDArray[Any] = cv2.addWeighted(picture, rng.uniform(0.75, 1.25), picture, 0.0, rng.uniform(-18, 18))
+    if rng.random() < 0.4:
+        grey = cv2.cvtColor(cv2.cvtColor(out, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+        keep = rng.uniform(0.3, 1.2)
+        out = cv2.addWeighted(out, keep, grey, 1 - keep, 0.0)
+    return np.asarray(out, np.uint8)
+
+
+def worn(picture: Image, rng: np.random.Generator) -> Image:
+    """Blurred, coarser, noisy or compressed, as crops of video are; or as it is."""
+    roll = rng.random()
+    if roll < 0.2:
+        return np.asarray(cv2.GaussianBlur(picture, (0, 0), rng.uniform(0.4, 1.0)), np.uint8)
+    if roll < 0.35:
+        side = len(picture)
+        small = cv2.resize(picture, (int(side * rng.uniform(0.45, 0.8)),) * 2, interpolation=cv2.INTER_AREA)
+        return np.asarray(cv2.resize(small, (side, side), interpolation=cv2.INTER_LINEAR), np.uint8)
+    if roll < 0.5:
+        grain = rng.normal(0, rng.uniform(2, 9), picture.shape).astype(np.int16)
+        return np.asarray(cv2.add(picture, grain, dtype=cv2.CV_8U), np.uint8)
+    if roll < 0.65:
+        return decode_rgb(encode_rgb(picture, int(rng.integers(25, 80))))
+    return picture

@@ -1,0 +1,121 @@
+"""Pictures beside the named tiles: regions of photographs that nobody named, and named things in films."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.errors import InputError
+from seektrack.geometry import Box, crop_square, mask_to_box
+from seektrack.training.datasets import masks_beside, region_pictures
+from seektrack.training.datasets.beside import OBJECT
+from seektrack.training.photos.names import Concepts
+
+Image = NDArray[np.uint8]
+SMALL, LARGE = 0.0004, 0.05
+"""Regions of this share of a photograph: parts and surfaces; larger ones may well be a thing with a name."""
+FRAMES = 12
+"""Kept of each film, evenly spread."""
+
+
+@dataclass(frozen=True, eq=False)
+class Photographs:
+    """Photographs cut into regions by people.
+
+    Attributes:
+        pictures: RGB uint8 (H, W, 3) each.
+        regions: For each, boxes of its small regions, ``xyxy`` pixels.
+    """
+
+    pictures: list[Image]
+    regions: list[list[Box]]
+
+
+def load_photographs(folders: Sequence[Path]) -> Photographs:
+    """Read ``ID.jpg`` with ``ID.K.png`` beside it, the regions that person K drew.
+
+    Raises:
+        InputError: A folder has no such pictures, or one is malformed.
+    """
+    pictures, regions = [], []
+    for one in region_pictures(list(folders)):
+        pictures.append(one.image)
+        regions.append([box for labels in one.maps for box in _small(labels)])
+    return Photographs(pictures, regions)
+
+
+def _small(labels: NDArray[np.uint8]) -> list[Box]:
+    values, areas = np.unique(labels, return_counts=True)
+    chosen = values[(areas > SMALL * labels.size) & (areas < LARGE * labels.size)]
+    boxes = [mask_to_box(labels == value) for value in chosen]
+    return [box for box in boxes if box is not None]
+
+
+def unnamed_crop(photographs: Photographs, side: int, rng: np.random.Generator) -> Image:
+    """A crop of a small region, or of a small square anywhere."""
+    which = int(rng.integers(len(photographs.pictures)))
+    picture, boxes = photographs.pictures[which], photographs.regions[which]
+    if boxes and rng.random() < 0.6:
+        box = boxes[int(rng.integers(len(boxes)))]
+    else:
+        h, w = picture.shape[:2]
+        half = rng.uniform(8, 40)
+        x, y = rng.uniform(half, w - half), rng.uniform(half, h - half)
+        box = (x - half, y - half, x + half, y + half)
+    return crop_square(picture, box, side, margin=float(rng.uniform(0.0, 0.3)))
+
+
+@dataclass(frozen=True, eq=False)
+class Films:
+    """Frames of films in which one named thing is known.
+
+    Attributes:
+        pictures: RGB uint8 (H, W, 3) each.
+        boxes: Of the thing, ``xyxy`` pixels.
+        concepts: int (N,), what it is, by number.
+    """
+
+    pictures: list[Image]
+    boxes: list[Box]
+    concepts: NDArray[np.intp]
+
+
+def load_films(folder: Path, concepts: Concepts) -> Films:
+    """Read films of one thing each, ``NAME/00000.jpg`` and ``.png``; ``names.json`` says what the thing is.
+
+    Films whose text has no known name are left out; of "a person on a horse" the person counts.
+
+    Raises:
+        InputError: The folder is malformed, or has no film of a known name.
+    """
+    pictures, boxes, numbers = [], [], []
+    for clip in masks_beside(folder):
+        number = first_concept(clip.categories.get(OBJECT, ""), concepts)
+        if number is None:
+            continue
+        frames = list(clip.frames())
+        for frame, known in frames[:: max(1, len(frames) // FRAMES)]:
+            mask = None if known is None else known.masks.get(OBJECT)
+            box = None if mask is None else mask_to_box(mask.to_array())
+            if box is not None:
+                pictures.append(frame.image)
+                boxes.append(box)
+                numbers.append(number)
+    if not pictures:
+        raise InputError(
+            f"{folder} has no film of a known name", hint='names.json says what each shows: {"rex": "a dog"}'
+        )
+    return Films(pictures, boxes, np.array(numbers, np.intp))
+
+
+def first_concept(text: str, concepts: Concepts) -> int | None:
+    """Number of the first name in a text such as ``a person on a horse``, or None."""
+    words = concepts.words()
+    for word in text.lower().split():
+        if word in words:
+            return concepts.number[words[word]]
+    return None
