@@ -7,6 +7,7 @@ filters are antialiased and are what the published checkpoints were trained and 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,10 @@ CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 HALF = (0.5, 0.5, 0.5)
 IMAGE_NDIM = 3
 BICUBIC = int(Image.Resampling.BICUBIC)
+
+
+MAX_SIDE = 8192
+"""Largest side a checkpoint may ask pictures to be brought to, pixels."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +51,16 @@ class ImageSettings:
     scale: float = 1 / 255
     mean: tuple[float, float, float] = CLIP_MEAN
     std: tuple[float, float, float] = CLIP_STD
+
+    def __post_init__(self) -> None:
+        """Refuse what no network was trained with, before a picture is brought to it."""
+        sides = [self.shortest_edge, *(self.resize_hw or ()), *(self.crop_hw or ())]
+        if any(side is not None and not 1 <= side <= MAX_SIDE for side in sides):
+            raise ValueError(f"a side of a picture must lie in 1..{MAX_SIDE} pixels, got {sides}")
+        Image.Resampling(self.resample)
+        numbers = (self.scale, *self.mean, *self.std)
+        if not all(map(math.isfinite, numbers)) or 0.0 in self.std:
+            raise ValueError(f"scale, mean and std must be finite and std not 0, got {numbers}")
 
     @property
     def size(self) -> int:
@@ -111,7 +126,7 @@ class ImageSettings:
                 config = config if key is None else config.get(key)
                 if config:
                     return cls.from_dict(config)
-            except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+            except (ValueError, KeyError, TypeError, AttributeError, OverflowError, OSError) as error:
                 raise ModelError(f"cannot read the image settings in {path}: {error}") from error
         return cls.for_size(size, family=family)
 

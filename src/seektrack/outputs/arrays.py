@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import zipfile
+import zlib
 from pathlib import Path
 from typing import IO, Any
 
@@ -86,7 +87,9 @@ def read_npz(path: Path, video: VideoInfo | None) -> Tracks:
     try:
         with zipfile.ZipFile(path) as archive:
             return _read_archive(archive, path, video)
-    except (zipfile.BadZipFile, OSError, KeyError, EOFError, NotImplementedError, RuntimeError) as error:
+    except (
+        zipfile.BadZipFile, zlib.error, OSError, KeyError, EOFError, NotImplementedError, RuntimeError
+    ) as error:  # fmt: skip
         raise InputError(f"not an archive of masks: {error}") from error
 
 
@@ -161,7 +164,7 @@ def _header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any]
         version = np.lib.format.read_magic(file)
         read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         shape, by_columns, kind = read[version](file)
-    except (ValueError, KeyError, OSError, EOFError) as error:
+    except (ValueError, KeyError, OSError, EOFError, zlib.error) as error:
         raise InputError(f"{where} is not a NumPy array that can be read: {error}") from error
     if by_columns:
         raise InputError(f"{where} lies by columns", hint="save np.ascontiguousarray(array)")

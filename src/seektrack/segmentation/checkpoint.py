@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ import torch
 from torch import Tensor
 
 from seektrack.checkpoints import weights_fingerprint
-from seektrack.errors import InputError, ModelError, OutputError
+from seektrack.errors import InputError, ModelError, OutputError, SeekTrackError
 from seektrack.files import new_file
 from seektrack.segmentation.memory import (
     Conditioning,
@@ -57,7 +59,34 @@ def load_session(path: str | Path, sam2: Sam2) -> VideoSession:
         raise InputError(
             f"the session {path} leaves frames to the optical flow", hint="load it with resume_session"
         )
-    return unpack(tensors, state, sam2, path)
+    with understood(path):
+        return unpack(tensors, state, sam2, path)
+
+
+@contextmanager
+def understood(path: str | Path) -> Iterator[None]:
+    """Say of a session whose structure is not what was written that it cannot be read.
+
+    Raises:
+        InputError: In place of whatever a missing, strange or ill-shaped part raises.
+    """
+    try:
+        yield
+    except SeekTrackError:
+        raise
+    except (
+        KeyError,
+        TypeError,
+        ValueError,
+        IndexError,
+        AttributeError,
+        RuntimeError,
+        OverflowError,
+    ) as error:
+        raise InputError(
+            f"the session {path} cannot be read: {type(error).__name__} {error}",
+            hint="it was changed or damaged; begin anew, or take an earlier copy",
+        ) from error
 
 
 def pack(session: VideoSession) -> tuple[Tensors, dict[str, Any]]:

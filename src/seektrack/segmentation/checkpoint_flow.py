@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from seektrack.errors import InputError
-from seektrack.segmentation.checkpoint import Tensors, load_session, pack, read, unpack, write
+from seektrack.segmentation.checkpoint import Tensors, load_session, pack, read, understood, unpack, write
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.model import Sam2
 
@@ -64,14 +64,15 @@ def load_flow_session(path: str | Path, sam2: Sam2) -> FlowSession:
         raise InputError(
             f"the session {path} takes every frame through the network", hint="load it with resume_session"
         )
-    session = FlowSession(unpack(tensors, state, sam2, path), PropagationSettings(**flow["settings"]))
-    session.restore(
-        FlowState(
-            arrays={name: tensors[f"flow.{name}"].numpy() for name in flow["arrays"]},
-            answers={name: _answer(tensors, name, held, sam2) for name, held in flow["answers"].items()},
-            numbers=flow["numbers"],
+    with understood(path):
+        session = FlowSession(unpack(tensors, state, sam2, path), PropagationSettings(**flow["settings"]))
+        session.restore(
+            FlowState(
+                arrays={name: tensors[f"flow.{name}"].numpy() for name in flow["arrays"]},
+                answers={name: _answer(tensors, name, held, sam2) for name, held in flow["answers"].items()},
+                numbers=flow["numbers"],
+            )
         )
-    )
     return session
 
 
