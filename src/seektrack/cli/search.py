@@ -24,7 +24,8 @@ from seektrack.cli.common import (
     table,
 )
 from seektrack.cli.early import check_device, check_library, check_part
-from seektrack.cli.editor_options import ClipsDir, EdlFile, OtioFile, VttFile, coded, save_for_editor
+from seektrack.cli.editor_options import ClipsDir, EdlFile, OtioFile, VttFile, coded
+from seektrack.cli.saved import Saved, save_all
 from seektrack.cli.search_options import (
     Count,
     CsvFile,
@@ -145,35 +146,21 @@ def search(
             if not found and not hits and not query.ordered and min_confidence is None:
                 less_sure = opened.hits(query, k=1, **asking)
     tell_reading(screen, found.query, found.notices, wanted=explain)
+    saved = Saved()
     if found:
-        _save(found, csv_file=csv_file, frames_dir=frames_dir, sheet_file=sheet_file)
-        save_for_editor(found, text or "", clips_dir, edl_file, otio_file, vtt_file)
+        files = {"csv": csv_file, "frames": frames_dir, "sheet": sheet_file}
+        files |= {"clips": clips_dir, "edl": edl_file, "otio": otio_file, "vtt": vtt_file}
+        saved = save_all(found, text or "", files)
     if found or as_json:
-        told = coded(found) if as_json else found
+        told = saved.told(coded(found)) if as_json else found
         value = with_reading(told, found.query, found.notices) if explain else told
         screen.result(value, lambda console: _print(console, found))
+    saved.tell(screen)
     if not found:
         raise NothingFoundError(
             f"nothing in {library} matches {shown(text or str(image or align))}",
             hint=_way_out(library, less_sure),
         )
-
-
-def _save(
-    found: Sequence[Moment] | Sequence[Hit],
-    *,
-    csv_file: Path | None,
-    frames_dir: Path | None,
-    sheet_file: Path | None,
-) -> None:
-    from seektrack.retrieval import save_csv, save_key_frames, save_sheet
-
-    if csv_file is not None:
-        save_csv(found, csv_file)
-    if frames_dir is not None:
-        save_key_frames(found, frames_dir)
-    if sheet_file is not None:
-        save_sheet(found, sheet_file)
 
 
 def _way_out(library: Path, less_sure: Sequence[Hit]) -> str:

@@ -7,7 +7,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
 from seektrack import files
-from seektrack.errors import InputError
+from seektrack.errors import InputError, SeekTrackError, VideoError
 from seektrack.geometry import Box
 from seektrack.retrieval.cells import safe_cell
 from seektrack.retrieval.sequence import Chain
 from seektrack.types import Hit, Moment
 
 Found = Hit | Moment
+
+OnError = Callable[[str, SeekTrackError], None]
 
 HIT_COLUMNS = ("video", "frame_index", "time_s", "score", "confidence", "x0", "y0", "x1", "y1")
 MOMENT_COLUMNS = ("video", "start_s", "end_s", "confidence", "key_frame_index", "key_time_s", "key_score",
@@ -117,36 +119,55 @@ def key_hits(found: Sequence[Found]) -> list[Hit]:
     return keys
 
 
-def key_pictures(hits: Sequence[Hit]) -> list[NDArray[np.uint8]]:
+def key_pictures(hits: Sequence[Hit], *, on_error: OnError | None = None) -> list[NDArray[np.uint8] | None]:
     """The frame of each hit, RGB uint8 (H, W, 3), read from its video; each video is opened once.
 
+    Args:
+        hits: Where to look.
+        on_error: Told of each video that is gone or cannot be read; its frames are None then.
+
     Raises:
-        VideoError: A video is gone or cannot be read.
+        VideoError: A video is gone or cannot be read, and ``on_error`` is None.
     """
     from seektrack.video import open_video
 
     pictures: dict[int, NDArray[np.uint8]] = {}
     order = sorted(range(len(hits)), key=lambda i: (hits[i].video, hits[i].time_s))
     for video in dict.fromkeys(hits[i].video for i in order):
-        with open_video(video) as source:
-            for i in (i for i in order if hits[i].video == video):
-                pictures[i] = source.frame_near(hits[i].time_s).image
-    return [pictures[i] for i in range(len(hits))]
+        try:
+            with open_video(video) as source:
+                for i in (i for i in order if hits[i].video == video):
+                    pictures[i] = source.frame_near(hits[i].time_s).image
+        except VideoError as error:
+            if on_error is None:
+                raise
+            on_error(video, error)
+    return [pictures.get(i) for i in range(len(hits))]
 
 
-def save_key_frames(found: Sequence[Found], folder: str | os.PathLike[str]) -> list[Path]:
+def save_key_frames(
+    found: Sequence[Found], folder: str | os.PathLike[str], *, on_error: OnError | None = None
+) -> list[Path | None]:
     """Write the key frame of each result as JPEG, ``001-holiday-12.480s.jpg`` and on, best first.
 
+    Args:
+        found: The results.
+        folder: Made when missing.
+        on_error: Told of each video that is gone or cannot be read.
+
     Returns:
-        The files, in order of the results.
+        The files, in order of the results; None for those of a video that cannot be read.
 
     Raises:
-        VideoError: A video is gone or cannot be read.
+        VideoError: A video is gone or cannot be read, and ``on_error`` is None.
         OutputError: A file cannot be written.
     """
     hits = key_hits(found)
-    written = []
-    for i, (hit, picture) in enumerate(zip(hits, key_pictures(hits), strict=True), 1):
+    written: list[Path | None] = []
+    for i, (hit, picture) in enumerate(zip(hits, key_pictures(hits, on_error=on_error), strict=True), 1):
+        if picture is None:
+            written.append(None)
+            continue
         stem = re.sub(r"[^\w.-]+", "_", Path(hit.video).stem)[:80]
         file = Path(folder) / f"{i:03d}-{stem}-{hit.time_s:.3f}s.jpg"
         save_jpeg(picture, file, sources=_videos(found))
@@ -154,17 +175,34 @@ def save_key_frames(found: Sequence[Found], folder: str | os.PathLike[str]) -> l
     return written
 
 
-def save_sheet(found: Sequence[Found], path: str | os.PathLike[str], *, columns: int = 4) -> None:
+def save_sheet(
+    found: Sequence[Found],
+    path: str | os.PathLike[str],
+    *,
+    columns: int = 4,
+    on_error: OnError | None = None,
+) -> None:
     """Write the key frames as one JPEG contact sheet: what was found is framed, name, time and belief below.
 
+    Args:
+        found: The results.
+        path: The file.
+        columns: Pictures in a row.
+        on_error: Told of each video that is gone or cannot be read; its pictures are left out.
+
     Raises:
-        InputError: No results.
-        VideoError: A video is gone or cannot be read.
+        InputError: No results, or none whose video can be read.
+        VideoError: A video is gone or cannot be read, and ``on_error`` is None.
         OutputError: The file cannot be written.
     """
     hits = key_hits(found)
-    pictures = [framed(p, hit.box) for p, hit in zip(key_pictures(hits), hits, strict=True)]
-    captions = [f"{Path(hit.video).name}  {hit.time_s:.1f} s  {hit.confidence:.2f}" for hit in hits]
+    read = [
+        (picture, hit)
+        for picture, hit in zip(key_pictures(hits, on_error=on_error), hits, strict=True)
+        if picture is not None
+    ]
+    pictures = [framed(picture, hit.box) for picture, hit in read]
+    captions = [f"{Path(hit.video).name}  {hit.time_s:.1f} s  {hit.confidence:.2f}" for _, hit in read]
     save_jpeg(contact_sheet(pictures, captions, columns=columns), path, sources=_videos(found))
 
 

@@ -107,7 +107,7 @@ def test_weights_exclusions_windows_and_kinds_reach_the_search(ask):
     )
     assert [h["time_s"] for h in sorted(hits, key=lambda h: h["time_s"])] == [2.0, 2.5]
     status, _, err = ask("search", "a red thing", "--only", "sounds")
-    assert status == 2 and "objects or frames" in err
+    assert status == 2 and "objects, frames" in err
     assert ask("search", "a red thing", "--label", "a green thing")[0] == 6
     assert ask("search", "a red thing", "--label", "a red thing")[0] == 0
     status, _, err = ask("search", "a red thing", "--rank-by", "cosine")
@@ -163,3 +163,66 @@ def test_pictures_are_named(ask, tmp_path: Path):
         assert [n["label"] for n in one["labels"]] == ["a blue thing", "a red thing"]
     assert "a blue thing" in ask("label", tmp_path / "blue.png")[1]
     assert ask("label", tmp_path / "blue.png", "--labels", " , ")[0] == 2
+
+
+def ended(capsys: pytest.CaptureFixture[str], *args: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as status:
+        main(list(args))
+    printed = capsys.readouterr()
+    return int(status.value.code or 0), printed.out, printed.err
+
+
+def real_films(tmp_path: Path) -> Path:
+    """A library of two red films, in two folders."""
+    from seektrack.pipeline import Library
+    from seektrack.video import VideoWriter
+
+    register_encoder("colours")(make_encoder)
+    for name in ("gone", "here"):
+        (tmp_path / name).mkdir()
+        with VideoWriter(tmp_path / name / "film [x].mp4", width=64, height=48, fps=10) as writer:
+            for _ in range(8):
+                writer.write(np.full((48, 64, 3), (250, 5, 5), np.uint8))
+    with Library(tmp_path / "lib", model="colours") as opened:
+        opened.index([tmp_path / "gone", tmp_path / "here"], regions="none")
+    return tmp_path / "lib"
+
+
+def test_files_written_are_named_in_json_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    where = (real_films(tmp_path), "--model", "colours", "--verbatim")
+    files = {"csv": tmp_path / "a.csv", "frames": tmp_path / "frames", "sheet": tmp_path / "s.jpg"}
+    options = [str(word) for name, path in files.items() for word in (f"--{name}", path)]
+    status, out, err = ended(capsys, "search", "red", "-l", *map(str, where), *options, "--json")
+    results = json.loads(out)
+    assert (status, len(results)) == (0, 2), err
+    for result in results:
+        assert result["files"]["csv"] == str(files["csv"]) and Path(result["files"]["sheet"]).is_file()
+        [frame] = result["files"]["frames"]
+        assert Path(frame).is_file()
+    status, _, err = ended(capsys, "search", "red", "-l", *map(str, where), *options)
+    assert (status, err.count("written: ")) == (0, 1)
+    assert all(str(path) in err for path in files.values())
+
+
+def test_a_video_that_cannot_be_read_costs_its_picture_and_not_the_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    where = (real_films(tmp_path), "--model", "colours", "--verbatim")
+    (tmp_path / "gone" / "film [x].mp4").write_text("no film any more")
+    files = ("--frames", str(tmp_path / "frames"), "--sheet", str(tmp_path / "s.jpg"))
+    status, out, err = ended(capsys, "search", "red", "-l", *map(str, where), *files)
+    assert (status, out.count("film [x].mp4")) == (11, 2), err
+    assert len(list((tmp_path / "frames").iterdir())) == 1 and (tmp_path / "s.jpg").is_file()
+    assert err.count("error: not a readable video") == 1
+
+
+def test_a_file_that_cannot_be_written_is_told_after_the_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    where = (real_films(tmp_path), "--model", "colours", "--verbatim")
+    (tmp_path / "taken").touch()
+    status, out, err = ended(
+        capsys, "search", "red", "-l", *map(str, where), "--csv", str(tmp_path / "taken" / "a.csv")
+    )
+    assert (status, out.count("film [x].mp4")) == (7, 2)
+    assert "error: cannot write" in err
