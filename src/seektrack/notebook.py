@@ -9,10 +9,14 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Generic, Self, TypeVar
 
-if TYPE_CHECKING:
-    from seektrack.types import Frame, Track, Tracks, VideoInfo
+F = TypeVar("F")
+"""A frame."""
+T = TypeVar("T")
+"""A track."""
+V = TypeVar("V")
+"""What is known of a video."""
 
 
 def _outputs(name: str) -> Any:
@@ -27,16 +31,16 @@ class FrameInNotebook:
         return png
 
 
-class MomentInNotebook:
+class MomentInNotebook(Generic[F]):
     """A moment with its pictures."""
 
-    def frame(self) -> Frame:
+    def frame(self) -> F:
         """The picture it was found by; a notebook shows it.
 
         Raises:
             VideoError: The video is gone or cannot be read.
         """
-        frame: Frame = _outputs("notebook").key_frame(self)
+        frame: F = _outputs("notebook").key_frame(self)
         return frame
 
     def clip(self) -> Any:
@@ -57,13 +61,13 @@ class TrackInNotebook:
         return _outputs("notebook").plot_track(self, ax)
 
 
-class TracksInNotebook:
+class TracksInNotebook(Generic[T, V]):
     """Tracks as a table and as detections."""
 
-    def __getitem__(self, index: int) -> Track:
+    def __getitem__(self, index: int) -> T:
         """The track at a place, not of an id."""
         held: Any = self
-        track: Track = held.tracks[index]
+        track: T = held.tracks[index]
         return track
 
     def to_dataframe(self) -> Any:
@@ -86,11 +90,11 @@ class TracksInNotebook:
     def from_detections(
         cls,
         frames: Iterable[Any] | Mapping[int, Any],
-        video: VideoInfo | str | Path,
+        video: V | str | Path,
         *,
         names: Sequence[str] | Mapping[int, str] | None = None,
         query: str = "",
-    ) -> Tracks:
+    ) -> Self:
         """Tracks of `supervision.Detections` with a ``tracker_id``, of each frame from 0 or by frame index.
 
         Args:
@@ -102,7 +106,7 @@ class TracksInNotebook:
         Raises:
             InputError: There is no ``tracker_id``, an id comes twice on a frame, or a value is no number.
         """
-        made: Tracks = _outputs("detections").from_detections(frames, video, names=names, query=query)
+        made: Self = _outputs("detections").from_detections(frames, video, names=names, query=query)
         return made
 
     def _repr_html_(self) -> str:

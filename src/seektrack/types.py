@@ -115,7 +115,7 @@ class Hit:
 
 
 @dataclass(frozen=True)
-class Moment(MomentInNotebook):
+class Moment(MomentInNotebook[Frame]):
     """A stretch of one video that answers a query.
 
     Attributes:
@@ -213,7 +213,7 @@ class Track(TrackInNotebook):
 
 
 @dataclass(frozen=True)
-class Tracks(TracksInNotebook):
+class Tracks(TracksInNotebook[Track, VideoInfo]):
     """All objects followed through one video.
 
     Attributes:

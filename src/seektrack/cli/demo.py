@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from seektrack.cli.common import AsJson, Quiet, Screen, clock, spare_threads
-from seektrack.cli.eval import figure_table
+from seektrack.cli.figures import figure_table
 
 
 def demo(

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from seektrack.cli import eval_tracking
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads, table
+from seektrack.cli.figures import figure, figure_table, print_figures
 from seektrack.errors import InputError
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _side_by_side(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Table:
 
     shown = table("figure", "seektrack", "transformers", "difference", right=("seektrack", "transformers"))
     for name, (mine, other, gap) in differences(ours, theirs).items():
-        shown.add_row(name, _figure(mine), _figure(other), f"{gap:+.4f}" if gap else "0")
+        shown.add_row(name, figure(mine), figure(other), f"{gap:+.4f}" if gap else "0")
     return shown
 
 
@@ -261,37 +262,8 @@ def _print_real(console: Console, found: Mapping[str, Sequence[Measured]]) -> No
                 names = list(next(iter(one.items.values())))
                 shown = table("", *names, right=tuple(names))
                 for item, values in one.items.items():
-                    shown.add_row(item, *(_figure(values.get(name, "")) for name in names))
+                    shown.add_row(item, *(figure(values.get(name, "")) for name in names))
                 console.print(shown)
-
-
-def print_figures(screen: Screen, figures: Mapping[str, Any]) -> None:
-    """Print named figures as a table, or as JSON."""
-    screen.result(figures, lambda console: console.print(figure_table(figures)))
-
-
-def figure_table(figures: Mapping[str, Any]) -> Table:
-    """Named figures as a table."""
-    shown = table("figure", "value", right=("value",))
-    for name, value in figures.items():
-        shown.add_row(name, _figure(value))
-    return shown
-
-
-def _figure(value: Any) -> str:
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    if isinstance(value, (list, tuple)):
-        return (
-            "; ".join(_figure(v) for v in value)
-            if any(map(_nested, value))
-            else " ".join(map(_figure, value))
-        )
-    return str(value)
-
-
-def _nested(value: Any) -> bool:
-    return isinstance(value, (list, tuple))
 
 
 app.command()(eval_tracking.tracks)

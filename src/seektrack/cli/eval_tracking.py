@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads, table
+from seektrack.cli.figures import print_figures
 from seektrack.errors import InputError
 
 Markdown = Annotated[
@@ -47,8 +48,6 @@ def tracks(
     known = load_tracks(truth, truth_format)
     found = load_tracks(result, result_format)
     figures = compare_tracks(known, found, by="mask" if by == "mask" else "box", threshold=threshold)
-    from seektrack.cli.eval import print_figures
-
     print_figures(Screen(quiet=quiet, as_json=as_json), figures)
 
 

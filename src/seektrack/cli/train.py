@@ -9,7 +9,7 @@ import typer
 
 from seektrack.cli import train_photos, train_sam2
 from seektrack.cli.common import AsJson, Device, Quiet, Screen, quoted, spare_threads
-from seektrack.cli.eval import print_figures
+from seektrack.cli.figures import print_figures
 from seektrack.cli.processes import in_processes, spoken_by_another
 from seektrack.errors import InputError
 

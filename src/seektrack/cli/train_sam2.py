@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seektrack.cli.common import AsJson, Device, Quiet, Screen, quoted, spare_threads
-from seektrack.cli.eval import print_figures
+from seektrack.cli.figures import print_figures
 from seektrack.cli.processes import in_processes, processes_here, spoken_by_another
 from seektrack.errors import InputError
 

@@ -12,7 +12,8 @@ from seektrack.evaluation.footage import FPS
 from seektrack.geometry import Box
 from seektrack.tracking import kalman
 from seektrack.tracking.kalman import KalmanState
-from seektrack.tracking.predict import PREDICTORS, History, Predictor, load_predictor
+from seektrack.tracking.predict import PREDICTORS, History, Predictor
+from seektrack.tracking.predictors import load_predictor
 from seektrack.training.trajectory import Trajectories, trajectories
 from seektrack.training.trajectory.data import clip, measure
 from seektrack.world import SceneSettings, Split, seeds
@@ -34,7 +35,7 @@ def evaluate_trajectory(
     frames later, at 8 frames a second.
 
     Args:
-        predictors: Names or folders, see :func:`seektrack.tracking.predict.load_predictor`.
+        predictors: Names or folders, see :func:`seektrack.tracking.predictors.load_predictor`.
         scenes: Benchmark scenes.
         start: Where in the benchmark seeds they begin.
 

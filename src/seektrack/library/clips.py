@@ -22,24 +22,7 @@ from seektrack.library.identity import is_there, library_key
 from seektrack.library.reading import paths_of
 from seektrack.library.rows import Where
 from seektrack.library.store import LibraryStore
-from seektrack.library.stretches import have_stretches
-
-TABLES = """
-CREATE TABLE IF NOT EXISTS clip_videos (
-    video_id INTEGER PRIMARY KEY REFERENCES videos(id) ON DELETE CASCADE,
-    settings TEXT NOT NULL,
-    stretches INTEGER NOT NULL
-);
-CREATE TABLE IF NOT EXISTS clips (
-    id INTEGER PRIMARY KEY AUTOINCREMENT,
-    video_id INTEGER NOT NULL REFERENCES videos(id) ON DELETE CASCADE,
-    start_s REAL NOT NULL,
-    end_s REAL NOT NULL,
-    vector BLOB NOT NULL,
-    checksum INTEGER NOT NULL
-);
-CREATE INDEX IF NOT EXISTS clips_of_video ON clips (video_id, start_s);
-"""
+from seektrack.library.stretches import TABLES, have_stretches
 
 
 class Stretch(Protocol):

@@ -7,6 +7,23 @@ import sqlite3
 from seektrack.library.checks import stretch_checksum
 from seektrack.library.database import scalar
 
+TABLES = """
+CREATE TABLE IF NOT EXISTS clip_videos (
+    video_id INTEGER PRIMARY KEY REFERENCES videos(id) ON DELETE CASCADE,
+    settings TEXT NOT NULL,
+    stretches INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS clips (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    video_id INTEGER NOT NULL REFERENCES videos(id) ON DELETE CASCADE,
+    start_s REAL NOT NULL,
+    end_s REAL NOT NULL,
+    vector BLOB NOT NULL,
+    checksum INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS clips_of_video ON clips (video_id, start_s);
+"""
+
 
 def have_stretches(connection: sqlite3.Connection) -> bool:
     """Whether a library has ever kept stretches."""

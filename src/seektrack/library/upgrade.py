@@ -9,7 +9,7 @@ from typing import Any
 from seektrack.errors import LibraryError
 from seektrack.library import database
 from seektrack.library.checks import frame_checksum, stretch_checksum
-from seektrack.library.stretches import have_stretches
+from seektrack.library.stretches import TABLES, have_stretches
 
 _VIDEOS = "size, mtime_ns, digest, width, height, fps, duration_s, n_frames, settings, state, owner, beat_s"
 _FRAMES = "video_id, frame_index, pts, time_s, kind, x0, y0, x1, y1, vector"
@@ -80,7 +80,6 @@ def _check_stretches(connection: sqlite3.Connection) -> None:
     """Give stretches checksums; their tables referred to the old table of videos and are made anew."""
     if not have_stretches(connection):
         return
-    from seektrack.library.clips import TABLES
 
     for table in ("clips", "clip_videos"):
         connection.execute(f"ALTER TABLE {table} RENAME TO old_{table}")

@@ -2,9 +2,8 @@
 
 from seektrack.segmentation.automatic import AutomaticMaskGenerator
 from seektrack.segmentation.chain import PostProcess, compose, parse_steps
-from seektrack.segmentation.checkpoint_flow import resume_session
 from seektrack.segmentation.finish import Finish, FinishedMasks, FinishedSession
-from seektrack.segmentation.flow_session import FlowSession, open_session
+from seektrack.segmentation.flow_session import FlowSession, open_session, resume_session
 from seektrack.segmentation.image_predictor import ImagePredictor
 from seektrack.segmentation.inference_state import InferenceState
 from seektrack.segmentation.masks import FrameMasks

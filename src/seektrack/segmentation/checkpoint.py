@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -27,9 +27,6 @@ from seektrack.segmentation.memory import (
 from seektrack.segmentation.model import Sam2
 from seektrack.types import Mask, Prompt
 
-if TYPE_CHECKING:
-    from seektrack.segmentation.session import VideoSession
-
 FORMAT = 2
 """Version of the file's structure."""
 
@@ -38,7 +35,26 @@ Tensors = dict[str, Tensor]
 _ROW = ("logits", "score", "iou", "pointer")
 
 
-def save_session(session: VideoSession, path: str | Path) -> None:
+class Kept(Protocol):
+    """What of a ``VideoSession`` is kept; see there."""
+
+    sam2: Sam2
+    objects: dict[int, ObjectMemory]
+    latest: dict[int, Row]
+    pending: dict[int, dict[int, Prompt]]
+    hw: tuple[int, int] | None
+    max_objects_per_batch: int
+    memory_dtype: torch.dtype
+    settings: MemorySettings
+    timeline: Timeline
+
+    def add(self, prompt: Prompt) -> None: ...  # noqa: D102
+
+
+Session = TypeVar("Session", bound=Kept)
+
+
+def save_session(session: Kept, path: str | Path) -> None:
     """Write a session; the file appears whole or not at all.
 
     Raises:
@@ -47,8 +63,8 @@ def save_session(session: VideoSession, path: str | Path) -> None:
     write(path, *pack(session))
 
 
-def load_session(path: str | Path, sam2: Sam2) -> VideoSession:
-    """Read a session written by ``save_session``.
+def load_session(path: str | Path, sam2: Sam2, make: Callable[..., Session]) -> Session:
+    """Read a session written by ``save_session``; ``make`` is its class.
 
     Raises:
         InputError: The file is missing or not a session of this kind.
@@ -60,7 +76,7 @@ def load_session(path: str | Path, sam2: Sam2) -> VideoSession:
             f"the session {path} leaves frames to the optical flow", hint="load it with resume_session"
         )
     with understood(path):
-        return unpack(tensors, state, sam2, path)
+        return unpack(tensors, state, sam2, path, make)
 
 
 @contextmanager
@@ -89,7 +105,7 @@ def understood(path: str | Path) -> Iterator[None]:
         ) from error
 
 
-def pack(session: VideoSession) -> tuple[Tensors, dict[str, Any]]:
+def pack(session: Kept) -> tuple[Tensors, dict[str, Any]]:
     """A session as named tensors on the CPU and the JSON that says what they are."""
     tensors: Tensors = {}
     objects = []
@@ -125,14 +141,14 @@ def pack(session: VideoSession) -> tuple[Tensors, dict[str, Any]]:
     }
 
 
-def unpack(tensors: Tensors, state: dict[str, Any], sam2: Sam2, path: str | Path) -> VideoSession:
-    """The session that ``pack`` took apart; ``path`` is named in errors.
+def unpack(
+    tensors: Tensors, state: dict[str, Any], sam2: Sam2, path: str | Path, make: Callable[..., Session]
+) -> Session:
+    """The session that ``pack`` took apart; ``make`` is its class, ``path`` is named in errors.
 
     Raises:
         ModelError: It was written with another network or resolution.
     """
-    from seektrack.segmentation.session import VideoSession
-
     if state["network"] != fingerprint(sam2):
         raise ModelError(
             f"the session {path} was written with another network, resolution or precision than {sam2.name!r}"
@@ -140,7 +156,7 @@ def unpack(tensors: Tensors, state: dict[str, Any], sam2: Sam2, path: str | Path
             hint="load the checkpoint it was made with",
         )
     hw = state["hw"]
-    session = VideoSession(
+    session = make(
         sam2,
         hw=None if hw is None else (int(hw[0]), int(hw[1])),
         max_objects_per_batch=state["max_objects_per_batch"],

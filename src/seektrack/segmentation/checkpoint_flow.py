@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol, TypeVar
 
 import torch
+from numpy.typing import NDArray
 
 from seektrack.errors import InputError
-from seektrack.segmentation.checkpoint import Tensors, load_session, pack, read, understood, unpack, write
+from seektrack.segmentation.checkpoint import Tensors, pack, read, understood, unpack, write
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.model import Sam2
-
-if TYPE_CHECKING:
-    from seektrack.segmentation.flow_session import FlowSession
-    from seektrack.segmentation.session import VideoSession
+from seektrack.segmentation.propagation import PropagationSettings
+from seektrack.segmentation.session import VideoSession
 
 _MASKS = ("logits", "object_scores", "iou_scores", "pointers")
 
 
-def save_flow_session(session: FlowSession, path: str | Path) -> None:
+@dataclass(frozen=True, eq=False)
+class FlowState:
+    """Where a ``FlowSession`` stands, beside the session inside it.
+
+    Attributes:
+        arrays: The carrier's, and ``image``, the picture last stepped, if any.
+        answers: ``anchor``, the network's last, and ``latest``, where there are any.
+        numbers: ``frame_index``, ``n_seen``, ``since`` and ``residual``.
+    """
+
+    arrays: dict[str, NDArray[Any]]
+    answers: dict[str, FrameMasks]
+    numbers: dict[str, Any]
+
+
+class Kept(Protocol):
+    """What of a ``FlowSession`` is kept; see there."""
+
+    session: VideoSession
+    settings: PropagationSettings
+
+    def state(self) -> FlowState: ...  # noqa: D102
+    def restore(self, held: FlowState) -> None: ...  # noqa: D102
+
+
+Session = TypeVar("Session", bound=Kept)
+
+
+def save_flow_session(session: Kept, path: str | Path) -> None:
     """Write a session; the file appears whole or not at all.
 
     Raises:
@@ -48,16 +76,15 @@ def save_flow_session(session: FlowSession, path: str | Path) -> None:
     write(path, tensors, state)
 
 
-def load_flow_session(path: str | Path, sam2: Sam2) -> FlowSession:
-    """Read a session written by ``save_flow_session``.
+def load_flow_session(
+    path: str | Path, sam2: Sam2, make: Callable[[VideoSession, PropagationSettings], Session]
+) -> Session:
+    """Read a session written by ``save_flow_session``; ``make`` is its class.
 
     Raises:
         InputError: The file is missing or not a session of this kind.
         ModelError: It was written with another network or resolution, or its flow method cannot be had.
     """
-    from seektrack.segmentation.flow_session import FlowSession, FlowState
-    from seektrack.segmentation.propagation import PropagationSettings
-
     tensors, state = read(path)
     flow = state.get("flow")
     if flow is None:
@@ -65,7 +92,8 @@ def load_flow_session(path: str | Path, sam2: Sam2) -> FlowSession:
             f"the session {path} takes every frame through the network", hint="load it with resume_session"
         )
     with understood(path):
-        session = FlowSession(unpack(tensors, state, sam2, path), PropagationSettings(**flow["settings"]))
+        inside = unpack(tensors, state, sam2, path, VideoSession)
+        session = make(inside, PropagationSettings(**flow["settings"]))
         session.restore(
             FlowState(
                 arrays={name: tensors[f"flow.{name}"].numpy() for name in flow["arrays"]},
@@ -74,17 +102,6 @@ def load_flow_session(path: str | Path, sam2: Sam2) -> FlowSession:
             )
         )
     return session
-
-
-def resume_session(path: str | Path, sam2: Sam2) -> VideoSession | FlowSession:
-    """Read a session of either kind, to continue as ``open_session`` began it, with the same network.
-
-    Raises:
-        InputError: The file is missing or not a session.
-        ModelError: It was written with another network or resolution, or its flow method cannot be had.
-    """
-    _, state = read(path)
-    return load_flow_session(path, sam2) if "flow" in state else load_session(path, sam2)
 
 
 def _answer(tensors: Tensors, name: str, held: dict[str, Any], sam2: Sam2) -> FrameMasks:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +11,8 @@ from numpy.typing import NDArray
 
 from seektrack.errors import InputError
 from seektrack.segmentation.carry import OUTSIDE, Carrier, Floats
+from seektrack.segmentation.checkpoint import load_session, read
+from seektrack.segmentation.checkpoint_flow import FlowState, load_flow_session, save_flow_session
 from seektrack.segmentation.flow import make_flow
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.model import Sam2
@@ -20,21 +21,6 @@ from seektrack.segmentation.prompts import check_prompt
 from seektrack.segmentation.propagation import LazyFeatures, PropagationSettings, only
 from seektrack.segmentation.session import VideoSession
 from seektrack.types import Prompt
-
-
-@dataclass(frozen=True, eq=False)
-class FlowState:
-    """Where a ``FlowSession`` stands, beside the session inside it.
-
-    Attributes:
-        arrays: The carrier's, and ``image``, the picture last stepped, if any.
-        answers: ``anchor``, the network's last, and ``latest``, where there are any.
-        numbers: ``frame_index``, ``n_seen``, ``since`` and ``residual``.
-    """
-
-    arrays: dict[str, NDArray[Any]]
-    answers: dict[str, FrameMasks]
-    numbers: dict[str, Any]
 
 
 class FlowSession:
@@ -149,8 +135,6 @@ class FlowSession:
         Raises:
             OutputError: The file cannot be written.
         """
-        from seektrack.segmentation.checkpoint_flow import save_flow_session
-
         save_flow_session(self, path)
 
     @classmethod
@@ -161,9 +145,7 @@ class FlowSession:
             InputError: The file is missing or not a session of this kind.
             ModelError: It was written with another network or resolution, or its flow method cannot be had.
         """
-        from seektrack.segmentation.checkpoint_flow import load_flow_session
-
-        return load_flow_session(path, sam2)
+        return load_flow_session(path, sam2, cls)
 
     def state(self) -> FlowState:
         """Where it stands, for ``restore``."""
@@ -258,3 +240,16 @@ def open_session(
     settings = settings or PropagationSettings()
     session = VideoSession(sam2, max_objects_per_batch=max_objects_per_batch, remember=settings.remember)
     return session if settings.mode == "memory" else FlowSession(session, settings)
+
+
+def resume_session(path: str | Path, sam2: Sam2) -> VideoSession | FlowSession:
+    """Read a session of either kind, to continue as ``open_session`` began it, with the same network.
+
+    Raises:
+        InputError: The file is missing or not a session.
+        ModelError: It was written with another network or resolution, or its flow method cannot be had.
+    """
+    _, state = read(path)
+    if "flow" in state:
+        return load_flow_session(path, sam2, FlowSession)
+    return load_session(path, sam2, VideoSession)

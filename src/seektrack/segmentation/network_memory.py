@@ -14,7 +14,7 @@ from torch import Tensor
 if TYPE_CHECKING:
     from transformers import Sam2VideoModel
 
-    from seektrack.segmentation.network import ImageFeatures
+    from seektrack.segmentation.features import ImageFeatures
 
 
 def object_pointer(model: Sam2VideoModel, token: Tensor, appearing: Tensor) -> Tensor:

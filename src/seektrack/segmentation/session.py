@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from seektrack.errors import InputError, PromptError
 from seektrack.segmentation.answer import Job, answer
+from seektrack.segmentation.checkpoint import load_session, save_session
 from seektrack.segmentation.heap import release_free_memory
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.memory import (
@@ -206,8 +207,6 @@ class VideoSession:
         Raises:
             OutputError: The file cannot be written.
         """
-        from seektrack.segmentation.checkpoint import save_session
-
         save_session(self, path)
 
     @classmethod
@@ -218,9 +217,7 @@ class VideoSession:
             InputError: The file is missing or not a session of this kind.
             ModelError: It was written with another network or resolution.
         """
-        from seektrack.segmentation.checkpoint import load_session
-
-        return load_session(path, sam2)
+        return load_session(path, sam2, cls)
 
     def _look(
         self, image: NDArray[np.uint8] | ImageFeatures, frame_index: int

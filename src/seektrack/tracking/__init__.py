@@ -2,12 +2,14 @@
 
 from seektrack.tracking.association import CueWeights, Matches, assign, fuse_costs
 from seektrack.tracking.backward import BackwardSettings
-from seektrack.tracking.follow import FollowSettings, follow, follow_prompts
+from seektrack.tracking.follow import follow, follow_prompts
+from seektrack.tracking.follow_settings import FollowSettings
 from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.kalman import KalmanSettings, KalmanState
 from seektrack.tracking.memory import Detection, FrameIdentities, TrackMemory, TrackState
 from seektrack.tracking.motion import CameraMotion, MotionSettings, agrees
-from seektrack.tracking.predict import PREDICTORS, Predictor, load_predictor
+from seektrack.tracking.predict import PREDICTORS, Predictor
+from seektrack.tracking.predictors import load_predictor
 from seektrack.tracking.settings import EngineSettings, IdentitySettings
 
 __all__ = [

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from seektrack.encoders import Encoder, check_language
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import PromptError
-from seektrack.grounding import GroundSettings, PromptKind
 from seektrack.query import Concept, Query, left_aside, read
-from seektrack.tracking.backward import BackwardSettings, run_backward
+from seektrack.tracking.backward import run_backward
 from seektrack.tracking.engine import Engine, Eyes, Sam2Engine
+from seektrack.tracking.follow_settings import FollowSettings
 from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.judge import best_labelled, judged, merge_duplicates, of_size
-from seektrack.tracking.motion import CameraMotion, MotionSettings, agrees
+from seektrack.tracking.motion import CameraMotion, agrees
 from seektrack.tracking.passes import Pass, PassSettings
 from seektrack.tracking.record import Record, smooth_hidden
-from seektrack.tracking.settings import EngineSettings, IdentitySettings
 from seektrack.types import Frame, Prompt, Track, Tracks
 from seektrack.video import VideoSource, prefetch
 
@@ -31,49 +30,6 @@ Progress = Callable[[int, int, str], None]
 
 _NEVER = 1 << 62
 """Frames after which objects pointed at by hand merge: what a person told apart stays apart."""
-
-
-@dataclass(frozen=True)
-class FollowSettings:
-    """How one video is followed.
-
-    Attributes:
-        ground: What counts as found on one frame. Its ``min_confidence`` is lower than the final one: a track
-            is judged by many looks, so a doubtful start may be tried.
-        identity: When identities are kept and given up.
-        motion: When a track counts as moving.
-        backward: How far objects are followed back from where they were found.
-        prompt: What the engine is given of a grounded mask.
-        ground_every_s: Seconds between two searches for newcomers and lost objects.
-        look_every_s: Seconds between two looks at an object in sight.
-        both_ways: Whether to follow objects back from where they were found.
-        min_confidence: Least mean confidence over all looks of a track that is kept.
-        min_sights: Fewest frames a kept track is seen on.
-        duplicate_iou: Masks of two tracks coincide on a frame from this IoU on.
-        duplicate_cover: A track's mask is a part of another's from this share inside it on.
-        duplicate_share: Tracks that coincide on this share of the shorter one, or are a part, are one object.
-        size_ratio: Tracks differ in size where the largest has at least this many times the side of the
-            smallest; only then do ``small`` and ``large`` choose among them.
-        engine: How the engine makes masks.
-        prefetch: Frames decoded ahead.
-    """
-
-    ground: GroundSettings = field(default_factory=lambda: GroundSettings(min_confidence=0.3))
-    identity: IdentitySettings = field(default_factory=IdentitySettings)
-    motion: MotionSettings = field(default_factory=MotionSettings)
-    backward: BackwardSettings = field(default_factory=BackwardSettings)
-    prompt: PromptKind = "box_point"
-    ground_every_s: float = 1.0
-    look_every_s: float = 0.5
-    both_ways: bool = True
-    min_confidence: float = 0.5
-    min_sights: int = 3
-    duplicate_iou: float = 0.6
-    duplicate_cover: float = 0.8
-    duplicate_share: float = 0.6
-    size_ratio: float = 1.5
-    engine: EngineSettings = field(default_factory=EngineSettings)
-    prefetch: int = 4
 
 
 def follow(

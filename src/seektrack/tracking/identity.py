@@ -19,7 +19,8 @@ from seektrack.errors import InputError
 from seektrack.geometry import Box
 from seektrack.tracking import association, kalman
 from seektrack.tracking.memory import Appearance, Detection, FrameIdentities, TrackMemory, TrackState
-from seektrack.tracking.predict import load_predictor, locate
+from seektrack.tracking.predict import locate
+from seektrack.tracking.predictors import load_predictor
 from seektrack.tracking.recognise import (
     already_followed,
     has_jumped,

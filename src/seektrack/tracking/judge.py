@@ -10,7 +10,7 @@ from seektrack.tracking.record import Record, same_object, smooth_hidden, verdic
 from seektrack.types import Track
 
 if TYPE_CHECKING:
-    from seektrack.tracking.follow import FollowSettings
+    from seektrack.tracking.follow_settings import FollowSettings
 
 
 def merge_duplicates(record: Record, settings: FollowSettings) -> None:

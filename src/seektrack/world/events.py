@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seektrack.geometry import Box, mask_to_box
 from seektrack.world.scene import Actor, Scene
-from seektrack.world.truth import MIN_PIXELS
+from seektrack.world.setting import MIN_PIXELS
 
 _OUTSIDE, _HIDDEN, _SEEN = 0, 1, 2
 _SHORTEST = 2

@@ -6,6 +6,9 @@ from dataclasses import dataclass
 
 from seektrack.errors import InputError
 
+MIN_PIXELS = 20
+"""Fewer visible pixels than this do not count as seen."""
+
 PLACES = ("street", "meadow", "beach", "water", "snow field", "room", "table", "studio", "pattern", "scan")
 """``pattern`` is a backdrop of pure texture; ``scan`` the grey medical-like picture of that style."""
 

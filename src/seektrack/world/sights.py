@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seektrack.world.render import frames
 from seektrack.world.scene import Floats, Scene
-from seektrack.world.truth import MIN_PIXELS
+from seektrack.world.setting import MIN_PIXELS
 
 Image = NDArray[np.uint8]
 

@@ -13,9 +13,9 @@ from seektrack.world.palette import COLOURS
 from seektrack.world.plain import occluder
 from seektrack.world.sampling import sample_scene
 from seektrack.world.scene import Actor, Floats, Scene, SceneSettings
+from seektrack.world.setting import MIN_PIXELS
 from seektrack.world.shapes import CATEGORIES
 from seektrack.world.sights import MAIN, Sights, Staged, runs
-from seektrack.world.truth import MIN_PIXELS
 
 _HIDDEN = 0.1
 """Share of an object that shows, below which it counts as hidden."""

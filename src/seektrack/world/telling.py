@@ -17,7 +17,7 @@ from seektrack.world.captions import (
 from seektrack.world.events import events, motions, ordered_pairs, relations
 from seektrack.world.render import Clip
 from seektrack.world.scene import Actor
-from seektrack.world.truth import MIN_PIXELS
+from seektrack.world.setting import MIN_PIXELS
 
 _MOST_PAIRS = 3
 

@@ -12,9 +12,7 @@ from seektrack.geometry import mask_to_box
 from seektrack.types import Mask, Observation, Track, Tracks, VideoInfo
 from seektrack.world.captions import noun
 from seektrack.world.scene import Scene
-
-MIN_PIXELS = 20
-"""Fewer visible pixels than this do not count as seen."""
+from seektrack.world.setting import MIN_PIXELS
 
 
 class TruthRecorder:

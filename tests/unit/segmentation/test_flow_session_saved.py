@@ -130,4 +130,4 @@ def test_each_kind_is_told_from_the_other(sam2: Sam2, clip: list[np.ndarray], tm
     with pytest.raises(InputError, match="cannot be read"):
         resume_session(tmp_path / "missing", sam2)
     with pytest.raises(OutputError):
-        flow.save(tmp_path / "no folder" / "s")
+        flow.save(tmp_path / "flow" / "below a file")

@@ -210,7 +210,7 @@ def test_files_that_are_no_session(sam2: Sam2, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="not a session of this version"):
         VideoSession.load(tmp_path / "newer", sam2)
     with pytest.raises(OutputError):
-        VideoSession(sam2).save(tmp_path / "no folder" / "s")
+        VideoSession(sam2).save(tmp_path / "newer" / "below a file")
 
 
 def held_bytes(session: VideoSession) -> int:

@@ -23,7 +23,7 @@ from seektrack.world import (
     seeds,
     truth,
 )
-from seektrack.world.truth import MIN_PIXELS
+from seektrack.world.setting import MIN_PIXELS
 
 WORLD_FPS = 25
 FIRST_SEED = 40_000_000

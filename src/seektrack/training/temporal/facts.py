@@ -11,7 +11,7 @@ import numpy as np
 
 from seektrack.world import Clip
 from seektrack.world.events import Event, events, motions, ordered_pairs
-from seektrack.world.truth import MIN_PIXELS
+from seektrack.world.setting import MIN_PIXELS
 
 Named = tuple[str | None, str | None]
 """Category and colour; either may be left out."""

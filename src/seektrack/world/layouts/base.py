@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from seektrack.errors import InputError
 from seektrack.world.languages import check_language
 from seektrack.world.render import Clip
-from seektrack.world.truth import MIN_PIXELS
+from seektrack.world.setting import MIN_PIXELS
 
 PICTURES = ("jpg", "png")
 VOID = 255

@@ -1,0 +1,53 @@
+"""How one video is followed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from seektrack.grounding import GroundSettings, PromptKind
+from seektrack.tracking.backward import BackwardSettings
+from seektrack.tracking.motion import MotionSettings
+from seektrack.tracking.settings import EngineSettings, IdentitySettings
+
+
+@dataclass(frozen=True)
+class FollowSettings:
+    """How one video is followed.
+
+    Attributes:
+        ground: What counts as found on one frame. Its ``min_confidence`` is lower than the final one: a track
+            is judged by many looks, so a doubtful start may be tried.
+        identity: When identities are kept and given up.
+        motion: When a track counts as moving.
+        backward: How far objects are followed back from where they were found.
+        prompt: What the engine is given of a grounded mask.
+        ground_every_s: Seconds between two searches for newcomers and lost objects.
+        look_every_s: Seconds between two looks at an object in sight.
+        both_ways: Whether to follow objects back from where they were found.
+        min_confidence: Least mean confidence over all looks of a track that is kept.
+        min_sights: Fewest frames a kept track is seen on.
+        duplicate_iou: Masks of two tracks coincide on a frame from this IoU on.
+        duplicate_cover: A track's mask is a part of another's from this share inside it on.
+        duplicate_share: Tracks that coincide on this share of the shorter one, or are a part, are one object.
+        size_ratio: Tracks differ in size where the largest has at least this many times the side of the
+            smallest; only then do ``small`` and ``large`` choose among them.
+        engine: How the engine makes masks.
+        prefetch: Frames decoded ahead.
+    """
+
+    ground: GroundSettings = field(default_factory=lambda: GroundSettings(min_confidence=0.3))
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
+    motion: MotionSettings = field(default_factory=MotionSettings)
+    backward: BackwardSettings = field(default_factory=BackwardSettings)
+    prompt: PromptKind = "box_point"
+    ground_every_s: float = 1.0
+    look_every_s: float = 0.5
+    both_ways: bool = True
+    min_confidence: float = 0.5
+    min_sights: int = 3
+    duplicate_iou: float = 0.6
+    duplicate_cover: float = 0.8
+    duplicate_share: float = 0.6
+    size_ratio: float = 1.5
+    engine: EngineSettings = field(default_factory=EngineSettings)
+    prefetch: int = 4
