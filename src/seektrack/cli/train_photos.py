@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seektrack.cli.common import AsJson, Quiet, Screen, quoted
-from seektrack.cli.eval import print_figures
+from seektrack.cli.figures import print_figures
 from seektrack.errors import InputError
 
 
