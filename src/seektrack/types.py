@@ -33,6 +33,15 @@ __all__ = [
 ]
 
 
+_SHOWN = 5
+"""Tracks that are printed one by one; of more, their number."""
+
+
+def _short(text: str) -> str:
+    """A text in quotes, cut where it is long."""
+    return repr(text if len(text) <= 60 else text[:59] + "…")
+
+
 @dataclass(frozen=True, eq=False)
 class Frame(FrameInNotebook):
     """One decoded picture with its place in the video.
@@ -211,6 +220,16 @@ class Track(TrackInNotebook):
     def __len__(self) -> int:
         return len(self.observations)
 
+    def __repr__(self) -> str:
+        seen = sum(o.visible for o in self.observations)
+        when = ""
+        if self.observations:
+            when = f", {self.observations[0].time_s:.2f}–{self.observations[-1].time_s:.2f} s"
+        return (
+            f"Track(obj_id={self.obj_id}, label={_short(self.label)}, score={self.score:.2f}, "
+            f"observations={len(self)}, visible={seen}{when})"
+        )
+
 
 @dataclass(frozen=True)
 class Tracks(TracksInNotebook[Track, VideoInfo]):
@@ -235,6 +254,15 @@ class Tracks(TracksInNotebook[Track, VideoInfo]):
 
     def __iter__(self) -> Iterator[Track]:
         return iter(self.tracks)
+
+    def __repr__(self) -> str:
+        head = (
+            f"Tracks(video={_short(self.video.name)}, query={_short(self.query)}, "
+            f"frames={len(self.frame_times)}, tracks={len(self)})"
+        )
+        shown = [f"  {track!r}" for track in self.tracks[:_SHOWN]]
+        rest = [f"  … and {len(self) - _SHOWN} more"] if len(self) > _SHOWN else []
+        return "\n".join([head, *shown, *rest])
 
     def at(self, frame_index: int) -> list[tuple[Track, Observation]]:
         """Every track seen or predicted on a frame, with its observation."""

@@ -23,7 +23,7 @@ from seektrack.library import (
     Maker,
     VideoRecord,
 )
-from seektrack.library.made_with import model_for
+from seektrack.library.made_with import made_with, model_for
 from seektrack.pipeline.asking import Asking
 from seektrack.pipeline.clips import Clips
 from seektrack.pipeline.failures import done_by_others, failure, nothing_named
@@ -334,6 +334,11 @@ class Library(Asking):
         if name != store.model:
             store.require(model=name, fingerprint=self.models.encoder_fingerprint)
         store.require(model=name, fingerprint=self.models.encoder.fingerprint)
+
+    def __repr__(self) -> str:
+        made = made_with(self.path)
+        holds = "nothing indexed yet" if made is None else f"made with {made!r}"
+        return f"Library({str(self.path)!r}, model={self.models.name!r}, {holds})"
 
     def __enter__(self) -> Self:
         return self

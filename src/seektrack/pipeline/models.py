@@ -54,6 +54,9 @@ class Models:
         self.resolution = resolution or self.preset.resolution
         self.progress: Progress | None = None
 
+    def __repr__(self) -> str:
+        return f"Models({self.name!r}, encoder={self.encoder_name!r}, sam2={self.sam2_name!r})"
+
     def check(self) -> None:
         """See that both names stand for something and the device is there, before anything is loaded.
 
