@@ -222,7 +222,7 @@ class Library(Asking):
         self, store: LibraryStore, video: NamedVideo, how: _Indexing, progress: Progress | None
     ) -> int | None:
         """Frames embedded, or None when the video was up to date."""
-        from seektrack.video import prefetch, sample
+        from seektrack.video import Limits, prefetch, sample
         from seektrack.video.filtered import FilteredSource
 
         if hasattr(self.models.encoder, "embed_sounds"):
@@ -248,9 +248,10 @@ class Library(Asking):
         total = source.info.n_frames or 0
         with store.begin_video(video.key, source.info, settings=settings, restart=anew) as handle:
             shown = FilteredSource(source, how.filters) if how.filters else source
-            sampled = prefetch(sample(shown, how.sampling), depth=2 * _FRAMES_AT_ONCE)
+            at_once = Limits.current().fitting(3 * source.frame_bytes, _FRAMES_AT_ONCE)
+            sampled = prefetch(sample(shown, how.sampling), depth=2 * at_once)
             fresh = (frame for frame in sampled if frame.index > handle.last_frame_index)
-            for chunk in iter(partial(_take, fresh, _FRAMES_AT_ONCE), []):
+            for chunk in iter(partial(_take, fresh, at_once), []):
                 handle.append(embed_frames(self.models, chunk, how.regions, settings=self.ground))
                 count += len(chunk)
                 if progress:

@@ -245,7 +245,11 @@ def _pass_settings(settings: FollowSettings, *, backwards: bool = False) -> Pass
 
 
 def _ahead(source: VideoSource, settings: FollowSettings) -> Iterable[Frame]:
-    return prefetch(iter(source), depth=settings.prefetch) if settings.prefetch > 0 else source
+    return (
+        prefetch(iter(source), depth=settings.prefetch, item_bytes=source.frame_bytes)
+        if settings.prefetch > 0
+        else source
+    )
 
 
 def _report(progress: Progress | None, done: int, source: VideoSource, stage: str) -> None:

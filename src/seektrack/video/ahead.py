@@ -32,8 +32,7 @@ def prefetch(iterable: Iterable[T], *, depth: int = 8, item_bytes: int = 0) -> I
     """
     if depth < 1:
         raise InputError(f"depth must be a whole number ≥ 1, got {depth}")
-    fitting = Limits.current().ahead_bytes // item_bytes if item_bytes else depth
-    return _prefetch(iterable, max(1, min(depth, fitting)))
+    return _prefetch(iterable, Limits.current().fitting(item_bytes, depth))
 
 
 def _prefetch(iterable: Iterable[T], depth: int) -> Iterator[T]:

@@ -106,7 +106,8 @@ class Decoder:
         """Let the decoder's threads come to rest where they may want to write a log.
 
         A program that listens to FFmpeg's log has each line brought to Python, which takes the interpreter's
-        lock; PyAV holds that lock while it waits for the threads to end. Draining waits without it.
+        lock; PyAV holds that lock while it waits for the threads to end. So a decoder has no threads while
+        somebody listens, and one opened before is drained, which waits without the lock.
         """
         if av.logging.get_level() is None or not hasattr(self, "stream"):
             return
@@ -246,7 +247,12 @@ class Decoder:
 
 
 def _threads(pixels: int) -> int:
-    """Threads for a decoder, each of which holds pictures of its own; 0 lets FFmpeg choose."""
+    """Threads for a decoder, each of which holds pictures of its own; 0 lets FFmpeg choose.
+
+    One where the program listens to FFmpeg's log, see `Decoder._settle`.
+    """
+    if av.logging.get_level() is not None:
+        return 1
     fitting = max(1, Limits.current().ahead_bytes // max(1, 4 * pixels))
     return fitting if fitting < (os.cpu_count() or 1) else 0
 

@@ -44,6 +44,10 @@ class Limits:
         """Bytes of decoded pictures on their way."""
         return self.ahead_mb * _MIB
 
+    def fitting(self, item_bytes: int, at_most: int) -> int:
+        """How many items of so many bytes may be on their way: at least one, at most ``at_most``."""
+        return max(1, min(at_most, self.ahead_bytes // max(1, item_bytes)))
+
     @property
     def backward_bytes(self) -> int:
         """Bytes of decoded pictures held while walking backwards."""

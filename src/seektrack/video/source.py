@@ -67,6 +67,11 @@ class VideoSource(ABC):
         return self._info
 
     @property
+    def frame_bytes(self) -> int:
+        """Memory one frame takes, in bytes."""
+        return 3 * self.info.width * self.info.height
+
+    @property
     def live(self) -> bool:
         """Whether it can only be iterated once, from now on."""
         return False
