@@ -125,8 +125,8 @@ class Decoder:
             if packet is None:
                 try:
                     packet = next(demuxed, None)
-                except BlockingIOError as error:  # a stretch without a packet; what follows may have some
-                    self.errors.append(reason(error))
+                except BlockingIOError:  # what follows may have some again
+                    self.errors.append("a stretch holds no packets")
                     demuxed = self._container.demux(self.stream)
                     if time.monotonic() - self._heard <= self._silent_s:
                         continue
