@@ -246,6 +246,8 @@ class Library(Asking):
             return None
         source, count = video.source, 0
         total = source.info.n_frames or 0
+        if progress:
+            progress(0, total, f"indexing {video.name}")
         with store.begin_video(video.key, source.info, settings=settings, restart=anew) as handle:
             shown = FilteredSource(source, how.filters) if how.filters else source
             at_once = Limits.current().fitting(3 * source.frame_bytes, _FRAMES_AT_ONCE)
