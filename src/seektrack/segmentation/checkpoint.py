@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
@@ -14,8 +13,9 @@ import torch
 from torch import Tensor
 
 from seektrack.checkpoints import weights_fingerprint
-from seektrack.errors import InputError, ModelError, OutputError, SeekTrackError
+from seektrack.errors import InputError, ModelError, OutputError
 from seektrack.files import new_file
+from seektrack.segmentation.checkpoint_checks import check_state, check_tensors, parse_state, understood
 from seektrack.segmentation.memory import (
     Conditioning,
     MemorySettings,
@@ -79,32 +79,6 @@ def load_session(path: str | Path, sam2: Sam2, make: Callable[..., Session]) -> 
         return unpack(tensors, state, sam2, path, make)
 
 
-@contextmanager
-def understood(path: str | Path) -> Iterator[None]:
-    """Say of a session whose structure is not what was written that it cannot be read.
-
-    Raises:
-        InputError: In place of whatever a missing, strange or ill-shaped part raises.
-    """
-    try:
-        yield
-    except SeekTrackError:
-        raise
-    except (
-        KeyError,
-        TypeError,
-        ValueError,
-        IndexError,
-        AttributeError,
-        RuntimeError,
-        OverflowError,
-    ) as error:
-        raise InputError(
-            f"the session {path} cannot be read: {type(error).__name__} {error}",
-            hint="it was changed or damaged; begin anew, or take an earlier copy",
-        ) from error
-
-
 def pack(session: Kept) -> tuple[Tensors, dict[str, Any]]:
     """A session as named tensors on the CPU and the JSON that says what they are."""
     tensors: Tensors = {}
@@ -147,14 +121,17 @@ def unpack(
     """The session that ``pack`` took apart; ``make`` is its class, ``path`` is named in errors.
 
     Raises:
+        InputError: A value or a tensor is not what it must be.
         ModelError: It was written with another network or resolution.
     """
-    if state["network"] != fingerprint(sam2):
+    check_state(state)
+    if state.get("network") != fingerprint(sam2):
         raise ModelError(
             f"the session {path} was written with another network, resolution or precision than {sam2.name!r}"
             f" at {sam2.resolution} in {sam2.precision}",
             hint="load the checkpoint it was made with",
         )
+    check_tensors(tensors, state, sam2)
     hw = state["hw"]
     session = make(
         sam2,
@@ -221,7 +198,8 @@ def read(path: str | Path) -> tuple[Tensors, dict[str, Any]]:
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise InputError(f"the session {path} cannot be read: {error}") from error
-    state = json.loads(text) if text else {}
+    with understood(path):
+        state = parse_state(text) if text else {}
     if state.get("format") != FORMAT:
         raise InputError(f"{path} is not a session of this version", hint=f"format {FORMAT} is needed")
     return tensors, state

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError
-from seektrack.segmentation.checkpoint import Tensors, pack, read, understood, unpack, write
+from seektrack.segmentation.checkpoint import Tensors, pack, read, unpack, write
+from seektrack.segmentation.checkpoint_checks import understood
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.model import Sam2
 from seektrack.segmentation.propagation import PropagationSettings
