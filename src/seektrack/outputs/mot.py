@@ -1,6 +1,7 @@
-"""MOT Challenge boxes as text, frames and pixels counted from 1: one file, or a folder as CVAT takes it.
+"""MOT boxes as text, frames counted from 1: one file, a sequence's folder, or a folder as CVAT takes it.
 
-Only visible observations are written: a predicted position is no measurement.
+MOT Challenge counts pixels from 1, CVAT and datumaro from 0: what has CVAT's ``labels.txt`` is theirs. Only
+visible observations are written: a predicted position is no measurement.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ MOT_CLASSES = (
 """Classes 1 to 12 of MOT16 and later ground truth."""
 
 _TRUTH_COLUMNS = 9
+_CVAT_LABELS = "labels.txt"
 _FORM = "frame,id,left,top,width,height,conf,class,visibility"
 
 
@@ -66,19 +68,25 @@ def labels_beside(tracks: Tracks) -> dict[str, str]:
 
 
 def write_sequence(tracks: Tracks, path: Path) -> None:
-    """A folder with ``gt/gt.txt`` in nine columns, ``gt/labels.txt`` and ``seqinfo.ini``.
+    """A sequence of MOT Challenge: ``gt/gt.txt`` in nine columns, ``gt/gt.labels.txt``, ``seqinfo.ini``."""
+    _write_truth(tracks, path, "gt.labels.txt", first=1)
 
-    Zipped it is what CVAT takes as "MOT 1.1"; TrackEval takes it as a ground truth.
-    """
+
+def write_cvat_mot(tracks: Tracks, path: Path) -> None:
+    """A folder that, zipped, is what CVAT takes as "MOT 1.1": pixels from 0, names in ``gt/labels.txt``."""
+    _write_truth(tracks, path, _CVAT_LABELS, first=0)
+
+
+def _write_truth(tracks: Tracks, path: Path, labels: str, *, first: int) -> None:
     names = labels_of(tracks) or ["object"]
     rows = []
     for t, o in visible(tracks):
         kind = names.index(t.label or names[0]) + 1
-        rows.append((o.frame_index + 1, t.obj_id, f"{_numbers(o.box)},1,{kind},1"))
+        rows.append((o.frame_index + 1, t.obj_id, f"{_numbers(o.box, first)},1,{kind},1"))
     (path / "gt").mkdir()
     lines = "".join(f"{frame},{i},{rest}\n" for frame, i, rest in sorted(rows))
     (path / "gt" / "gt.txt").write_text(lines, encoding="ascii")
-    (path / "gt" / "labels.txt").write_text(_label_lines(names), encoding="utf-8")
+    (path / "gt" / labels).write_text(_label_lines(names), encoding="utf-8")
     video = tracks.video
     length = max(tracks.frame_indices, default=-1) + 1
     (path / "seqinfo.ini").write_text(
@@ -93,18 +101,18 @@ def read_mot(path: Path, video: VideoInfo | None) -> Tracks:
     """Read results or ground truth of 6 to 10 columns, parted by commas or spaces; or a sequence's folder.
 
     Nine columns with a class are a ground truth: its rows marked as not to be considered are left out. A
-    confidence outside [0, 1] means "unstated" and reads as 1. Class names come from ``labels.txt`` beside the
-    file, as CVAT writes it, else from MOT16. Without ``video``, size and frame rate come from
-    ``seqinfo.ini`` in the folder of the file or above it, else the size is the extent of the boxes and the
-    rate `reading.ASSUMED_FPS`.
+    confidence outside [0, 1] means "unstated" and reads as 1. Class names come from ``<name>.labels.txt``,
+    from ``labels.txt`` beside the file (CVAT's, whose pixels count from 0), else from MOT16. Without
+    ``video``, size and frame rate come from ``seqinfo.ini`` in the folder of the file or above it, else the
+    size is the extent of the boxes and the rate `reading.ASSUMED_FPS`.
 
     Raises:
         InputError: A row is not of that form, counts frames from 0, has no identity, or comes twice.
     """
     file = path / "gt" / "gt.txt" if path.is_dir() else path
-    names = _read_labels(file)
+    names, first = _read_labels(file)
     gathered = Gathered()
-    for where, row in read_rows(file):
+    for where, row in read_rows(file, first=first):
         if row.obj_id is None:
             raise InputError(
                 f"{where}: id -1 is a detection without identity",
@@ -117,8 +125,8 @@ def read_mot(path: Path, video: VideoInfo | None) -> Tracks:
     return gathered.tracks(info)
 
 
-def read_rows(path: Path) -> list[tuple[str, Row]]:
-    """The rows of a file with the place of each, detections without identity among them.
+def read_rows(path: Path, *, first: int = 1) -> list[tuple[str, Row]]:
+    """The rows of a file with the place of each, detections without identity too; pixels from ``first``.
 
     Raises:
         InputError: A row is not of the form, or counts frames from 0.
@@ -127,7 +135,7 @@ def read_rows(path: Path) -> list[tuple[str, Row]]:
     for number, line in enumerate(reading.read_text(path).splitlines(), start=1):
         if line.strip() and not line.lstrip().startswith("#"):
             where = f"line {number}"
-            rows.append((where, _row(_columns(line), where)))
+            rows.append((where, _row(_columns(line), where, first)))
     return rows
 
 
@@ -136,7 +144,7 @@ def _columns(line: str) -> list[str]:
     return [part.strip() for part in parts]
 
 
-def _row(columns: Sequence[str], where: str) -> Row:
+def _row(columns: Sequence[str], where: str, first: int) -> Row:
     if columns and not columns[-1]:
         columns = columns[:-1]
     if not 6 <= len(columns) <= 10:
@@ -153,7 +161,7 @@ def _row(columns: Sequence[str], where: str) -> Row:
     is_truth = len(numbers) == _TRUTH_COLUMNS and class_id is not None
     score = numbers[6] if len(numbers) > 6 and 0 <= numbers[6] <= 1 else 1.0
     considered = not is_truth or numbers[6] != 0
-    return Row(index, obj_id, _box(columns[2:6], where), score, class_id, is_truth, considered)
+    return Row(index, obj_id, _box(columns[2:6], where, first), score, class_id, is_truth, considered)
 
 
 def _class_of(numbers: Sequence[float]) -> int | None:
@@ -163,17 +171,17 @@ def _class_of(numbers: Sequence[float]) -> int | None:
     return None if is_position else int(numbers[7])
 
 
-def _box(columns: Sequence[str], where: str) -> Box:
+def _box(columns: Sequence[str], where: str, first: int) -> Box:
     reading.xywh(list(columns), where)
     left, top, width, height = (Decimal(v) for v in columns)
-    corners = (left - 1, top - 1, left - 1 + width, top - 1 + height)
+    corners = (left - first, top - first, left - first + width, top - first + height)
     return float(corners[0]), float(corners[1]), float(corners[2]), float(corners[3])
 
 
-def _numbers(box: Box) -> str:
+def _numbers(box: Box, first: int = 1) -> str:
     """Left, top, width and height in decimal, so that adding and taking off loses no bit."""
     x0, y0, x1, y1 = (Decimal(repr(float(v))) for v in box)
-    return ",".join(f"{v.normalize():f}" for v in (x0 + 1, y0 + 1, x1 - x0, y1 - y0))
+    return ",".join(f"{v.normalize():f}" for v in (x0 + first, y0 + first, x1 - x0, y1 - y0))
 
 
 def _class_name(row: Row, names: Sequence[str]) -> str:
@@ -183,11 +191,13 @@ def _class_name(row: Row, names: Sequence[str]) -> str:
     return known[row.class_id - 1] if row.class_id <= len(known) else f"class {row.class_id}"
 
 
-def _read_labels(file: Path) -> list[str]:
-    for beside in (file.with_name(f"{file.stem}.labels.txt"), file.with_name("labels.txt")):
+def _read_labels(file: Path) -> tuple[list[str], int]:
+    """The names of the classes, and the number of the first pixel."""
+    for beside, first in ((file.with_name(f"{file.stem}.labels.txt"), 1), (file.with_name(_CVAT_LABELS), 0)):
         if beside.is_file() and beside != file:
-            return [line.strip() for line in reading.read_text(beside).splitlines() if line.strip()]
-    return []
+            lines = reading.read_text(beside).splitlines()
+            return [line.strip() for line in lines if line.strip()], first
+    return [], 1
 
 
 def _label_lines(names: Iterable[str]) -> str:
@@ -238,4 +248,6 @@ def is_export(folder: Path) -> bool:
         truth = {entry.name for entry in (folder / "gt").iterdir()}
     except OSError:
         return False
-    return inside == {"gt", "seqinfo.ini"} and truth == {"gt.txt", "labels.txt"}
+    return inside == {"gt", "seqinfo.ini"} and truth in (
+        {"gt.txt", n} for n in ("gt.labels.txt", _CVAT_LABELS)
+    )

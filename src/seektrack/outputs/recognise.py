@@ -44,7 +44,7 @@ def _folder(path: Path) -> str:
         if isinstance(held, dict) and isinstance(held.get("format"), str):
             return str(held["format"])
     if (path / "gt" / "gt.txt").is_file():
-        return "mot-sequence"
+        return "cvat-mot" if (path / "gt" / "labels.txt").is_file() else "mot-sequence"
     if (path / "labels").is_dir() or any(path.glob("*.txt")):
         return "yolo"
     if any(path.glob("*.png")):

@@ -77,13 +77,12 @@ _OWN = (
         "mot", "tracks.mot.txt", "MOT Challenge boxes", mot.write_mot, mot.read_mot, beside=mot.labels_beside
     ),
     Format(
-        "mot-sequence",
-        "mot",
-        "MOT sequence for CVAT: gt.txt, labels.txt",
-        mot.write_sequence,
-        mot.read_mot,
-        is_folder=True,
-        is_export=mot.is_export,
+        "mot-sequence", "mot", "MOT Challenge sequence: gt.txt, seqinfo.ini", mot.write_sequence,
+        mot.read_mot, is_folder=True, is_export=mot.is_export,
+    ),
+    Format(
+        "cvat-mot", "cvat-mot", "MOT for CVAT: gt.txt, labels.txt", mot.write_cvat_mot, mot.read_mot,
+        is_folder=True, is_export=mot.is_export,
     ),
     Format(
         "mots", "tracks.mots.txt", "MOTS Challenge masks", mots.write_mots, mots.read_mots,

@@ -17,11 +17,11 @@ from seektrack.types import Mask, Observation, Track, Tracks, VideoInfo
 H, W = 36, 50
 FPS = Fraction(30000, 1001)
 WHOLE = {"json", "json-frames", "parquet", "protobuf"}
-BOXES_OF_OWN = {*WHOLE, "csv", "mot", "mot-sequence", "coco", "cocovid", "cvat"}
+BOXES_OF_OWN = {*WHOLE, "csv", "mot", "mot-sequence", "cvat-mot", "coco", "cocovid", "cvat"}
 BOXES_NEARLY = {"yolo", "label-studio"}
-NO_MASKS = {"csv", "mot", "mot-sequence", "cvat", "yolo", "label-studio"}
+NO_MASKS = {"csv", "mot", "mot-sequence", "cvat-mot", "cvat", "yolo", "label-studio"}
 SCORES = {*WHOLE, "csv", "mot", "coco", "cocovid", "yolo"}
-NO_LABEL_OF_BLANK = {"cvat", "label-studio", "mot-sequence"}
+NO_LABEL_OF_BLANK = {"cvat", "label-studio", "mot-sequence", "cvat-mot"}
 """Formats that call what has no label "object"."""
 
 
@@ -194,3 +194,11 @@ def test_the_schema_is_what_the_code_was_made_from():
         for name, message in tracks_pb2.DESCRIPTOR.message_types_by_name.items()
     }
     assert written == made
+
+
+def test_pixels_count_from_1_in_mot_challenge_and_from_0_in_cvat(tracks, tmp_path):
+    for name, first in (("mot-sequence", 1), ("cvat-mot", 0)):
+        path = save_tracks(tracks, tmp_path / name, name)
+        columns = (path / "gt" / "gt.txt").read_text().splitlines()[0].split(",")
+        assert [float(v) for v in columns[2:4]] == pytest.approx([2.1 + first, 4 + first])
+    assert (tmp_path / "cvat-mot" / "gt" / "labels.txt").read_text() == "=SUM(A1)\na red car, 'old'\n"
