@@ -33,7 +33,7 @@ def spans(found: Sequence[Hit | Moment | Chain]) -> list[tuple[str, float, float
         if isinstance(one, Hit):
             all_spans.append((one.video, one.time_s, one.time_s + _SHORTEST_S))
         else:
-            moments = [one] if isinstance(one, Moment) else one.moments
+            moments = one.moments if isinstance(one, Chain) else [one]
             all_spans += [(m.video, m.start_s, max(m.end_s, m.start_s + 0.04)) for m in moments]
     return all_spans
 

@@ -12,6 +12,8 @@ from seektrack.library import KINDS, Rows
 from seektrack.retrieval.confidence import ConfidenceSettings, temporal_evidence
 from seektrack.retrieval.query import Exclusion
 
+NEAR_S = 1.0
+"""Seconds around a frame in which a thing surely shows, in which it is taken to show as well."""
 WHOLE = KINDS.index("frame")
 CERTAIN = 0.35
 """Belief from which on a thing that must not show is taken to show: leaving an answer out costs less than
@@ -42,7 +44,7 @@ def allowed_share(
         if exclusion.is_thing:
             for video in np.unique(videos):
                 of = videos == video
-                in_frame[of] = np.maximum(in_frame[of], temporal_evidence(in_frame[of], times[of], settings))
+                in_frame[of] = _around(in_frame[of], times[of], settings)
         share *= _free(exclusion, np.maximum(shows, in_frame[frame]))
     return np.clip(share, 0.0, 1.0)
 
@@ -87,6 +89,20 @@ def _shows(
     in_frame = np.zeros(n_frames)
     np.maximum.at(in_frame, frame, counted)
     return shows, in_frame
+
+
+def _around(
+    in_frame: NDArray[np.float64], times: NDArray[np.float64], settings: ConfidenceSettings
+) -> NDArray[np.float64]:
+    """Belief of each frame of a video that a thing shows, (T,): what surely shows near it was only missed."""
+    belief = np.maximum(in_frame, temporal_evidence(in_frame, times, settings))
+    sure = times[in_frame >= CERTAIN]
+    if not len(sure):
+        return belief
+    at = np.searchsorted(sure, times)
+    before, after = sure[np.maximum(at - 1, 0)], sure[np.minimum(at, len(sure) - 1)]
+    near = np.minimum(np.abs(times - before), np.abs(after - times)) <= NEAR_S
+    return np.where(near, np.maximum(belief, CERTAIN), belief)
 
 
 def _free(exclusion: Exclusion, shows: NDArray[np.float64]) -> NDArray[np.float64]:

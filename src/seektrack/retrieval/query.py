@@ -24,6 +24,8 @@ from seektrack.retrieval.confidence import (
 from seektrack.retrieval.kinds import Kinds, kinds_of
 
 TINY = 1e-9
+MOST_GAIN = 4.0
+"""Log-odds that words can add to a certain picture at a weight of 2."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +74,9 @@ class TextQuery:
     ) -> NDArray[np.float64]:
         """Of each (N, D) picture, alone, to show this; (N,) in (0, 1). Exclusions are not counted in.
 
-        A weight above 1 takes belief from pictures that are nearer to the text without the words than to the
-        text with them, and from no other: more weight never hides what matches. One below 1 believes what
-        shows the rest as well.
+        A weight above 1 adds belief where a picture that may show the text is nearer to it than to the text
+        without the words, and takes none away, so more weight never hides what matches. One below 1 believes
+        what shows the rest as well.
         """
         s = settings or ConfidenceSettings()
         own = self.vector if self.plain is None else self.plain
@@ -93,7 +95,8 @@ class TextQuery:
                 odds += (1 - one.weight) * (log_odds(np.clip(rest, TINY, 1 - TINY)) - odds)
             else:
                 shows = np.asarray(vectors, dtype=np.float32) @ (own - one.rest)
-                odds += (one.weight - 1) * np.minimum(shows, 0.0) * self.logit_scale / s.temperature
+                gain = np.clip(shows * self.logit_scale / s.temperature, 0.0, MOST_GAIN)
+                odds += (one.weight - 1) * gain * share
             share = sigmoid(odds)
         return share
 

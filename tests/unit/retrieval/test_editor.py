@@ -66,7 +66,7 @@ def test_a_day_of_drop_frame_codes_stays_with_the_clock():
 def test_an_edl_is_read_by_the_cmx_reader(tmp_path):
     one = film(tmp_path / "one film.mp4", 25, 100)
     other = film(tmp_path / "other.mp4", 25, 100)
-    found = [moment(one, 1.0, 2.0), Chain(other, (moment(other, 0.4, 0.8), moment(other, 3.0, 3.6)), 0.5)]
+    found = [moment(one, 1.0, 2.0), Chain.of((moment(other, 0.4, 0.8), moment(other, 3.0, 3.6)), 0.5)]
     path = save_edl(found, tmp_path / "cut.edl", title="a red\ncar")
     timeline = otio.adapters.read_from_file(str(path), rate=25)
     assert timeline.name == "a red car"
@@ -129,9 +129,11 @@ def test_nothing_found_and_a_video_as_target_are_refused(tmp_path):
 def test_the_command_line_hands_moments_on(tmp_path, monkeypatch):
     from seektrack.cli import app
     from seektrack.pipeline import Library
+    from seektrack.pipeline.answer import Answer
 
     path = film(tmp_path / "=film.mp4", 25, 50)
-    monkeypatch.setattr(Library, "search", lambda self, *a, **k: [moment(path, 0.4, 1.2)])
+    monkeypatch.setattr(Library, "search", lambda self, *a, **k: Answer([moment(path, 0.4, 1.2)]))
+    monkeypatch.setattr("seektrack.cli.search.check_library", lambda folder: None)
     monkeypatch.setattr(Library, "corrected", lambda self, text: type("Fixed", (), {"text": text})())
     named = {name: tmp_path / f"out.{name}" for name in ("clips", "edl", "otio", "vtt", "csv")}
     options = [str(part) for name, target in named.items() for part in (f"--{name}", target)]
