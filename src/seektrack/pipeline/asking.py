@@ -297,9 +297,10 @@ class Asking(ABC):
         return check_templates(templates)
 
     def corrected(self, text: str) -> Correction:
-        """A query with mistyped words put right by what the model knows; nothing is searched."""
+        """A query with mistyped words put right by what the library's model knows; nothing is searched."""
         from seektrack.encoders.spelling import speller_for
 
+        self._open_to_read()  # another model is told before it is fetched or loaded
         return speller_for(self.models.encoder).correct(text)
 
     def build_index(self, settings: IndexSettings | None = None) -> IndexManifest:

@@ -63,7 +63,7 @@ def test_the_environment_names_the_model_of_commands_without_a_library(made, mon
     assert ended.value.code == ModelError.exit_code and "no-such-model" in capsys.readouterr().err
 
 
-def test_another_model_is_told_before_it_is_fetched(made, monkeypatch, tmp_path):
+def test_another_model_is_told_before_it_is_fetched(made, monkeypatch, tmp_path, capsys):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
     with (
@@ -72,6 +72,9 @@ def test_another_model_is_told_before_it_is_fetched(made, monkeypatch, tmp_path)
     ):
         library.search("a red car")
     assert "--model pocket" in caught.value.hint
+    with pytest.raises(SystemExit) as ended:
+        main(["search", "a red car", "--library", str(made / "pocket-lib"), "--model", "base"])
+    assert ended.value.code == 5 and "was made by the model 'pocket'" in capsys.readouterr().err
 
 
 def test_another_model_is_told_before_its_weights_are_loaded(made, monkeypatch):
