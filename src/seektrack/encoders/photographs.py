@@ -30,6 +30,8 @@ EXTRA = 16
 """Numbers of an embedding behind the experts': words nobody knows, then the colours, then zeros."""
 SURE = 0.02
 """Below this share an expert is not asked."""
+SHARP = 4.0
+"""Multiplies the gate's log odds: an expert that half belongs says much that is only noise."""
 LATER = 0.5
 """What the second name in a text counts beside the first, the third beside the second."""
 
@@ -99,7 +101,7 @@ class Photographs:
     @torch.inference_mode()
     def drawn(self, pixels: torch.Tensor) -> NDArray[np.float64]:
         """How sure it is that each normalised picture (B, 3, S, S) is a drawing, (B,)."""
-        return np.asarray(torch.sigmoid(self.gate(pixels.float())).double().cpu().numpy())
+        return np.asarray(torch.sigmoid(SHARP * self.gate(pixels.float())).double().cpu().numpy())
 
     @torch.inference_mode()
     def embed_images(self, pixels: torch.Tensor) -> NDArray[np.float32]:

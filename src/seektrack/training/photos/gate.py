@@ -18,6 +18,8 @@ from seektrack.training.photos.tiles import Tiles
 
 CROP, FRAME = 112, 224
 """Sides of the crops and of the frames that the pocket CLIP looks at."""
+TILES = (1 / 2, 1 / 3, 1 / 3, 1.0)
+"""Sides of what a search looks at besides objects, as shares of a frame's."""
 BATCH = 64
 RATE = 3e-3
 
@@ -52,16 +54,16 @@ class GateSampler:
         whole = (0.0, 0.0, float(w), float(h))
         shown = visible(objects)
         roll, box = rng.random(), None
-        if side == CROP and roll < 0.6 and len(shown):
+        if side == CROP and roll < 0.55 and len(shown):
             x0, y0, x1, y1 = objects.boxes[int(rng.choice(shown))]
             box = jitter((x0, y0, x1, y1), rng)
-        elif side == CROP and roll < 0.8:
+        elif side == CROP and roll < 0.7:
             box = background_box(self.store.id_map(index), objects, rng)
+        margin = float(rng.uniform(0.1, 0.6))
         if box is None:
-            size = rng.uniform(0.3, 1.0)
+            size, margin = float(rng.choice(TILES)), 0.0
             x, y = rng.uniform(0, w * (1 - size)), rng.uniform(0, h * (1 - size))
             box = whole if side == FRAME else (x, y, x + w * size, y + h * size)
-        margin = 0.0 if box == whole else float(rng.uniform(0.1, 0.6))
         return augment(crop_square(picture, box, side, margin=margin), rng)
 
     def _photograph(self, side: int, rng: np.random.Generator) -> Image:
@@ -87,12 +89,12 @@ def _part(picture: Image, side: int, rng: np.random.Generator) -> Image:
     return crop_square(picture, (x, y, x + size, y + size), side)
 
 
-def train_gate(sampler: GateSampler, *, steps: int, seed: int = 0) -> Gate:
-    """Train a gate; every third step looks at whole frames."""
+def train_gate(sampler: GateSampler, *, steps: int, seed: int = 0, start: Gate | None = None) -> Gate:
+    """Train a gate, from ``start`` on if there is one; every fourth step looks at whole frames."""
     from seektrack.training.photos.loop import normalised
 
     torch.manual_seed(seed)
-    rng, gate = np.random.default_rng((seed, 13)), Gate()
+    rng, gate = np.random.default_rng((seed, 13)), start or Gate()
     optimiser = torch.optim.AdamW(gate.parameters(), lr=RATE, weight_decay=1e-3)
     gate.train()
     for step in range(steps):
