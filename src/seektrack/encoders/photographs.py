@@ -123,6 +123,9 @@ class Photographs:
             out[:n] = self._rows[self.backgrounds[plain]]
             return out
         read = self.lexicon.read(text)
+        if not read.things and (read.unknown or not read.colours):
+            out[n] = 1  # whatever its colour, nobody knows what it is
+            return out
         for place, name in enumerate(dict.fromkeys(read.things)):
             out[:n] += LATER**place * self._rows[self.names[name]]
         out[:n] = l2_normalise(out[:n])
@@ -133,7 +136,7 @@ class Photographs:
             share = self.colour_share if read.things else 1.0
             out = np.sqrt(1 - share) * out + np.sqrt(share) * l2_normalise(coloured)
         known = len(read.things) + bool(read.colours)
-        strange = len(read.unknown) / max(1, len(read.unknown) + known) if known else 1.0
+        strange = len(read.unknown) / (len(read.unknown) + known)
         out = np.sqrt(1 - strange) * out
         out[n] = np.sqrt(strange)
         return l2_normalise(out)
@@ -156,7 +159,10 @@ class PhotoClipEncoder(ClipEncoder):
     def __init__(self, photographs: Photographs, **clip: Any) -> None:
         super().__init__(**clip)
         self.photographs = photographs
-        self.vocabulary = photographs.vocabulary(self.vocabulary)
+        own = self.vocabulary
+        self.vocabulary = photographs.vocabulary(own)
+        known = () if own is None else (*own.labels, *own.background)
+        self._foreign = {*self.vocabulary.labels, *self.vocabulary.background} - set(known)
         self.own_scale, self.drawn_dim = self.logit_scale, self.dim
         self.logit_scale = float(np.hypot(self.own_scale, photographs.scale))
         self._share = (self.own_scale / self.logit_scale) ** 2
@@ -195,8 +201,14 @@ class PhotoClipEncoder(ClipEncoder):
         rows = super()._text_batch(texts)
         if not hasattr(self, "photographs"):  # asked by the CLIP's own constructor
             return rows
-        others = np.stack([self.photographs.embed_text(text) for text in texts])
-        return np.concatenate([np.sqrt(self._share) * rows, np.sqrt(1 - self._share) * others], axis=1)
+        others = np.sqrt(1 - self._share) * np.stack([self.photographs.embed_text(t) for t in texts])
+        rows = np.sqrt(self._share) * rows
+        # Hundreds of words the drawn world never heard would together take belief from what it knows.
+        foreign = np.array([text in self._foreign for text in texts])
+        rows[foreign] = 0
+        strange = others.shape[1] - EXTRA
+        others[foreign, strange] = np.sqrt(others[foreign, strange] ** 2 + self._share)
+        return np.concatenate([rows, others], axis=1)
 
 
 def _fill(module: torch.nn.Module, tensors: dict[str, torch.Tensor]) -> None:

@@ -124,6 +124,21 @@ def test_the_drawn_world_is_seen_as_before(trained):
     )
 
 
+def test_names_of_photographs_take_no_belief_from_drawings(trained):
+    encoder = load_encoder(trained[0] / "model")
+    texts = ["a bee", "a red car", "the ground", "grass"]
+    rows = encoder.embed_texts(texts)
+    assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=1e-5)
+    drawn = np.linalg.norm(rows[:, : encoder.drawn_dim], axis=1)
+    assert drawn[[0, 2]] == pytest.approx(0) and drawn[[1, 3]].min() > 0.3
+
+
+def test_a_colour_does_not_make_an_unknown_thing_known(trained):
+    knows = load_encoder(trained[0] / "model").photographs
+    nothing, robot, red = (knows.embed_text(text) for text in ("a giraffe", "a red robot", "something red"))
+    assert nothing @ robot == pytest.approx(1) and nothing @ red == pytest.approx(0)
+
+
 def _cosines(rows, one):
     return rows @ one / np.linalg.norm(rows, axis=1) / np.linalg.norm(one)
 
