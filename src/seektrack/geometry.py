@@ -239,3 +239,17 @@ def _check_filled(runs: NDArray[np.int64], size: tuple[int, int]) -> None:
             f"the runs of the mask add up to {filled} pixels, its size {size[0]}x{size[1]} has {pixels}",
             hint="size is [height, width], and the runs go down the columns",
         )
+
+
+_TILES_PER_SIDE = (3, 5)
+
+
+def tiles(hw: tuple[int, int]) -> list[Box]:
+    """Windows that overlap by half, ``xyxy`` pixels: nine of half the picture's sides, 25 of a third."""
+    h, w = hw
+    boxes: list[Box] = []
+    for count in _TILES_PER_SIDE:
+        side = 2 / (count + 1)
+        steps = [i * side / 2 for i in range(count)]
+        boxes += [(w * x, h * y, w * (x + side), h * (y + side)) for y in steps for x in steps]
+    return boxes

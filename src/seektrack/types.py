@@ -12,11 +12,13 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.geometry import Box
+from seektrack.known import Known
 from seektrack.masks import Mask
 from seektrack.notebook import FrameInNotebook, MomentInNotebook, TrackInNotebook, TracksInNotebook
 
@@ -24,6 +26,7 @@ __all__ = [
     "Frame",
     "Hit",
     "Mask",
+    "Missed",
     "Moment",
     "Observation",
     "Prompt",
@@ -112,6 +115,7 @@ class Hit:
         confidence: Calibrated belief in [0, 1] that the picture shows what was asked.
         box: Region of the frame the score belongs to, or None for the whole frame.
         query: What it answers, as it was typed; empty for a picture.
+        domain: Whether the encoder was shown frames like this; ``outside``, the confidence means nothing.
     """
 
     video: str
@@ -121,6 +125,7 @@ class Hit:
     confidence: float
     box: Box | None = None
     query: str = ""
+    domain: Known = "unmeasured"
 
 
 @dataclass(frozen=True)
@@ -133,6 +138,7 @@ class Moment(MomentInNotebook[Frame]):
         key: The best hit inside.
         confidence: Calibrated belief in [0, 1].
         query: What it answers, as it was typed.
+        domain: Whether the encoder was shown frames like these; ``outside``, the confidence means nothing.
     """
 
     video: str
@@ -141,6 +147,7 @@ class Moment(MomentInNotebook[Frame]):
     key: Hit
     confidence: float
     query: str = ""
+    domain: Known = "unmeasured"
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,12 +209,15 @@ class Track(TrackInNotebook):
         label: What it was asked for as.
         score: Belief in [0, 1] that it is what was asked for.
         observations: In order of frames, at most one a frame.
+        domain: Whether the encoder was shown frames like those it was found on; ``outside``, the score means
+            nothing.
     """
 
     obj_id: int
     label: str
     score: float
     observations: tuple[Observation, ...]
+    domain: Known = "unmeasured"
 
     def at(self, frame_index: int) -> Observation | None:
         """The observation on a frame, or None."""
@@ -231,6 +241,65 @@ class Track(TrackInNotebook):
         )
 
 
+Stage = Literal["frame", "mask", "lost", "doubted", "motion"]
+"""Where following a text ended: see `Missed`."""
+_MISSED = {
+    "frame": (
+        "no frame looked like {label}",
+        "say it in other words, take another --model, or see what comes nearest: seektrack search --hits",
+    ),
+    "mask": (
+        "frames look like {label}, most of all at {time}, but no mask the segmenter proposed is it",
+        "draw a --box around it: seektrack frame shows the picture to point into; or take another --model",
+    ),
+    "lost": (
+        "{label} was found at {time} and lost at once",
+        "draw a --box around it on that frame, or take a --model with another segmenter",
+    ),
+    "doubted": (
+        "something was followed as {label} from {time} on, but on most of its way it does not look like it",
+        "draw a --box around it on that frame, say it in other words, or take another --model",
+    ),
+    "motion": (
+        "{label} was followed, but none moves or is of the size that was asked for",
+        "leave out what says how it moves and how large it is",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Missed:
+    """Why a text ended with no track.
+
+    Attributes:
+        stage: ``frame``: no frame looked like it. ``mask``: frames did, but no proposed mask was it.
+            ``lost``: a mask was found and lost at once. ``doubted``: it was followed, but looks otherwise.
+            ``motion``: it was followed, but does not move, or is not of the size, as asked.
+        label: What was asked for.
+        frame_index, time_s: The frame that came nearest, or None.
+        box: Where on it, ``xyxy`` pixels, or None.
+        confidence: Belief in [0, 1] there, or None.
+    """
+
+    stage: Stage
+    label: str
+    frame_index: int | None = None
+    time_s: float | None = None
+    box: Box | None = None
+    confidence: float | None = None
+
+    @property
+    def reason(self) -> str:
+        """What failed, in one sentence."""
+        when = "some time" if self.time_s is None else f"{self.time_s:.1f} s"
+        return _MISSED[self.stage][0].format(label=repr(self.label), time=when)
+
+    @property
+    def hint(self) -> str:
+        """What to try."""
+        return _MISSED[self.stage][1]
+
+
 @dataclass(frozen=True)
 class Tracks(TracksInNotebook[Track, VideoInfo]):
     """All objects followed through one video.
@@ -241,6 +310,7 @@ class Tracks(TracksInNotebook[Track, VideoInfo]):
         tracks: One per object, ids unique.
         frame_times: Seconds of each processed frame, by frame index.
         notices: What of the query could not be answered, one line each; not written to files.
+        missed: Why nothing was found, one for each thing asked for, where nothing was; not written to files.
     """
 
     video: VideoInfo
@@ -248,6 +318,7 @@ class Tracks(TracksInNotebook[Track, VideoInfo]):
     tracks: tuple[Track, ...]
     frame_times: dict[int, float] = field(default_factory=dict)
     notices: tuple[str, ...] = field(default=(), compare=False)
+    missed: tuple[Missed, ...] = field(default=(), compare=False)
 
     def __len__(self) -> int:
         return len(self.tracks)

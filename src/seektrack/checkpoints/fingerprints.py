@@ -14,6 +14,8 @@ _HASHED = (
     "config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json",
     "vocab.json", "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "photographs.json",
 )  # fmt: skip
+DOMAIN_FILE = "domain.safetensors"
+"""What an encoder was shown, measured after training: it lies beside the weights and changes no answer."""
 
 
 def folder_fingerprint(folder: Path) -> str:
@@ -26,7 +28,7 @@ def folder_fingerprint(folder: Path) -> str:
         32 hexadecimal digits.
     """
     digest = hashlib.sha256()
-    weights = sorted(folder.glob("*.safetensors"))
+    weights = sorted(path for path in folder.glob("*.safetensors") if path.name != DOMAIN_FILE)
     for path in [folder / n for n in _HASHED if (folder / n).is_file()] + weights:
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as stream:

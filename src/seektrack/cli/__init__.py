@@ -27,6 +27,7 @@ from seektrack.cli import (
     search,
     track,
     train,
+    train_calibrate,
     train_temporal,
     videos,
     world,
@@ -74,6 +75,7 @@ app.add_typer(compare.app, name="prompts")
 app.command()(compare.label)
 app.add_typer(eval_.app, name="eval")
 app.add_typer(train.app, name="train")
+train.app.command()(train_calibrate.calibrate)
 train.app.command()(train_temporal.temporal)
 train.app.command()(train_temporal.trajectory)
 app.add_typer(world.app, name="world")

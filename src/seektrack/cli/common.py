@@ -35,6 +35,7 @@ from seektrack.cli.shown import as_json as to_json
 from seektrack.cli.telling import Teller, still_at_it
 from seektrack.cli.values import DEVICES, FILTERS, complete_model, completing, completing_several
 from seektrack.errors import OutputError, SeekTrackError
+from seektrack.known import fields
 from seektrack.library.made_with import MODEL_VARIABLE
 from seektrack.types import Mask
 
@@ -136,6 +137,7 @@ class Screen:
 
     def __init__(self, *, quiet: bool = False, as_json: bool = False) -> None:
         self.quiet = quiet or as_json
+        self._warns = not quiet
         self.as_json = as_json
         piped = sys.stdout is None or not sys.stdout.isatty()
         self._out = PlainConsole(soft_wrap=True, width=_PIPED_WIDTH if piped else None)
@@ -145,6 +147,16 @@ class Screen:
         """Say something that is not a result; silent when quiet."""
         if not self.quiet:
             self._err.print(text, soft_wrap=True)
+
+    def warn_unknown(self, what: str, model: str) -> None:
+        """Say on one line that how sure the model is of something cannot be known, and what changes it."""
+        if self._warns:
+            self._err.print("warning:", style="bold yellow", end=" ", soft_wrap=True)
+            text = (
+                f"{what}: the model {model!r} was not shown pictures like these, so how sure it is, is "
+                "unknown; another may know them: --model base (photographs), see: seektrack models"
+            )
+            self._err.print(text, soft_wrap=True, markup=False)
 
     def result(self, value: Any, human: Callable[[Console], None]) -> None:
         """Print a result: ``value`` as JSON, or whatever ``human`` writes.
@@ -222,7 +234,8 @@ def plain(value: Any) -> Any:
     if isinstance(value, SeekTrackError):
         return {"code": value.code, "message": value.message, "hint": value.hint}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        content = {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
+        return _honest(content, getattr(value, "domain", None))
     if isinstance(value, Mapping):
         return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, np.ndarray):
@@ -232,6 +245,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, (Path, Exception)):
         return str(value)
     return _plain_number(value)
+
+
+def _honest(content: dict[str, Any], domain: Any) -> dict[str, Any]:
+    """A result with where it lies: outside, its confidence is null and a warning stands beside it."""
+    content.pop("domain", None)
+    if domain == "outside" and "confidence" in content:
+        content["confidence"] = None
+    return content | (fields(domain) if domain in ("inside", "outside") else {})
 
 
 def _plain_number(value: Any) -> Any:

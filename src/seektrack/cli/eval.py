@@ -162,6 +162,27 @@ def _side_by_side(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Table:
 
 
 @app.command()
+def domain(
+    folders: Annotated[
+        list[Path] | None, typer.Argument(help="Pictures, films or folders of them to compare with it.")
+    ] = None,
+    frames: Annotated[int, typer.Option("--frames", min=1, help="Drawn frames of each style.")] = 200,
+    model: Model = "pocket",
+    device: Device = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say which pictures a text encoder takes for known: the share inside, and the median distance."""
+    spare_threads(model)
+    from seektrack.evaluation.domain import evaluate_domain
+    from seektrack.pipeline import parse_model
+
+    screen = Screen(quiet=quiet, as_json=as_json)
+    encoder, _ = parse_model(model)
+    print_figures(screen, evaluate_domain(encoder, frames=frames, folders=folders or (), device=device))
+
+
+@app.command()
 def retrieval(
     videos: Annotated[int, typer.Option("--videos", min=1, help="Held-out videos to render and index.")] = 20,
     shots: Annotated[int, typer.Option("--shots", min=2, help="Shots of two seconds in each.")] = 5,

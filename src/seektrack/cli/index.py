@@ -148,6 +148,9 @@ def index(
                 )
             if watch is None or report.indexed or report.failed or report.moved or report.pruned:
                 screen.result(report, partial(_tell, report, library))
+            if report.outside:
+                count = len(report.outside)
+                screen.warn_unknown(f"{count} video{'' if count == 1 else 's'} of {library}", model)
             if watch is None:
                 break
             time.sleep(watch)

@@ -27,8 +27,14 @@ def live(
         list[str], typer.Option("--query", help="What to watch for; may be given more than once.")
     ],
     threshold: Annotated[
-        float, typer.Option("--threshold", min=0, max=1, help="Tell what is believed this much.")
-    ] = 0.88,
+        float | None,
+        typer.Option(
+            "--threshold",
+            min=0,
+            max=1,
+            help="Tell what is believed this much; what the model's calibration says when left out.",
+        ),
+    ] = None,
     realtime: Annotated[
         bool, typer.Option("--realtime", help="Play what is no stream at its own pace, like a camera.")
     ] = False,
@@ -98,10 +104,13 @@ def live(
         end_s=for_s,
     )
     tell_reading(screen, None, watching.notices, wanted=False)
-    began = time.monotonic()
+    began, warned = time.monotonic(), False
     try:
         with watching:
             for alert in watching:
+                if alert.domain == "outside" and not warned:
+                    screen.warn_unknown(source, model)
+                    warned = True
                 line = alert.to_dict()
                 if save is not None:
                     number = alert.number + 1

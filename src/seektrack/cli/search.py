@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from seektrack import known
 from seektrack.cli.common import (
     DEFAULT_LIBRARY,
     AsJson,
@@ -134,7 +135,7 @@ def search(
     with Library(library, model=model, device=device) as opened:
         found: Answer[Any]
         if image is not None:
-            found = opened.similar(read_picture(image), k=k, **where)
+            found = opened.similar(read_picture(image), k=k, **where, **_given(min_confidence=min_confidence))
         elif align is not None:
             found = _aligned(opened, align, video, _given(translate=translate) | wordings)
         else:
@@ -156,6 +157,8 @@ def search(
         value = with_reading(told, found.query, found.notices) if explain else told
         screen.result(value, lambda console: _print(console, found))
     saved.tell(screen)
+    if unknown := sum(one.domain == "outside" for one in found):
+        screen.warn_unknown(f"{unknown} of {len(found)} answers", model)
     if not found:
         raise NothingFoundError(
             f"nothing in {library} matches {shown(text or str(image or align))}",
@@ -167,7 +170,8 @@ def _way_out(library: Path, less_sure: Sequence[Hit]) -> str:
     """What to do when nothing is sure enough: look at what is nearly, or ask otherwise."""
     for hit in less_sure:
         where = f"{clock(hit.time_s)} of {short_path(hit.video)}"
-        return f"the nearest, {where}, is believed {hit.confidence:.2f}: --hits lists what is less sure"
+        sure = known.shown(hit.confidence, hit.domain)
+        return f"the nearest, {where}, is believed {sure}: --hits lists what is less sure"
     return f"say it in other words, or see what is indexed with: seektrack videos --library {quoted(library)}"
 
 
@@ -217,15 +221,15 @@ def _aligned(opened: Library, path: Path, video: Path | None, options: dict[str,
 
 
 def _print(console: Console, found: Sequence[Moment] | Sequence[Hit]) -> None:
-    shown = table("confidence", "time", "video", right=("confidence", "time"))
+    listed = table("confidence", "time", "video", right=("confidence", "time"))
     for one in found:
         if isinstance(one, Hit):
             box = "" if one.box is None else " [" + ", ".join(f"{v:.0f}" for v in one.box) + "]"
             when = clock(one.time_s) + box
         else:
             when = " → ".join(_span(moment) for moment in getattr(one, "moments", None) or (one,))
-        shown.add_row(f"{one.confidence:.2f}", when, short_path(one.video))
-    console.print(shown)
+        listed.add_row(known.shown(one.confidence, one.domain), when, short_path(one.video))
+    console.print(listed)
 
 
 def _span(moment: Moment) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
@@ -45,7 +45,7 @@ from seektrack.cli.values import formats as known_formats
 from seektrack.errors import InputError, NothingFoundError
 from seektrack.library.made_with import model_for
 from seektrack.query import Query, read, shown
-from seektrack.types import Prompt
+from seektrack.types import Missed, Prompt, Stage
 
 if TYPE_CHECKING:
     from seektrack.tracking import FollowSettings
@@ -193,7 +193,9 @@ def track(
     if status:
         raise typer.Exit(status)
     if not any(one.found for one in done):
-        raise _nothing(library or ", ".join(videos), query)
+        raise _nothing(library or ", ".join(videos), query, [why for one in done for why in one.missed])
+    if any(t.get("domain") == "outside" for one in done for t in one.found):
+        screen.warn_unknown("what was followed", model)
 
 
 @dataclass(frozen=True)
@@ -348,8 +350,12 @@ def _check(videos: Sequence[str], text: list[str] | None, *, has_prompts: bool, 
         raise InputError("--point, --box and --prompts need a video", hint="name the video they lie in")
 
 
-def _nothing(where: Path | str, text: Query | None) -> NothingFoundError:
+def _nothing(where: Path | str, text: Query | None, missed: Sequence[Missed]) -> NothingFoundError:
     what = "what was pointed at" if text is None else shown(text.typed)
     by_hand = "point at another part of the object, give a second --point, or draw a --box around it"
-    hint = by_hand if text is None else "say it in other words"
-    return NothingFoundError(f"found nothing to follow as {what} in {where}", hint=hint)
+    message = f"found nothing to follow as {what} in {where}"
+    if text is None or not missed:
+        return NothingFoundError(message, hint=by_hand if text is None else "take another --model")
+    # The thing that came furthest on its way tells most.
+    furthest = max(missed, key=lambda one: list(get_args(Stage)).index(one.stage))
+    return NothingFoundError(f"{message}: {furthest.reason}", hint=furthest.hint)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
-from seektrack.cli.common import Screen, clock, short_path, table
+from seektrack import known
+from seektrack.cli.common import Screen, clock, plain, short_path, table
 from seektrack.cli.shown import one_line
 from seektrack.errors import SeekTrackError
-from seektrack.types import Tracks
+from seektrack.types import Missed, Tracks
 
 if TYPE_CHECKING:
     from seektrack.pipeline import FollowedVideo
@@ -36,6 +37,7 @@ class Done:
         unchanged: Whether an earlier run had done it.
         error: Why it failed.
         notices: What of the query could not be answered, one line each.
+        missed: Why nothing was found, where nothing was.
     """
 
     video: str
@@ -47,6 +49,7 @@ class Done:
     unchanged: bool = False
     error: SeekTrackError | None = None
     notices: tuple[str, ...] = ()
+    missed: tuple[Missed, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON tells it; the files written hold all of the tracks."""
@@ -60,7 +63,7 @@ class Done:
             "folder": self.folder,
             "files": self.files,
             "unchanged": self.unchanged,
-        }
+        } | ({"missed": [_why(one) for one in self.missed]} if self.missed else {})
 
     def in_one_line(self) -> str:
         """As progress tells it."""
@@ -83,7 +86,13 @@ def of_tracks(tracks: Tracks, folder: Path, formats: Iterable[str], *, overlay: 
         folder,
         written(folder, formats, overlay=overlay),
         notices=tracks.notices,
+        missed=tracks.missed,
     )
+
+
+def _why(missed: Missed) -> dict[str, Any]:
+    """Why nothing was found, as JSON tells it."""
+    return {**plain(missed), "reason": missed.reason, "hint": missed.hint}
 
 
 def of_result(followed: FollowedVideo) -> Done:
@@ -98,6 +107,7 @@ def of_result(followed: FollowedVideo) -> Done:
         followed.unchanged,
         followed.error,
         () if followed.tracks is None else followed.tracks.notices,
+        () if followed.tracks is None else followed.tracks.missed,
     )
 
 
@@ -119,7 +129,8 @@ def print_done(console: Console, done: Sequence[Done]) -> None:
         rows = table("id", "label", "score", "seen", "frames", right=("id", "score", "frames"))
         for t in one.found:
             seen = f"{clock(t['first_s'])} – {clock(t['last_s'])}"
-            rows.add_row(str(t["obj_id"]), t["label"], f"{t['score']:.2f}", seen, str(t["frames"]))
+            score = known.shown(t["score"], known.read_known(t.get("domain")))
+            rows.add_row(str(t["obj_id"]), t["label"], score, seen, str(t["frames"]))
         if rows.row_count:
             console.print(rows)
 

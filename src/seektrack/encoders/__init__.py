@@ -1,7 +1,10 @@
 """Images and texts in one space: the encoder protocol, its registry, the CLIP family, and query wordings."""
 
 from seektrack.encoders.base import Encoder, Vocabulary, l2_normalise
+from seektrack.encoders.calibration import Calibration, read_calibration
 from seektrack.encoders.contrast import contrast_texts
+from seektrack.encoders.domain import Domain, read_domain, settled
+from seektrack.encoders.features import embed_and_describe, embed_and_measure
 from seektrack.encoders.loading import load_encoder
 from seektrack.encoders.preprocess import ImageSettings, clip_transform
 from seektrack.encoders.prompts import (
@@ -22,7 +25,9 @@ from seektrack.encoders.whitening import Whitening
 __all__ = [
     "TEMPLATES",
     "Templates",
+    "Calibration",
     "Correction",
+    "Domain",
     "Encoder",
     "ImageSettings",
     "Speller",
@@ -33,6 +38,8 @@ __all__ = [
     "check_templates",
     "clip_transform",
     "contrast_texts",
+    "embed_and_describe",
+    "embed_and_measure",
     "embed_queries",
     "embed_query",
     "embed_weighted",
@@ -41,7 +48,10 @@ __all__ = [
     "l2_normalise",
     "load_encoder",
     "load_translator",
+    "read_calibration",
+    "read_domain",
     "register_encoder",
     "register_translator",
+    "settled",
     "speller_for",
 ]

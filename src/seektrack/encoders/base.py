@@ -36,8 +36,11 @@ class Vocabulary:
 class Encoder(Protocol):
     """Embeds images and texts in one space; anything with these members can be registered.
 
-    An encoder may also have ``vocabulary: Vocabulary | None``, which `contrast_texts` then uses, and
-    ``languages: tuple[str, ...] | None``, the codes of those it reads (None: many), for `check_language`.
+    An encoder may also have ``vocabulary: Vocabulary | None``, which `contrast_texts` then uses;
+    ``languages: tuple[str, ...] | None``, the codes of those it reads (None: many), for `check_language`;
+    ``domain: Domain | None``, what its training pictures were like, and with it
+    ``embed_with_layers(images)``, see `seektrack.encoders.features`; and ``calibration: Calibration | None``,
+    what its scores mean.
 
     Attributes:
         name: What the user asked for: a built-in name, a folder or a hub id.

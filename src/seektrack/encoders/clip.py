@@ -16,6 +16,8 @@ import torch
 from numpy.typing import NDArray
 
 from seektrack.encoders.base import Vocabulary, l2_normalise
+from seektrack.encoders.calibration import Calibration
+from seektrack.encoders.domain import Domain
 from seektrack.encoders.preprocess import ImageSettings, clip_transform
 from seektrack.errors import InputError, ModelError
 
@@ -23,6 +25,8 @@ SIGLIP_TEXT_LENGTH = 64
 MAX_LOGIT_SCALE = 100.0
 _MANY_LANGUAGES = 100_000
 """Word pieces above which a text tower was taught many languages: CLIP and SigLIP have at most 50,000."""
+LAYERS = (0.4, 0.8)
+"""Layers that tell what a picture is like, as parts of the depth."""
 
 
 class ClipEncoder:
@@ -38,6 +42,8 @@ class ClipEncoder:
         device: Where the model runs.
         dtype: Precision it runs in; embeddings come out as float32 all the same.
         folder: Where its files lie, for those who write another like it.
+        domain: What its training pictures were like, or None where nobody measured it.
+        calibration: What its scores mean, or None where nobody measured it.
     """
 
     def __init__(
@@ -52,8 +58,12 @@ class ClipEncoder:
         device: torch.device,
         dtype: torch.dtype,
         folder: Path | None = None,
+        domain: Domain | None = None,
+        calibration: Calibration | None = None,
     ) -> None:
         self.name = name
+        self.domain = domain
+        self.calibration = calibration
         self.folder = folder
         self.fingerprint = fingerprint
         self.vocabulary = vocabulary
@@ -99,6 +109,34 @@ class ClipEncoder:
             with torch.inference_mode():
                 out[which] = self._unit_rows(self._model.get_image_features(**inputs))
         return out
+
+    def embed_with_layers(
+        self, images: Sequence[NDArray[np.uint8]], *, batch_size: int = 32
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """`embed_images`, and what the layers before the last made of each picture, in one pass.
+
+        Returns:
+            Embeddings (N, D), and (N, F): of `LAYERS`, the mean and the spread over the patches.
+
+        Raises:
+            InputError: An image is not uint8 (H, W, 3).
+        """
+        check_batch_size(batch_size)
+        order: list[int] = []
+        vectors, layers = [np.zeros((0, self.dim), np.float32)], [np.zeros((0, 0), np.float32)]
+        for which, inputs in self.image_groups(images, batch_size=batch_size):
+            with torch.inference_mode():
+                out = self._model.get_image_features(**inputs, output_hidden_states=True)
+                hidden = out.hidden_states
+                chosen = [hidden[round(depth * (len(hidden) - 1))][:, 1:].float() for depth in LAYERS]
+                parts = [part for h in chosen for part in (h.mean(dim=1), h.std(dim=1, unbiased=False))]
+                layers.append(torch.cat(parts, dim=1).cpu().numpy())
+            vectors.append(self._unit_rows(out))
+            order += which
+        if not order:
+            return vectors[0], layers[0]
+        back = np.argsort(order)
+        return np.concatenate(vectors[1:])[back], np.concatenate(layers[1:])[back]
 
     def image_groups(
         self, images: Sequence[NDArray[np.uint8]], *, batch_size: int | None = None

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from seektrack import checkpoints
 from seektrack.encoders.base import TEMPORAL, Encoder, Vocabulary
+from seektrack.encoders.calibration import read_calibration
+from seektrack.encoders.domain import read_domain
 from seektrack.encoders.registry import encoder_names, registered
 from seektrack.errors import ModelError
 
@@ -98,17 +100,20 @@ def load_clip(
         if config.model_type == "siglip2"
         else ImageSettings.from_folder(folder, size=size, family=config.model_type)
     )
+    fingerprint = checkpoints.folder_fingerprint(folder)
     photographs = Photographs.load(folder)
     parts: dict[str, Any] = {
         "name": name,
         "model": model,
         "tokenizer": tokenizer,
         "settings": settings,
-        "fingerprint": checkpoints.folder_fingerprint(folder),
+        "fingerprint": fingerprint,
         "vocabulary": read_vocabulary(folder),
         "device": where,
         "dtype": precision,
         "folder": folder,
+        "domain": read_domain(folder, weights=fingerprint),
+        "calibration": read_calibration(folder, weights=fingerprint),
     }
     return ClipEncoder(**parts) if photographs is None else PhotoClipEncoder(photographs, **parts)
 

@@ -180,6 +180,13 @@ class PhotoClipEncoder(ClipEncoder):
             out[which] = self._both(inputs)
         return out
 
+    def embed_with_layers(
+        self, images: Any, *, batch_size: int = 32
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """`embed_images`, and what the layers of the CLIP made of each picture; see there."""
+        layers = super().embed_with_layers(images, batch_size=batch_size)[1]
+        return self.embed_images(images, batch_size=batch_size), layers
+
     def _both(self, inputs: dict[str, Any]) -> NDArray[np.float32]:
         pixels = inputs["pixel_values"]
         drawn = self.photographs.drawn(pixels)

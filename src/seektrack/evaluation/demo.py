@@ -228,7 +228,15 @@ def _section(text: str, moments: Sequence[Moment], results: Sequence[SearchAndTr
             picture = mark_region(source.frame_at(moment.key.frame_index).image, moment.key.box)
         name = Path(moment.video).stem
         cards.append(
-            MomentCard(name, moment.start_s, moment.end_s, moment.confidence, picture, moment.key.time_s)
+            MomentCard(
+                name,
+                moment.start_s,
+                moment.end_s,
+                moment.confidence,
+                picture,
+                moment.key.time_s,
+                moment.domain,
+            )
         )
     videos = []
     for result in results:

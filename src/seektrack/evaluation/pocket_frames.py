@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.encoders import Encoder
-from seektrack.geometry import crop_square
-from seektrack.pipeline.regions import tiles
+from seektrack.geometry import crop_square, tiles
 from seektrack.retrieval.parts import joint_probability
 from seektrack.retrieval.query import prepare_query
 

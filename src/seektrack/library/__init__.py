@@ -1,5 +1,6 @@
 """The library on disk: what was indexed, its vectors, and how they are found again."""
 
+from seektrack.library.distances import DistanceShelf
 from seektrack.library.identity import FileIdentity, identify, library_key
 from seektrack.library.index_settings import INDEX_KINDS, IndexKind, IndexManifest, IndexSettings
 from seektrack.library.rows import KINDS, FrameRow, Kind, LibraryStats, Maker, Rows, VideoRecord, Where
@@ -9,6 +10,7 @@ from seektrack.library.writer import VideoWriterHandle
 __all__ = [
     "INDEX_KINDS",
     "KINDS",
+    "DistanceShelf",
     "FileIdentity",
     "FrameRow",
     "IndexKind",

@@ -82,6 +82,11 @@ class LibraryReader:
         ids = self._ids_of(video, missing=True)
         return ids is None or len(ids) > 0
 
+    def generation(self) -> str:
+        """A name for the state of what is served; another one, once a video came, changed or went."""
+        with self._reading() as connection:
+            return self._generation(connection)
+
     def durations(self) -> dict[str, float | None]:
         """Seconds of each finished video by path, None where its container does not say."""
         with self._reading() as connection:

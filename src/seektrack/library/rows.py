@@ -31,6 +31,7 @@ class FrameRow:
         vector: float (D,), of unit length; stored as float16.
         box: ``xyxy`` pixels of the source frame, or None for the whole frame.
         kind: What the picture is.
+        distance: From what the encoder was shown, 1 being the edge of it; None where not measured.
     """
 
     frame_index: int
@@ -38,6 +39,7 @@ class FrameRow:
     vector: NDArray[np.floating]
     box: Box | None = None
     kind: Kind = "frame"
+    distance: float | None = None
 
 
 _ONLY: dict[str, tuple[Kind, ...]] = {"objects": ("object", "tile"), "frames": ("frame",)}

@@ -33,6 +33,7 @@ class Row:
     label: str
     colour: str
     score: float
+    unknown: bool
     first_s: float
     last_s: float
     frames_seen: int
@@ -109,6 +110,7 @@ def timeline(tracks: Tracks) -> Timeline:
             label=track.label,
             colour=hex_colour(track.obj_id),
             score=track.score,
+            unknown=track.domain == "outside",
             first_s=seen[0].time_s,
             last_s=seen[-1].time_s,
             frames_seen=sum(o.visible for o in seen),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from seektrack.errors import InputError
+from seektrack.known import Known, fields, read_known
 from seektrack.outputs import documents, reading
 from seektrack.outputs.motion import velocities
 from seektrack.outputs.reading import Gathered
@@ -48,6 +50,7 @@ def read_json(path: Path, video: VideoInfo | None) -> Tracks:
     gathered = Gathered()
     labels: dict[int, str] = {}
     scores: dict[int, float] = {}
+    domains: dict[int, Known] = {}
     for n, value in enumerate(reading.entries(content, "tracks")):
         where = f"tracks[{n}]"
         held = reading.entry(value, where)
@@ -56,9 +59,10 @@ def read_json(path: Path, video: VideoInfo | None) -> Tracks:
             raise InputError(f"{where}: object {obj_id} comes twice", hint="ids are unique")
         labels[obj_id] = reading.text(held.get("label"), f"{where}.label")
         scores[obj_id] = reading.share(held.get("score"), f"{where}.score")
+        domains[obj_id] = read_known(held.get("domain"), f"{where}.domain")
         for k, seen in enumerate(reading.entries(held, "observations", where)):
             _observation(gathered, obj_id, seen, f"{where}.observations[{k}]")
-    return gathered.tracks(
+    tracks = gathered.tracks(
         video or reading.video_from_json(content.get("video")),
         query=reading.text(content.get("query"), "query"),
         labels=labels,
@@ -66,6 +70,7 @@ def read_json(path: Path, video: VideoInfo | None) -> Tracks:
         order=list(labels),
         times=reading.frame_times(content.get("frames")),
     )
+    return replace(tracks, tracks=tuple(replace(t, domain=domains[t.obj_id]) for t in tracks))
 
 
 def write_frames(tracks: Tracks, path: Path) -> None:
@@ -195,6 +200,7 @@ def _track_to_json(track: Track) -> dict[str, object]:
         "obj_id": track.obj_id,
         "label": track.label,
         "score": float(track.score),
+        **fields(track.domain),
         "observations": [
             {
                 "frame_index": o.frame_index,

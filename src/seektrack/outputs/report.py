@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from seektrack import files
 from seektrack.errors import InputError
+from seektrack.known import WARNING, Known
 from seektrack.outputs import charts
 from seektrack.types import Tracks
 
@@ -47,6 +48,7 @@ class MomentCard:
         confidence: In [0, 1].
         key_frame: uint8 (H, W, 3) RGB.
         key_time_s: Seconds of the key frame, or None.
+        domain: Whether the encoder was shown frames like it; ``outside``, the confidence is unknown.
     """
 
     video: str
@@ -55,6 +57,7 @@ class MomentCard:
     confidence: float
     key_frame: Image
     key_time_s: float | None = None
+    domain: Known = "unmeasured"
 
 
 @dataclass(frozen=True, eq=False)
@@ -174,7 +177,7 @@ def write_report(path: str | Path, page: ReportPage, *, embed_bytes: int = EMBED
     """
     target = Path(path)
     queries = [_query(n, q, target, embed_bytes) for n, q in enumerate(page.queries, start=1)]
-    html = _template().render(page=page, queries=queries)
+    html = _template().render(page=page, queries=queries, warning=WARNING)
     files.write_text(target, html)
     return target
 

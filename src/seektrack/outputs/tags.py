@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.known import UNKNOWN
 from seektrack.outputs.palette import object_colour
 from seektrack.types import Observation, Track
 
@@ -46,8 +47,10 @@ def draw_tags(out: NDArray[np.uint8], pairs: Sequence[tuple[Track, Observation]]
 
 
 def tag_text(track: Track, o: Observation) -> str:
-    """What the tag says: label, id, and the score in per cent or that the object is hidden."""
+    """What the tag says: label, id, and the score in per cent, that it is unknown, or that it is hidden."""
     name = f"{track.label} {track.obj_id}" if track.label else f"#{track.obj_id}"
+    if track.domain == "outside" and o.visible:
+        return f"{name} · {UNKNOWN}"
     return f"{name} · {round(100 * o.score)}%" if o.visible else f"{name} · hidden"
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from seektrack import known
 from seektrack.outputs.registry import FORMATS
 from seektrack.types import Tracks
 
@@ -26,7 +27,8 @@ def summary(tracks: Tracks) -> list[dict[str, Any]]:
         {
             "obj_id": t.obj_id,
             "label": t.label,
-            "score": t.score,
+            "score": known.told(t.score, t.domain),
+            **known.fields(t.domain),
             "first_s": t.observations[0].time_s,
             "last_s": t.observations[-1].time_s,
             "frames": len(t),

@@ -152,12 +152,22 @@ class Asking(ABC):
         end_s: float | None = None,
         only: Only | None = None,
         where: Where | None = None,
+        per_video: int | None = 3,
+        min_confidence: float | None = None,
     ) -> Answer[Hit]:
-        """Frames and regions that look like an RGB uint8 (H, W, 3) picture, best first."""
+        """Frames and regions that look like an RGB uint8 (H, W, 3) picture, best first; none when none does.
+
+        Args:
+            image: The picture.
+            k, video, start_s, end_s, only, where: See :meth:`search`.
+            per_video: At most so many of one video while others have some to show; None: any number.
+            min_confidence: Leave out what is less believed, 0.5 when None; 0 gives the nearest ``k``.
+        """
         from seektrack.retrieval import search_image
 
-        there = _where(where, video, start_s, end_s, only, None, None)
-        return Answer(search_image(self._open_to_read(), self.models.encoder, image, k=k, where=there))
+        there = _where(where, video, start_s, end_s, only, None, min_confidence)
+        store = self._open_to_read()
+        return Answer(search_image(store, self.models.encoder, image, k=k, where=there, per_video=per_video))
 
     def sequences(
         self,

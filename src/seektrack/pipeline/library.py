@@ -16,6 +16,7 @@ from seektrack.checkpoints import stable_name
 from seektrack.errors import ModelError, SeekTrackError, VideoError
 from seektrack.grounding import GroundSettings
 from seektrack.library import (
+    DistanceShelf,
     IndexManifest,
     IndexSettings,
     LibraryStats,
@@ -61,6 +62,9 @@ class IndexReport:
         moved: Videos known again under another path: where each was, and where it is.
         damaged: Videos that could be read in part only, with what was wrong.
         pruned: Videos taken out as their files are gone.
+        measured: Videos indexed earlier whose frames were now compared with what the encoder was shown.
+        outside: Videos of the library that show what it was not shown, by path; how sure it is of them is
+            unknown.
     """
 
     indexed: int = 0
@@ -74,6 +78,8 @@ class IndexReport:
     moved: tuple[tuple[str, str], ...] = ()
     damaged: tuple[tuple[str, str], ...] = ()
     pruned: tuple[str, ...] = ()
+    measured: int = 0
+    outside: list[str] = field(default_factory=list)
 
 
 class Library(Asking):
@@ -153,6 +159,7 @@ class Library(Asking):
             LibraryMismatchError: The library was made by another model.
             InputError: An unknown sampling, regions, filter or search index.
         """
+        from seektrack.pipeline.known import measure_missing, outside_videos
         from seektrack.video import Sampling
         from seektrack.video.filters import parse_filter
 
@@ -195,6 +202,7 @@ class Library(Asking):
             frames += count or 0
         if clips is not None:
             moving += clips.index_missing(failed, progress)
+        measured = measure_missing(self.models, store, failed, progress)
         if progress:
             progress(len(named), len(named), "videos")
         waiting = finish_switch(store)
@@ -213,6 +221,8 @@ class Library(Asking):
             manifest,
             moving,
             waiting,
+            measured=measured,
+            outside=outside_videos(store),
             moved=tuple((old, new) for new, old in how.moved.items() if old in before),
             damaged=tuple((video.path, video.damage) for video in records if video.damage),
             pruned=tuple(pruned),
@@ -245,6 +255,7 @@ class Library(Asking):
         if not anew and store.status(video.key, settings=settings) == "done":
             return None
         source, count = video.source, 0
+        distances: dict[int, float] = {}
         total = source.info.n_frames or 0
         if progress:
             progress(0, total, f"indexing {video.name}")
@@ -252,14 +263,20 @@ class Library(Asking):
             shown = FilteredSource(source, how.filters) if how.filters else source
             at_once = Limits.current().fitting(3 * source.frame_bytes, _FRAMES_AT_ONCE)
             sampled = prefetch(sample(shown, how.sampling), depth=2 * at_once)
+            resumed = handle.last_frame_index >= 0
             fresh = (frame for frame in sampled if frame.index > handle.last_frame_index)
             for chunk in iter(partial(_take, fresh, at_once), []):
-                handle.append(embed_frames(self.models, chunk, how.regions, settings=self.ground))
+                rows = embed_frames(self.models, chunk, how.regions, settings=self.ground)
+                distances |= {r.frame_index: r.distance for r in rows if r.distance is not None}
+                handle.append(rows)
                 count += len(chunk)
                 if progress:
                     seen = chunk[-1].index + 1
                     progress(min(seen, total - 1) if total else seen, total, f"indexing {video.name}")
             handle.finish(damage="" if source.damage is None else str(source.damage))
+        domain = getattr(self.models.encoder, "domain", None)
+        if domain is not None and not resumed:  # what an earlier run measured was not kept: measure_missing
+            DistanceShelf(store).put(video.key, distances, domain.digest)
         if progress:
             progress(max(total, 1), max(total, 1), f"indexing {video.name}")
         return count

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
@@ -73,7 +75,7 @@ def watch(
         InputError: An unknown sampling, regions or filter.
         QueryError: A query has no words.
     """
-    from seektrack.retrieval.live import Watch
+    from seektrack.retrieval.live import REMEMBERED, Watch
     from seektrack.video import Sampling
     from seektrack.video.filtered import FilteredSource
     from seektrack.video.filters import parse_filter
@@ -87,8 +89,11 @@ def watch(
     clean = None if filters is None else parse_filter(filters)
     models, how = Models(model, device=device), ground or GroundSettings()
 
+    distances: deque[float] = deque(maxlen=REMEMBERED)
+
     def embed(frame: Frame) -> tuple[NDArray[np.floating], Sequence[Box | None]]:
         rows = embed_frames(models, [frame], cut, settings=how)
+        distances.append(math.nan if rows[0].distance is None else rows[0].distance)
         return np.stack([row.vector for row in rows]), [row.box for row in rows]
 
     # What takes long to load loads before the stream opens, which does not wait.
@@ -107,6 +112,7 @@ def watch(
         embed=embed,
         templates=templates,
         settings=settings,
+        distances=distances,
         source=opened,
     )
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, get_args
 
+from seektrack.encoders import embed_and_measure
 from seektrack.errors import InputError
-from seektrack.geometry import Box
+from seektrack.geometry import Box, tiles
 from seektrack.grounding import GroundSettings, embed_objects
 from seektrack.library import FrameRow, Kind
 from seektrack.types import Frame
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 Regions = Literal["objects", "tiles", "none"]
 REGIONS: tuple[Regions, ...] = get_args(Regions)
 
-_TILES_PER_SIDE = (3, 5)
 MAX_OBJECTS = 24
 
 
@@ -33,17 +33,6 @@ def check_regions(regions: str) -> Regions:
     raise InputError(f"unknown regions {regions!r}", hint=f"use one of {', '.join(REGIONS)}")
 
 
-def tiles(hw: tuple[int, int]) -> list[Box]:
-    """Windows that overlap by half, ``xyxy`` pixels: nine of half the picture's sides, 25 of a third."""
-    h, w = hw
-    boxes: list[Box] = []
-    for count in _TILES_PER_SIDE:
-        side = 2 / (count + 1)
-        steps = [i * side / 2 for i in range(count)]
-        boxes += [(w * x, h * y, w * (x + side), h * (y + side)) for y in steps for x in steps]
-    return boxes
-
-
 def embed_frames(
     models: Models, frames: Sequence[Frame], regions: Regions, *, settings: GroundSettings
 ) -> list[FrameRow]:
@@ -52,10 +41,11 @@ def embed_frames(
     All pictures of a call are embedded together.
     """
     encoder = models.encoder
-    whole = encoder.embed_images([frame.image for frame in frames])
+    whole, distances = embed_and_measure(encoder, [frame.image for frame in frames])
     rows: list[FrameRow] = []
-    for frame, vector in zip(frames, whole, strict=True):
-        rows.append(FrameRow(frame.index, frame.timestamp, vector))
+    for n, (frame, vector) in enumerate(zip(frames, whole, strict=True)):
+        distance = None if distances is None else float(distances[n])
+        rows.append(FrameRow(frame.index, frame.timestamp, vector, distance=distance))
         boxes, kind = _boxes(models, frame, regions, settings)
         if not boxes:
             continue

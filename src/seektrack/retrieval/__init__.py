@@ -1,6 +1,7 @@
 """Finding: text or picture to hits, hits to moments and chains of them, and results written out."""
 
 from seektrack.retrieval.align import AlignSettings, TimedText, align_texts, read_srt
+from seektrack.retrieval.calibrate import calibrated, derive
 from seektrack.retrieval.clips import save_clips, write_clip
 from seektrack.retrieval.compare import Comparison, Wording, compare_prompts
 from seektrack.retrieval.confidence import ConfidenceSettings, query_probability, temporal_evidence
@@ -17,8 +18,9 @@ from seektrack.retrieval.export import (
     save_key_frames,
     save_sheet,
 )
-from seektrack.retrieval.hits import search, search_image
+from seektrack.retrieval.hits import search
 from seektrack.retrieval.labels import Labelled, label_images
+from seektrack.retrieval.likeness import likeness, search_image
 from seektrack.retrieval.moments import (
     MomentSettings,
     find_moments,
@@ -64,9 +66,11 @@ __all__ = [
     "TimedText",
     "Wording",
     "align_texts",
+    "calibrated",
     "chains_to_csv",
     "compare_prompts",
     "contact_sheet",
+    "derive",
     "find_moments",
     "find_sequences",
     "hits_to_csv",
@@ -75,6 +79,7 @@ __all__ = [
     "known_video",
     "label_images",
     "library_templates",
+    "likeness",
     "moments_from_scores",
     "moments_to_csv",
     "moments_to_json",

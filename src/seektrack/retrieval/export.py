@@ -18,6 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 from seektrack import files
 from seektrack.errors import InputError, SeekTrackError, VideoError
 from seektrack.geometry import Box
+from seektrack.known import Known, fields, shown, told
 from seektrack.retrieval.cells import safe_cell
 from seektrack.retrieval.sequence import Chain
 from seektrack.types import Hit, Moment
@@ -26,9 +27,9 @@ Found = Hit | Moment
 
 OnError = Callable[[str, SeekTrackError], None]
 
-HIT_COLUMNS = ("video", "frame_index", "time_s", "score", "confidence", "x0", "y0", "x1", "y1")
+HIT_COLUMNS = ("video", "frame_index", "time_s", "score", "confidence", "x0", "y0", "x1", "y1", "domain")
 MOMENT_COLUMNS = ("video", "start_s", "end_s", "confidence", "key_frame_index", "key_time_s", "key_score",
-                  "x0", "y0", "x1", "y1")  # fmt: skip
+                  "x0", "y0", "x1", "y1", "domain")  # fmt: skip
 
 
 def hit_to_dict(hit: Hit) -> dict[str, Any]:
@@ -38,8 +39,9 @@ def hit_to_dict(hit: Hit) -> dict[str, Any]:
         "frame_index": hit.frame_index,
         "time_s": round(hit.time_s, 6),
         "score": round(hit.score, 6),
-        "confidence": round(hit.confidence, 6),
+        "confidence": _told(hit.confidence, hit.domain),
         "box": None if hit.box is None else [round(v, 3) for v in hit.box],
+        **fields(hit.domain),
     }
 
 
@@ -49,8 +51,9 @@ def moment_to_dict(moment: Moment) -> dict[str, Any]:
         "video": moment.video,
         "start_s": round(moment.start_s, 6),
         "end_s": round(moment.end_s, 6),
-        "confidence": round(moment.confidence, 6),
+        "confidence": _told(moment.confidence, moment.domain),
         "key": hit_to_dict(moment.key),
+        **fields(moment.domain),
     }
 
 
@@ -202,7 +205,9 @@ def save_sheet(
         if picture is not None
     ]
     pictures = [framed(picture, hit.box) for picture, hit in read]
-    captions = [f"{Path(hit.video).name}  {hit.time_s:.1f} s  {hit.confidence:.2f}" for _, hit in read]
+    captions = [
+        f"{Path(hit.video).name}  {hit.time_s:.1f} s  {shown(hit.confidence, hit.domain)}" for _, hit in read
+    ]
     save_jpeg(contact_sheet(pictures, captions, columns=columns), path, sources=_videos(found))
 
 
@@ -296,6 +301,11 @@ def _cut(caption: str, width: int, font: Any) -> str:
     while caption and font.getlength(caption + "…") > width:
         caption = caption[:-1]
     return caption + "…"
+
+
+def _told(confidence: float, domain: Known) -> float | None:
+    value = told(confidence, domain)
+    return None if value is None else round(value, 6)
 
 
 def _corners(hit: Hit) -> dict[str, float | str]:

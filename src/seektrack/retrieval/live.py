@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import TracebackType
 from typing import Self
 
@@ -16,7 +16,9 @@ from seektrack.encoders import Encoder, check_language
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import InputError
 from seektrack.geometry import Box
+from seektrack.known import Known, fields, told
 from seektrack.query import Query, left_aside, read
+from seektrack.retrieval.calibrate import calibrated, confidence_settings
 from seektrack.retrieval.confidence import ConfidenceSettings, temporal_evidence
 from seektrack.retrieval.exclusions import allowed_in_frame
 from seektrack.retrieval.query import TextQuery, prepare_query
@@ -26,6 +28,8 @@ from seektrack.video import Picture, VideoSource
 
 Embed = Callable[[Frame], tuple[NDArray[np.floating], Sequence[Box | None]]]
 _REMEMBERED_S = 6.0
+REMEMBERED = 9
+"""Distances of the last frames that decide where the stream lies."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,19 +37,20 @@ class WatchSettings:
     """When a match is worth an alert.
 
     Attributes:
-        threshold: Belief in [0, 1] from which on the thing is taken to be there.
+        threshold: Belief in [0, 1] from which on the thing is taken to be there; what the encoder's
+            calibration says when None.
         leave_s: It must have been gone for so many seconds before its return is told.
         repeat_s: Tell again, while it stays, after so many seconds; None: once a visit.
         confidence: How scores become beliefs.
     """
 
-    threshold: float = 0.88
+    threshold: float | None = None
     leave_s: float = 2.0
     repeat_s: float | None = None
     confidence: ConfidenceSettings = field(default_factory=ConfidenceSettings)
 
     def __post_init__(self) -> None:
-        if not 0 < self.threshold <= 1:
+        if self.threshold is not None and not 0 < self.threshold <= 1:
             raise InputError(f"threshold must lie in (0, 1], got {self.threshold}")
         if self.leave_s < 0 or (self.repeat_s is not None and self.repeat_s < 0):
             raise InputError(f"seconds must be ≥ 0, got leave_s={self.leave_s}, repeat_s={self.repeat_s}")
@@ -62,6 +67,7 @@ class Alert:
         confidence: Belief in [0, 1], from this frame and those before.
         box: The best region, ``xyxy`` pixels, or None for the whole frame.
         number: Which of the queries, counted from 0.
+        domain: Whether the encoder was shown frames like these; ``outside``, the confidence means nothing.
         latency_s: From the arrival of the frame to this alert; for a file read without hurry, the time the
             frame took.
     """
@@ -73,17 +79,20 @@ class Alert:
     box: Box | None
     latency_s: float
     number: int = 0
+    domain: Known = "unmeasured"
 
     def to_dict(self) -> dict[str, object]:
         """As JSON values, without the pixels."""
+        sure = told(self.confidence, self.domain)
         return {
             "query": self.query,
             "frame_index": self.frame.index,
             "time_s": round(self.frame.time_s, 6),
             "score": round(self.score, 6),
-            "confidence": round(self.confidence, 6),
+            "confidence": None if sure is None else round(sure, 6),
             "box": None if self.box is None else [round(v, 3) for v in self.box],
             "latency_s": round(self.latency_s, 4),
+            **fields(self.domain),
         }
 
 
@@ -98,6 +107,7 @@ class Watch:
             whole; by default the whole frame alone.
         templates: See `seektrack.encoders.embed_query`.
         settings: When to alert.
+        distances: Those of the frames so far from what the encoder was shown, as ``embed`` measures them.
         source: Where the pictures come from; closed by `close`.
 
     Attributes:
@@ -120,11 +130,16 @@ class Watch:
         embed: Embed | None = None,
         templates: Templates = "auto",
         settings: WatchSettings | None = None,
+        distances: Sequence[float] = (),
         source: VideoSource | None = None,
     ) -> None:
         if isinstance(queries, str) or not queries:
             raise InputError(f"queries must be several texts, got {queries!r}", hint="put them in a list")
-        self._settings = settings or WatchSettings()
+        calibration = calibrated(encoder)
+        self._settings = settings or WatchSettings(confidence=confidence_settings(calibration))
+        if self._settings.threshold is None:
+            self._settings = replace(self._settings, threshold=calibration.min_confidence)
+        self._distances = distances
         self._pictures, self._encoder = pictures, encoder
         self._embed = embed or self._whole
         self._source = source
@@ -162,10 +177,18 @@ class Watch:
             alerts = [s.answer(frame, vectors, boxes) for s in self._standing]
             latency = time.monotonic() - began
             self.latencies_s.append(latency)
-            for told in alerts:
-                if told is not None:
-                    number, query, score, belief, box = told
-                    yield Alert(query, frame, score, belief, box, latency, number)
+            for answer in alerts:
+                if answer is not None:
+                    number, query, score, belief, box = answer
+                    yield Alert(query, frame, score, belief, box, latency, number, self.domain)
+
+    @property
+    def domain(self) -> Known:
+        """Whether the encoder was shown pictures like those of the last seconds."""
+        near = [d for d in self._distances if d == d]
+        if not near:
+            return "unmeasured"
+        return "outside" if float(np.median(near)) > 1 else "inside"
 
     @property
     def dropped(self) -> int:
@@ -212,7 +235,7 @@ class _Standing:
             self._times.popleft()
             self._alone.popleft()
         belief = float(temporal_evidence(np.array(self._alone), np.array(self._times), s.confidence)[-1])
-        if belief < s.threshold:
+        if belief < (s.threshold or 0.0):
             return None
         there = self._last_there is not None and now - self._last_there <= s.leave_s
         self._last_there = now

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.encoders import Encoder
+from seektrack.encoders import Calibration, Encoder
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import InputError
 from seektrack.library import LibraryStore, Where
 from seektrack.query import Query, read
+from seektrack.retrieval.calibrate import calibrated, confidence_settings
 from seektrack.retrieval.confidence import ConfidenceSettings
 from seektrack.retrieval.motion import MotionScorer, parse_motion
 from seektrack.retrieval.scores import Scores, VideoScores, known_video, only_labelled, score_query
@@ -26,7 +27,8 @@ class MomentSettings:
     """What makes frames a moment.
 
     Attributes:
-        min_confidence: A moment has at least one frame believed this much.
+        min_confidence: A moment has at least one frame believed this much; what the encoder's calibration
+            says when None.
         keep_ratio: Its other frames are believed at least this share of the query's best frame, but never
             more than ``min_confidence`` is asked of them: the threshold follows the query.
         motion_confidence: Where something has to happen, ``min_confidence`` is asked of the things and this
@@ -35,7 +37,7 @@ class MomentSettings:
         max_overlap: Of two moments of a video that overlap by more (intersection over union), one stays.
     """
 
-    min_confidence: float = 0.88
+    min_confidence: float | None = None
     keep_ratio: float = 0.5
     motion_confidence: float = 0.55
     max_gap_s: float = 2.0
@@ -83,7 +85,11 @@ def find_moments(
         raise InputError(f"k must be at least 1, got {k}")
     store.require(model=encoder.name, fingerprint=encoder.fingerprint)
     asked, there = read(query), known_video(store, where)
+    calibration = calibrated(encoder, store)
+    confidence = confidence or confidence_settings(calibration)
     s = settings or MomentSettings()
+    if s.min_confidence is None:
+        s = replace(s, min_confidence=calibration.min_confidence)
     if there.min_confidence is not None:
         s = replace(s, min_confidence=there.min_confidence)
     if asked.ordered and (motion is None or parse_motion(asked) is None):
@@ -123,7 +129,8 @@ def moments_from_scores(
     """
     s = settings or MomentSettings()
     best = max((float(v.belief.max()) for v in scores.videos if len(v.belief)), default=0.0)
-    enter = s.min_confidence * (s.motion_confidence if scores.moving else 1.0)
+    least = Calibration().min_confidence if s.min_confidence is None else s.min_confidence
+    enter = least * (s.motion_confidence if scores.moving else 1.0)
     stay = min(enter, s.keep_ratio * best)
     moments: list[Moment] = []
     for v in scores.videos:
@@ -190,7 +197,8 @@ def _moment(
     key = max(seen, key=lambda i: (round(float(v.belief[i]), 3), float(scores.cosine[v.best[i]])))
     confidence = float(v.belief[seen].max())
     start, end = _reach(v.times, first, last, ends_s, s.max_gap_s)
-    return Moment(v.path, start, end, scores.hit(int(v.best[key]), float(v.belief[key])), confidence)
+    hit = scores.hit(int(v.best[key]), float(v.belief[key]))
+    return Moment(v.path, start, end, hit, confidence, domain=hit.domain)
 
 
 def _reach(
@@ -211,5 +219,6 @@ def _reach(
     return start, end
 
 
-def _rank(moment: Moment) -> tuple[float, float, str, float]:
-    return -round(moment.confidence, 4), -moment.key.score, moment.video, moment.start_s
+def _rank(moment: Moment) -> tuple[bool, float, float, str, float]:
+    unknown = moment.domain == "outside"  # what cannot be known comes after what is
+    return unknown, -round(moment.confidence, 4), -moment.key.score, moment.video, moment.start_s

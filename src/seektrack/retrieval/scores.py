@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from numpy.typing import NDArray
 from seektrack.encoders import Encoder
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import InputError
-from seektrack.library import LibraryStore, Rows, Where
+from seektrack.known import Known
+from seektrack.library import DistanceShelf, LibraryStore, Rows, Where
 from seektrack.query import Query
 from seektrack.retrieval.confidence import (
     ConfidenceSettings,
@@ -60,6 +62,7 @@ class Scores:
         videos: One each.
         vectors: (N, D) of the rows.
         moving: Beliefs are in what happens, not only in what shows.
+        known: By video and frame, whether the encoder was shown frames like it; where that was measured.
     """
 
     rows: Rows
@@ -67,17 +70,33 @@ class Scores:
     videos: tuple[VideoScores, ...]
     vectors: NDArray[np.floating]
     moving: bool = False
+    known: Mapping[str, Mapping[int, Known]] = field(default_factory=dict)
 
     def hit(self, row: int, confidence: float) -> Hit:
         """Row as a hit."""
+        video, frame_index = self.rows.path(row), int(self.rows.frame_indices[row])
         return Hit(
-            video=self.rows.path(row),
-            frame_index=int(self.rows.frame_indices[row]),
+            video=video,
+            frame_index=frame_index,
             time_s=float(self.rows.times[row]),
             score=float(np.clip(self.cosine[row], -1, 1)),
             confidence=float(confidence),
             box=self.rows.box(row),
+            domain=self.domain(video, frame_index),
         )
+
+    def outside(self) -> NDArray[np.bool_]:
+        """Of each row, whether its frame is outside what the encoder was shown; (N,)."""
+        out = np.zeros(len(self.rows), dtype=bool)
+        for video_id, path in self.rows.paths.items():
+            frames = [i for i, known in self.known.get(path, {}).items() if known == "outside"]
+            if frames:
+                out |= (self.rows.video_ids == video_id) & np.isin(self.rows.frame_indices, frames)
+        return out
+
+    def domain(self, video: str, frame_index: int) -> Known:
+        """Whether the encoder was shown frames like this one."""
+        return self.known.get(video, {}).get(frame_index, "unmeasured")
 
 
 def score_library(
@@ -130,7 +149,8 @@ def score_library(
             share = happening.on_frames(int(video_id), times, _by_frame(things[:, members], at, len(frames)))
             belief, shifted = belief * share, shifted * share[at]
         videos.append(VideoScores(path, frames, times, belief, best, (members, shifted)))
-    return Scores(rows, cosine, tuple(videos), vectors, happening is not None)
+    known = DistanceShelf(store).known()
+    return Scores(rows, cosine, tuple(videos), vectors, happening is not None, known)
 
 
 def _by_frame(things: NDArray[np.float64], at: NDArray[np.int64], n_frames: int) -> NDArray[np.float64]:

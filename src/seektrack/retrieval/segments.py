@@ -19,6 +19,7 @@ from seektrack.encoders.prompts import Templates
 from seektrack.errors import InputError
 from seektrack.library import LibraryStore, Where
 from seektrack.query import Query
+from seektrack.retrieval.calibrate import calibrated, confidence_settings
 from seektrack.retrieval.confidence import ConfidenceSettings
 from seektrack.retrieval.motion import MotionScorer
 from seektrack.retrieval.scores import Scores, VideoScores, score_query
@@ -88,7 +89,8 @@ class FrameScorer:
     ) -> None:
         store.require(model=encoder.name, fingerprint=encoder.fingerprint)
         self._store, self._encoder = store, encoder
-        self._settings, self._motion, self._templates = settings, motion, templates
+        self._settings = settings or confidence_settings(calibrated(encoder, store))
+        self._motion, self._templates = motion, templates
 
     def __call__(self, query: Query, where: Where) -> list[SegmentScores]:
         """Every video the filter leaves."""
@@ -113,6 +115,7 @@ def _of_video(scores: Scores, v: VideoScores, duration_s: float | None) -> Segme
     def key(i: int) -> Hit:
         if v.best[i] >= 0:
             return scores.hit(int(v.best[i]), float(v.belief[i]))
-        return Hit(v.path, int(v.frame_indices[i]), float(v.times[i]), 0.0, float(v.belief[i]))
+        domain = scores.domain(v.path, int(v.frame_indices[i]))
+        return Hit(v.path, int(v.frame_indices[i]), float(v.times[i]), 0.0, float(v.belief[i]), domain=domain)
 
     return SegmentScores(v.path, v.times, np.append(v.times[1:], end), v.belief, key)

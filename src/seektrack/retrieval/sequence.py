@@ -76,7 +76,11 @@ class Chain(Moment):
     def of(cls, moments: Sequence[Moment], confidence: float, *, query: str = "") -> Chain:
         """The chain of some moments of one video, in order."""
         first, end_s = moments[0], max(m.end_s for m in moments)
-        return cls(first.video, first.start_s, end_s, first.key, confidence, query, moments=tuple(moments))
+        outside = any(m.domain == "outside" for m in moments)
+        return cls(
+            first.video, first.start_s, end_s, first.key, confidence, query,
+            domain="outside" if outside else first.domain, moments=tuple(moments),
+        )  # fmt: skip
 
 
 def steps_of(query: str | Sequence[str] | Query) -> tuple[Step, ...]:

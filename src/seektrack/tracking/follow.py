@@ -19,7 +19,8 @@ from seektrack.tracking.judge import best_labelled, judged, merge_duplicates, of
 from seektrack.tracking.motion import CameraMotion, agrees
 from seektrack.tracking.passes import Pass, PassSettings
 from seektrack.tracking.record import Record, smooth_hidden
-from seektrack.types import Frame, Prompt, Track, Tracks
+from seektrack.tracking.sightings import Sightings
+from seektrack.types import Frame, Missed, Prompt, Track, Tracks
 from seektrack.video import VideoSource, prefetch
 
 if TYPE_CHECKING:
@@ -127,14 +128,17 @@ def follow_with(
     concepts = tuple(dict.fromkeys(asked.concepts))
     found: list[Track] = []
     times: dict[int, float] = {}
+    missed: list[Missed] = []
     for concept in concepts:
         told = _labelled(progress, concept.said) if len(concepts) > 1 else progress
         eyes = Eyes.of(encoder, concept, settings.ground, templates)
-        tracks, times = _follow_concept(engine, eyes, source, concept, seed_frames, settings, told)
+        tracks, times, why = _follow_concept(engine, eyes, source, concept, seed_frames, settings, told)
         found += tracks
+        missed += [] if why is None else [why]
     kept = found if len(concepts) == 1 else best_labelled(found, settings)
-    numbered = (Track(i + 1, t.label, t.score, t.observations) for i, t in enumerate(kept))
-    return Tracks(source.info, asked.typed, tuple(numbered), times, notices=tuple(dict.fromkeys(notices)))
+    numbered = tuple(replace(t, obj_id=i + 1) for i, t in enumerate(kept))
+    told_once = tuple(dict.fromkeys(notices))
+    return Tracks(source.info, asked.typed, numbered, times, notices=told_once, missed=tuple(missed))
 
 
 def _follow_concept(
@@ -145,8 +149,9 @@ def _follow_concept(
     seed_frames: frozenset[int],
     settings: FollowSettings,
     progress: Progress | None,
-) -> tuple[list[Track], dict[int, float]]:
-    """The tracks of one concept, best first, and the seconds of every frame."""
+) -> tuple[list[Track], dict[int, float], Missed | None]:
+    """The tracks of one concept, best first, the seconds of every frame, and why there is no track."""
+    sightings = Sightings(eyes, seed_frames)
     record, tracker = Record(), IdentityTracker(source.info.hw, settings=settings.identity)
     forward = Pass(engine, tracker, record, eyes=eyes, settings=_pass_settings(settings))
     camera = CameraMotion() if asked.motion is not None else None
@@ -155,6 +160,8 @@ def _follow_concept(
         ground = frame.time_s >= next_ground - 1e-6
         if ground:
             next_ground = frame.time_s + settings.ground_every_s
+        if ground or frame.index in seed_frames:
+            sightings.look(frame)
         forward.step(frame, ground=ground or frame.index in seed_frames)
         if camera is not None:
             camera.update(frame.index, frame.image)
@@ -171,7 +178,7 @@ def _follow_concept(
             progress=progress,
         )
     merge_duplicates(record, settings)
-    tracks = judged(record, asked, settings)
+    tracks = believed = judged(record, asked, settings)
     if asked.motion is not None and camera is not None:
         motion, width, to_first = asked.motion, source.info.width, camera.to_first
         tracks = [
@@ -179,7 +186,12 @@ def _follow_concept(
             for t in tracks
             if agrees(motion, t.observations, width=width, camera=to_first, settings=settings.motion)
         ]
-    return of_size(tracks, asked.size, settings), dict(sorted(record.frame_times.items()))
+    tracks = [replace(t, domain=sightings.domain) for t in of_size(tracks, asked.size, settings)]
+    times = dict(sorted(record.frame_times.items()))
+    if tracks or not times:
+        return tracks, times, None
+    why = sightings.missed(record, believed, min_sights=settings.min_sights, label=asked.said)
+    return tracks, times, why
 
 
 def _labelled(progress: Progress | None, label: str) -> Progress | None:

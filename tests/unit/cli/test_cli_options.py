@@ -221,6 +221,17 @@ FROZEN = {
         "--device",
         *COMMON,
     ],
+    "eval domain": ["FOLDERS", "--frames", "--model -m", "--device", *COMMON],
+    "train calibrate": [
+        "MODEL",
+        "--pictures",
+        "--world",
+        "--drawn",
+        "--unlike",
+        "--library -l",
+        "--device",
+        *COMMON,
+    ],
     "train blend": ["FIRST", "SECOND", "--out -o", "--share", *COMMON],
     "train temporal": [
         "--out -o",

@@ -165,8 +165,11 @@ def test_search_by_image(store: LibraryStore, encoder: WordEncoder) -> None:
     hits = search_image(store, encoder, image, k=5)
     assert len(hits) == 5
     assert {h.box for h in hits} == {(200, 100, 250, 160)}
-    assert all(h.confidence == pytest.approx(h.score) for h in hits)
+    assert all(0.5 <= h.confidence <= 1 for h in hits)
     assert search_image(store, encoder, image, where=Where(min_score=0.9999)) == []
+    unlike = np.full((8, 8, 3), LABELS.index("a green bird"), dtype=np.uint8)
+    assert search_image(store, encoder, unlike, k=5) == []
+    assert len(search_image(store, encoder, unlike, k=5, where=Where(min_confidence=0))) == 5
 
 
 def test_bad_questions(store: LibraryStore, encoder: WordEncoder) -> None:

@@ -11,8 +11,7 @@ from numpy.typing import NDArray
 from seektrack.encoders import Encoder, load_encoder
 from seektrack.errors import InputError
 from seektrack.evaluation.real.results import Measured, RealSettings, mean
-from seektrack.geometry import crop_square
-from seektrack.pipeline.regions import tiles
+from seektrack.geometry import crop_square, tiles
 from seektrack.retrieval.confidence import query_probability
 from seektrack.retrieval.query import prepare_query
 from seektrack.training.datasets import MaskClip, masks_beside

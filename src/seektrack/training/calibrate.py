@@ -1,0 +1,187 @@
+"""Measuring what an encoder knows, once it is trained; written beside its weights.
+
+For any encoder that is a folder: the pocket ones from the world they learnt, a fine-tuned one from the
+pictures it was tuned on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.encoders import Calibration, Domain, Encoder, embed_and_describe, read_calibration
+from seektrack.errors import InputError
+from seektrack.world import SceneSettings, Split, render, sample_scene, seeds
+
+Image = NDArray[np.uint8]
+HELD_OUT = 0.25
+"""Share of a folder's pictures that set the edge."""
+FRAMES_OF_A_FILM = 12
+_AT_ONCE = 16
+_QUALITIES = (0, 60, 80, 95)
+"""JPEG qualities drawn pictures are seen at, 0 being untouched, as footage is compressed."""
+_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was written.
+
+    Attributes:
+        domain: Statistics of what the encoder was shown.
+        inside: Share of the held-out pictures inside.
+        unlike_inside: Share of the pictures it was not shown that count as inside all the same, measured on
+            a quarter of them that the statistics were made without; None without such pictures.
+    """
+
+    domain: Domain
+    inside: float
+    unlike_inside: float | None
+
+
+def measure(
+    encoder: Encoder,
+    folder: str | Path,
+    *,
+    shown: Iterable[Image],
+    held_out: Iterable[Image] | None = None,
+    unlike: Iterable[Image] = (),
+    about: str = "",
+) -> Measured:
+    """Measure an encoder's domain and write it beside its weights.
+
+    Args:
+        encoder: Loaded from ``folder``.
+        folder: Its checkpoint.
+        shown: RGB uint8 (H, W, 3) whole pictures of the kinds it was trained with.
+        held_out: Others of the same kinds; a quarter of ``shown`` when None.
+        unlike: Pictures it was not shown the like of; without them the domain is wider than need be.
+        about: What the pictures were, for people.
+
+    Raises:
+        InputError: Too few pictures.
+        OutputError: The folder cannot be written.
+    """
+    inside = describe(encoder, shown)
+    held = None if held_out is None else describe(encoder, held_out)
+    if held is None:
+        inside, held = _parted(inside)
+    away, tried = _parted(describe(encoder, unlike))
+    domain = Domain.fit(inside, held, unlike=away, weights=encoder.fingerprint, about=about)
+    kept = float((domain.distance(held) <= 1).mean())
+    foreign = float((domain.distance(tried) <= 1).mean()) if len(tried) else None
+    if len(tried):  # what is kept is made with all of them
+        every = np.concatenate([away, tried])
+        domain = Domain.fit(inside, held, unlike=every, weights=encoder.fingerprint, about=about)
+    domain.save(folder)
+    return Measured(domain, kept, foreign)
+
+
+def recalibrate(folder: str | Path, *, weights: str, **numbers: Any) -> Calibration:
+    """Write numbers somebody measured into an encoder's calibration; the others stay.
+
+    Args:
+        folder: The encoder's.
+        weights: `Encoder.fingerprint`.
+        numbers: Fields of `Calibration`.
+
+    Raises:
+        InputError: A number is out of range, or there is no field of that name.
+        OutputError: The folder cannot be written.
+    """
+    unknown = set(numbers) - set(Calibration.__dataclass_fields__)
+    if unknown:
+        raise InputError(
+            f"a calibration has no {sorted(unknown)[0]!r}",
+            hint=f"it has {', '.join(Calibration.__dataclass_fields__)}",
+        )
+    made = replace(read_calibration(folder, weights=weights) or Calibration(), **numbers)
+    made.save(folder, weights=weights)
+    return made
+
+
+def describe(encoder: Encoder, images: Iterable[Image]) -> NDArray[np.float32]:
+    """Features (N, F) of pictures, as they come."""
+    rows, waiting = [np.zeros((0, 0), dtype=np.float32)], list[Image]()
+    for image in images:
+        waiting.append(image)
+        if len(waiting) == _AT_ONCE:
+            rows.append(embed_and_describe(encoder, waiting)[1])
+            waiting = []
+    if waiting:
+        rows.append(embed_and_describe(encoder, waiting)[1])
+    return np.concatenate(rows[1:]) if len(rows) > 1 else rows[0]
+
+
+def drawn(style: str, split: Split, count: int, *, start: int = 0) -> Iterator[Image]:
+    """Frames of the procedural world, one a scene, each as a camera's file would hold it.
+
+    Args:
+        style: ``plain``, ``rich`` or ``scan``.
+        split: Whose seeds.
+        count: How many.
+        start: Where in the seeds to begin.
+    """
+    import cv2
+
+    rng = np.random.default_rng(start)
+    for seed in seeds(split, count, start=start):
+        settings = SceneSettings(
+            n_frames=1,
+            things=(0, 2),
+            style=style,
+            street_only=style == "plain" and rng.random() < 0.2,
+        )
+        image = render(sample_scene(seed, settings)).frames[0]
+        quality = int(rng.choice(_QUALITIES))
+        if quality:
+            packed = cv2.imencode(".jpg", image[:, :, ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+            image = np.asarray(cv2.imdecode(packed, cv2.IMREAD_COLOR))[:, :, ::-1]
+        yield np.ascontiguousarray(image, dtype=np.uint8)
+
+
+def pictures_in(paths: Sequence[str | Path]) -> Iterator[Image]:
+    """Every picture under some files and folders, and some frames of every film, RGB uint8 (H, W, 3).
+
+    Raises:
+        InputError: A path is missing, or there is no picture and no film under them.
+        VideoError: A film cannot be read.
+    """
+    from PIL import Image as Pillow
+
+    from seektrack.video import find_videos, open_video
+
+    found = False
+    for given in map(Path, paths):
+        if not given.exists():
+            raise InputError(f"there is no {str(given)!r}", hint="name folders of pictures or films")
+        files = sorted(p for p in given.rglob("*") if p.is_file()) if given.is_dir() else [given]
+        stills = [p for p in files if p.suffix.lower() in _SUFFIXES]
+        for path in stills:
+            with Pillow.open(path) as picture:
+                if min(picture.size) >= 16:
+                    found = True
+                    yield np.asarray(picture.convert("RGB"), dtype=np.uint8)
+        films = [p for p in files if p not in set(stills)]
+        for path in find_videos(films, on_error=lambda _path, _error: None) if films else []:
+            with open_video(path) as source:
+                total = source.info.n_frames or 240
+                wanted = set(np.linspace(0, total - 1, FRAMES_OF_A_FILM).astype(int).tolist())
+                for frame in source:
+                    if frame.index in wanted:
+                        found = True
+                        yield frame.image
+    if not found:
+        raise InputError(f"no pictures under {', '.join(map(str, paths))}", hint="name folders of pictures")
+
+
+def _parted(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Three quarters and a quarter, evenly spread."""
+    every = round(1 / HELD_OUT)
+    held = np.arange(len(features)) % every == every - 1
+    return features[~held], features[held]

@@ -1,0 +1,101 @@
+"""Footage of which the encoder knows nothing, from indexing to what a person reads."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import numpy as np
+import pytest
+from tests.unit.encoders.test_domain import fractal
+
+from seektrack.cli import main
+from seektrack.library import DistanceShelf, LibraryStore
+from seektrack.pipeline import Library
+from seektrack.video import VideoWriter
+from seektrack.world import SceneSettings, Split, render, sample_scene, seeds
+
+
+def write(path: Path, frames: list[np.ndarray]) -> Path:
+    with VideoWriter(path, width=frames[0].shape[1], height=frames[0].shape[0], fps=8) as writer:
+        for frame in frames:
+            writer.write(frame)
+    return path
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A drawn street with a red car, and a texture that moves."""
+    folder = tmp_path_factory.mktemp("films")
+    settings = SceneSettings(n_frames=12, cast=(("car", "red"),), street_only=True)
+    street = render(sample_scene(seeds(Split.TEST, 1, start=3)[0], settings))
+    texture = fractal(0, 300)
+    return (
+        write(folder / "street.mp4", list(street.frames)),
+        write(folder / "texture.mp4", [texture[i : i + 256, i : i + 256] for i in range(12)]),
+    )
+
+
+def ask(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as ended:
+        main([str(a) for a in args])
+    out, err = capsys.readouterr()
+    return int(ended.value.code or 0), out, " ".join(err.split())
+
+
+def test_unknown_footage_is_said_when_it_is_indexed_and_its_confidence_is_told_as_unknown(
+    films: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    street, texture = films
+    library = tmp_path / "library"
+    how = ("--library", library, "--sampling", "every=3", "--regions", "none")
+    status, out, err = ask(capsys, "index", street, texture, *how, "--json")
+    assert status == 0 and json.loads(out)["outside"] == [str(texture)]
+    assert err.startswith("warning:") and "--model" in err
+    nearest = ("--hits", "--min-confidence", "0", "--library", library)
+    status, out, err = ask(capsys, "search", "a red car", *nearest, "--json")
+    hits = json.loads(out)
+    assert status == 0 and err.count("warning:") == 1
+    for hit in hits:
+        if hit["video"] == str(texture):
+            assert hit["domain"] == "outside" and hit["confidence"] is None and "not shown" in hit["warning"]
+        else:
+            assert hit["domain"] == "inside" and 0 <= hit["confidence"] <= 1 and "warning" not in hit
+    kinds = [hit["domain"] for hit in hits]
+    assert kinds == sorted(kinds) and {"inside", "outside"} == set(kinds)  # what is known comes first
+    _, out, _ = ask(capsys, "search", "a red car", *nearest)
+    assert "unknown" in out and "1.00" not in [
+        line.split()[0] for line in out.splitlines() if "texture" in line
+    ]
+    found = Library(library).hits("a red car", min_confidence=0.0)
+    assert {hit.domain for hit in found} == {"inside", "outside"}
+
+
+def test_an_older_library_is_measured_without_being_indexed_anew(films: tuple[Path, Path], tmp_path: Path):
+    folder = tmp_path / "library"
+    with Library(folder) as library:
+        library.index(films, sampling="every=4", regions="none")
+    with sqlite3.connect(folder / "library.sqlite") as old:  # as it was before distances were measured
+        old.execute("DROP TABLE frame_distances")
+        old.execute("DROP TABLE measured_videos")
+    with Library(folder) as library:
+        assert {hit.domain for hit in library.hits("a red car", min_confidence=0)} == {"unmeasured"}
+        report = library.index(films, sampling="every=4", regions="none")
+        assert (report.indexed, report.skipped, report.measured) == (0, 2, 2)
+        assert report.outside == [str(films[1])]
+        assert library.index(films, sampling="every=4", regions="none").measured == 0
+        assert library.remove(films[1])
+        assert library.index(films[:1], sampling="every=4", regions="none").outside == []
+
+
+def test_distances_belong_to_a_video_and_a_domain(films: tuple[Path, Path], tmp_path: Path):
+    with Library(tmp_path / "library") as library:
+        library.index(films[0], sampling="every=4", regions="none")
+        digest = library.models.encoder.domain.digest  # type: ignore[attr-defined]
+    with LibraryStore.open(tmp_path / "library") as store:
+        shelf = DistanceShelf(store)
+        assert shelf.domain_of(films[0]) == digest and shelf.unmeasured(digest) == []
+        assert shelf.unmeasured("another") == [str(films[0])]
+        shelf.put(films[0], {0: 9.0, 4: 9.0, 8: 9.0}, "another")
+        assert shelf.known() == {str(films[0]): {0: "outside", 4: "outside", 8: "outside"}}

@@ -1,0 +1,65 @@
+"""A text that ends with no track says where it ended."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from seektrack.tracking import FollowSettings
+from seektrack.tracking.follow import follow_with
+
+N = 20
+SETTINGS = FollowSettings(ground_every_s=0.5, look_every_s=0.3)
+
+
+def missed(world, encoder, text="a red box", settings=SETTINGS):
+    tracks = follow_with(world, encoder, world.source, text, settings=settings)
+    assert len(tracks) == 0
+    (why,) = tracks.missed
+    assert why.label and why.reason and why.hint
+    return why
+
+
+def test_no_frame_looked_like_it(make_world, make_thing, encoder):
+    why = missed(make_world([make_thing("blue", 20, 30, 3, N)]), encoder)
+    assert why.stage == "frame" and "no frame looked like" in why.reason
+
+
+def test_frames_looked_like_it_and_no_proposed_mask_was_it(make_world, make_thing, encoder, monkeypatch):
+    world = make_world([make_thing("red", 20, 10, 2, N, w=110, h=90)])
+    monkeypatch.setattr(world, "propose", lambda t, settings: [])
+    why = missed(world, encoder)
+    assert why.stage == "mask" and why.box is not None and why.confidence is not None
+    assert why.confidence > 0.8 and "--box" in why.hint and why.time_s is not None
+
+
+def test_what_was_found_was_lost_at_once(make_world, make_thing, encoder):
+    world = make_world([make_thing("red", 20, 30, 3, N)])
+    why = missed(world, encoder, settings=replace(SETTINGS, min_sights=N + 5, min_confidence=2.0))
+    assert why.stage in ("lost", "doubted") and why.frame_index == 0
+
+
+def test_what_was_followed_does_not_move_as_asked(make_world, make_thing, encoder):
+    why = missed(make_world([make_thing("red", 20, 30, 3, N)]), encoder, "a red box moving left")
+    assert why.stage == "motion"
+
+
+def test_what_is_found_is_not_missed(make_world, make_thing, encoder):
+    world = make_world([make_thing("red", 20, 30, 3, N)])
+    assert follow_with(world, encoder, world.source, "a red box", settings=SETTINGS).missed == ()
+
+
+@pytest.mark.parametrize(("distance", "known"), [(0.5, "inside"), (3.0, "outside")])
+def test_tracks_say_whether_the_encoder_knows_such_frames(
+    distance, known, make_world, make_thing, encoder, monkeypatch
+):
+    import numpy as np
+
+    def measured(encoder, images):
+        return encoder.embed_images(images), np.full(len(images), distance)
+
+    monkeypatch.setattr("seektrack.tracking.sightings.embed_and_measure", measured)
+    world = make_world([make_thing("red", 20, 30, 3, N)])
+    (track,) = follow_with(world, encoder, world.source, "a red box", settings=SETTINGS)
+    assert track.domain == known
