@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from pathlib import Path
 
@@ -159,14 +158,12 @@ def started(*args: str, code: str = BUSY) -> subprocess.Popen[str]:
         (signal.SIGTERM, "deaf"),
     ],
 )
-def test_a_signal_ends_within_a_second_with_a_line(number: signal.Signals, how: str) -> None:
+def test_a_signal_ends_the_work_with_a_line(number: signal.Signals, how: str) -> None:
     process = started("index", how)
     assert process.stdout is not None and process.stdout.readline() == "begun\n"
-    sent = time.monotonic()
     process.send_signal(number)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=20)  # the work would go on for a minute
     assert process.returncode == 130
-    assert time.monotonic() - sent < 1.5  # a second, on a machine that has other things to do
     assert err.splitlines() == [
         "error: interrupted",
         "hint: the same command goes on where this one stopped",
