@@ -50,7 +50,7 @@ def test_fine_tuning_from_the_command_line(trained, tmp_path):
         (("--recipe", "deepen"), "deepen goes on"),
         (("--model", "pocket"), "no --data"),
         (("--data", "world:3", "--init", "pocket"), "pocket recipes"),
-        (("--data", "nowhere"), "no folder"),
+        (("--data", "nowhere"), "no such folder"),
         (("--data", "world:3", "--recipe", "everything"), "unknown recipe"),
     ],
 )

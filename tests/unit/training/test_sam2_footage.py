@@ -177,7 +177,7 @@ def test_mots_reads_what_the_mots_writer_wrote(tmp_path):
 def test_what_is_no_data_is_told_so(tmp_path):
     with pytest.raises(InputError, match="holds no clips"):
         read_clips(tmp_path)
-    with pytest.raises(InputError, match="no folder"):
+    with pytest.raises(InputError, match="no such folder"):
         read_clips(tmp_path / "nowhere")
     (tmp_path / "scans.csv").write_text("scan,labels\na.nii,b.nii\n")
     with pytest.raises(InputError, match="not there"):
