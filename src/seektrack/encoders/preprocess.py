@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from seektrack.errors import InputError, ModelError
 
@@ -23,9 +22,11 @@ CLIP_MEAN = (0.48145466, 0.4578275, 0.40821073)
 CLIP_STD = (0.26862954, 0.26130258, 0.27577711)
 HALF = (0.5, 0.5, 0.5)
 IMAGE_NDIM = 3
-BICUBIC = int(Image.Resampling.BICUBIC)
+BICUBIC = 3
+"""PIL's number of the bicubic filter."""
 
 
+_FILTERS = 6
 MAX_SIDE = 8192
 """Largest side a checkpoint may ask pictures to be brought to, pixels."""
 
@@ -57,7 +58,8 @@ class ImageSettings:
         sides = [self.shortest_edge, *(self.resize_hw or ()), *(self.crop_hw or ())]
         if any(side is not None and not 1 <= side <= MAX_SIDE for side in sides):
             raise ValueError(f"a side of a picture must lie in 1..{MAX_SIDE} pixels, got {sides}")
-        Image.Resampling(self.resample)
+        if not 0 <= self.resample < _FILTERS:
+            raise ValueError(f"no resampling filter {self.resample}: PIL has 0 to {_FILTERS - 1}")
         numbers = (self.scale, *self.mean, *self.std)
         if not all(map(math.isfinite, numbers)) or 0.0 in self.std:
             raise ValueError(f"scale, mean and std must be finite and std not 0, got {numbers}")
@@ -149,6 +151,8 @@ def clip_transform(image: NDArray[np.uint8], settings: ImageSettings) -> NDArray
             f"an image must be RGB uint8 (H, W, 3) and not empty, got {image.dtype} {image.shape}",
             hint="convert grey or BGRA pictures to RGB first",
         )
+    from PIL import Image
+
     target = _resized_hw((int(image.shape[0]), int(image.shape[1])), settings)
     if target != image.shape[:2]:
         resized = Image.fromarray(np.ascontiguousarray(image)).resize(

@@ -36,11 +36,11 @@ def to_dataframe(found: Tracks | Iterable[Any]) -> Any:
     for number, one in enumerate(found, 1):
         if isinstance(one, Hit):
             rows.append(_hit(one))
-        elif isinstance(one, Moment):
-            rows.append(_moment(one))
         elif isinstance(one, Chain):
             steps = enumerate(one.moments, 1)
             rows += [{"chain": number, "step": step, **_moment(moment)} for step, moment in steps]
+        elif isinstance(one, Moment):
+            rows.append(_moment(one))
         else:
             raise InputError(
                 f"no table can be made of {type(one).__name__}", hint="give tracks, moments, hits or chains"

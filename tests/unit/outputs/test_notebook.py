@@ -77,7 +77,7 @@ def test_what_a_search_found_becomes_a_table():
     assert to_dataframe([hit, hit]).confidence.tolist() == [0.9, 0.9]
     row = to_dataframe([moment]).iloc[0]
     assert (row.start_s, row.end_s, row.key_frame_index, row.key_box) == (0, 1, 3, (1, 2, 3, 4))
-    chain = Chain("v.mp4", (moment, moment), 0.7)
+    chain = Chain.of((moment, moment), 0.7)
     assert to_dataframe([chain])[["chain", "step"]].to_numpy().tolist() == [[1, 1], [1, 2]]
     assert len(to_dataframe([])) == 0
     with pytest.raises(InputError, match="no table"):
@@ -188,7 +188,7 @@ def test_a_clip_has_the_pictures_and_the_sound_of_its_stretch(clip, tmp_path):
 
 def test_results_become_clips_named_by_their_order(clip, tmp_path):
     moment = Moment(str(clip), 1.0, 1.5, Hit(str(clip), 12, 1.2, 0.3, 0.9), 0.9)
-    files = save_clips([Chain(str(clip), (moment, moment), 0.5), moment.key], tmp_path / "clips")
+    files = save_clips([Chain.of((moment, moment), 0.5), moment.key], tmp_path / "clips")
     assert [f.name for f in files] == ["001-clip-1.000s.mp4", "002-clip-1.000s.mp4", "003-clip-1.200s.mp4"]
     with open_video(files[2]) as cut:
         assert cut.len_frames() == 10
