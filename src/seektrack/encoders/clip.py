@@ -131,12 +131,16 @@ class ClipEncoder:
                 chosen = [hidden[round(depth * (len(hidden) - 1))][:, 1:].float() for depth in LAYERS]
                 parts = [part for h in chosen for part in (h.mean(dim=1), h.std(dim=1, unbiased=False))]
                 layers.append(torch.cat(parts, dim=1).cpu().numpy())
-            vectors.append(self._unit_rows(out))
+            vectors.append(self._vectors(inputs, self._unit_rows(out)))
             order += which
         if not order:
             return vectors[0], layers[0]
         back = np.argsort(order)
         return np.concatenate(vectors[1:])[back], np.concatenate(layers[1:])[back]
+
+    def _vectors(self, inputs: dict[str, Any], rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Embeddings of pictures whose unit rows the network gave."""
+        return rows
 
     def image_groups(
         self, images: Sequence[NDArray[np.uint8]], *, batch_size: int | None = None

@@ -187,22 +187,29 @@ class PhotoClipEncoder(ClipEncoder):
         layers = super().embed_with_layers(images, batch_size=batch_size)[1]
         return self.embed_images(images, batch_size=batch_size), layers
 
-    def _both(self, inputs: dict[str, Any]) -> NDArray[np.float32]:
+    def _vectors(self, inputs: dict[str, Any], rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        return self._both(inputs, rows)
+
+    def _both(self, inputs: dict[str, Any], known: NDArray[np.float32] | None = None) -> NDArray[np.float32]:
+        """Embeddings of a group of pictures; ``known`` are the CLIP's rows where they are there already."""
         pixels = inputs["pixel_values"]
         drawn = self.photographs.drawn(pixels)
         drawn = np.where(drawn < SURE, 0.0, np.where(drawn > 1 - SURE, 1.0, drawn))
         out = np.zeros((len(drawn), self.dim), np.float32)
         asked = np.flatnonzero(drawn > 0)
         if len(asked):
-            some = {k: v[torch.from_numpy(asked)] if k == "pixel_values" else v for k, v in inputs.items()}
-            with torch.inference_mode():
-                rows = self._unit_rows(self._model.get_image_features(**some))
+            rows = known[asked] if known is not None else self._drawn_rows(inputs, asked)
             out[asked, : self.drawn_dim] = np.sqrt(drawn[asked])[:, None] * rows
         asked = np.flatnonzero(drawn < 1)
         if len(asked):
             rows = self.photographs.embed_images(pixels[torch.from_numpy(asked)])
             out[asked, self.drawn_dim :] = np.sqrt(1 - drawn[asked])[:, None] * rows
         return out
+
+    def _drawn_rows(self, inputs: dict[str, Any], which: NDArray[np.intp]) -> NDArray[np.float32]:
+        some = {**inputs, "pixel_values": inputs["pixel_values"][torch.from_numpy(which)]}
+        with torch.inference_mode():
+            return self._unit_rows(self._model.get_image_features(**some))
 
     def _text_batch(self, texts: Any) -> NDArray[np.float32]:
         rows = super()._text_batch(texts)

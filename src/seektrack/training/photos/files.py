@@ -12,6 +12,8 @@ from typing import Any
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from seektrack.checkpoints.fingerprints import DOMAIN_FILE
+from seektrack.encoders.calibration import CALIBRATION_FILE
 from seektrack.encoders.colours import COLOURS
 from seektrack.encoders.photo_network import Gate, PhotoNetwork, PhotoSizes
 from seektrack.encoders.photographs import SETTINGS, WEIGHTS
@@ -66,7 +68,7 @@ def save_checkpoint_folder(
     for path in base.iterdir():
         if (
             path.is_file()
-            and path.name not in (WEIGHTS, SETTINGS)
+            and path.name not in (WEIGHTS, SETTINGS, DOMAIN_FILE, CALIBRATION_FILE)
             and path.resolve() != (out / path.name).resolve()
         ):
             shutil.copyfile(path, out / path.name)

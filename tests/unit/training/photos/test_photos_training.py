@@ -124,6 +124,14 @@ def test_the_drawn_world_is_seen_as_before(trained):
     )
 
 
+def test_layers_come_with_the_same_embeddings(trained):
+    encoder, rng = load_encoder(trained[0] / "model"), np.random.default_rng(6)
+    pictures = [noisy((60, 190, 60), rng, (70, 90)), render(sample_scene(seed=3)).frames[0]]
+    rows, layers = encoder.embed_with_layers(pictures)
+    assert np.abs(rows - encoder.embed_images(pictures)).max() < 1e-4 and len(layers) == 2
+    assert encoder.domain is None and not (trained[0] / "model/domain.safetensors").exists()
+
+
 def test_names_of_photographs_take_no_belief_from_drawings(trained):
     encoder = load_encoder(trained[0] / "model")
     texts = ["a bee", "a red car", "the ground", "grass"]
