@@ -74,7 +74,14 @@ def test_track_by_text_finds_cuts_out_and_follows(
     assert scores.identity.idf1 >= 0.6
     assert scores.mean_iou >= 0.6
     names = {p.name for p in tmp_path.iterdir()}
-    assert names == {"tracks.json", "tracks.csv", "tracks.mot.txt", "tracks.coco.json", "overlay.mp4"}
+    assert names == {
+        "tracks.json",
+        "tracks.csv",
+        "tracks.mot.txt",
+        "tracks.mot.labels.txt",
+        "tracks.coco.json",
+        "overlay.mp4",
+    }
     with av.open(str(tmp_path / "overlay.mp4")) as video:
         stream = video.streams.video[0]
         assert stream.codec_context.name == "h264"
