@@ -16,8 +16,7 @@ The nouns and the errors load at once (numpy only); ``Library``, ``track_objects
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from seektrack.errors import (
     InputError,
@@ -31,6 +30,7 @@ from seektrack.errors import (
     SeekTrackError,
     VideoError,
 )
+from seektrack.lazy import lazily
 from seektrack.types import Frame, Hit, Mask, Moment, Observation, Prompt, Track, Tracks, VideoInfo
 
 if TYPE_CHECKING:
@@ -70,22 +70,11 @@ __all__ = [
     "__version__",
 ]
 
-_LAZY = {
-    "Library": "seektrack.pipeline",
-    "search_and_track": "seektrack.pipeline",
-    "track_objects": "seektrack.pipeline",
-    "track_videos": "seektrack.pipeline",
-    "Where": "seektrack.library",
-    "Query": "seektrack.query",
-    "read": "seektrack.query",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _LAZY:
-        return getattr(importlib.import_module(_LAZY[name]), name)
-    raise AttributeError(f"module 'seektrack' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *_LAZY})
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "library.rows": "Where",
+        "pipeline": "Library search_and_track track_objects track_videos",
+        "query": "Query read",
+    },
+)

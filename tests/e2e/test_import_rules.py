@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -11,14 +12,33 @@ import grimp
 import pytest
 
 import seektrack
+from seektrack.library import LibraryStore
 
-HEAVY = ("torch", "transformers", "cv2", "faiss", "av", "scipy", "PIL", "huggingface_hub")
+HEAVY = (
+    "torch",
+    "transformers",
+    "cv2",
+    "faiss",
+    "av",
+    "scipy",
+    "PIL",
+    "pandas",
+    "sklearn",
+    "huggingface_hub",
+    "urllib.request",
+)
+LAZY = [
+    "seektrack",
+    *(f"seektrack.{p}" for p in ("checkpoints", "encoders", "library", "pipeline", "retrieval", "video")),
+]
 
 
-def loaded_after(code: str) -> set[str]:
+def loaded_after(code: str, said: str = "") -> set[str]:
+    """The heavy libraries that are loaded once the code has run; what it printed must hold ``said``."""
     script = f"import sys\n{code}\nprint('\\n' + ' '.join(m for m in {HEAVY!r} if m in sys.modules))"
     env = os.environ | {"PYTHONPATH": str(Path(seektrack.__file__).parents[1])}
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, env=env)
+    assert said in done.stdout
     return set(done.stdout.splitlines()[-1].split())
 
 
@@ -26,23 +46,30 @@ def test_the_check_sees_a_heavy_library():
     assert loaded_after("import PIL") == {"PIL"}
 
 
-def help_of(*command: str) -> str:
-    args = [*command, "--help"]
-    return f"import seektrack.cli\ntry:\n    seektrack.cli.main({args})\nexcept SystemExit:\n    pass"
+def call(*args: str) -> str:
+    return f"import seektrack.cli\ntry:\n    seektrack.cli.main({list(args)})\nexcept SystemExit:\n    pass"
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import seektrack",
-        "from seektrack import Mask, Track, SeekTrackError, __version__",
-        "import seektrack.cli",
-        help_of(),
-        help_of("track"),
-    ],
-)
-def test_nothing_heavy_is_loaded(code: str):
-    assert loaded_after(code) == set()
+def test_nothing_heavy_is_loaded_by_the_package():
+    assert loaded_after("import seektrack\nfrom seektrack import Mask, Track, SeekTrackError") == set()
+
+
+def test_nothing_heavy_is_loaded_by_help():
+    calls = [(), ("track",), ("train", "clip"), ("eval", "retrieval"), ("models", "fetch")]
+    assert loaded_after("\n".join(call(*args, "--help") for args in calls)) == set()
+
+
+def test_the_videos_of_a_library_are_told_without_the_networks_libraries(tmp_path: Path):
+    with LibraryStore.create(tmp_path, model="test", fingerprint="test", dim=8):
+        pass
+    loaded = loaded_after(call("videos", "--library", str(tmp_path)), said="0 indexed")
+    assert loaded & {"torch", "transformers", "scipy", "pandas"} == set()
+
+
+@pytest.mark.parametrize("package", LAZY)
+def test_every_name_of_a_package_that_loads_late_is_there(package: str):
+    loaded = importlib.import_module(package)
+    assert [n for n in loaded.__all__ if not hasattr(loaded, n) or n not in dir(loaded)] == []
 
 
 def test_unknown_names_are_attribute_errors():

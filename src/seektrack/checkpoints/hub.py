@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import urllib.parse
-import urllib.request
 from pathlib import Path
 
 from seektrack.errors import ModelError
@@ -55,6 +53,9 @@ def is_whole(folder: Path) -> bool:
 
 def unreachable() -> str:
     """Why the hub cannot be asked, in a few words; empty when it can."""
+    import urllib.parse
+    import urllib.request
+
     from huggingface_hub import constants
 
     if constants.HF_HUB_OFFLINE:

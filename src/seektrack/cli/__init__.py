@@ -1,4 +1,4 @@
-"""The command line: one file per command, composed here.
+"""The command line: one file per command, found by the table in :mod:`seektrack.cli.commands`.
 
 Every command takes ``--quiet`` (results and errors only) and ``--json`` (one JSON document on standard
 output). Progress and errors go to standard error. Exit status: 0 done, 2 bad input, 3 bad video, 4 bad
@@ -15,30 +15,14 @@ from typing import Annotated
 import typer
 
 from seektrack import __version__
-from seektrack.cli import (
-    compare,
-    convert,
-    demo,
-    doctor,
-    frame,
-    index,
-    live,
-    models,
-    search,
-    track,
-    train,
-    train_calibrate,
-    train_temporal,
-    videos,
-    world,
-)
-from seektrack.cli import eval as eval_
+from seektrack.cli.commands import Commands
 from seektrack.cli.ending import run
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
     name="seektrack",
+    cls=Commands,
     help="Type what you are looking for; get the moments in your videos, the exact pixels, and every "
     "object's path.",
     no_args_is_help=True,
@@ -61,26 +45,6 @@ def _root(
     ] = False,
 ) -> None:
     """Hold the options of the program itself."""
-
-
-app.command()(demo.demo)
-app.command()(index.index)
-app.command()(search.search)
-app.command()(live.live)
-app.command()(track.track)
-app.command()(frame.frame)
-app.command()(videos.videos)
-app.command()(convert.convert)
-app.add_typer(compare.app, name="prompts")
-app.command()(compare.label)
-app.add_typer(eval_.app, name="eval")
-app.add_typer(train.app, name="train")
-train.app.command()(train_calibrate.calibrate)
-train.app.command()(train_temporal.temporal)
-train.app.command()(train_temporal.trajectory)
-app.add_typer(world.app, name="world")
-app.add_typer(models.app, name="models")
-app.command()(doctor.doctor)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

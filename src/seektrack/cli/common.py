@@ -30,6 +30,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from seektrack.cli.early import check_device
 from seektrack.cli.shown import PlainConsole, one_line, shown
 from seektrack.cli.shown import as_json as to_json
 from seektrack.cli.telling import Teller, still_at_it
@@ -69,6 +70,7 @@ Device = Annotated[
     typer.Option(
         "--device",
         help="cpu, cuda, cuda:1 or mps; chosen for you when left out.",
+        callback=check_device,
         autocompletion=completing(DEVICES),
     ),
 ]

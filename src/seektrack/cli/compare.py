@@ -22,7 +22,7 @@ from seektrack.cli.common import (
     spare_threads,
     table,
 )
-from seektrack.cli.early import check_device, check_library
+from seektrack.cli.early import check_library
 from seektrack.cli.search import read_picture
 from seektrack.cli.search_options import Count, Template, Translate, given_templates, tell_reading
 from seektrack.cli.shown import one_line
@@ -64,7 +64,6 @@ def compare(
     as_json: AsJson = False,
 ) -> None:
     """Show what each wording ranks first, how sure it is, and how far the wordings agree."""
-    check_device(device)
     check_library(library)
     model = model_for(library, model)
     spare_threads(model)
@@ -125,7 +124,6 @@ def label(
     A picture that cannot be read is reported and the others are named; the exit status is then 10 and the
     number that failed, 99 at most.
     """
-    check_device(device)
     spare_threads(model)
     pictures, failed = _pictures(images)
     if not pictures:

@@ -2,27 +2,66 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import os
 import re
+import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+import typer
 
 from seektrack.errors import InputError, ModelError, VideoError
 
 _DEVICE = re.compile(r"(cpu|cuda|mps|xpu)(:\d{1,4})?")
+_BUILT_WITH = re.compile(r"^(cuda|hip|xpu)\b[^=]*= *(.*)$", re.MULTILINE)
 
 
-def check_device(device: str | None) -> None:
-    """Refuse what is the name of no device; whether this machine has it is seen when it is used.
+def check_device(context: typer.Context, device: str | None) -> str | None:
+    """The ``--device`` option's callback: refuse what is no device, or one that cannot be here.
+
+    What torch was built for is read from its files, without loading it, which takes seconds; whether the
+    machine has such a device at work is seen when it is used.
 
     Raises:
-        ModelError: It is none.
+        ModelError: There is no such device, or it cannot be here.
     """
-    if device is not None and not _DEVICE.fullmatch(device):
+    if device is None or context.resilient_parsing:
+        return device
+    if not _DEVICE.fullmatch(device):
         raise ModelError(
             f"there is no device {device!r}",
             hint="cpu, cuda, cuda:1 or mps; leave --device out to have it chosen",
         )
+    if reason := _missing(device.partition(":")[0], _built_for()):
+        raise ModelError(
+            f"device {device!r} cannot be used: {reason}", hint="leave --device out to have one chosen"
+        )
+    return device
+
+
+def _missing(kind: str, built: frozenset[str]) -> str:
+    """Why there can be no device of a kind here; empty when there may be one."""
+    if kind == "mps":
+        return "" if sys.platform == "darwin" else "only Apple's machines have it"
+    if kind == "cpu" or not built or kind in built or (kind == "cuda" and "hip" in built):
+        return ""
+    return f"the torch that is installed was built without {kind.upper()}"
+
+
+def _built_for() -> frozenset[str]:
+    """What the installed torch was built for beside the CPU; empty when that cannot be read."""
+    found = importlib.util.find_spec("torch")
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        with contextlib.suppress(OSError):
+            told = _BUILT_WITH.findall(Path(folder, "version.py").read_text(encoding="utf-8"))
+            return (
+                frozenset({"cpu", *(kind for kind, value in told if value != "None")})
+                if told
+                else frozenset()
+            )
+    return frozenset()
 
 
 def check_library(folder: Path) -> None:

@@ -23,7 +23,7 @@ from seektrack.cli.common import (
     clock,
     spare_threads,
 )
-from seektrack.cli.early import check_device, check_there
+from seektrack.cli.early import check_there
 from seektrack.cli.search_options import EndS, StartS
 from seektrack.cli.shown import shown
 from seektrack.cli.source_options import Fps, MaxFrames, Window, opening
@@ -121,7 +121,6 @@ def index(
     """
     check_value("--regions", regions, REGIONS)
     check_value("--ann", ann, ANN)
-    check_device(device)
     check_there(paths)
     how = opening(start=start, end=end, frames=frames, fps=fps, window=window)
     model = model_for(library, model)

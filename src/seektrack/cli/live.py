@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from seektrack.cli.common import AsJson, Device, FrameFilter, Model, Quiet, Screen, spare_threads
-from seektrack.cli.early import check_device, check_there
+from seektrack.cli.early import check_there
 from seektrack.cli.search_options import Template, Translate, given_templates, tell_reading
 from seektrack.cli.source_options import Fps, Interpolate, Window, opening
 from seektrack.cli.values import REGIONS, SAMPLING, check_value, completing
@@ -78,7 +78,6 @@ def live(
     without dropping any, unless --realtime.
     """
     check_value("--regions", regions, REGIONS)
-    check_device(device)
     check_there([source])
     how = opening(fps=fps, window=window, interpolate=interpolate)
     spare_threads(model)

@@ -24,7 +24,7 @@ from seektrack.cli.common import (
     spare_threads,
     table,
 )
-from seektrack.cli.early import check_device, check_library, check_part
+from seektrack.cli.early import check_library, check_part
 from seektrack.cli.editor_options import ClipsDir, EdlFile, OtioFile, VttFile, coded
 from seektrack.cli.saved import Saved, save_all
 from seektrack.cli.search_options import (
@@ -120,7 +120,6 @@ def search(
     check_part(start_s, end_s)
     check_value("--only", only, ONLY)
     check_value("--rank-by", rank_by, RANK_BY)
-    check_device(device)
     check_library(library)
     model = model_for(library, model)
     spare_threads(model)

@@ -11,7 +11,7 @@ import typer
 
 from seektrack.checkpoints import parse_preset
 from seektrack.cli.common import AsJson, Device, FrameFilter, LibraryModel, Quiet, Screen, spare_threads
-from seektrack.cli.early import check_device, check_library, check_there
+from seektrack.cli.early import check_library, check_there
 from seektrack.cli.engine import (
     Every,
     Exclusive,
@@ -140,7 +140,6 @@ def track(
     how = opening(
         start=start, end=end, frames=frames, fps=fps, window=window, cache=cache, interpolate=interpolate
     )
-    check_device(device)
     if library is None:
         check_there(videos)
     else:

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from seektrack.cli import train_photos, train_sam2
+from seektrack.cli import train_calibrate, train_photos, train_sam2, train_temporal
 from seektrack.cli.common import AsJson, Device, Quiet, Screen, quoted, spare_threads
 from seektrack.cli.figures import print_figures
 from seektrack.cli.processes import in_processes, spoken_by_another
+from seektrack.cli.train_options import Fresh, Minutes, Out
 from seektrack.errors import InputError
 
 app = typer.Typer(
     help="Train pocket models on the procedural world, or fine-tune on your own pictures.",
     no_args_is_help=True,
 )
-
-Out = Annotated[
-    Path, typer.Option("--out", "-o", help="Folder for checkpoints, the log and the finished model.")
-]
-Minutes = Annotated[
-    float,
-    typer.Option(
-        "--max-minutes",
-        "--minutes",
-        min=0.1,
-        help="End, with a finished model, after this long in all; the learning rate falls in time.",
-    ),
-]
-Fresh = Annotated[bool, typer.Option("--fresh", help="Start over instead of going on from what --out holds.")]
-
 
 _TUNING = "Fine-tuning (with --data)"
 
@@ -193,3 +178,6 @@ def clip(
 app.command()(train_photos.photos)
 app.command()(train_sam2.sam2)
 app.command()(train_sam2.blend)
+app.command()(train_calibrate.calibrate)
+app.command()(train_temporal.temporal)
+app.command()(train_temporal.trajectory)

@@ -9,7 +9,7 @@ import typer
 
 from seektrack.cli.common import AsJson, Quiet, Screen, quoted
 from seektrack.cli.figures import print_figures
-from seektrack.cli.train import Fresh, Minutes, Out
+from seektrack.cli.train_options import Fresh, Minutes, Out
 
 
 class Kind(StrEnum):

@@ -1,26 +1,31 @@
 """Images and texts in one space: the encoder protocol, its registry, the CLIP family, and query wordings."""
 
-from seektrack.encoders.base import Encoder, Vocabulary, l2_normalise
-from seektrack.encoders.calibration import Calibration, read_calibration
-from seektrack.encoders.contrast import contrast_texts
-from seektrack.encoders.domain import Domain, read_domain, settled
-from seektrack.encoders.features import embed_and_describe, embed_and_measure
-from seektrack.encoders.loading import load_encoder
-from seektrack.encoders.preprocess import ImageSettings, clip_transform
-from seektrack.encoders.prompts import (
-    TEMPLATES,
-    Templates,
-    check_language,
-    check_templates,
-    embed_queries,
-    embed_query,
-    embed_weighted,
-    is_noun_query,
-)
-from seektrack.encoders.registry import encoder_names, register_encoder
-from seektrack.encoders.spelling import Correction, Speller, speller_for
-from seektrack.encoders.translation import Translator, load_translator, register_translator
-from seektrack.encoders.whitening import Whitening
+from typing import TYPE_CHECKING
+
+from seektrack.lazy import lazily
+
+if TYPE_CHECKING:
+    from seektrack.encoders.base import Encoder, Vocabulary, l2_normalise
+    from seektrack.encoders.calibration import Calibration, read_calibration
+    from seektrack.encoders.contrast import contrast_texts
+    from seektrack.encoders.domain import Domain, read_domain, settled
+    from seektrack.encoders.features import embed_and_describe, embed_and_measure
+    from seektrack.encoders.loading import load_encoder
+    from seektrack.encoders.preprocess import ImageSettings, clip_transform
+    from seektrack.encoders.prompts import (
+        TEMPLATES,
+        Templates,
+        check_language,
+        check_templates,
+        embed_queries,
+        embed_query,
+        embed_weighted,
+        is_noun_query,
+    )
+    from seektrack.encoders.registry import encoder_names, register_encoder
+    from seektrack.encoders.spelling import Correction, Speller, speller_for
+    from seektrack.encoders.translation import Translator, load_translator, register_translator
+    from seektrack.encoders.whitening import Whitening
 
 __all__ = [
     "TEMPLATES",
@@ -55,3 +60,22 @@ __all__ = [
     "settled",
     "speller_for",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "base": "Encoder Vocabulary l2_normalise",
+        "calibration": "Calibration read_calibration",
+        "contrast": "contrast_texts",
+        "domain": "Domain read_domain settled",
+        "features": "embed_and_describe embed_and_measure",
+        "loading": "load_encoder",
+        "preprocess": "ImageSettings clip_transform",
+        "prompts": "TEMPLATES Templates check_language check_templates embed_queries embed_query "
+        "embed_weighted is_noun_query",
+        "registry": "encoder_names register_encoder",
+        "spelling": "Correction Speller speller_for",
+        "translation": "Translator load_translator register_translator",
+        "whitening": "Whitening",
+    },
+)

@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from rapidfuzz.distance import OSA
-
 from seektrack.encoders.base import Encoder
 from seektrack.encoders.contrast import contrast_texts
 from seektrack.query import COLOURS, words_of
@@ -74,6 +72,8 @@ class Speller:
 
     def meant(self, word: str) -> str | None:
         """The word of the vocabulary that an unknown lower-case word was probably meant to be."""
+        from rapidfuzz.distance import OSA
+
         if len(word) < MIN_LETTERS or word in self._known or self._is_singular_known(word):
             return None
         if self._is_known(word):

@@ -1,11 +1,16 @@
 """The library on disk: what was indexed, its vectors, and how they are found again."""
 
-from seektrack.library.distances import DistanceShelf
-from seektrack.library.identity import FileIdentity, identify, library_key
-from seektrack.library.index_settings import INDEX_KINDS, IndexKind, IndexManifest, IndexSettings
-from seektrack.library.rows import KINDS, FrameRow, Kind, LibraryStats, Maker, Rows, VideoRecord, Where
-from seektrack.library.store import LibraryStore, VideoStatus
-from seektrack.library.writer import VideoWriterHandle
+from typing import TYPE_CHECKING
+
+from seektrack.lazy import lazily
+
+if TYPE_CHECKING:
+    from seektrack.library.distances import DistanceShelf
+    from seektrack.library.identity import FileIdentity, identify, library_key
+    from seektrack.library.index_settings import INDEX_KINDS, IndexKind, IndexManifest, IndexSettings
+    from seektrack.library.rows import KINDS, FrameRow, Kind, LibraryStats, Maker, Rows, VideoRecord, Where
+    from seektrack.library.store import LibraryStore, VideoStatus
+    from seektrack.library.writer import VideoWriterHandle
 
 __all__ = [
     "INDEX_KINDS",
@@ -28,3 +33,15 @@ __all__ = [
     "identify",
     "library_key",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "distances": "DistanceShelf",
+        "identity": "FileIdentity identify library_key",
+        "index_settings": "INDEX_KINDS IndexKind IndexManifest IndexSettings",
+        "rows": "KINDS FrameRow Kind LibraryStats Maker Rows VideoRecord Where",
+        "store": "LibraryStore VideoStatus",
+        "writer": "VideoWriterHandle",
+    },
+)

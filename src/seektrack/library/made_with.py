@@ -7,7 +7,6 @@ import os
 import sqlite3
 from pathlib import Path
 
-from seektrack.checkpoints import parse_model
 from seektrack.errors import ModelError
 from seektrack.library import database
 
@@ -31,6 +30,8 @@ def made_with(folder: str | Path | None) -> str | None:
     except (sqlite3.Error, OSError, ValueError):
         return None
     asked, model = meta.get("asked"), meta.get("model")
+    from seektrack.checkpoints import parse_model
+
     with contextlib.suppress(ModelError):
         return asked if asked and parse_model(asked)[0] == model else model
     return model

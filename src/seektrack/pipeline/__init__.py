@@ -3,13 +3,18 @@
 The only package that knows the whole way from video to outputs.
 """
 
-from seektrack.pipeline.best import SearchAndTrackResult, search_and_track
-from seektrack.pipeline.library import IndexReport, Library
-from seektrack.pipeline.live import watch
-from seektrack.pipeline.many import FollowedVideo, track_videos
-from seektrack.pipeline.models import Models, parse_model
-from seektrack.pipeline.regions import REGIONS, Regions
-from seektrack.pipeline.track import track_objects
+from typing import TYPE_CHECKING
+
+from seektrack.lazy import lazily
+
+if TYPE_CHECKING:
+    from seektrack.pipeline.best import SearchAndTrackResult, search_and_track
+    from seektrack.pipeline.library import IndexReport, Library
+    from seektrack.pipeline.live import watch
+    from seektrack.pipeline.many import FollowedVideo, track_videos
+    from seektrack.pipeline.models import Models, parse_model
+    from seektrack.pipeline.regions import REGIONS, Regions
+    from seektrack.pipeline.track import track_objects
 
 __all__ = [
     "REGIONS",
@@ -25,3 +30,16 @@ __all__ = [
     "track_videos",
     "watch",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "best": "SearchAndTrackResult search_and_track",
+        "library": "IndexReport Library",
+        "live": "watch",
+        "many": "FollowedVideo track_videos",
+        "models": "Models parse_model",
+        "regions": "REGIONS Regions",
+        "track": "track_objects",
+    },
+)

@@ -5,19 +5,22 @@ iterate it for `Frame`s, ask it for the frame at an index or near a time, walk i
 A `LiveSource` (camera, network stream) can only be iterated, from now on; `open_video` records a piece of it.
 """
 
-from __future__ import annotations
+from typing import TYPE_CHECKING
 
-from seektrack.video.ahead import prefetch
-from seektrack.video.damage import Damage
-from seektrack.video.finding import Found, find_videos, look_for_videos
-from seektrack.video.how import Opening, VideoInput
-from seektrack.video.limits import Limits
-from seektrack.video.live import LiveSource
-from seektrack.video.opening import open_video
-from seektrack.video.sampling import Sampling, sample
-from seektrack.video.source import Picture, VideoSource
-from seektrack.video.stills import read_image
-from seektrack.video.writer import VideoWriter
+from seektrack.lazy import lazily
+
+if TYPE_CHECKING:
+    from seektrack.video.ahead import prefetch
+    from seektrack.video.damage import Damage
+    from seektrack.video.finding import Found, find_videos, look_for_videos
+    from seektrack.video.how import Opening, VideoInput
+    from seektrack.video.limits import Limits
+    from seektrack.video.live import LiveSource
+    from seektrack.video.opening import open_video
+    from seektrack.video.sampling import Sampling, sample
+    from seektrack.video.source import Picture, VideoSource
+    from seektrack.video.stills import read_image
+    from seektrack.video.writer import VideoWriter
 
 __all__ = [
     "Damage",
@@ -37,3 +40,20 @@ __all__ = [
     "read_image",
     "sample",
 ]
+
+__getattr__, __dir__ = lazily(
+    __name__,
+    {
+        "ahead": "prefetch",
+        "damage": "Damage",
+        "finding": "Found find_videos look_for_videos",
+        "how": "Opening VideoInput",
+        "limits": "Limits",
+        "live": "LiveSource",
+        "opening": "open_video",
+        "sampling": "Sampling sample",
+        "source": "Picture VideoSource",
+        "stills": "read_image",
+        "writer": "VideoWriter",
+    },
+)

@@ -6,17 +6,30 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+import typer
 
-from seektrack.cli import main
+from seektrack.cli import app, main
+from seektrack.cli.early import check_device
+from seektrack.errors import ModelError
 
 WRONG = {
+    "an option there is not": (["search", "a car", "--no-such"], 2, "No such option: --no-such"),
+    "a command there is not": (["serch", "a car"], 2, "Did you mean 'search'"),
     "a library that is not there": (["search", "a car", "-l", "nosuch"], 5, "'nosuch' does not exist"),
     "a part without a frame": (["search", "a car", "--start", "5", "--end", "3"], 2, "--end 3 does not lie"),
     "an order that is none": (["search", "a car", "--hits", "--rank-by", "luck"], 2, "confidence, cosine"),
     "what to look at": (["search", "a car", "--only", "faces"], 2, "objects, frames"),
     "a device that is none": (["search", "a car", "--device", "banana"], 4, "there is no device 'banana'"),
+    "a device torch was not built for": (
+        ["index", "a.mp4", "--device", "xpu:7"],
+        4,
+        "built without XPU",
+    ),
+    "a device to train on": (["train", "clip", "-o", "o", "--device", "banana"], 4, "no device 'banana'"),
+    "a device to measure with": (["eval", "retrieval", "--device", "banana"], 4, "no device 'banana'"),
     "a device for track": (["track", "a.mp4", "-t", "x", "--device", "banana"], 4, "no device 'banana'"),
     "a device for index": (["index", "a.mp4", "--device", "banana"], 4, "no device 'banana'"),
     "a device for live": (["live", "a.mp4", "--query", "x", "--device", "banana"], 4, "no device 'banana'"),
@@ -72,3 +85,28 @@ def test_none_of_it_loads_a_network_library(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    ("told", "device", "refused"),
+    [
+        ("cuda: Optional[str] = None\nhip: Optional[str] = None\n", "cuda:1", True),
+        ("cuda: Optional[str] = None\nhip: Optional[str] = '6.2'\n", "cuda", False),
+        ("cuda = '12.8'\nhip = None\nxpu = None\n", "cuda", False),
+        ("cuda = '12.8'\nhip = None\nxpu = None\n", "xpu", True),
+        ("cuda = None\nhip = None\nxpu = None\n", "cpu", False),
+        ("something else\n", "cuda", False),
+    ],
+)
+def test_what_torch_was_built_for_is_read_from_its_files(
+    told: str, device: str, refused: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "version.py").write_text(told)
+    found = SimpleNamespace(submodule_search_locations=[str(tmp_path)])
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: found)
+    context = typer.Context(typer.main.get_command(app))
+    if refused:
+        with pytest.raises(ModelError, match="was built without"):
+            check_device(context, device)
+    else:
+        assert check_device(context, device) == device
