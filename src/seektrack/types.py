@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from seektrack.geometry import Box
 from seektrack.known import Known
 from seektrack.masks import Mask
+from seektrack.missed import Missed, Stage
 from seektrack.notebook import FrameInNotebook, MomentInNotebook, TrackInNotebook, TracksInNotebook
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "Moment",
     "Observation",
     "Prompt",
+    "Stage",
     "Track",
     "Tracks",
     "VideoInfo",
@@ -241,65 +242,6 @@ class Track(TrackInNotebook):
         )
 
 
-Stage = Literal["frame", "mask", "lost", "doubted", "motion"]
-"""Where following a text ended: see `Missed`."""
-_MISSED = {
-    "frame": (
-        "no frame looked like {label}",
-        "say it in other words, take another --model, or see what comes nearest: seektrack search --hits",
-    ),
-    "mask": (
-        "frames look like {label}, most of all at {time}, but no mask the segmenter proposed is it",
-        "draw a --box around it: seektrack frame shows the picture to point into; or take another --model",
-    ),
-    "lost": (
-        "{label} was found at {time} and lost at once",
-        "draw a --box around it on that frame, or take a --model with another segmenter",
-    ),
-    "doubted": (
-        "something was followed as {label} from {time} on, but on most of its way it does not look like it",
-        "draw a --box around it on that frame, say it in other words, or take another --model",
-    ),
-    "motion": (
-        "{label} was followed, but none moves or is of the size that was asked for",
-        "leave out what says how it moves and how large it is",
-    ),
-}
-
-
-@dataclass(frozen=True)
-class Missed:
-    """Why a text ended with no track.
-
-    Attributes:
-        stage: ``frame``: no frame looked like it. ``mask``: frames did, but no proposed mask was it.
-            ``lost``: a mask was found and lost at once. ``doubted``: it was followed, but looks otherwise.
-            ``motion``: it was followed, but does not move, or is not of the size, as asked.
-        label: What was asked for.
-        frame_index, time_s: The frame that came nearest, or None.
-        box: Where on it, ``xyxy`` pixels, or None.
-        confidence: Belief in [0, 1] there, or None.
-    """
-
-    stage: Stage
-    label: str
-    frame_index: int | None = None
-    time_s: float | None = None
-    box: Box | None = None
-    confidence: float | None = None
-
-    @property
-    def reason(self) -> str:
-        """What failed, in one sentence."""
-        when = "some time" if self.time_s is None else f"{self.time_s:.1f} s"
-        return _MISSED[self.stage][0].format(label=repr(self.label), time=when)
-
-    @property
-    def hint(self) -> str:
-        """What to try."""
-        return _MISSED[self.stage][1]
-
-
 @dataclass(frozen=True)
 class Tracks(TracksInNotebook[Track, VideoInfo]):
     """All objects followed through one video.
@@ -309,8 +251,9 @@ class Tracks(TracksInNotebook[Track, VideoInfo]):
         query: The text they were asked for by; empty when prompted by hand.
         tracks: One per object, ids unique.
         frame_times: Seconds of each processed frame, by frame index.
-        notices: What of the query could not be answered, one line each; not written to files.
-        missed: Why nothing was found, one for each thing asked for, where nothing was; not written to files.
+        notices: What of the query could not be answered, one line each.
+        missed: Why nothing was found, one for each thing asked for, where nothing was.
+        damage: What was wrong with the video as far as it was read; empty where nothing was.
     """
 
     video: VideoInfo
@@ -319,6 +262,7 @@ class Tracks(TracksInNotebook[Track, VideoInfo]):
     frame_times: dict[int, float] = field(default_factory=dict)
     notices: tuple[str, ...] = field(default=(), compare=False)
     missed: tuple[Missed, ...] = field(default=(), compare=False)
+    damage: str = field(default="", compare=False)
 
     def __len__(self) -> int:
         return len(self.tracks)
@@ -339,6 +283,13 @@ class Tracks(TracksInNotebook[Track, VideoInfo]):
         """Every track seen or predicted on a frame, with its observation."""
         found = ((t, t.at(frame_index)) for t in self.tracks)
         return [(t, o) for t, o in found if o is not None]
+
+    @property
+    def domain(self) -> Known:
+        """Whether the encoder was shown frames like these: outside where it is of anything asked for."""
+        said = {track.domain for track in self.tracks} | {missed.domain for missed in self.missed}
+        order: tuple[Known, ...] = ("outside", "inside")
+        return next((known for known in order if known in said), "unmeasured")
 
     @property
     def frame_indices(self) -> list[int]:

@@ -152,12 +152,15 @@ class Screen:
 
     def warn_unknown(self, what: str, model: str) -> None:
         """Say on one line that how sure the model is of something cannot be known, and what changes it."""
+        self.warn(
+            f"{what}: the model {model!r} was not shown pictures like these, so how sure it is, is "
+            "unknown; another may know them: --model base (photographs), see: seektrack models"
+        )
+
+    def warn(self, text: str) -> None:
+        """Say on one line what a result is not to be taken for; only ``--quiet`` silences it."""
         if self._warns:
             self._err.print("warning:", style="bold yellow", end=" ", soft_wrap=True)
-            text = (
-                f"{what}: the model {model!r} was not shown pictures like these, so how sure it is, is "
-                "unknown; another may know them: --model base (photographs), see: seektrack models"
-            )
             self._err.print(text, soft_wrap=True, markup=False)
 
     def result(self, value: Any, human: Callable[[Console], None]) -> None:

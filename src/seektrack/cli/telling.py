@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +37,21 @@ class Teller:
         elif now - self._said >= STILL_AT_IT_S:
             self._said = now
             self._say(f"{stage}: {done}" + (f" of {total}" if total > 0 else ""))
+
+
+@contextmanager
+def damage_told_later() -> Iterator[None]:
+    """While damage is not logged as it is met, for commands that tell of it with their results."""
+    log = logging.getLogger("seektrack.video.file")
+
+    def wait(record: logging.LogRecord) -> bool:
+        return "is damaged" not in record.msg
+
+    log.addFilter(wait)
+    try:
+        yield
+    finally:
+        log.removeFilter(wait)
 
 
 @contextmanager

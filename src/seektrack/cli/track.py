@@ -39,6 +39,7 @@ from seektrack.cli.search_options import (
     with_reading,
 )
 from seektrack.cli.source_options import Cache, Fps, Interpolate, MaxFrames, Window, opening
+from seektrack.cli.telling import damage_told_later
 from seektrack.cli.tracked import Done, exit_status, failure, of_result, of_tracks, print_done, say_done
 from seektrack.cli.values import check_value, complete_format
 from seektrack.cli.values import formats as known_formats
@@ -176,13 +177,14 @@ def track(
         chosen,
         not no_overlay,
     )
-    if library is not None:
-        done = _in_library(screen, library, asked, how, top=top)
-    elif _is_one(videos):
-        done = [_one(screen, videos[0], asked, how)]
-    else:
-        done = _many(screen, videos, asked, how, fresh=fresh)
-    notices = tuple(dict.fromkeys(notice for one in done for notice in one.notices))
+    with damage_told_later():
+        if library is not None:
+            done = _in_library(screen, library, asked, how, top=top)
+        elif _is_one(videos):
+            done = [_one(screen, videos[0], asked, how)]
+        else:
+            done = _many(screen, videos, asked, how, fresh=fresh)
+    notices = tuple(dict.fromkeys(notice for one in done for notice in one.remarks.notices))
     tell_reading(screen, None, notices, wanted=False)
     told = [one.to_dict() for one in done]
     value = with_reading(told, query, notices) if explain else told
@@ -192,8 +194,10 @@ def track(
     if status:
         raise typer.Exit(status)
     if not any(one.found for one in done):
-        raise _nothing(library or ", ".join(videos), query, [why for one in done for why in one.missed])
-    if any(t.get("domain") == "outside" for one in done for t in one.found):
+        raise _nothing(
+            library or ", ".join(videos), query, [why for one in done for why in one.remarks.missed]
+        )
+    if any(one.found and one.remarks.domain == "outside" for one in done):
         screen.warn_unknown("what was followed", model)
 
 

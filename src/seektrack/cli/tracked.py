@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from seektrack import known
-from seektrack.cli.common import Screen, clock, plain, short_path, table
+from seektrack.cli.common import Screen, clock, short_path, table
 from seektrack.cli.shown import one_line
 from seektrack.errors import SeekTrackError
-from seektrack.types import Missed, Tracks
+from seektrack.outputs.remarks import Remarks
+from seektrack.types import Tracks
 
 if TYPE_CHECKING:
     from seektrack.pipeline import FollowedVideo
@@ -36,8 +37,7 @@ class Done:
         files: What was written, by format.
         unchanged: Whether an earlier run had done it.
         error: Why it failed.
-        notices: What of the query could not be answered, one line each.
-        missed: Why nothing was found, where nothing was.
+        remarks: What the result says of itself: unknown footage, damage, why nothing was found.
     """
 
     video: str
@@ -48,8 +48,7 @@ class Done:
     files: dict[str, Path] = field(default_factory=dict)
     unchanged: bool = False
     error: SeekTrackError | None = None
-    notices: tuple[str, ...] = ()
-    missed: tuple[Missed, ...] = ()
+    remarks: Remarks = field(default_factory=Remarks)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON tells it; the files written hold all of the tracks."""
@@ -63,15 +62,19 @@ class Done:
             "folder": self.folder,
             "files": self.files,
             "unchanged": self.unchanged,
-        } | ({"missed": [_why(one) for one in self.missed]} if self.missed else {})
+            **self.remarks.to_dict(),
+        }
 
-    def in_one_line(self) -> str:
-        """As progress tells it."""
+    def in_one_line(self, *, why: bool = False) -> str:
+        """As progress tells it; with ``why``, also why nothing was found."""
         if self.error is not None:
             return f"{short_path(self.video)}: failed: {one_line(self.error)}"
         count = f"{len(self.found)} track" + ("" if len(self.found) == 1 else "s")
         before = ", as an earlier run left it" if self.unchanged else ""
-        return f"{short_path(self.video)}: {count} over {self.frames} frames{before}"
+        reason = "; ".join(one.reason for one in self.remarks.missed) if why and not self.found else ""
+        return f"{short_path(self.video)}: {count} over {self.frames} frames{before}" + (
+            f": {one_line(reason)}" if reason else ""
+        )
 
 
 def of_tracks(tracks: Tracks, folder: Path, formats: Iterable[str], *, overlay: bool) -> Done:
@@ -85,14 +88,8 @@ def of_tracks(tracks: Tracks, folder: Path, formats: Iterable[str], *, overlay: 
         summary(tracks),
         folder,
         written(folder, formats, overlay=overlay),
-        notices=tracks.notices,
-        missed=tracks.missed,
+        remarks=Remarks.of(tracks),
     )
-
-
-def _why(missed: Missed) -> dict[str, Any]:
-    """Why nothing was found, as JSON tells it."""
-    return {**plain(missed), "reason": missed.reason, "hint": missed.hint}
 
 
 def of_result(followed: FollowedVideo) -> Done:
@@ -106,8 +103,7 @@ def of_result(followed: FollowedVideo) -> Done:
         followed.files,
         followed.unchanged,
         followed.error,
-        () if followed.tracks is None else followed.tracks.notices,
-        () if followed.tracks is None else followed.tracks.missed,
+        followed.remarks,
     )
 
 
@@ -125,7 +121,7 @@ def exit_status(done: Sequence[Done]) -> int:
 def print_done(console: Console, done: Sequence[Done]) -> None:
     """A line and a table for each video, and where its files are."""
     for one in done:
-        console.print(one.in_one_line(), style="red" if one.error is not None else None)
+        console.print(one.in_one_line(why=len(done) > 1), style="red" if one.error is not None else None)
         rows = table("id", "label", "score", "seen", "frames", right=("id", "score", "frames"))
         for t in one.found:
             seen = f"{clock(t['first_s'])} – {clock(t['last_s'])}"
@@ -136,9 +132,15 @@ def print_done(console: Console, done: Sequence[Done]) -> None:
 
 
 def say_done(screen: Screen, done: Sequence[Done]) -> None:
-    """Name what was written, the files of a few videos and the folders of many."""
+    """Name what was written, the files of a few videos and the folders of many, and what was damaged."""
     written = [one for one in done if one.folder is not None and one.files]
     for one in written:
         names = sorted(file.name for file in one.files.values())
         files = "" if len(written) > _FEW else ": " + ", ".join(names)
         screen.note(f"written to {one.folder}/{files}")
+    for one in done:
+        if one.remarks.damage:
+            screen.warn(
+                f"{short_path(one.video)} is damaged and was followed as far as it could be read: "
+                f"{one.remarks.damage}"
+            )

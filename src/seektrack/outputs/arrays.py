@@ -117,7 +117,7 @@ def _read_archive(archive: zipfile.ZipFile, path: Path, video: VideoInfo | None)
             if mask.any():
                 gathered.add(where, obj_id, index, mask=Mask.from_array(mask))
     info = video or known.video or reading.guessed_video(path, gathered.size())
-    return gathered.tracks(
+    tracks = gathered.tracks(
         info,
         query=known.query,
         labels=dict(zip(ids, labels, strict=True)),
@@ -125,6 +125,7 @@ def _read_archive(archive: zipfile.ZipFile, path: Path, video: VideoInfo | None)
         times=dict(zip(indices, times, strict=True)),
         order=ids,
     )
+    return known.remarks.onto(tracks)
 
 
 def read_npy(path: Path, video: VideoInfo | None) -> Tracks:

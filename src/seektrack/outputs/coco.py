@@ -16,6 +16,7 @@ from seektrack.errors import InputError
 from seektrack.outputs import documents, reading
 from seektrack.outputs.polygons import read_segmentation
 from seektrack.outputs.reading import Gathered
+from seektrack.outputs.remarks import Remarks
 from seektrack.types import Observation, Track, Tracks, VideoInfo
 
 VERSION = 1
@@ -72,6 +73,7 @@ def _document(tracks: Tracks, images: list[dict[str, object]], *, video_id: int 
                 "version": VERSION,
                 "video": reading.video_to_json(video),
                 "query": tracks.query,
+                **Remarks.of(tracks).to_dict(),
                 "tracks": [{"obj_id": t.obj_id, "label": t.label, "score": float(t.score)} for t in tracks],
             },
         },
@@ -174,7 +176,7 @@ def _finish(gathered: Gathered, info: VideoInfo, ours: dict[str, Any], images: d
         for held in (reading.entry(t, "info.seektrack.tracks") for t in ours.get("tracks", []))
     ]
     order = [obj_id for obj_id, _, _ in known]
-    return gathered.tracks(
+    tracks = gathered.tracks(
         info,
         query=reading.text(ours.get("query", ""), "info.seektrack.query"),
         scores={obj_id: score for obj_id, _, score in known},
@@ -182,6 +184,7 @@ def _finish(gathered: Gathered, info: VideoInfo, ours: dict[str, Any], images: d
         order=order + sorted(gathered.ids - set(order)),
         times={i.frame: float(i.frame / info.fps) if i.time_s is None else i.time_s for i in images.values()},
     )
+    return Remarks.read(ours, "info.seektrack").onto(tracks)
 
 
 def _ours(content: dict[str, Any]) -> dict[str, Any]:

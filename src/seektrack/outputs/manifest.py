@@ -7,12 +7,13 @@ be read back.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from seektrack.errors import InputError
 from seektrack.outputs import reading
+from seektrack.outputs.remarks import Remarks
 from seektrack.types import Track, Tracks, VideoInfo
 
 NAME = "objects.json"
@@ -27,12 +28,14 @@ class Objects:
         query: What was asked for.
         times: Seconds by frame index.
         by_value: Number in the file to (obj_id, label, score).
+        remarks: What the result says of itself.
     """
 
     video: VideoInfo | None
     query: str
     times: dict[int, float]
     by_value: dict[int, tuple[int, str, float]]
+    remarks: Remarks = field(default_factory=Remarks)
 
     @property
     def ids(self) -> list[int]:
@@ -56,7 +59,7 @@ class Objects:
 
     def finish(self, gathered: reading.Gathered, info: VideoInfo) -> Tracks:
         """The tracks of what was gathered, with what is known of them."""
-        return gathered.tracks(
+        tracks = gathered.tracks(
             info,
             query=self.query,
             scores=self.scores,
@@ -64,6 +67,7 @@ class Objects:
             labels=self.labels,
             order=self._order(gathered),
         )
+        return self.remarks.onto(tracks)
 
     def _order(self, gathered: reading.Gathered) -> list[int]:
         known = self.ids
@@ -79,6 +83,7 @@ def manifest(tracks: Tracks, format: str, objects: Mapping[int, Track]) -> dict[
         "format": format,
         "video": reading.video_to_json(tracks.video),
         "query": tracks.query,
+        **Remarks.of(tracks).to_dict(),
         "frames": [[index, float(tracks.frame_times[index])] for index in tracks.frame_indices],
         "objects": [
             {"value": value, "obj_id": t.obj_id, "label": t.label, "score": float(t.score)}
@@ -124,4 +129,5 @@ def parse(content: dict[str, Any]) -> Objects:
         query=reading.text(content.get("query", ""), "query"),
         times=reading.frame_times(content.get("frames", [])),
         by_value=by_value,
+        remarks=Remarks.read(content),
     )

@@ -12,6 +12,7 @@ from seektrack.known import Known, fields, read_known
 from seektrack.outputs import documents, reading
 from seektrack.outputs.motion import velocities
 from seektrack.outputs.reading import Gathered
+from seektrack.outputs.remarks import Remarks
 from seektrack.types import Mask, Observation, Track, Tracks, VideoInfo
 
 FORMAT, VERSION = "seektrack.tracks", 1
@@ -27,6 +28,7 @@ def write_json(tracks: Tracks, path: Path) -> None:
         "version": VERSION,
         "video": reading.video_to_json(tracks.video),
         "query": tracks.query,
+        **Remarks.of(tracks).to_dict(),
         "frames": [[index, float(tracks.frame_times[index])] for index in tracks.frame_indices],
         "tracks": [_track_to_json(track) for track in tracks],
     }
@@ -70,7 +72,8 @@ def read_json(path: Path, video: VideoInfo | None) -> Tracks:
         order=list(labels),
         times=reading.frame_times(content.get("frames")),
     )
-    return replace(tracks, tracks=tuple(replace(t, domain=domains[t.obj_id]) for t in tracks))
+    told = replace(tracks, tracks=tuple(replace(t, domain=domains[t.obj_id]) for t in tracks))
+    return Remarks.read(content).onto(told)
 
 
 def write_frames(tracks: Tracks, path: Path) -> None:
@@ -100,6 +103,7 @@ def write_frames(tracks: Tracks, path: Path) -> None:
             "version": VERSION,
             "video": reading.video_to_json(tracks.video),
             "query": tracks.query,
+            **Remarks.of(tracks).to_dict(),
             "tracks": [{"id": t.obj_id, "label": t.label, "score": float(t.score)} for t in tracks],
             "frames": frames,
         },
@@ -137,7 +141,7 @@ def read_frames(path: Path, video: VideoInfo | None) -> Tracks:
         if described is not None
         else reading.guessed_video(path, gathered.size())
     )
-    return gathered.tracks(
+    found = gathered.tracks(
         info,
         query=reading.text(content.get("query", ""), "query"),
         labels={i: reading.text(t.get("label"), "tracks.label") for i, t in zip(ids, tracks, strict=True)},
@@ -145,6 +149,7 @@ def read_frames(path: Path, video: VideoInfo | None) -> Tracks:
         order=ids + sorted(gathered.ids - set(ids)),
         times={index: times.get(index, float(index / info.fps)) for index in indices},
     )
+    return Remarks.read(content).onto(found)
 
 
 def _frames_document(path: Path) -> dict[str, Any]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from seektrack import limits
 from seektrack.errors import InputError
+from seektrack.known import Known, read_known
 from seektrack.outputs import manifest, reading
 from seektrack.outputs.motion import velocities
 from seektrack.outputs.optional import needed
@@ -18,14 +20,14 @@ from seektrack.retrieval.cells import plain_cell, safe_cell
 from seektrack.types import Mask, Tracks, VideoInfo
 
 COLUMNS = ("frame_index", "time_s", "obj_id", "label", "x0", "y0", "x1", "y1",
-           "cx", "cy", "vx", "vy", "score", "visible")  # fmt: skip
+           "cx", "cy", "vx", "vy", "score", "visible", "domain")  # fmt: skip
 
 
 def rows(tracks: Tracks) -> list[tuple[Any, ...]]:
     """The values of `COLUMNS`, by frame then object; pixels, seconds, pixels a second."""
     found = [
         (o.frame_index, float(o.time_s), t.obj_id, t.label, *map(float, o.box), *map(float, o.centre),
-         vx, vy, float(o.score), bool(o.visible))
+         vx, vy, float(o.score), bool(o.visible), "" if t.domain == "unmeasured" else t.domain)
         for t in tracks
         for o, (vx, vy) in zip(t.observations, velocities(t).tolist(), strict=True)
     ]  # fmt: skip
@@ -33,7 +35,10 @@ def rows(tracks: Tracks) -> list[tuple[Any, ...]]:
 
 
 def write_csv(tracks: Tracks, path: Path) -> None:
-    """One row an observation under `COLUMNS`, ``visible`` 0 or 1; see `safe_cell` for labels."""
+    """One row an observation under `COLUMNS`; see `safe_cell` for labels.
+
+    ``visible`` is 0 or 1, ``domain`` whether the encoder was shown such frames, empty where not measured.
+    """
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(COLUMNS)
@@ -65,15 +70,17 @@ def read_csv(path: Path, video: VideoInfo | None) -> Tracks:
         raise InputError(
             f"the table lacks {', '.join(missing)}", hint=f"its columns are {', '.join(COLUMNS)}"
         )
-    gathered, times = Gathered(), {}
+    gathered, times, domains = Gathered(), {}, dict[int, Known]()
     for row in lines:
         where = f"line {lines.line_num}"
         index = reading.frame_number(row["frame_index"], where)
         if row.get("time_s"):
             times[index] = reading.time_of(row["time_s"], where)
+        obj_id = reading.integer(row["obj_id"], f"{where}: obj_id")
+        domains[obj_id] = read_known(row.get("domain") or None, f"{where}: domain")
         gathered.add(
             where,
-            reading.integer(row["obj_id"], f"{where}: obj_id"),
+            obj_id,
             index,
             box=reading.xyxy([row[name] for name in ("x0", "y0", "x1", "y1")], where),
             score=reading.share(row.get("score") or 1.0, f"{where}: score"),
@@ -81,7 +88,8 @@ def read_csv(path: Path, video: VideoInfo | None) -> Tracks:
             visible=_visible(row.get("visible"), where),
         )
     info = video or reading.guessed_video(path, gathered.size(), _rate(times))
-    return gathered.tracks(info, times=times)
+    tracks = gathered.tracks(info, times=times)
+    return replace(tracks, tracks=tuple(replace(t, domain=domains[t.obj_id]) for t in tracks))
 
 
 def _header(lines: csv.DictReader[str]) -> list[str]:
@@ -117,7 +125,9 @@ def write_parquet(tracks: Tracks, path: Path) -> None:
         InputError: pyarrow is not installed.
     """
     pa, pq = needed("pyarrow", "parquet"), needed("pyarrow.parquet", "parquet")
-    kinds = {"frame_index": pa.int64(), "obj_id": pa.int64(), "label": pa.string(), "visible": pa.bool_()}
+    kinds = {"frame_index": pa.int64(), "obj_id": pa.int64(), "visible": pa.bool_()} | dict.fromkeys(
+        ("label", "domain"), pa.string()
+    )
     table = list(zip(*rows(tracks), strict=True)) or [()] * len(COLUMNS)
     columns = {
         name: pa.array(values, kinds.get(name, pa.float64()))

@@ -13,6 +13,8 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from seektrack import files
+from seektrack.errors import InputError
+from seektrack.outputs.remarks import Remarks
 from seektrack.outputs.told import summary
 from seektrack.types import Tracks
 from seektrack.video.network import is_address
@@ -36,6 +38,7 @@ class Record:
         files: Name inside the folder, by format.
         found: What is told of each track.
         frames: Frames gone through.
+        remarks: What the result says of itself, see `Remarks.to_dict`.
     """
 
     video: str
@@ -44,6 +47,7 @@ class Record:
     files: dict[str, str] = field(default_factory=dict)
     found: list[dict[str, Any]] = field(default_factory=list)
     frames: int = 0
+    remarks: dict[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -56,7 +60,8 @@ class Record:
     ) -> Record:
         """The note about tracks that were just written."""
         names = {name: file.name for name, file in written.items()}
-        return cls(video, identity, asked, names, summary(tracks), len(tracks.frame_times))
+        told = Remarks.of(tracks).to_dict()
+        return cls(video, identity, asked, names, summary(tracks), len(tracks.frame_times), told)
 
     def write(self, folder: Path) -> None:
         """Note it in the folder.
@@ -79,9 +84,10 @@ def read_record(folder: Path) -> Record | None:
         if read.pop("format") != _FORMAT:
             return None
         record = Record(**read)
+        Remarks.read(record.remarks)
         whole = isinstance(record.video, str) and isinstance(record.files, dict)
         return record if whole and all(isinstance(name, str) for name in record.files.values()) else None
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, InputError):
         return None
 
 

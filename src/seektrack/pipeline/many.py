@@ -11,6 +11,7 @@ from seektrack.encoders import Templates
 from seektrack.encoders.translation import Translator, as_translator
 from seektrack.errors import ModelError, QueryError, SeekTrackError, VideoError, foreseen
 from seektrack.library.identity import identify
+from seektrack.outputs.remarks import Remarks
 from seektrack.outputs.told import summary, written
 from seektrack.pipeline.checks import check_outputs
 from seektrack.pipeline.folders import OutputFolders, Record, read_record
@@ -43,6 +44,7 @@ class FollowedVideo:
         tracks: The tracks; None when they were made by an earlier run, or the video failed.
         unchanged: Whether an earlier run had done it already.
         error: Why it failed; None when it did not.
+        remarks: What the result says of itself: unknown footage, damage, why nothing was found.
     """
 
     video: str
@@ -54,6 +56,7 @@ class FollowedVideo:
     tracks: Tracks | None = None
     unchanged: bool = False
     error: SeekTrackError | None = None
+    remarks: Remarks = field(default_factory=Remarks)
 
 
 def track_videos(
@@ -174,7 +177,14 @@ class _Run:
         if folder is not None and done is not None and done.answers(folder, video.key, identity, asked):
             kept = {name: folder / file for name, file in done.files.items()}
             return FollowedVideo(
-                video.key, str(self.query or ""), tuple(done.found), done.frames, folder, kept, unchanged=True
+                video.key,
+                str(self.query or ""),
+                tuple(done.found),
+                done.frames,
+                folder,
+                kept,
+                unchanged=True,
+                remarks=Remarks.read(done.remarks),
             )
         tracks = track_objects(
             video.source,
@@ -194,7 +204,8 @@ class _Run:
             files = written(folder, self.formats, overlay=self.overlay)
             Record.of(tracks, video.key, identity, asked, files).write(folder)
         found, frames = tuple(summary(tracks)), len(tracks.frame_times)
-        return FollowedVideo(video.key, tracks.query, found, frames, folder, files, tracks)
+        said = Remarks.of(tracks)
+        return FollowedVideo(video.key, tracks.query, found, frames, folder, files, tracks, remarks=said)
 
 
 def _identity(video: NamedVideo) -> list[Any]:

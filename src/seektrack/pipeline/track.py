@@ -69,7 +69,8 @@ def track_objects(
         progress: Called with ``(done, total, stage)``.
 
     Returns:
-        One track an object, ids stable; empty when a text names nothing in the video.
+        One track an object, ids stable; empty when a text names nothing in the video, and then ``missed``
+        says why. ``damage`` says what was wrong with the video, ``domain`` whether the encoder knows such.
 
     Raises:
         InputError: Neither or both of text and prompts, an unknown format or filter, a prompt outside the
@@ -119,6 +120,7 @@ def track_objects(
             )
         else:
             tracks = follow_prompts(models.sam2, shown, prompts or (), settings=settings, progress=progress)
+        tracks = replace(tracks, damage="" if source.damage is None else str(source.damage))
         if out is not None:
             write_results(tracks, source, Path(out), chosen, overlay=overlay, progress=progress)
     return tracks

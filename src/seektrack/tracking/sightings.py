@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -54,7 +55,7 @@ class Sightings:
         return "outside" if float(np.median(self._distances)) > 1 else "inside"
 
     def missed(self, record: Record, judged: Sequence[Track], *, min_sights: int, label: str) -> Missed:
-        """Why nothing stands.
+        """Why nothing stands, and whether the encoder was shown such frames.
 
         Args:
             record: What the passes wrote down.
@@ -62,6 +63,9 @@ class Sightings:
             min_sights: Fewest frames a track is seen on.
             label: What was asked for.
         """
+        return replace(self._missed(record, judged, min_sights, label), domain=self.domain)
+
+    def _missed(self, record: Record, judged: Sequence[Track], min_sights: int, label: str) -> Missed:
         if judged:
             return Missed("motion", label, frame_index=judged[0].observations[0].frame_index)
         seen = {obj_id: record.seen(obj_id) for obj_id in record.observations}

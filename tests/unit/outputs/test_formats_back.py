@@ -12,7 +12,7 @@ import pytest
 
 from seektrack.errors import InputError
 from seektrack.outputs import FORMATS, load_tracks, recognise, registry, save_tracks
-from seektrack.types import Mask, Observation, Track, Tracks, VideoInfo
+from seektrack.types import Mask, Missed, Observation, Track, Tracks, VideoInfo
 
 H, W = 36, 50
 FPS = Fraction(30000, 1001)
@@ -21,6 +21,9 @@ BOXES_OF_OWN = {*WHOLE, "csv", "mot", "mot-sequence", "cvat-mot", "coco", "cocov
 BOXES_NEARLY = {"yolo", "label-studio"}
 NO_MASKS = {"csv", "mot", "mot-sequence", "cvat-mot", "cvat", "yolo", "label-studio"}
 SCORES = {*WHOLE, "csv", "mot", "coco", "cocovid", "yolo"}
+SAYS_OF_ITSELF = {*WHOLE, "csv", "coco", "cocovid", "davis", "masks-png", "npz", "npy", "yolo", "mots",
+                  "kitti-mots", "ytvis", "ytvis-results"}  # fmt: skip
+"""Formats with a place for what a result says of itself: unknown footage, damage, why nothing was found."""
 NO_LABEL_OF_BLANK = {"cvat", "label-studio", "mot-sequence", "cvat-mot"}
 """Formats that call what has no label "object"."""
 
@@ -109,6 +112,34 @@ def test_nothing_found_is_read_back_too(name, tmp_path):
     empty = Tracks(VideoInfo("v.mp4", W, H, FPS), "nothing", (), {0: 0.0})
     path = save_tracks(empty, tmp_path / FORMATS[name].filename, name)
     assert len(load_tracks(path, name)) == 0
+
+
+@pytest.mark.parametrize("name", sorted(SAYS_OF_ITSELF))
+def test_what_a_result_says_of_itself_comes_back(name, tracks, tmp_path):
+    known = dataclasses.replace(
+        tracks,
+        tracks=tuple(dataclasses.replace(t, domain="inside") for t in tracks),
+        notices=("'quickly' was left aside",),
+        damage="2 errors",
+    )
+    back = load_tracks(save_tracks(known, tmp_path / FORMATS[name].filename, name))
+    assert {t.domain for t in back} == {"inside"} and back.domain == "inside"
+    if name == "csv":
+        return  # a table of observations
+    assert (back.notices, back.damage, back.missed) == (known.notices, known.damage, ())
+    why = Missed("mask", "a red car", 3, 0.1, (1.0, 2.0, 30.5, 30.0), 0.4, "inside")
+    nothing = dataclasses.replace(known, tracks=(), missed=(why, Missed("frame", "a bus")))
+    back = load_tracks(save_tracks(nothing, tmp_path / "nothing" / FORMATS[name].filename, name), name)
+    assert back.missed == nothing.missed and back.domain == "inside" and len(back) == 0
+
+
+def test_a_remark_that_cannot_be_is_refused(tracks, tmp_path):
+    path = save_tracks(tracks, tmp_path / "tracks.json", "json")
+    whole = path.read_text()
+    for said in ('"domain": "elsewhere"', '"missed": [{"stage": "luck"}]', '"damage": 3', '"missed": 3'):
+        path.write_text(whole.replace('"query"', f'{said}, "query"', 1))
+        with pytest.raises(InputError, match=r"missed|domain|damage|readable"):
+            load_tracks(path)
 
 
 def test_what_has_no_label_stays_without_one(tracks, tmp_path):

@@ -12,8 +12,10 @@ from tests.unit.encoders.test_domain import fractal
 
 from seektrack.cli import main
 from seektrack.library import DistanceShelf, LibraryStore
-from seektrack.pipeline import Library
-from seektrack.video import VideoWriter
+from seektrack.outputs import load_tracks
+from seektrack.pipeline import Library, track_videos
+from seektrack.pipeline.models import Models
+from seektrack.video import Opening, VideoWriter
 from seektrack.world import SceneSettings, Split, render, sample_scene, seeds
 
 
@@ -99,3 +101,51 @@ def test_distances_belong_to_a_video_and_a_domain(films: tuple[Path, Path], tmp_
         assert shelf.unmeasured("another") == [str(films[0])]
         shelf.put(films[0], {0: 9.0, 4: 9.0, 8: 9.0}, "another")
         assert shelf.known() == {str(films[0]): {0: "outside", 4: "outside", 8: "outside"}}
+
+
+def test_an_empty_result_of_unknown_footage_says_why_on_every_way_out(
+    films: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    out = tmp_path / "out"
+    asked = ("track", films[1], "--text", "a red car", "--frames", "4", "--out", out, "--no-overlay")
+    status, told, err = ask(capsys, *asked, "--json")
+    (one,) = json.loads(told)
+    assert status == 6 and one["tracks"] == [] and one["domain"] == "outside"
+    assert one["missed"][0]["confidence"] is None and "warning" in one
+    assert err.count("outside what this encoder knows") == 1 and "other words" not in err
+    assert "--model base" in err and "models fetch" in err and "seektrack frame" in err
+    for name in ("tracks.json", "tracks.coco.json"):
+        read = load_tracks(out / name)
+        assert read.domain == "outside" and len(read) == 0
+        assert [why.stage for why in read.missed] == [one["missed"][0]["stage"]]
+
+
+def test_what_an_earlier_run_left_still_says_why_nothing_was_found(films: tuple[Path, Path], tmp_path: Path):
+    models = Models("pocket")
+    for before in (False, True):
+        (one,) = track_videos(
+            [films[1]],
+            "a red car",
+            model=models,
+            opening=Opening(end_s=0.4),
+            out=tmp_path,
+            formats=["json"],
+            overlay=False,
+        )
+        assert one.unchanged is before and one.remarks.domain == "outside"
+        assert "outside what this encoder knows" in one.remarks.missed[0].reason
+
+
+def test_damage_is_in_the_result_and_told_once(
+    films: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    data = bytearray(films[0].read_bytes())
+    middle = len(data) * 6 // 10
+    data[middle : middle + 3000] = bytes((7 * b + 13) % 256 for b in data[middle : middle + 3000])
+    broken = tmp_path / "broken.mp4"
+    broken.write_bytes(data)
+    how = ("--box", "40,40,160,160@0", "--out", tmp_path / "out", "--no-overlay", "--json")
+    status, told, err = ask(capsys, "track", broken, *how)
+    assert status == 0 and "missing" in json.loads(told)[0]["damage"]
+    assert err.count("damaged") == 1 and err.startswith("warning:")
+    assert load_tracks(tmp_path / "out" / "tracks.json").damage == json.loads(told)[0]["damage"]

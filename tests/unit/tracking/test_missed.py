@@ -63,3 +63,22 @@ def test_tracks_say_whether_the_encoder_knows_such_frames(
     world = make_world([make_thing("red", 20, 30, 3, N)])
     (track,) = follow_with(world, encoder, world.source, "a red box", settings=SETTINGS)
     assert track.domain == known
+
+
+def test_beyond_what_the_encoder_knows_the_reason_is_that_and_other_words_are_not_the_way_out(
+    make_world, make_thing, encoder, monkeypatch
+):
+    import numpy as np
+
+    def measured(encoder, images):
+        return encoder.embed_images(images), np.full(len(images), 3.0)
+
+    monkeypatch.setattr("seektrack.tracking.sightings.embed_and_measure", measured)
+    world = make_world([make_thing("blue", 20, 30, 3, N)])
+    tracks = follow_with(world, encoder, world.source, "a red box", settings=SETTINGS)
+    (why,) = tracks.missed
+    assert (tracks.domain, why.domain, why.stage) == ("outside", "outside", "frame")
+    assert "outside what this encoder knows" in why.reason and "no frame looked like" in why.reason
+    assert "other words" not in why.hint
+    for way in ("--model base", "seektrack models fetch base", "seektrack frame", "--box"):
+        assert way in why.hint
