@@ -68,11 +68,11 @@ def test_every_door_hears_the_same(library: Library, tmp_path: Path, capsys, mon
     assert len(QUESTIONS) >= 80
     followed: list[Concept] = []
 
-    def stands_in(engine, eyes, source, asked, seeds, settings, progress):
-        followed.append(asked)
-        return [], {0: 0.0}, None
+    def stands_in(engine, grounder, eyes, source, concepts, seeds, settings, progress):
+        followed.extend(concepts)
+        return [], {0: 0.0}, ()
 
-    monkeypatch.setattr(sys.modules["seektrack.tracking.follow"], "_follow_concept", stands_in)
+    monkeypatch.setattr(sys.modules["seektrack.tracking.follow"], "_follow_concepts", stands_in)
     monkeypatch.setattr(Models, "sam2", None)  # nothing is segmented
     pictures = tmp_path / "pictures"
     pictures.mkdir()

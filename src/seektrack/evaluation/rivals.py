@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from seektrack.errors import InputError
 from seektrack.evaluation.pocket_parity import TransformersSam2
 from seektrack.geometry import mask_to_box
-from seektrack.grounding import GroundSettings
+from seektrack.grounding import GroundSettings, TextScorer, ground_proposals
 from seektrack.pipeline.models import Models
-from seektrack.tracking.engine import Eyes, Sam2Engine
+from seektrack.tracking.engine import Sam2Engine
 from seektrack.types import Frame, Mask, Observation, Prompt, Track, Tracks, VideoInfo
 
 Image = NDArray[np.uint8]
@@ -68,12 +68,13 @@ def grounded_frames(models: Models, info: VideoInfo, frames: Iterable[Frame], te
     """
     sv, tracker = _byte_track(float(info.fps))
     settings = GroundSettings()
-    engine, eyes = Sam2Engine(models.sam2), Eyes.of(models.encoder, text, settings)
+    engine, scorer = Sam2Engine(models.sam2), TextScorer(models.encoder, text)
     out = _Gathered(info, text)
     for frame in frames:
         out.times[frame.index] = frame.time_s
         features = engine.encode(frame.image)
-        found = eyes.find(frame.image, engine.propose(features, settings))
+        proposals = engine.propose(features, settings)
+        found = ground_proposals(scorer, frame.image, proposals, settings=settings)
         boxes = np.array([g.box for g in found], dtype=np.float32).reshape(-1, 4)
         detections = sv.Detections(
             xyxy=boxes,

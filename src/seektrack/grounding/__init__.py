@@ -1,17 +1,31 @@
 """Text to objects in one picture: what is asked for, where it is, and how to tell the segmenter."""
 
-from seektrack.grounding.found import CropKind, Grounding, GroundSettings
+from seektrack.grounding.found import CropKind, Found, Grounding, GroundSettings
 from seektrack.grounding.ground import ground, ground_proposals
+from seektrack.grounding.grounder import (
+    GROUNDERS,
+    Grounder,
+    GrounderContext,
+    GrounderKind,
+    ProposalGrounder,
+    parse_grounder,
+)
 from seektrack.grounding.merging import distinct, join_parts, masked_confidence, touch
 from seektrack.grounding.prompts import PROMPT_KINDS, PromptKind, make_prompt, to_prompts
 from seektrack.grounding.scoring import TextScorer, counter_texts, embed_objects, one_concept
 
 __all__ = [
+    "GROUNDERS",
     "PROMPT_KINDS",
     "CropKind",
+    "Found",
     "GroundSettings",
+    "Grounder",
+    "GrounderContext",
+    "GrounderKind",
     "Grounding",
     "PromptKind",
+    "ProposalGrounder",
     "TextScorer",
     "counter_texts",
     "distinct",
@@ -22,6 +36,7 @@ __all__ = [
     "make_prompt",
     "one_concept",
     "masked_confidence",
+    "parse_grounder",
     "to_prompts",
     "touch",
 ]

@@ -53,8 +53,29 @@ class GroundSettings:
 
 
 @dataclass(frozen=True, eq=False)
+class Found:
+    """One object a grounder found; what it does not tell is added for it.
+
+    Attributes:
+        box: ``xyxy`` pixels.
+        confidence: Belief in [0, 1] that it is what was asked for.
+        label: The words of the concept it was found for, `seektrack.query.Concept.said`.
+        mask: Its pixels; None where the grounder knows boxes only, and SAM 2 makes a mask of the box.
+        quality: IoU in [0, 1] predicted for the mask.
+        embedding: Its appearance by the encoder, float32 (D,) of unit length; None where not looked at.
+    """
+
+    box: Box
+    confidence: float
+    label: str = ""
+    mask: Mask | None = None
+    quality: float = 1.0
+    embedding: NDArray[np.float32] | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Grounding:
-    """One object a text was grounded in.
+    """One object a text was grounded in, with all that is known of it.
 
     Attributes:
         mask: Its pixels.

@@ -80,7 +80,7 @@ def ground(
 
 
 def ground_proposals(
-    scorer: TextScorer,
+    scorer: TextScorer | Sequence[TextScorer],
     image: Image,
     proposals: Sequence[ProposalLike],
     *,
@@ -89,17 +89,19 @@ def ground_proposals(
     """Choose among proposals by text; see `ground`.
 
     Args:
-        scorer: Holds the embedded text.
+        scorer: Holds the embedded text; several ask for several concepts, and an object goes to the one that
+            claims it best.
         image: uint8 (H, W, 3), RGB.
         proposals: Masks with boxes and predicted IoU.
         settings: What counts as found.
 
     Returns:
-        Groundings, best first.
+        Groundings, best first, ``max_objects`` of each concept at most.
     """
     settings = settings or GroundSettings()
+    scorers = [scorer] if isinstance(scorer, TextScorer) else list(scorer)
     usable = [p for p in proposals if p.score >= settings.min_quality]
-    if not usable:
+    if not usable or not scorers:
         return []
     masks = [
         p.mask if isinstance(p.mask, Mask) else Mask.from_array(np.asarray(p.mask, dtype=bool))
@@ -107,14 +109,34 @@ def ground_proposals(
     ]
     boxes = [p.box for p in usable]
     embeddings = embed_objects(
-        scorer.encoder, image, boxes, masks, crop=settings.crop, margin=settings.margin
+        scorers[0].encoder, image, boxes, masks, crop=settings.crop, margin=settings.margin
     )
-    confidence = scorer.confidence(embeddings)
-    label = scorer.target.said
-    found = [
-        Grounding(m, b, float(c), float(min(max(p.score, 0.0), 1.0)), e, label)
-        for m, b, c, p, e in zip(masks, boxes, confidence, usable, embeddings, strict=True)
-        if c >= settings.min_confidence
-    ]
-    found = join_parts(scorer, image, distinct(found, settings=settings), settings=settings)
-    return found[: settings.max_objects]
+    found: list[Grounding] = []
+    for one in scorers:
+        likely = [
+            Grounding(m, b, float(c), float(min(max(p.score, 0.0), 1.0)), e, one.target.said)
+            for m, b, c, p, e in zip(
+                masks, boxes, one.confidence(embeddings), usable, embeddings, strict=True
+            )
+            if c >= settings.min_confidence
+        ]
+        whole = join_parts(one, image, distinct(likely, settings=settings), settings=settings)
+        found += whole[: settings.max_objects]
+    return found if len(scorers) == 1 else claimed(found, settings=settings)
+
+
+def claimed(groundings: Sequence[Grounding], *, settings: GroundSettings) -> list[Grounding]:
+    """Each object under the concept that is surest of it; a part asked for beside its whole stays.
+
+    Args:
+        groundings: Of several concepts, those of each distinct.
+        settings: ``nms_iou`` says when two are one object.
+
+    Returns:
+        The kept ones, best first.
+    """
+    kept: list[Grounding] = []
+    for one in sorted(groundings, key=lambda g: g.score, reverse=True):
+        if all(k.label == one.label or k.mask.iou(one.mask) < settings.nms_iou for k in kept):
+            kept.append(one)
+    return kept

@@ -6,11 +6,8 @@ Packages add formats of their own by an entry point of the group ``seektrack.for
 
 from __future__ import annotations
 
-import functools
-import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 from seektrack import files
@@ -30,6 +27,7 @@ from seektrack.outputs import (
     youtube_vis,
 )
 from seektrack.outputs.recognise import recognise
+from seektrack.registry import Registry
 from seektrack.types import Tracks, VideoInfo
 
 GROUP = "seektrack.formats"
@@ -127,38 +125,7 @@ _OWN = (
 )  # fmt: skip
 
 
-class _Formats(Mapping[str, Format]):
-    """The formats by name: ours, then those of other packages, which are looked for when first needed."""
-
-    def __init__(self, own: Iterable[Format]) -> None:
-        self._own = {f.name: f for f in own}
-
-    @functools.cached_property
-    def _all(self) -> dict[str, Format]:
-        found = dict(self._own)
-        for point in metadata.entry_points(group=GROUP):
-            try:
-                one = point.load()
-            except Exception as error:  # another package's fault must not take ours away
-                warnings.warn(f"the format {point.name} cannot be loaded: {error!r}", stacklevel=2)
-                continue
-            if not isinstance(one, Format) or one.name in found:
-                warnings.warn(f"the entry point {point.name} is no new Format", stacklevel=2)
-                continue
-            found[one.name] = one
-        return found
-
-    def __getitem__(self, name: str) -> Format:
-        return self._own[name] if name in self._own else self._all[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._all)
-
-    def __len__(self) -> int:
-        return len(self._all)
-
-
-FORMATS: Mapping[str, Format] = _Formats(_OWN)
+FORMATS: Registry[Format] = Registry(Format, GROUP, _OWN, what="format")
 
 
 def save_tracks(tracks: Tracks, path: str | Path, format: str) -> Path:
@@ -261,6 +228,4 @@ def format_named(name: str) -> Format:
     Raises:
         InputError: There is none.
     """
-    if name not in FORMATS:
-        raise InputError(f"unknown format {name!r}", hint=f"use one of {', '.join(FORMATS)}")
-    return FORMATS[name]
+    return FORMATS.named(name)

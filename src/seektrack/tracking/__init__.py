@@ -11,6 +11,7 @@ from seektrack.tracking.motion import CameraMotion, MotionSettings, agrees
 from seektrack.tracking.predict import PREDICTORS, Predictor
 from seektrack.tracking.predictors import load_predictor
 from seektrack.tracking.settings import EngineSettings, IdentitySettings
+from seektrack.tracking.tracker import TRACKERS, Tracker, TrackerContext, TrackerKind
 
 __all__ = [
     "BackwardSettings",
@@ -28,8 +29,12 @@ __all__ = [
     "MotionSettings",
     "PREDICTORS",
     "Predictor",
+    "TRACKERS",
     "TrackMemory",
     "TrackState",
+    "Tracker",
+    "TrackerContext",
+    "TrackerKind",
     "agrees",
     "assign",
     "follow",

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from seektrack.grounding import make_prompt
-from seektrack.tracking.engine import Engine, Eyes
+from seektrack.tracking.engine import Engine
+from seektrack.tracking.eyes import Eyes
 from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.passes import Pass, PassSettings
 from seektrack.tracking.record import Record

@@ -9,19 +9,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.encoders import Encoder
-from seektrack.encoders.prompts import Templates
-from seektrack.grounding import (
-    Grounding,
-    GroundSettings,
-    TextScorer,
-    embed_objects,
-    ground_proposals,
-    join_parts,
-    touch,
-)
+from seektrack.geometry import Box
+from seektrack.grounding import GroundSettings
 from seektrack.grounding.ground import ProposalLike
-from seektrack.query import Concept, Query
 from seektrack.tracking.settings import EngineSettings
 from seektrack.types import Mask, Prompt
 
@@ -29,7 +19,6 @@ if TYPE_CHECKING:
     from seektrack.segmentation import Sam2
 
 Image = NDArray[np.uint8]
-_SEPARATE_IOU = 0.2
 
 
 class MasksLike(Protocol):
@@ -115,64 +104,24 @@ class Sam2Engine:
         return found
 
 
-@dataclass(frozen=True)
-class Eyes:
-    """Finds a target in pictures and judges the looks of objects by it.
+def masks_in(engine: Engine, features: Any, frame_index: int, boxes: Sequence[Box]) -> list[Mask | None]:
+    """What the engine makes of boxes on one picture, apart from what it follows.
 
-    Attributes:
-        scorer: Holds the embedded text.
-        settings: What counts as found, and how objects are cropped.
+    Args:
+        engine: The segmentation networks.
+        features: Of the picture.
+        frame_index: The frame it is.
+        boxes: ``xyxy`` pixels, each with an area.
+
+    Returns:
+        A mask for each, None where nothing was found in it.
     """
-
-    scorer: TextScorer
-    settings: GroundSettings = field(default_factory=GroundSettings)
-
-    @classmethod
-    def of(
-        cls,
-        encoder: Encoder,
-        target: Concept | Query | str,
-        settings: GroundSettings,
-        templates: Templates = "auto",
-    ) -> Eyes:
-        """Eyes for one concept."""
-        return cls(TextScorer(encoder, target, templates=templates), settings)
-
-    def find(self, image: Image, proposals: Sequence[ProposalLike]) -> list[Grounding]:
-        """Proposals that are what was asked for."""
-        return ground_proposals(self.scorer, image, proposals, settings=self.settings)
-
-    def complete(self, image: Image, found: Sequence[Grounding], followed: Sequence[Mask]) -> list[Grounding]:
-        """Join what was found with followed masks it touches, where both together look more like the target.
-
-        Args:
-            image: uint8 (H, W, 3), RGB.
-            found: Groundings of the picture.
-            followed: Masks the engine follows on it.
-
-        Returns:
-            As many groundings, each as it was or joined.
-        """
-        out = []
-        for grounding in found:
-            near = [m for m in followed if touch(m, grounding.mask)] if self.settings.join_gain > 0 else []
-            near = [m for m in near if m.iou(grounding.mask) < _SEPARATE_IOU]
-            if near:
-                embeddings, confidence = self.look(image, near)
-                parts = [
-                    Grounding(m, m.box or grounding.box, float(c), grounding.quality, e, grounding.label)
-                    for m, e, c in zip(near, embeddings, confidence, strict=True)
-                ]
-                joined = join_parts(self.scorer, image, [grounding, *parts], settings=self.settings)
-                known = {id(grounding), *map(id, parts)}
-                grounding = next((g for g in joined if id(g) not in known), grounding)
-            out.append(grounding)
-        return out
-
-    def look(self, image: Image, masks: Sequence[Mask]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
-        """Embeddings (N, D) of objects with non-empty masks, and confidence (N,) in the target."""
-        boxes = [m.box or (0.0, 0.0, 1.0, 1.0) for m in masks]
-        embeddings = embed_objects(
-            self.scorer.encoder, image, boxes, masks, crop=self.settings.crop, margin=self.settings.margin
-        )
-        return embeddings, self.scorer.confidence(embeddings)
+    if not boxes:
+        return []
+    session = engine.session()
+    for k, box in enumerate(boxes):
+        session.add(Prompt(k + 1, frame_index, box=box))
+    answer = session.step(features, frame_index)
+    held = dict(zip(answer.obj_ids, answer.masks(), strict=True))
+    made = (held.get(k + 1) for k in range(len(boxes)))
+    return [None if m is None or not m.any() else Mask.from_array(np.ascontiguousarray(m)) for m in made]

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING
 from seektrack.encoders import Encoder, check_language
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import PromptError
+from seektrack.grounding import Grounder, GrounderContext, parse_grounder
+from seektrack.grounding.grounder import DEFAULT as DEFAULT_GROUNDER
 from seektrack.query import Concept, Query, left_aside, read
 from seektrack.tracking.backward import run_backward
-from seektrack.tracking.engine import Engine, Eyes, Sam2Engine
+from seektrack.tracking.engine import Engine, Sam2Engine
+from seektrack.tracking.eyes import Eyes
 from seektrack.tracking.follow_settings import FollowSettings
 from seektrack.tracking.identity import IdentityTracker
-from seektrack.tracking.judge import best_labelled, judged, merge_duplicates, of_size
+from seektrack.tracking.judge import judged, merge_duplicates, of_size, surest
 from seektrack.tracking.motion import CameraMotion, agrees
 from seektrack.tracking.passes import Pass, PassSettings
 from seektrack.tracking.record import Record, smooth_hidden
@@ -41,7 +44,9 @@ def follow(
     *,
     seeds: Iterable[int] = (),
     settings: FollowSettings | None = None,
+    grounder: str = DEFAULT_GROUNDER,
     templates: Templates = "auto",
+    device: str | None = None,
     progress: Progress | None = None,
 ) -> Tracks:
     """Follow everything a text asks for through a video.
@@ -54,10 +59,12 @@ def follow(
         sam2: Proposes and follows masks.
         encoder: Tells what is meant.
         source: The video.
-        target: What is asked for: one thing, or several, each followed under its own label.
+        target: What is asked for: one thing, or several, followed together, each under its own label.
         seeds: Frames to ground on besides, such as those of search hits.
         settings: See `FollowSettings`.
+        grounder: What finds it, a name in `seektrack.grounding.GROUNDERS`.
         templates: See `seektrack.encoders.embed_query`.
+        device: Where a network of the grounder's own goes; chosen when None.
         progress: Called after every frame.
 
     Returns:
@@ -75,7 +82,9 @@ def follow(
         target,
         seeds=seeds,
         settings=settings,
+        grounder=grounder,
         templates=templates,
+        device=device,
         progress=progress,
     )
 
@@ -117,46 +126,76 @@ def follow_with(
     *,
     seeds: Iterable[int] = (),
     settings: FollowSettings | None = None,
+    grounder: str = DEFAULT_GROUNDER,
     templates: Templates = "auto",
+    device: str | None = None,
     progress: Progress | None = None,
 ) -> Tracks:
     """`follow` with any engine."""
     settings = settings or FollowSettings()
     asked = read(target)
     notices = (*asked.notices, *check_language(encoder, asked), *left_aside(asked, door="track"))
-    seed_frames = frozenset(seeds)
     concepts = tuple(dict.fromkeys(asked.concepts))
-    found: list[Track] = []
-    times: dict[int, float] = {}
-    missed: list[Missed] = []
-    for concept in concepts:
-        told = _labelled(progress, concept.said) if len(concepts) > 1 else progress
-        eyes = Eyes.of(encoder, concept, settings.ground, templates)
-        tracks, times, why = _follow_concept(engine, eyes, source, concept, seed_frames, settings, told)
-        found += tracks
-        missed += [] if why is None else [why]
-    kept = found if len(concepts) == 1 else best_labelled(found, settings)
-    numbered = tuple(replace(t, obj_id=i + 1) for i, t in enumerate(kept))
+    finds, eyes = open_eyes(
+        engine,
+        encoder,
+        concepts,
+        settings,
+        grounder=grounder,
+        templates=templates,
+        device=device,
+        progress=progress,
+    )
+    tracks, times, missed = _follow_concepts(
+        engine, finds, eyes, source, concepts, frozenset(seeds), settings, progress
+    )
+    numbered = tuple(replace(t, obj_id=i + 1) for i, t in enumerate(tracks))
     told_once = tuple(dict.fromkeys(notices))
-    return Tracks(source.info, asked.typed, numbered, times, notices=told_once, missed=tuple(missed))
+    return Tracks(source.info, asked.typed, numbered, times, notices=told_once, missed=missed)
 
 
-def _follow_concept(
+def open_eyes(
     engine: Engine,
+    encoder: Encoder,
+    concepts: tuple[Concept, ...],
+    settings: FollowSettings,
+    *,
+    grounder: str = DEFAULT_GROUNDER,
+    templates: Templates = "auto",
+    device: str | None = None,
+    progress: Progress | None = None,
+) -> tuple[Grounder, Eyes]:
+    """What finds the things asked for, and what judges the looks at them.
+
+    Raises:
+        InputError: There is no grounder of that name.
+    """
+    kind, argument = parse_grounder(grounder)
+    context = GrounderContext(
+        concepts, encoder, engine.propose, settings.ground, templates, device, argument, progress
+    )
+    finds = kind.make(context)
+    return finds, Eyes(context.scorers, settings.ground, judges=not finds.judges)
+
+
+def _follow_concepts(
+    engine: Engine,
+    grounder: Grounder,
     eyes: Eyes,
     source: VideoSource,
-    asked: Concept,
+    concepts: tuple[Concept, ...],
     seed_frames: frozenset[int],
     settings: FollowSettings,
     progress: Progress | None,
-) -> tuple[list[Track], dict[int, float], Missed | None]:
-    """The tracks of one concept, best first, the seconds of every frame, and why there is no track."""
+) -> tuple[list[Track], dict[int, float], tuple[Missed, ...]]:
+    """The tracks of all concepts, best first, the seconds of every frame, and why a concept has no track."""
     sightings = Sightings(eyes, seed_frames)
     record, tracker = Record(), IdentityTracker(source.info.hw, settings=settings.identity)
-    forward = Pass(engine, tracker, record, eyes=eyes, settings=_pass_settings(settings))
-    camera = CameraMotion() if asked.motion is not None else None
+    steps = _pass_settings(settings)
+    forward = Pass(engine, tracker, record, eyes=eyes, grounder=grounder, settings=steps)
+    camera = CameraMotion() if any(c.motion is not None for c in concepts) else None
     next_ground = float("-inf")
-    for frame in _ahead(source, settings):
+    for frame in ahead(source, settings):
         ground = frame.time_s >= next_ground - 1e-6
         if ground:
             next_ground = frame.time_s + settings.ground_every_s
@@ -165,7 +204,7 @@ def _follow_concept(
         forward.step(frame, ground=ground or frame.index in seed_frames)
         if camera is not None:
             camera.update(frame.index, frame.image)
-        _report(progress, len(record.frame_times), source, "forward")
+        report(progress, len(record.frame_times), source, "forward")
     if settings.both_ways:
         run_backward(
             engine,
@@ -177,28 +216,52 @@ def _follow_concept(
             settings=settings.backward,
             progress=progress,
         )
-    merge_duplicates(record, settings)
-    tracks = believed = judged(record, asked, settings)
-    if asked.motion is not None and camera is not None:
-        motion, width, to_first = asked.motion, source.info.width, camera.to_first
-        tracks = [
-            t
-            for t in tracks
-            if agrees(motion, t.observations, width=width, camera=to_first, settings=settings.motion)
-        ]
-    tracks = [replace(t, domain=sightings.domain) for t in of_size(tracks, asked.size, settings)]
-    times = dict(sorted(record.frame_times.items()))
-    if tracks or not times:
-        return tracks, times, None
-    why = sightings.missed(record, believed, min_sights=settings.min_sights, label=asked.said)
-    return tracks, times, why
+    merge_duplicates(record, concepts, settings)
+    return conclude(record, concepts, sightings, source.info.width, settings, camera)
 
 
-def _labelled(progress: Progress | None, label: str) -> Progress | None:
-    """Progress that also says which of several things is followed."""
-    if progress is None:
-        return None
-    return lambda done, total, stage: progress(done, total, f"{stage}: {label}")
+def conclude(
+    record: Record,
+    concepts: Sequence[Concept],
+    sightings: Sightings,
+    width: int,
+    settings: FollowSettings,
+    camera: CameraMotion | None = None,
+) -> tuple[list[Track], dict[int, float], tuple[Missed, ...]]:
+    """Judge what was followed by what was asked for.
+
+    Args:
+        record: What the passes wrote down.
+        concepts: What was asked for.
+        sightings: What the frames looked like.
+        width: Of the video, pixels.
+        settings: See `FollowSettings`.
+        camera: How it moved, where a concept says how it moves.
+
+    Returns:
+        The tracks, best first, each under the concept that is surest of it; the seconds of every frame; why a
+        concept has no track.
+    """
+    kept: list[Track] = []
+    missed: list[Missed] = []
+    to_first = camera.to_first if camera is not None else {}
+    for k, concept in enumerate(concepts):
+        tracks = believed = judged(record, concepts, k, settings)
+        motion = concept.motion
+        if motion is not None:
+            tracks = [
+                t
+                for t in tracks
+                if agrees(motion, t.observations, width=width, camera=to_first, settings=settings.motion)
+            ]
+        tracks = of_size(tracks, concept.size, settings)
+        kept += tracks
+        if not tracks and record.frame_times:
+            missed.append(
+                sightings.missed(record, believed, concepts=concepts, which=k, min_sights=settings.min_sights)
+            )
+    tracks = [replace(t, domain=sightings.domain) for t in surest(kept)]
+    return tracks, dict(sorted(record.frame_times.items())), tuple(missed)
 
 
 def follow_prompts_with(
@@ -219,10 +282,10 @@ def follow_prompts_with(
     identity = replace(settings.identity, merge_frames=_NEVER)
     record, tracker = Record(), IdentityTracker(source.info.hw, settings=identity)
     forward = Pass(engine, tracker, record, settings=_pass_settings(settings))
-    for frame in _ahead(source, settings):
+    for frame in ahead(source, settings):
         given = by_frame.pop(frame.index, [])
         forward.step(frame, prompts=given)
-        _report(progress, len(record.frame_times), source, "forward")
+        report(progress, len(record.frame_times), source, "forward")
         if given and not by_frame and not any(map(record.seen, record.observations)):
             return Tracks(source.info, "", (), dict(record.frame_times))
     if by_frame:
@@ -256,7 +319,8 @@ def _pass_settings(settings: FollowSettings, *, backwards: bool = False) -> Pass
     return PassSettings(settings.prompt, settings.look_every_s, backwards)
 
 
-def _ahead(source: VideoSource, settings: FollowSettings) -> Iterable[Frame]:
+def ahead(source: VideoSource, settings: FollowSettings) -> Iterable[Frame]:
+    """Frames, decoded ahead."""
     return (
         prefetch(iter(source), depth=settings.prefetch, item_bytes=source.frame_bytes)
         if settings.prefetch > 0
@@ -264,7 +328,8 @@ def _ahead(source: VideoSource, settings: FollowSettings) -> Iterable[Frame]:
     )
 
 
-def _report(progress: Progress | None, done: int, source: VideoSource, stage: str) -> None:
+def report(progress: Progress | None, done: int, source: VideoSource, stage: str) -> None:
+    """Tell how far one is."""
     if progress is not None:
         progress(done, source.len_frames(), stage)
 

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seektrack import geometry
 from seektrack.errors import InputError
@@ -65,7 +66,12 @@ class IdentityTracker:
         self.hw = hw
         self.settings = settings or IdentitySettings()
         self.predictor = load_predictor(self.settings.predictor)
-        self.next_id = next_id
+        self._first_id = next_id
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything, as for another video."""
+        self.next_id = self._first_id
         self._memories: dict[int, TrackMemory] = {}
         self._together: dict[tuple[int, int], int] = {}
 
@@ -78,7 +84,14 @@ class IdentityTracker:
         """What is remembered of one object, or None when it is unknown or forgotten."""
         return self._memories.get(obj_id)
 
-    def update(self, frame_index: int, time_s: float, detections: Sequence[Detection]) -> FrameIdentities:
+    def update(
+        self,
+        frame_index: int,
+        time_s: float,
+        detections: Sequence[Detection],
+        *,
+        image: NDArray[np.uint8] | None = None,
+    ) -> FrameIdentities:
         """Take in everything detected on one frame.
 
         Args:
@@ -86,6 +99,7 @@ class IdentityTracker:
             time_s: Its time in seconds.
             detections: The engine's masks (with ``obj_id``; an unknown id begins an object under that id) and
                 candidates (without).
+            image: The frame, uint8 (H, W, 3), RGB, or None.
 
         Returns:
             What is settled about the frame.

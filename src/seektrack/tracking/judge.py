@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from seektrack.query import Concept
@@ -13,9 +14,30 @@ if TYPE_CHECKING:
     from seektrack.tracking.follow_settings import FollowSettings
 
 
-def merge_duplicates(record: Record, settings: FollowSettings) -> None:
-    """Merge tracks that were followed side by side on the same pixels into the one that shows more."""
+def belief(record: Record, obj_id: int, concepts: Sequence[Concept], k: int) -> float | None:
+    """Belief in [0, 1] that an object is the concept of a number, from all looks at it; None without any.
+
+    Where a detector said what it is, it is nothing else.
+    """
+    looks = record.looks.get(obj_id, [])
+    if len(concepts) > 1 and not any(look.claims for look in looks):
+        return verdict(looks) if record.labels.get(obj_id) == concepts[k].said else None
+    return verdict(looks, k)
+
+
+def surest_concept(record: Record, obj_id: int, concepts: Sequence[Concept]) -> int:
+    """The number of the concept an object is believed to be most."""
+    sure = [belief(record, obj_id, concepts, k) for k in range(len(concepts))]
+    return max(range(len(concepts)), key=lambda k: -1.0 if sure[k] is None else float(sure[k] or 0.0))
+
+
+def merge_duplicates(record: Record, concepts: Sequence[Concept], settings: FollowSettings) -> None:
+    """Merge tracks that were followed side by side on the same pixels into the one that shows more.
+
+    A part stays beside its whole where it is another of the things asked for: a hat beside a person.
+    """
     ids = sorted(record.observations, key=lambda i: -record.area(i))
+    means = {i: surest_concept(record, i, concepts) for i in ids}
     for k, obj_id in enumerate(ids):
         for other in ids[:k]:
             if other not in record.observations or obj_id not in record.observations:
@@ -24,48 +46,32 @@ def merge_duplicates(record: Record, settings: FollowSettings) -> None:
             if same_object(
                 *pair,
                 iou=settings.duplicate_iou,
-                cover=settings.duplicate_cover,
+                cover=settings.duplicate_cover if means[obj_id] == means[other] else math.inf,
                 share=settings.duplicate_share,
             ):
                 record.merge(obj_id, other)
 
 
-def judged(record: Record, target: Concept, settings: FollowSettings) -> list[Track]:
-    """Tracks that were seen and believed often enough, best first."""
+def judged(record: Record, concepts: Sequence[Concept], k: int, settings: FollowSettings) -> list[Track]:
+    """Tracks that were seen and believed often enough to be the concept of a number, best first."""
     tracks = []
     for obj_id, frames in sorted(record.observations.items()):
-        score = verdict(record.looks.get(obj_id, []))
+        score = belief(record, obj_id, concepts, k)
         if score is None or score < settings.min_confidence:
             continue
         if len(record.seen(obj_id)) < min(settings.min_sights, len(record.frame_times)):
             continue
         observations = smooth_hidden([frames[f] for f in sorted(frames)])
-        tracks.append(Track(obj_id, target.said, score, tuple(observations)))
+        tracks.append(Track(obj_id, concepts[k].said, score, tuple(observations)))
     return sorted(tracks, key=lambda t: (-t.score, t.obj_id))
 
 
-def best_labelled(tracks: list[Track], settings: FollowSettings) -> list[Track]:
-    """Of tracks that several concepts gave, best first, one for each object: that of the surest concept.
-
-    Parts stay, as a thing and a part of it may both have been asked for.
-    """
-    kept: list[Track] = []
-    for track in sorted(tracks, key=lambda t: -t.score):
-        seen = {o.frame_index: o for o in track.observations}
-        same = (
-            same_object(
-                {o.frame_index: o for o in other.observations},
-                seen,
-                iou=settings.duplicate_iou,
-                cover=math.inf,
-                share=settings.duplicate_share,
-            )
-            for other in kept
-            if other.label != track.label
-        )
-        if not any(same):
-            kept.append(track)
-    return kept
+def surest(tracks: Iterable[Track]) -> list[Track]:
+    """Of tracks that several concepts claim, best first, one for each object: that of the surest concept."""
+    kept: dict[int, Track] = {}
+    for track in sorted(tracks, key=lambda t: (-t.score, t.obj_id)):
+        kept.setdefault(track.obj_id, track)
+    return list(kept.values())
 
 
 def of_size(tracks: list[Track], size: str | None, settings: FollowSettings) -> list[Track]:

@@ -50,6 +50,7 @@ class Detection:
         confidence: Belief in [0, 1] that it is what was asked for, or None when it was not asked.
         label: What it is called.
         trusted: Whether it is beyond doubt, as on a frame where a person pointed at it.
+        claims: Belief that it is each of the things asked for, in their order; empty when it was not asked.
     """
 
     box: Box
@@ -60,6 +61,7 @@ class Detection:
     confidence: float | None = None
     label: str = ""
     trusted: bool = False
+    claims: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from seektrack.grounding import PromptKind, make_prompt, masked_confidence
-from seektrack.tracking.engine import Engine, Eyes, MasksLike
+from seektrack.grounding import Found, Grounder, Grounding, PromptKind, make_prompt
+from seektrack.tracking.engine import Engine, MasksLike, masks_in
+from seektrack.tracking.eyes import Eyes
 from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.memory import Detection, FrameIdentities
 from seektrack.tracking.record import Look, Record
@@ -42,7 +43,8 @@ class Pass:
         engine: The segmentation networks.
         tracker: The identity layer.
         record: Where observations and looks are written.
-        eyes: Judge looks and find newcomers; None where no text is asked for.
+        eyes: Judge looks; None where no text is asked for.
+        grounder: Finds newcomers and lost objects; none are looked for when None.
         settings: See `PassSettings`.
     """
 
@@ -53,12 +55,14 @@ class Pass:
         record: Record,
         *,
         eyes: Eyes | None = None,
+        grounder: Grounder | None = None,
         settings: PassSettings | None = None,
     ) -> None:
         self.engine = engine
         self.tracker = tracker
         self.record = record
         self.eyes = eyes
+        self.grounder = grounder
         self.settings = settings or PassSettings()
         self.session = engine.session()
         self._last_look: dict[int, float] = {}
@@ -89,10 +93,13 @@ class Pass:
             features = self.engine.encode(frame.image)
             answer = self.session.step(features, frame.index)
             detections = self._detections(frame, answer, {p.obj_id: p for p in prompts})
-        if ground and self.eyes is not None:
+        if ground and self.eyes is not None and self.grounder is not None:
             features = self.engine.encode(frame.image) if features is None else features
-            detections += self._candidates(frame, features, [d.mask for d in detections if d.mask])
-        settled = self.tracker.update(frame.index, frame.time_s, detections)
+            followed = [(d.label, d.mask) for d in detections if d.mask is not None]
+            detections += candidates_on(
+                frame, features, engine=self.engine, grounder=self.grounder, eyes=self.eyes, followed=followed
+            )
+        settled = self.tracker.update(frame.index, frame.time_s, detections, image=frame.image)
         candidates = [d for d in detections if d.obj_id is None]
         better = self._better(frame, settled, detections)
         self._prompt_engine(frame, features, settled, candidates, better)
@@ -116,20 +123,21 @@ class Pass:
             if pixels.any():
                 found.append((obj_id, Mask.from_array(np.ascontiguousarray(pixels)), float(score)))
         due = [k for k, (obj_id, _, _) in enumerate(found) if self._due(obj_id, frame.time_s)]
-        looks: dict[int, tuple[Any, float]] = {}
+        looks: dict[int, tuple[Any, tuple[float, ...]]] = {}
         if self.eyes is not None and due:
-            embeddings, confidence = self.eyes.look(frame.image, [found[k][1] for k in due])
-            looks = {k: (e, float(c)) for k, e, c in zip(due, embeddings, confidence, strict=True)}
+            embeddings, claims = self.eyes.look(frame.image, [found[k][1] for k in due])
+            told = claims.tolist() if self.eyes.judges else [()] * len(due)
+            looks = {k: (e, tuple(c)) for k, e, c in zip(due, embeddings, told, strict=True)}
         out = []
         for k, (obj_id, mask, score) in enumerate(found):
             box = mask.box
             if box is None:
                 continue
-            embedding, sure = looks.get(k, (None, None))
+            embedding, claimed = looks.get(k, (None, ()))
             label = self.record.labels.get(obj_id, "")
-            out.append(
-                Detection(box, mask, score, obj_id, embedding, sure, label, trusted=obj_id in prompted)
-            )
+            sure = self.eyes.share(label, claimed) if self.eyes is not None and claimed else None
+            trusted = obj_id in prompted
+            out.append(Detection(box, mask, score, obj_id, embedding, sure, label, trusted, claimed))
         return out
 
     def _due(self, obj_id: int, time_s: float) -> bool:
@@ -139,13 +147,6 @@ class Pass:
             return True
         last = self._last_look.get(obj_id)
         return last is None or abs(time_s - last) >= self.settings.look_every_s - 1e-6
-
-    def _candidates(self, frame: Frame, features: Any, followed: Sequence[Mask]) -> list[Detection]:
-        if self.eyes is None:
-            return []
-        proposals = self.engine.propose(features, self.eyes.settings)
-        found = self.eyes.complete(frame.image, self.eyes.find(frame.image, proposals), followed)
-        return [Detection(g.box, g.mask, g.quality, None, g.embedding, g.confidence, g.label) for g in found]
 
     def _prompt_engine(
         self,
@@ -187,7 +188,7 @@ class Pass:
         The engine may hold on to a part, or bleed over its border, until it is told again. The observation of
         the frame becomes the candidate's.
         """
-        if self.eyes is None or self.eyes.settings.join_gain <= 0:
+        if self.eyes is None or not self.eyes.judges or self.eyes.settings.join_gain <= 0:
             return frozenset()
         engine = {d.obj_id: d for d in detections if d.obj_id is not None}
         candidates = [d for d in detections if d.obj_id is None]
@@ -203,12 +204,9 @@ class Pass:
             mask, candidate = engine[obj_id].mask, candidates[k]
             if mask is None or candidate.mask is None or obj_id not in settled.observations:
                 continue
-            sure, before = masked_confidence(
-                self.eyes.scorer, frame.image, [candidate.mask, mask], margin=self.eyes.settings.margin
-            )
             larger = candidate.mask.area > mask.area
-            gain = self.eyes.settings.join_gain if larger else self.settings.shrink_gain
-            if sure >= gain * before:
+            least = self.eyes.settings.join_gain if larger else self.settings.shrink_gain
+            if self.eyes.gain(frame.image, candidate.label, candidate.mask, mask) >= least:
                 out.add(k)
                 settled.observations[obj_id] = Observation(
                     frame.index, frame.time_s, candidate.box, candidate.mask, candidate.score
@@ -224,6 +222,54 @@ class Pass:
             if detection.confidence is None or seen is None or not seen.visible:
                 continue
             area = detection.mask.area if detection.mask is not None else 0
-            self.record.looks.setdefault(obj_id, []).append(Look(frame.index, detection.confidence, area))
+            look = Look(frame.index, detection.confidence, area, detection.claims)
+            self.record.looks.setdefault(obj_id, []).append(look)
             if detection.embedding is not None:
                 self._last_look[obj_id] = frame.time_s
+
+
+def candidates_on(
+    frame: Frame,
+    features: Any,
+    *,
+    engine: Engine,
+    grounder: Grounder,
+    eyes: Eyes,
+    followed: Sequence[tuple[str, Mask]] = (),
+) -> list[Detection]:
+    """What a grounder finds on a frame, with a mask and a look at each.
+
+    Args:
+        frame: The frame.
+        features: The engine's, of it.
+        engine: Makes masks of boxes.
+        grounder: Finds.
+        eyes: Look.
+        followed: Labels and masks the engine follows here, which may be parts of what is found.
+    """
+    found = _whole(frame, features, grounder.find(frame.image, features), engine, eyes)
+    out = []
+    for g in eyes.complete(frame.image, found, followed):
+        claims = tuple(eyes.claims(g.embedding[None])[0].tolist()) if eyes.judges else ()
+        out.append(
+            Detection(g.box, g.mask, g.quality, None, g.embedding, g.confidence, g.label, claims=claims)
+        )
+    return out
+
+
+def _whole(
+    frame: Frame, features: Any, found: Sequence[Found], engine: Engine, eyes: Eyes
+) -> list[Grounding]:
+    """What was found with a mask and an appearance of each; what has no pixel is left out."""
+    bare = [f.box for f in found if f.mask is None]
+    made = iter(masks_in(engine, features, frame.index, bare))
+    masks = [next(made) if f.mask is None else f.mask for f in found]
+    held = [(f, m, m.box) for f, m in zip(found, masks, strict=True) if m is not None and m.box is not None]
+    unseen = [m for f, m, _ in held if f.embedding is None]
+    looks = iter(eyes.look(frame.image, unseen)[0] if unseen else ())
+    return [
+        Grounding(
+            m, box, f.confidence, f.quality, next(looks) if f.embedding is None else f.embedding, f.label
+        )
+        for f, m, box in held
+    ]

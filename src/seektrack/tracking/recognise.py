@@ -116,10 +116,15 @@ def overlap_and_cover(a: Detection, b: Detection) -> tuple[float, float]:
 def already_followed(
     candidate: Detection, seen: Mapping[int, Detection], settings: IdentitySettings
 ) -> int | None:
-    """The id seen on this frame that a candidate is, is a part of, or contains; None when there is none."""
+    """The id seen on this frame that a candidate is, is a part of, or contains; None when there is none.
+
+    A part that was asked for by another label is an object of its own: a hat beside the person who wears it.
+    """
     best, best_overlap = None, 0.0
     for obj_id, detection in seen.items():
         iou, cover = overlap_and_cover(candidate, detection)
+        if candidate.label and detection.label and candidate.label != detection.label:
+            cover = 0.0
         if (iou >= settings.same_iou or cover >= settings.same_cover) and iou > best_overlap:
             best, best_overlap = obj_id, iou
     return best

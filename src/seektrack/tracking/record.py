@@ -19,13 +19,19 @@ class Look:
 
     Attributes:
         frame_index: Where it was looked at.
-        confidence: Belief in [0, 1] that it is what was asked for.
+        confidence: Belief in [0, 1] that it is what it is called.
         area: Of its mask, pixels.
+        claims: Belief that it is each of the things asked for, where several are.
     """
 
     frame_index: int
     confidence: float
     area: int
+    claims: tuple[float, ...] = ()
+
+    def belief(self, concept: int | None) -> float:
+        """In one of the things asked for, by number; in what it is called when None."""
+        return self.confidence if concept is None or not self.claims else self.claims[concept]
 
 
 @dataclass
@@ -102,16 +108,20 @@ class Record:
         self.frame_times.update(backward.frame_times)
 
 
-def verdict(looks: Iterable[Look]) -> float | None:
+def verdict(looks: Iterable[Look], concept: int | None = None) -> float | None:
     """Belief in [0, 1] that an object is what was asked for, from all looks at it; None without any.
 
     The mean over the looks, each weighted by the side of the mask: a small or cut-off view tells less.
+
+    Args:
+        looks: At the object.
+        concept: Which of several things asked for, by number; None when there is one.
     """
     looks = list(looks)
     if not looks:
         return None
     weights = np.sqrt([max(look.area, 1) for look in looks])
-    return float(np.average([look.confidence for look in looks], weights=weights))
+    return float(np.average([look.belief(concept) for look in looks], weights=weights))
 
 
 def smooth_hidden(observations: list[Observation], *, max_trailing: int | None = None) -> list[Observation]:

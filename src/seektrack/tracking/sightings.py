@@ -16,8 +16,10 @@ from seektrack.encoders import Calibration, embed_and_measure
 from seektrack.geometry import tiles
 from seektrack.grounding import embed_objects
 from seektrack.known import Known
-from seektrack.tracking.engine import Eyes
-from seektrack.tracking.record import Record, verdict
+from seektrack.query import Concept
+from seektrack.tracking.eyes import Eyes
+from seektrack.tracking.judge import belief, surest_concept
+from seektrack.tracking.record import Record
 from seektrack.types import Frame, Missed, Stage, Track
 
 KEPT = 3
@@ -35,17 +37,17 @@ class Sightings:
     def __init__(self, eyes: Eyes, seeds: frozenset[int] = frozenset()) -> None:
         self._eyes, self._seeds = eyes, seeds
         self._distances: list[float] = []
-        self._best: list[tuple[float, int, Frame]] = []
+        self._best: list[list[tuple[float, int, Frame]]] = [[] for _ in eyes.scorers]
 
     def look(self, frame: Frame) -> None:
         """Take a frame in which objects are looked for."""
-        vectors, distances = embed_and_measure(self._eyes.scorer.encoder, [frame.image])
+        vectors, distances = embed_and_measure(self._eyes.encoder, [frame.image])
         if distances is not None:
             self._distances.append(float(distances[0]))
-        sure = float(self._eyes.scorer.confidence(vectors)[0]) + (frame.index in self._seeds)
-        heapq.heappush(self._best, (sure, -frame.index, frame))
-        if len(self._best) > KEPT:
-            heapq.heappop(self._best)
+        for best, sure in zip(self._best, self._eyes.claims(vectors)[0], strict=True):
+            heapq.heappush(best, (float(sure) + (frame.index in self._seeds), -frame.index, frame))
+            if len(best) > KEPT:
+                heapq.heappop(best)
 
     @property
     def domain(self) -> Known:
@@ -54,25 +56,45 @@ class Sightings:
             return "unmeasured"
         return "outside" if float(np.median(self._distances)) > 1 else "inside"
 
-    def missed(self, record: Record, judged: Sequence[Track], *, min_sights: int, label: str) -> Missed:
-        """Why nothing stands, and whether the encoder was shown such frames.
+    def missed(
+        self,
+        record: Record,
+        judged: Sequence[Track],
+        *,
+        concepts: Sequence[Concept],
+        which: int,
+        min_sights: int,
+    ) -> Missed:
+        """Why nothing stands for one of the things asked for, and whether the encoder was shown such frames.
 
         Args:
             record: What the passes wrote down.
             judged: Tracks that were believed, before motion and size were asked about.
+            concepts: Everything asked for.
+            which: The number of the one.
             min_sights: Fewest frames a track is seen on.
-            label: What was asked for.
         """
-        return replace(self._missed(record, judged, min_sights, label), domain=self.domain)
+        why = self._missed(record, judged, concepts, which, min_sights)
+        return replace(why, domain=self.domain)
 
-    def _missed(self, record: Record, judged: Sequence[Track], min_sights: int, label: str) -> Missed:
+    def _missed(
+        self,
+        record: Record,
+        judged: Sequence[Track],
+        concepts: Sequence[Concept],
+        which: int,
+        min_sights: int,
+    ) -> Missed:
+        label = concepts[which].said
         if judged:
             return Missed("motion", label, frame_index=judged[0].observations[0].frame_index)
-        seen = {obj_id: record.seen(obj_id) for obj_id in record.observations}
+        seen = {
+            i: record.seen(i) for i in record.observations if surest_concept(record, i, concepts) == which
+        }
         followed = {obj_id: sights for obj_id, sights in seen.items() if sights}
         if followed:
             longest = max(followed, key=lambda obj_id: len(followed[obj_id]))
-            sights, sure = followed[longest], verdict(record.looks.get(longest, []))
+            sights, sure = followed[longest], belief(record, longest, concepts, which)
             stage: Stage = "lost" if len(sights) < min_sights else "doubted"
             return Missed(
                 stage,
@@ -82,18 +104,18 @@ class Sightings:
                 box=sights[0].box,
                 confidence=sure,
             )
-        nearest = self._nearest(label)
-        looked_like = (nearest.confidence or 0.0) >= _least(self._eyes)
-        return nearest if looked_like else Missed("frame", label, nearest.frame_index, nearest.time_s,
-                                                  confidence=nearest.confidence)  # fmt: skip
+        nearest = self._nearest(label, which)
+        if (nearest.confidence or 0.0) >= _least(self._eyes):
+            return nearest
+        return replace(nearest, stage="frame", box=None)
 
-    def _nearest(self, label: str) -> Missed:
+    def _nearest(self, label: str, which: int) -> Missed:
         """The part of a frame that looks most like it, of the frames kept."""
         found = Missed("mask", label)
-        for _, _, frame in sorted(self._best, key=lambda one: -one[0]):
+        for _, _, frame in sorted(self._best[which], key=lambda one: -one[0]):
             height, width = frame.hw
             boxes = [(0.0, 0.0, float(width), float(height)), *tiles(frame.hw)]
-            scorer = self._eyes.scorer
+            scorer = self._eyes.scorers[which]
             vectors = embed_objects(scorer.encoder, frame.image, boxes, [None] * len(boxes), margin=0.0)
             sure = scorer.confidence(vectors)
             best = int(sure.argmax())
@@ -105,5 +127,5 @@ class Sightings:
 
 
 def _least(eyes: Eyes) -> float:
-    own: Calibration | None = getattr(eyes.scorer.encoder, "calibration", None)
+    own: Calibration | None = getattr(eyes.encoder, "calibration", None)
     return (own or Calibration()).min_confidence

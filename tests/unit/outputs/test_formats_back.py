@@ -201,9 +201,11 @@ def test_a_format_of_another_package_is_found_by_its_entry_point(tracks, tmp_pat
         Point("json", registry.Format("json", "x", "ours twice", write)),
     ]
     monkeypatch.setattr(
-        registry.metadata, "entry_points", lambda group: points if group == registry.GROUP else []
+        "seektrack.registry.metadata.entry_points",
+        lambda group: points if group == registry.GROUP else [],
     )
-    monkeypatch.setattr(registry, "FORMATS", registry._Formats(registry._OWN))
+    fresh = type(registry.FORMATS)(registry.Format, registry.GROUP, registry._OWN, what="format")
+    monkeypatch.setattr(registry, "FORMATS", fresh)
     with pytest.warns(UserWarning, match="broken"):
         path = save_tracks(tracks, tmp_path / "t", "ids")
     assert path.read_text() == "3 1000"
