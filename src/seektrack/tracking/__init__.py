@@ -2,6 +2,7 @@
 
 from seektrack.tracking.association import CueWeights, Matches, assign, fuse_costs
 from seektrack.tracking.backward import BackwardSettings
+from seektrack.tracking.detected import follow_detections
 from seektrack.tracking.follow import follow, follow_prompts
 from seektrack.tracking.follow_settings import FollowSettings
 from seektrack.tracking.identity import IdentityTracker
@@ -38,6 +39,7 @@ __all__ = [
     "agrees",
     "assign",
     "follow",
+    "follow_detections",
     "follow_prompts",
     "load_predictor",
     "fuse_costs",

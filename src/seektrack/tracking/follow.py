@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,26 +11,24 @@ from seektrack.encoders import Encoder, check_language
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import PromptError
 from seektrack.grounding import Grounder, GrounderContext, parse_grounder
-from seektrack.grounding.grounder import DEFAULT as DEFAULT_GROUNDER
 from seektrack.query import Concept, Query, left_aside, read
 from seektrack.tracking.backward import run_backward
+from seektrack.tracking.conclude import conclude
+from seektrack.tracking.detected import follow_grounded
 from seektrack.tracking.engine import Engine, Sam2Engine
 from seektrack.tracking.eyes import Eyes
-from seektrack.tracking.follow_settings import FollowSettings
+from seektrack.tracking.follow_settings import FollowSettings, Progress, ahead, report
 from seektrack.tracking.identity import IdentityTracker
-from seektrack.tracking.judge import judged, merge_duplicates, of_size, surest
-from seektrack.tracking.motion import CameraMotion, agrees
+from seektrack.tracking.judge import merge_duplicates
+from seektrack.tracking.motion import CameraMotion
 from seektrack.tracking.passes import Pass, PassSettings
 from seektrack.tracking.record import Record, smooth_hidden
 from seektrack.tracking.sightings import Sightings
-from seektrack.types import Frame, Missed, Prompt, Track, Tracks
-from seektrack.video import VideoSource, prefetch
+from seektrack.types import Missed, Prompt, Track, Tracks
+from seektrack.video import VideoSource
 
 if TYPE_CHECKING:
     from seektrack.segmentation import Sam2
-
-Progress = Callable[[int, int, str], None]
-"""Called with frames done, frames in all and the stage, ``forward`` or ``backward``."""
 
 _NEVER = 1 << 62
 """Frames after which objects pointed at by hand merge: what a person told apart stays apart."""
@@ -44,7 +42,6 @@ def follow(
     *,
     seeds: Iterable[int] = (),
     settings: FollowSettings | None = None,
-    grounder: str = DEFAULT_GROUNDER,
     templates: Templates = "auto",
     device: str | None = None,
     progress: Progress | None = None,
@@ -62,7 +59,6 @@ def follow(
         target: What is asked for: one thing, or several, followed together, each under its own label.
         seeds: Frames to ground on besides, such as those of search hits.
         settings: See `FollowSettings`.
-        grounder: What finds it, a name in `seektrack.grounding.GROUNDERS`.
         templates: See `seektrack.encoders.embed_query`.
         device: Where a network of the grounder's own goes; chosen when None.
         progress: Called after every frame.
@@ -82,7 +78,6 @@ def follow(
         target,
         seeds=seeds,
         settings=settings,
-        grounder=grounder,
         templates=templates,
         device=device,
         progress=progress,
@@ -126,7 +121,6 @@ def follow_with(
     *,
     seeds: Iterable[int] = (),
     settings: FollowSettings | None = None,
-    grounder: str = DEFAULT_GROUNDER,
     templates: Templates = "auto",
     device: str | None = None,
     progress: Progress | None = None,
@@ -141,14 +135,12 @@ def follow_with(
         encoder,
         concepts,
         settings,
-        grounder=grounder,
         templates=templates,
         device=device,
         progress=progress,
     )
-    tracks, times, missed = _follow_concepts(
-        engine, finds, eyes, source, concepts, frozenset(seeds), settings, progress
-    )
+    goes = _follow_concepts if settings.tracker is None else follow_grounded
+    tracks, times, missed = goes(engine, finds, eyes, source, concepts, frozenset(seeds), settings, progress)
     numbered = tuple(replace(t, obj_id=i + 1) for i, t in enumerate(tracks))
     told_once = tuple(dict.fromkeys(notices))
     return Tracks(source.info, asked.typed, numbered, times, notices=told_once, missed=missed)
@@ -160,7 +152,6 @@ def open_eyes(
     concepts: tuple[Concept, ...],
     settings: FollowSettings,
     *,
-    grounder: str = DEFAULT_GROUNDER,
     templates: Templates = "auto",
     device: str | None = None,
     progress: Progress | None = None,
@@ -168,9 +159,9 @@ def open_eyes(
     """What finds the things asked for, and what judges the looks at them.
 
     Raises:
-        InputError: There is no grounder of that name.
+        InputError: There is no grounder of the name in ``settings``.
     """
-    kind, argument = parse_grounder(grounder)
+    kind, argument = parse_grounder(settings.grounder)
     context = GrounderContext(
         concepts, encoder, engine.propose, settings.ground, templates, device, argument, progress
     )
@@ -218,50 +209,6 @@ def _follow_concepts(
         )
     merge_duplicates(record, concepts, settings)
     return conclude(record, concepts, sightings, source.info.width, settings, camera)
-
-
-def conclude(
-    record: Record,
-    concepts: Sequence[Concept],
-    sightings: Sightings,
-    width: int,
-    settings: FollowSettings,
-    camera: CameraMotion | None = None,
-) -> tuple[list[Track], dict[int, float], tuple[Missed, ...]]:
-    """Judge what was followed by what was asked for.
-
-    Args:
-        record: What the passes wrote down.
-        concepts: What was asked for.
-        sightings: What the frames looked like.
-        width: Of the video, pixels.
-        settings: See `FollowSettings`.
-        camera: How it moved, where a concept says how it moves.
-
-    Returns:
-        The tracks, best first, each under the concept that is surest of it; the seconds of every frame; why a
-        concept has no track.
-    """
-    kept: list[Track] = []
-    missed: list[Missed] = []
-    to_first = camera.to_first if camera is not None else {}
-    for k, concept in enumerate(concepts):
-        tracks = believed = judged(record, concepts, k, settings)
-        motion = concept.motion
-        if motion is not None:
-            tracks = [
-                t
-                for t in tracks
-                if agrees(motion, t.observations, width=width, camera=to_first, settings=settings.motion)
-            ]
-        tracks = of_size(tracks, concept.size, settings)
-        kept += tracks
-        if not tracks and record.frame_times:
-            missed.append(
-                sightings.missed(record, believed, concepts=concepts, which=k, min_sights=settings.min_sights)
-            )
-    tracks = [replace(t, domain=sightings.domain) for t in surest(kept)]
-    return tracks, dict(sorted(record.frame_times.items())), tuple(missed)
 
 
 def follow_prompts_with(
@@ -317,21 +264,6 @@ def follow_prompts_with(
 
 def _pass_settings(settings: FollowSettings, *, backwards: bool = False) -> PassSettings:
     return PassSettings(settings.prompt, settings.look_every_s, backwards)
-
-
-def ahead(source: VideoSource, settings: FollowSettings) -> Iterable[Frame]:
-    """Frames, decoded ahead."""
-    return (
-        prefetch(iter(source), depth=settings.prefetch, item_bytes=source.frame_bytes)
-        if settings.prefetch > 0
-        else source
-    )
-
-
-def report(progress: Progress | None, done: int, source: VideoSource, stage: str) -> None:
-    """Tell how far one is."""
-    if progress is not None:
-        progress(done, source.len_frames(), stage)
 
 
 def _span(record: Record) -> str:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from seektrack.grounding import GroundSettings, PromptKind
 from seektrack.tracking.backward import BackwardSettings
 from seektrack.tracking.motion import MotionSettings
 from seektrack.tracking.settings import EngineSettings, IdentitySettings
+from seektrack.types import Frame
+from seektrack.video import VideoSource, prefetch
+
+Progress = Callable[[int, int, str], None]
+"""Called with frames done, frames in all and the stage, ``forward`` or ``backward``."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +39,11 @@ class FollowSettings:
             smallest; only then do ``small`` and ``large`` choose among them.
         engine: How the engine makes masks.
         prefetch: Frames decoded ahead.
+        grounder: What finds the things asked for, a name in `seektrack.grounding.GROUNDERS`.
+        tracker: What says who is who among the groundings of single frames, a name in
+            `seektrack.tracking.TRACKERS`; when None, objects are followed by the engine under our identity
+            layer, which is surer.
+        ground_every: With ``tracker``, one frame in so many is grounded.
     """
 
     ground: GroundSettings = field(default_factory=lambda: GroundSettings(min_confidence=0.3))
@@ -51,3 +62,21 @@ class FollowSettings:
     size_ratio: float = 1.5
     engine: EngineSettings = field(default_factory=EngineSettings)
     prefetch: int = 4
+    grounder: str = "proposals"
+    tracker: str | None = None
+    ground_every: int = 1
+
+
+def ahead(source: VideoSource, settings: FollowSettings) -> Iterable[Frame]:
+    """Frames, decoded ahead."""
+    return (
+        prefetch(iter(source), depth=settings.prefetch, item_bytes=source.frame_bytes)
+        if settings.prefetch > 0
+        else source
+    )
+
+
+def report(progress: Progress | None, done: int, source: VideoSource, stage: str) -> None:
+    """Tell how far one is."""
+    if progress is not None:
+        progress(done, source.len_frames(), stage)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
@@ -152,6 +153,27 @@ def smooth_hidden(observations: list[Observation], *, max_trailing: int | None =
     if max_trailing is not None:
         out = out[: seen[-1] - seen[0] + 1 + max_trailing]
     return out
+
+
+def fill_gaps(frames: dict[int, Observation], times: Mapping[int, float], *, max_gap_s: float) -> None:
+    """Put an object on the straight way between two sights, on the frames between that show nothing of it.
+
+    Args:
+        frames: Observations by frame; predictions are put in.
+        times: Seconds of every frame.
+        max_gap_s: Longest way filled, in seconds.
+    """
+    order = sorted(times)
+    place = {f: i for i, f in enumerate(order)}
+    seen = [f for f in sorted(frames) if frames[f].visible]
+    for first, last in pairwise(seen):
+        before, after = frames[first], frames[last]
+        if abs(after.time_s - before.time_s) > max_gap_s:
+            continue
+        for f in order[place[first] + 1 : place[last]]:
+            share = (times[f] - before.time_s) / max(after.time_s - before.time_s, 1e-9)
+            box = _between(before.box, after.box, share)
+            frames[f] = Observation(f, times[f], box, None, before.score, False)
 
 
 def _between(a: Box, b: Box, share: float) -> Box:

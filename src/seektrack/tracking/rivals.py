@@ -21,8 +21,8 @@ _NONE = -1
 class Rival:
     """A tracker of the ``trackers`` package as a `seektrack.tracking.Tracker`.
 
-    It gives an identity from the first detection on, so that what it would hold back for some frames is not
-    lost; its time runs forwards in either direction of the video.
+    It gives an identity from the second sight of an object on, the soonest these trackers do; its time runs
+    forwards in either direction of the video.
 
     Args:
         make: Makes the tracker.

@@ -48,9 +48,10 @@ class Tracker(Protocol):
             image: uint8 (H, W, 3), RGB; given to a tracker that needs it.
 
         Returns:
-            By id an observation of each detection that has one now, and in ``candidate_ids`` the id of every
-            detection in the order they came, -1 for one that has none. An id is never on two detections of a
-            frame. An observation without a detection is a prediction, ``visible=False``.
+            By id an observation of each detection that has one, by its second sight at the latest, and in
+            ``candidate_ids`` the id of every detection in the order they came, -1 for one that has none. An id
+            is never on two detections of a frame. An observation without a detection is a prediction,
+            ``visible=False``.
         """
         ...
 
