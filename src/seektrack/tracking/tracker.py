@@ -49,8 +49,8 @@ class Tracker(Protocol):
 
         Returns:
             By id an observation of each detection that has one, by its second sight at the latest, and in
-            ``candidate_ids`` the id of every detection in the order they came, -1 for one that has none. An id
-            is never on two detections of a frame. An observation without a detection is a prediction,
+            ``candidate_ids`` the id of every detection in the order they came, -1 for one that has none. An
+            id is never on two detections of a frame. An observation without a detection is a prediction,
             ``visible=False``.
         """
         ...
