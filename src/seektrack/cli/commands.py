@@ -23,6 +23,7 @@ _HOMES = {
     "prompts": "compare:app",
     "eval": "eval:app",
     "train": "train:app",
+    "pocket": "pocket:app",
     "world": "world:app",
     "models": "models:app",
 }

@@ -27,6 +27,7 @@ GRACE_S = 0.8
 
 _GOES_ON = {
     "index": "the same command goes on where this one stopped",
+    "pocket": "the same command goes on from the last checkpoint",
     "train": "the same command goes on from the last checkpoint",
     "track": "the same command goes on: videos followed to their end are not followed again",
 }

@@ -54,5 +54,6 @@ def _repeated(context: typer.Context, *, without: str) -> list[str]:
         if name == without or source is None or source.name != "COMMANDLINE":
             continue
         value = context.params[name]
-        given += [parameter.opts[0]] if value is True else [parameter.opts[0], str(value)]
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            given += [parameter.opts[0]] if one is True else [parameter.opts[0], str(one)]
     return given

@@ -250,7 +250,7 @@ def load_temporal(
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(
             f"{folder} cannot be loaded as a temporal encoder: {reason}",
-            hint="write the folder again with seektrack train temporal",
+            hint="write the folder again with seektrack pocket temporal",
         ) from error
     return TemporalEncoder(
         model,

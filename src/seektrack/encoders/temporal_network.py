@@ -78,7 +78,7 @@ class TemporalSizes:
         if wrong:
             raise ModelError(
                 f"sizes of a temporal encoder must be positive integers, got {wrong}",
-                hint="config.json is damaged; write the folder again with seektrack train temporal",
+                hint="config.json is damaged; write the folder again with seektrack pocket temporal",
             )
         sizes = cls(**given)
         if sizes.image_size % sizes.patch_size or sizes.grid % 2:

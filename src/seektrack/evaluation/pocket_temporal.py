@@ -66,7 +66,7 @@ def evaluate_temporal(
         raise InputError(f"cannot measure on {clips} clips", hint="ask for at least 2")
     encoder = load_encoder(folder)
     if not isinstance(encoder, TemporalEncoder):
-        raise ModelError(f"{folder} is no temporal encoder", hint="train one with seektrack train temporal")
+        raise ModelError(f"{folder} is no temporal encoder", hint="train one with seektrack pocket temporal")
     frames = load_encoder(baseline)
     pairs: list[tuple[View, View]] = []
     ours: list[Floats] = []

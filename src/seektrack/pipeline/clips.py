@@ -51,7 +51,7 @@ class Clips:
         if not isinstance(encoder, TemporalEncoder):
             raise ModelError(
                 f"{self.name} is no temporal encoder",
-                hint="take temporal, or train one: seektrack train temporal",
+                hint="take temporal, or train one: seektrack pocket temporal",
             )
         return encoder
 

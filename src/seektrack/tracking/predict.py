@@ -16,7 +16,7 @@ LEARNED = ("lstm", "transformer")
 """Learnt predictors that ship with the package."""
 
 PREDICTORS = ("kalman", *LEARNED)
-"""Names :func:`load_predictor` knows; a folder that ``seektrack train trajectory`` wrote is one too."""
+"""Names :func:`load_predictor` knows; a folder that ``seektrack pocket trajectory`` wrote is one too."""
 
 
 @dataclass(frozen=True)

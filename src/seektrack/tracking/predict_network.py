@@ -241,6 +241,6 @@ def load_trajectory(folder: Path) -> TrajectoryModel:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(
             f"{folder} cannot be loaded as a trajectory predictor: {reason}",
-            hint="write the folder again with seektrack train trajectory",
+            hint="write the folder again with seektrack pocket trajectory",
         ) from error
     return model.eval()

@@ -43,7 +43,7 @@ class IdentitySettings:
     Attributes:
         kalman: Noise of the motion model.
         predictor: What tells where hidden objects are: ``"kalman"``, ``"lstm"``, ``"transformer"``, or a
-            folder that ``seektrack train trajectory`` wrote.
+            folder that ``seektrack pocket trajectory`` wrote.
         weights: Weight of mask, box and appearance in matching.
         min_hits: Frames an object is seen on before it counts as active.
         min_object_score: An engine's mask with a lower object score is not believed.

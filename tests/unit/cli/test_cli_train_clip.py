@@ -1,4 +1,4 @@
-"""What the options of ``train clip`` become."""
+"""What the options of ``train clip`` and ``pocket clip`` become."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from seektrack.training.clip import mix_recipe
 from seektrack.training.finetune import FinetuneRecipe
 
 
-def run(*arguments: str) -> int:
+def run(*arguments: str, group: str = "train") -> int:
     with pytest.raises(SystemExit) as done:
-        main(["train", "clip", "--out", "runs/x", "--quiet", *arguments])
+        main([group, "clip", "--out", "runs/x", "--quiet", *arguments])
     return int(done.value.code or 0)
 
 
@@ -82,22 +82,43 @@ def test_a_style_and_a_start_reach_the_pocket_training(monkeypatch: pytest.Monke
         return {}
 
     monkeypatch.setattr(clip, "train_clip", capture)
-    assert run("--style", "mix", "--init", "pocket", "--proposal-minutes", "0", "--max-minutes", "9") == 0
+    given = "--style mix --init pocket --proposal-minutes 0 --max-minutes 9"
+    assert run(*given.split(), group="pocket") == 0
     assert (seen["recipe"], seen["init"], seen["max_minutes"]) == (mix_recipe(), "pocket", 9)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "message"),
+    ("group", "arguments", "message"),
     [
-        ("--style poor", "plain, mix, rich"),
-        ("--processes 2", "no --data"),
-        ("--data x --init pocket", "--model"),
-        ("--data x --precision int4", "fp32, bf16, fp16"),
-        ("--recipe lora", "no --data"),
+        ("pocket", "--style poor", "plain, mix, rich"),
+        ("pocket", "--processes 2", "No such option: --processes"),
+        ("train", "--data x --init pocket", "No such option: --init"),
+        ("train", "--data x --precision int4", "fp32, bf16, fp16"),
     ],
 )
 def test_what_does_not_go_together_is_refused(
-    arguments: str, message: str, capsys: pytest.CaptureFixture[str]
+    group: str, arguments: str, message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(*arguments.split()) == InputError.exit_code
+    assert run(*arguments.split(), group=group) == InputError.exit_code
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "said"),
+    [
+        ("train clip --style mix -o out", "there is no --data"),
+        ("train sam2 --recipe real --init pocket -o out", "there is no --data"),
+        ("train photos --names names -o out", "train photos is called pocket photos now"),
+        ("train blend pocket other -o out", "train blend is called pocket blend now"),
+        ("train temporal -o out", "train temporal is called pocket temporal now"),
+        ("train trajectory --model lstm -o out", "train trajectory is called pocket trajectory now"),
+    ],
+)
+def test_an_old_spelling_is_answered_with_the_new_one(
+    old: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as done:
+        main(old.split())
+    error, hint = capsys.readouterr().err.splitlines()
+    assert done.value.code == InputError.exit_code
+    assert said in error and hint.endswith(f"seektrack {old.replace('train', 'pocket', 1)}")

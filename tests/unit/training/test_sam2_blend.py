@@ -42,5 +42,5 @@ def test_two_that_are_not_built_alike_and_a_share_beyond_them(moved, tmp_path):
 
 def test_the_command_writes_a_network_that_loads(moved, tmp_path):
     out = str(tmp_path / "out")
-    told = CliRunner().invoke(app, ["train", "blend", "pocket", str(moved), "--share", "0", "--out", out])
+    told = CliRunner().invoke(app, ["pocket", "blend", "pocket", str(moved), "--share", "0", "--out", out])
     assert told.exit_code == 0 and load_sam2(out).resolution == 256

@@ -19,10 +19,10 @@ from seektrack.training.sam2 import Sam2Finetune, Sam2Trainer, smoke_recipe, tun
 SOURCE = str(Path(seektrack.__file__).parents[1])
 
 
-def seektrack_train(*arguments: str) -> str:
+def run_command(*arguments: str) -> str:
     env = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
     env |= {"PYTHONPATH": SOURCE, "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "seektrack", "train", "sam2", *arguments]
+    command = [sys.executable, "-m", "seektrack", *arguments]
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -44,8 +44,9 @@ def test_the_pocket_training_in_two_processes_is_that_of_one(tmp_path):
     alone = Sam2Trainer(recipe, tmp_path / "one", workers=0, device="cpu")
     alone.run()
     (tmp_path / "recipe.json").write_text((tmp_path / "one" / "recipe.json").read_text())
-    told = seektrack_train(
-        "--processes", "2", "--recipe", str(tmp_path / "recipe.json"), "--out", str(tmp_path / "two"),
+    told = run_command(
+        "pocket", "sam2", "--processes", "2", "--recipe", str(tmp_path / "recipe.json"),
+        "--out", str(tmp_path / "two"),
         "--workers", "0", "--device", "cpu", "--json",
     )  # fmt: skip
     assert json.loads(told)["J_box"] >= 0
@@ -66,8 +67,9 @@ def test_a_fine_tuning_in_two_processes_is_that_of_one(tmp_path):
     data = "world:4,frames=4,size=64"
     settings = Sam2Finetune(steps=2, frames=2, accumulate=2, resolution=64, held_out=0, learning_rate=1e-3)
     tune_sam2(settings, data, tmp_path / "one", device="cpu", max_minutes=600)
-    told = seektrack_train(
-        "--processes", "2", "--accumulate", "2", "--data", data, "--steps", "2", "--frames", "2",
+    told = run_command(
+        "train", "sam2", "--processes", "2", "--accumulate", "2", "--data", data,
+        "--steps", "2", "--frames", "2",
         "--resolution", "64", "--held-out", "0", "--learning-rate", "0.001", "--device", "cpu",
         "--minutes", "600", "--workers", "0", "--out", str(tmp_path / "two"), "--json",
     )  # fmt: skip

@@ -212,11 +212,9 @@ def _plain(recipe: Sam2Recipe) -> dict:
 def test_the_command_says_what_is_missing(tmp_path):
     run = CliRunner().invoke
     out = ["--out", str(tmp_path / "run")]
-    told = run(app, ["train", "sam2", "--recipe", "real", "--init", "pocket", *out])
+    told = run(app, ["pocket", "sam2", "--recipe", "real", "--init", "pocket", *out])
     assert told.exit_code and "--pictures" in str(told.exception or told.output)
     pictures = ["--pictures", str(write_pictures(tmp_path / "p"))]
-    told = run(app, ["train", "sam2", "--recipe", "smoke", *pictures, *out])
+    told = run(app, ["pocket", "sam2", "--recipe", "smoke", *pictures, *out])
     assert told.exit_code and "world alone" in str(told.exception or told.output)
-    told = run(app, ["train", "sam2", "--data", str(tmp_path), *pictures, *out])
-    assert told.exit_code and "--data" in str(told.exception or told.output)
     assert sum(real_recipe().stages[0].mix) == pytest.approx(1)

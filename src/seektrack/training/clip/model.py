@@ -103,7 +103,7 @@ def continue_model(folder: Path, sizes: ClipSizes) -> Any:
         model = load_network(CLIPModel, folder, str(folder), dtype=torch.float32)
     except ModelError as error:
         raise ModelError(
-            f"{folder} is no CLIP to go on from: {error.message}", hint="give a folder that train clip wrote"
+            f"{folder} is no CLIP to go on from: {error.message}", hint="give a folder that pocket clip wrote"
         ) from error
     vision, text = model.config.vision_config, model.config.text_config
     found = (vision.patch_size, vision.hidden_size, vision.num_attention_heads, text.hidden_size,

@@ -3,8 +3,8 @@
 The published encoder is :func:`plain_recipe`, then, from its weights, :func:`frames_recipe`,
 each with its stage on proposals::
 
-    seektrack train clip --out runs/clip --minutes 52 --proposal-minutes 11
-    seektrack train clip --style frames --init runs/clip/model --out runs/frames --max-minutes 60
+    seektrack pocket clip --out runs/clip --minutes 52 --proposal-minutes 11
+    seektrack pocket clip --style frames --init runs/clip/model --out runs/frames --max-minutes 60
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""``seektrack train temporal`` and ``trajectory``: what happens over time, learnt from the world."""
+"""``seektrack pocket temporal`` and ``trajectory``: what happens over time, learnt from the world."""
 
 from __future__ import annotations
 

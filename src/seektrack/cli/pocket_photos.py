@@ -1,4 +1,4 @@
-"""``seektrack train photos``: what the pocket encoder knows of photographs."""
+"""``seektrack pocket photos``: what the pocket encoder knows of photographs."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ import typer
 
 from seektrack.cli.common import AsJson, Quiet, Screen, quoted
 from seektrack.cli.figures import print_figures
+from seektrack.cli.train_options import Fresh, Minutes, Out
 from seektrack.errors import InputError
 
 
 def photos(
-    out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for checkpoints, the curve and the finished model.")
-    ],
+    out: Out,
     names: Annotated[
         Path,
         typer.Option(
@@ -42,18 +41,11 @@ def photos(
         str,
         typer.Option("--init", help="The drawn world's encoder that it is put beside: pocket or a folder."),
     ] = "pocket",
-    minutes: Annotated[
-        float,
-        typer.Option(
-            "--max-minutes", "--minutes", min=0.1, help="End after this long in all; interrupted runs count."
-        ),
-    ] = 60.0,
+    minutes: Minutes = 60.0,
     gate_steps: Annotated[
         int, typer.Option("--gate-steps", min=1, help="Of telling drawings from photographs, at the end.")
     ] = 400,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Start over instead of going on from what --out holds.")
-    ] = False,
+    fresh: Fresh = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -63,7 +55,7 @@ def photos(
     screen, recipe = Screen(quiet=quiet, as_json=as_json), PhotoRecipe()
     base = POCKET if init == "pocket" else Path(init)
     if not (base / "vocabulary.json").is_file():
-        raise InputError(f"{init} is no pocket encoder", hint="give pocket, or a folder train clip wrote")
+        raise InputError(f"{init} is no pocket encoder", hint="give pocket, or a folder pocket clip wrote")
     with screen.progress() as progress:
         figures = train_photos(
             recipe, out, names=names, pictures=pictures or (), films=films, max_minutes=minutes,
