@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack import limits
 from seektrack.errors import InputError
+from seektrack.limits import Limits
 
 BoolMask = NDArray[np.bool_]
 Box = tuple[float, float, float, float]
@@ -206,13 +206,14 @@ def check_size(size: tuple[int, int]) -> None:
     """See that a picture of (H, W) can be held.
 
     Raises:
-        InputError: A side is below 1 or above `limits.MAX_SIDE`, or it has more than `limits.MAX_PIXELS`.
+        InputError: A side is below 1 or above `Limits.max_side`, or there are more than `Limits.max_pixels`.
     """
     height, width = size
-    if min(size) < 1 or max(size) > limits.MAX_SIDE or height * width > limits.MAX_PIXELS:
+    bounds = Limits.current()
+    if min(size) < 1 or max(size) > bounds.max_side or height * width > bounds.max_pixels:
         raise InputError(
             f"a picture of {width}x{height} pixels is out of bounds",
-            hint=f"sides from 1 to {limits.MAX_SIDE}, and {limits.MAX_PIXELS} pixels in all",
+            hint=f"sides from 1 to {bounds.max_side}, and {bounds.max_pixels} pixels in all",
         )
 
 

@@ -12,8 +12,9 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack import geometry, limits
+from seektrack import geometry
 from seektrack.errors import InputError
+from seektrack.limits import Limits
 from seektrack.outputs import documents, manifest, reading
 from seektrack.outputs.overlaps import exclusive_masks
 from seektrack.outputs.reading import Gathered
@@ -175,10 +176,9 @@ def _header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any]
 
 
 def _check_volume(shape: tuple[int, ...], where: str) -> None:
-    if len(shape) != 3 or min(shape) < 0 or math.prod(shape) > limits.MAX_VOLUME:
-        raise InputError(
-            f"{where}: masks (K, H, W) of {limits.MAX_VOLUME} pixels at most are read, got {shape}"
-        )
+    most = Limits.current().max_volume
+    if len(shape) != 3 or min(shape) < 0 or math.prod(shape) > most:
+        raise InputError(f"{where}: masks (K, H, W) of {most} pixels at most are read, got {shape}")
     if shape[0]:
         geometry.check_size((shape[1], shape[2]))
 
@@ -206,7 +206,7 @@ def _column(archive: zipfile.ZipFile, name: str, kind: str, dims: int) -> NDArra
     with archive.open(f"{name}.npy") as file:
         shape, dtype = _header(file, name)
         size = math.prod(shape) * dtype.itemsize
-        if len(shape) != dims or dtype.kind != kind or size > limits.MAX_FILE_BYTES:
+        if len(shape) != dims or dtype.kind != kind or size > Limits.current().max_file_bytes:
             raise InputError(f"{name} is not what it should be: {dtype} {shape}")
         data = file.read(size)
     if len(data) != size:

@@ -11,8 +11,8 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from seektrack import limits
 from seektrack.errors import InputError
+from seektrack.limits import Limits
 from seektrack.outputs import documents, reading
 from seektrack.outputs.polygons import read_segmentation
 from seektrack.outputs.reading import Gathered
@@ -143,12 +143,10 @@ def read_coco(path: Path, video: VideoInfo | None) -> Tracks:
     for n, value in enumerate(reading.entries(content, "annotations")):
         where = f"annotations[{n}]"
         annotation = reading.entry(value, where)
-        image = images.get(
-            reading.integer(annotation.get("image_id"), f"{where}.image_id", low=-limits.MAX_ID)
-        )
+        image = images.get(_any_id(annotation.get("image_id"), f"{where}.image_id"))
         if image is None:
             raise InputError(f"{where}: no image has the id {annotation['image_id']}")
-        kind = reading.integer(annotation.get("category_id"), f"{where}.category_id", low=-limits.MAX_ID)
+        kind = _any_id(annotation.get("category_id"), f"{where}.category_id")
         if kind not in names:
             raise InputError(f"{where}: no category has the id {kind}")
         box = annotation.get("bbox")
@@ -200,7 +198,7 @@ def _images(content: dict[str, Any]) -> dict[int, _Image]:
     videos = {str(image["video_id"]) for image in held if "video_id" in image}
     if len(videos) > 1:
         raise InputError(f"{len(videos)} videos in one file", hint="split it: one file a video")
-    ids = [reading.integer(v.get("id"), f"images[{n}].id", low=-limits.MAX_ID) for n, v in enumerate(held)]
+    ids = [_any_id(v.get("id"), f"images[{n}].id") for n, v in enumerate(held)]
     named = _numbers_in_names(held)
     images: dict[int, _Image] = {}
     taken: dict[int, int] = {}
@@ -233,11 +231,15 @@ def _names(content: dict[str, Any]) -> dict[int, str]:
     for n, value in enumerate(reading.entries(content, "categories")):
         where = f"categories[{n}]"
         held = reading.entry(value, where)
-        number = reading.integer(held.get("id"), f"{where}.id", low=-limits.MAX_ID)
+        number = _any_id(held.get("id"), f"{where}.id")
         if number in names:
             raise InputError(f"{where}: id {number} comes twice")
         names[number] = reading.text(held.get("name"), f"{where}.name")
     return names
+
+
+def _any_id(value: object, where: str) -> int:
+    return reading.integer(value, where, low=-Limits.current().max_id)
 
 
 def _identity(annotation: dict[str, Any], where: str) -> int:

@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack import geometry, limits
+from seektrack import geometry
 from seektrack.errors import InputError, OutputError
+from seektrack.limits import Limits
 from seektrack.outputs import documents, manifest, reading
 from seektrack.outputs.overlaps import exclusive_masks
 from seektrack.outputs.reading import Gathered
@@ -170,7 +171,7 @@ def _numbered(folder: Path) -> list[tuple[int, Path]]:
     """The PNGs of a folder that are named by a frame, in order."""
     found = [(int(f.stem), f) for f in folder.glob("*.png") if _NUMBER.fullmatch(f.stem)]
     for index, file in found:
-        reading.integer(index, file.name, high=limits.MAX_FRAME_INDEX)
+        reading.integer(index, file.name, high=Limits.current().max_frame_index)
     return sorted(found)
 
 

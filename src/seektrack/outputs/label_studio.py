@@ -9,9 +9,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from seektrack import limits
 from seektrack.errors import InputError
 from seektrack.geometry import Box
+from seektrack.limits import Limits
 from seektrack.outputs import documents, reading
 from seektrack.outputs.reading import Gathered
 from seektrack.types import Track, Tracks, VideoInfo
@@ -165,7 +165,7 @@ def _filled(value: dict[str, Any], info: VideoInfo, where: str) -> list[tuple[in
     for start, seconds, one, enabled in keys[-1:]:
         found.append((start, seconds, one))
         last = reading.integer(
-            value.get("framesCount") or 0, f"{where}.framesCount", high=limits.MAX_FRAME_INDEX
+            value.get("framesCount") or 0, f"{where}.framesCount", high=Limits.current().max_frame_index
         )
         if enabled:
             found += [(i, None, one) for i in reading.between(start, last, where)]

@@ -12,9 +12,9 @@ from decimal import Decimal
 from pathlib import Path
 from typing import NamedTuple
 
-from seektrack import limits
 from seektrack.errors import InputError
 from seektrack.geometry import Box
+from seektrack.limits import Limits
 from seektrack.outputs import reading
 from seektrack.outputs.reading import Gathered
 from seektrack.types import Observation, Track, Tracks, VideoInfo
@@ -237,7 +237,7 @@ def _parse_info(folder: Path, content: str) -> VideoInfo:
         fps=reading.frame_rate(section.get("frameRate", str(reading.ASSUMED_FPS)), "seqinfo.ini: frameRate"),
         n_frames=None
         if length is None
-        else reading.integer(length, "seqinfo.ini: seqLength", high=limits.MAX_FRAME_INDEX) or None,
+        else reading.integer(length, "seqinfo.ini: seqLength", high=Limits.current().max_frame_index) or None,
     )
 
 

@@ -16,9 +16,9 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, NoReturn
 
-from seektrack import limits
 from seektrack.errors import InputError
 from seektrack.geometry import Box
+from seektrack.limits import Limits
 from seektrack.types import Mask, Observation, Track, Tracks, VideoInfo
 
 ASSUMED_FPS = Fraction(25)
@@ -31,7 +31,7 @@ def read_text(path: Path) -> str:
     """A text file in UTF-8, with or without a byte order mark.
 
     Raises:
-        InputError: It is larger than `limits.MAX_FILE_BYTES`, or not text.
+        InputError: It is larger than `Limits.max_file_bytes`, or not text.
     """
     check_bytes(path)
     try:
@@ -44,11 +44,12 @@ def check_bytes(path: Path) -> None:
     """See that a file is not too large to read.
 
     Raises:
-        InputError: It has more than `limits.MAX_FILE_BYTES`.
+        InputError: It has more than `Limits.max_file_bytes`.
     """
-    if path.stat().st_size > limits.MAX_FILE_BYTES:
+    size, most = path.stat().st_size, Limits.current().max_file_bytes
+    if size > most:
         raise InputError(
-            f"{path.stat().st_size} bytes are more than is read, {limits.MAX_FILE_BYTES}",
+            f"{size} bytes are more than is read, {most}",
             hint="split the file, or set SEEKTRACK_MAX_FILE_BYTES",
         )
 
@@ -132,8 +133,8 @@ def number(value: object, where: str, *, low: float = -math.inf, high: float = m
     return found
 
 
-def integer(value: object, where: str, *, low: int = 0, high: int = limits.MAX_ID) -> int:
-    """A whole number, or text that is one, within bounds.
+def integer(value: object, where: str, *, low: int = 0, high: int | None = None) -> int:
+    """A whole number, or text that is one, from ``low`` to ``high``; to `Limits.max_id` when None.
 
     Raises:
         InputError: It is none.
@@ -145,6 +146,7 @@ def integer(value: object, where: str, *, low: int = 0, high: int = limits.MAX_I
         found = int(exact)
         if found != exact:
             raise InputError(f"{where} must be a whole number, got {shown(value)}")
+    high = Limits.current().max_id if high is None else high
     if not low <= found <= high:
         raise InputError(f"{where} must lie within {_between(low, high)}, got {shown(value)}")
     return found
@@ -156,7 +158,7 @@ def frame_number(value: object, where: str, *, first: int = 0) -> int:
     Raises:
         InputError: It is none.
     """
-    return integer(value, f"{where}: frame", low=first, high=limits.MAX_FRAME_INDEX) - first
+    return integer(value, f"{where}: frame", low=first, high=Limits.current().max_frame_index) - first
 
 
 def share(value: object, where: str) -> float:
@@ -176,7 +178,7 @@ def xyxy(values: object, where: str) -> Box:
     """
     if not isinstance(values, (list, tuple)) or len(values) != 4:
         raise InputError(f"{where}: a box has four numbers, got {shown(values)}")
-    bound = float(limits.MAX_COORDINATE)
+    bound = float(Limits.current().max_coordinate)
     x0, y0, x1, y1 = (number(v, f"{where}: a side of the box", low=-bound, high=bound) for v in values)
     if x1 < x0 or y1 < y0:
         raise InputError(f"{where}: the box {shown(list(values))} ends before it begins")
@@ -191,7 +193,7 @@ def xywh(values: object, where: str) -> Box:
     """
     if not isinstance(values, (list, tuple)) or len(values) != 4:
         raise InputError(f"{where}: a box has four numbers, got {shown(values)}")
-    bound = float(limits.MAX_COORDINATE)
+    bound = float(Limits.current().max_coordinate)
     x, y = (number(v, f"{where}: left and top of the box", low=-bound, high=bound) for v in values[:2])
     w, h = (number(v, f"{where}: width and height of the box", low=0, high=bound) for v in values[2:])
     return x, y, added(x, w), added(y, h)
@@ -218,7 +220,7 @@ def frame_rate(value: object, where: str = "fps") -> Fraction:
     """Frames a second, exact.
 
     Raises:
-        InputError: It is no positive number or fraction, or above `limits.MAX_FPS`.
+        InputError: It is no positive number or fraction, or above `Limits.max_fps`.
     """
     written = str(value).strip()
     if isinstance(value, bool) or not _FPS.fullmatch(written) or written.endswith(("/0", "/00")):
@@ -227,8 +229,9 @@ def frame_rate(value: object, where: str = "fps") -> Fraction:
         found = Fraction(written)
     except ZeroDivisionError:
         found = Fraction(0)
-    if not 0 < found <= limits.MAX_FPS:
-        raise InputError(f"{where} must lie above 0 and up to {limits.MAX_FPS}, got {shown(value)}")
+    most = Limits.current().max_fps
+    if not 0 < found <= most:
+        raise InputError(f"{where} must lie above 0 and up to {most}, got {shown(value)}")
     return found
 
 
@@ -236,9 +239,9 @@ def side(value: object, where: str) -> int:
     """Pixels of a side of a picture.
 
     Raises:
-        InputError: Below 1 or above `limits.MAX_SIDE`.
+        InputError: Below 1 or above `Limits.max_side`.
     """
-    return integer(value, where, low=1, high=limits.MAX_SIDE)
+    return integer(value, where, low=1, high=Limits.current().max_side)
 
 
 def video_from_json(value: object, where: str = "video") -> VideoInfo:
@@ -256,10 +259,10 @@ def video_from_json(value: object, where: str = "video") -> VideoInfo:
         fps=frame_rate(held.get("fps"), f"{where}.fps"),
         duration_s=None
         if length is None
-        else number(length, f"{where}.duration_s", low=0, high=limits.MAX_TIME_S),
+        else number(length, f"{where}.duration_s", low=0, high=Limits.current().max_time_s),
         n_frames=None
         if count is None
-        else integer(count, f"{where}.n_frames", high=limits.MAX_FRAME_INDEX + 1),
+        else integer(count, f"{where}.n_frames", high=Limits.current().max_frame_index + 1),
     )
 
 
@@ -295,24 +298,24 @@ def frame_times(value: object, where: str = "frames") -> dict[int, float]:
 
 
 def time_of(value: object, where: str) -> float:
-    """Seconds within `limits.MAX_TIME_S` of the start.
+    """Seconds within `Limits.max_time_s` of the start.
 
     Raises:
         InputError: They are not.
     """
-    return number(value, f"{where}: time", low=-float(limits.MAX_TIME_S), high=float(limits.MAX_TIME_S))
+    bound = float(Limits.current().max_time_s)
+    return number(value, f"{where}: time", low=-bound, high=bound)
 
 
 def between(start: int, end: int, where: str) -> range:
     """The frames after ``start`` and before ``end``, to be filled in.
 
     Raises:
-        InputError: They are more than `limits.MAX_FILLED`.
+        InputError: They are more than `Limits.max_filled`.
     """
-    if end - start > limits.MAX_FILLED:
-        raise InputError(
-            f"{where}: {end - start} frames to the next key frame, at most {limits.MAX_FILLED} are filled in"
-        )
+    most = Limits.current().max_filled
+    if end - start > most:
+        raise InputError(f"{where}: {end - start} frames to the next key frame, at most {most} are filled in")
     return range(start + 1, end)
 
 
@@ -383,7 +386,8 @@ class Gathered:
             return masks[0].size
         width = max((math.ceil(row[2][2]) for row in rows), default=1)
         height = max((math.ceil(row[2][3]) for row in rows), default=1)
-        return min(max(height, 1), limits.MAX_SIDE), min(max(width, 1), limits.MAX_SIDE)
+        most = Limits.current().max_side
+        return min(max(height, 1), most), min(max(width, 1), most)
 
     def tracks(
         self,

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from seektrack import limits
 from seektrack.errors import InputError
 from seektrack.known import Known, read_known
+from seektrack.limits import Limits
 from seektrack.outputs import manifest, reading
 from seektrack.outputs.motion import velocities
 from seektrack.outputs.optional import needed
@@ -112,7 +112,7 @@ def _rate(times: dict[int, float]) -> Any:
     first, last = min(times), max(times)
     seconds = times[last] - times[first]
     rate = Fraction((last - first) / seconds).limit_denominator(1001) if seconds > 0 else Fraction(0)
-    return rate if 0 < rate <= limits.MAX_FPS else reading.ASSUMED_FPS
+    return rate if 0 < rate <= Limits.current().max_fps else reading.ASSUMED_FPS
 
 
 def write_parquet(tracks: Tracks, path: Path) -> None:

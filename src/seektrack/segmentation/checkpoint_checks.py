@@ -13,14 +13,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seektrack import geometry, limits
+from seektrack import geometry
 from seektrack.errors import InputError, SeekTrackError
+from seektrack.limits import Limits
 from seektrack.segmentation.memory import MemorySettings, Timeline, check_remember
 from seektrack.segmentation.model import Sam2
 
 _DTYPES = ("float32", "bfloat16", "float16")
 _HINT = "it was changed or damaged; begin anew, or take an earlier copy"
-_SPAN = 2 * limits.MAX_FRAME_INDEX
 
 
 @contextmanager
@@ -136,7 +136,7 @@ def _check_timeline(held: dict[str, Any]) -> None:
     _named(held, {f.name for f in fields(Timeline)}, "timeline")
     if held["frame_index"] is not None:
         _whole(held["frame_index"], "timeline.frame_index")
-    _whole(held["position"], "timeline.position", low=-_SPAN, high=_SPAN)
+    _whole(held["position"], "timeline.position", low=-_span(), high=_span())
     _whole(held["direction"], "timeline.direction", low=-1, high=1)
     _number(held["stride"], "timeline.stride", low=1e-6)
     _whole_list(held["run_start"], "timeline.run_start", length=2)
@@ -159,14 +159,14 @@ def _check_object(value: object, where: str) -> int:
     for name in ("memories", "pointers"):
         _whole_list(held.get(name), f"{where}.{name}")
     if held.get("followed") is not None:
-        _whole(held["followed"], f"{where}.followed", low=-_SPAN, high=_SPAN)
-    return _whole(held.get("obj_id"), f"{where}.obj_id", high=limits.MAX_ID)
+        _whole(held["followed"], f"{where}.followed", low=-_span(), high=_span())
+    return _whole(held.get("obj_id"), f"{where}.obj_id", high=Limits.current().max_id)
 
 
 def _check_prompt(held: dict[str, Any], where: str) -> None:
     names = {"obj_id", "frame_index", "points", "point_labels", "box", "mask", "score", "label"}
     _named(held, names, where)
-    _whole(held["obj_id"], f"{where}.obj_id", high=limits.MAX_ID)
+    _whole(held["obj_id"], f"{where}.obj_id", high=Limits.current().max_id)
     _whole(held["frame_index"], f"{where}.frame_index")
     points, labels = held["points"] or [], held["point_labels"] or []
     if not isinstance(points, list) or not isinstance(labels, list) or len(points) != len(labels):
@@ -198,7 +198,12 @@ def _named(held: dict[str, Any], names: set[str], where: str) -> None:
         raise InputError(f"{where} must have {', '.join(sorted(names))}, got {', '.join(map(str, held))}")
 
 
-def _whole(value: object, where: str, *, low: int = 0, high: int = limits.MAX_FRAME_INDEX) -> int:
+def _span() -> int:
+    return 2 * Limits.current().max_frame_index
+
+
+def _whole(value: object, where: str, *, low: int = 0, high: int | None = None) -> int:
+    high = Limits.current().max_frame_index if high is None else high
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise InputError(f"{where} must be a whole number from {low} to {high}, got {value!r:.60}")
     return value
@@ -218,7 +223,8 @@ def _each(value: object, where: str, length: int | None, check: Callable[[object
 
 
 def _whole_list(value: object, where: str, *, length: int | None = None) -> list[int]:
-    return _each(value, where, length, lambda one, place: _whole(one, place, low=-_SPAN, high=_SPAN))
+    span = _span()
+    return _each(value, where, length, lambda one, place: _whole(one, place, low=-span, high=span))
 
 
 def _numbers(value: object, where: str, *, length: int) -> list[float]:

@@ -8,13 +8,13 @@ A `LiveSource` (camera, network stream) can only be iterated, from now on; `open
 from typing import TYPE_CHECKING
 
 from seektrack.lazy import lazily
+from seektrack.limits import Limits
 
 if TYPE_CHECKING:
     from seektrack.video.ahead import prefetch
     from seektrack.video.damage import Damage
     from seektrack.video.finding import Found, find_videos, look_for_videos
     from seektrack.video.how import Opening, VideoInput
-    from seektrack.video.limits import Limits
     from seektrack.video.live import LiveSource
     from seektrack.video.opening import open_video
     from seektrack.video.sampling import Sampling, sample
@@ -48,7 +48,6 @@ __getattr__, __dir__ = lazily(
         "damage": "Damage",
         "finding": "Found find_videos look_for_videos",
         "how": "Opening VideoInput",
-        "limits": "Limits",
         "live": "LiveSource",
         "opening": "open_video",
         "sampling": "Sampling sample",

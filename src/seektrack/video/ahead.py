@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from typing import TypeVar
 
 from seektrack.errors import InputError
-from seektrack.video.limits import Limits
+from seektrack.limits import Limits
 
 T = TypeVar("T")
 _END = object()

@@ -12,7 +12,7 @@ import av
 from av.stream import Disposition
 
 from seektrack.errors import VideoError
-from seektrack.video.limits import Limits
+from seektrack.limits import Limits
 from seektrack.video.wall import reason
 
 # Demuxers that make a "video" of text, or follow what a file says to other files.

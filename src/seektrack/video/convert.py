@@ -14,8 +14,8 @@ from av.filter import Graph
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from numpy.typing import NDArray
 
+from seektrack.limits import Limits
 from seektrack.video.colour import PQ, USUAL_PEAK_NITS, display_for, needs_display
-from seektrack.video.limits import Limits
 from seektrack.video.sidedata import display_matrix, peak_nits
 from seektrack.video.wall import wall
 

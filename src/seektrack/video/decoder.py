@@ -14,10 +14,10 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.limits import Limits
 from seektrack.video.container import has_hole, open_container, video_stream
 from seektrack.video.convert import Converter
 from seektrack.video.keys import decodes_whole, nal_length
-from seektrack.video.limits import Limits
 from seektrack.video.source import Picture
 from seektrack.video.wall import reason, wall
 

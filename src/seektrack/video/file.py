@@ -14,13 +14,13 @@ from pathlib import Path
 import av
 
 from seektrack.errors import VideoError
+from seektrack.limits import Limits
 from seektrack.types import VideoInfo
 from seektrack.video.container import cut_short, origin
 from seektrack.video.convert import Converter
 from seektrack.video.damage import Damage
 from seektrack.video.decoder import DecodedPicture, Decoder
 from seektrack.video.index import Clock, FrameIndex, counts_packets, index_by_packets, keeps_stamps, mark
-from seektrack.video.limits import Limits
 from seektrack.video.source import Picture, VideoSource
 from seektrack.video.timing import (
     believed_count,

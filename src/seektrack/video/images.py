@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError, VideoError
+from seektrack.limits import Limits
 from seektrack.types import VideoInfo
-from seektrack.video.limits import Limits
 from seektrack.video.source import Picture, VideoSource, describe
 from seektrack.video.stills import IMAGE_SUFFIXES, first_white, page_seconds, read_image, read_pages
 from seektrack.video.wall import wall

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms, TiffImagePlugin, UnidentifiedImageError
 
 from seektrack.errors import VideoError
+from seektrack.limits import Limits
 from seektrack.video.convert import over_white
-from seektrack.video.limits import Limits
 from seektrack.video.wall import wall
 
 IMAGE_SUFFIXES = frozenset(

@@ -370,14 +370,14 @@ def test_pictures_are_bounded_before_they_are_decoded(tmp_path):
         load_tracks(path)
 
 
-def test_bounds_can_be_set_by_the_environment(monkeypatch):
-    monkeypatch.setenv("SEEKTRACK_MAX_SIDE", "40")
-    assert limits._bound("MAX_SIDE", 7) == 40
-    monkeypatch.setenv("SEEKTRACK_MAX_SIDE", "-1")
-    assert limits._bound("MAX_SIDE", 7) == 7
-    monkeypatch.setattr(limits, "MAX_SIDE", 40)
-    with pytest.raises(InputError, match="out of bounds"):
+def test_bounds_can_be_set(tmp_path):
+    assert limits.Limits.from_environment({"SEEKTRACK_MAX_SIDE": "40"}).max_side == 40
+    with limits.use(max_side=40), pytest.raises(InputError, match="out of bounds"):
         Mask.from_array(np.ones((H, W), bool))
+    path = tmp_path / "m.txt"
+    path.write_text("1,9,10,20,30,40,1,-1,-1,-1\n")
+    with limits.use(max_id=8), pytest.raises(InputError, match="line 1: id"):
+        load_tracks(path, "mot")
 
 
 ODD = [None, True, -1, 2**70, 1e308, -0.5, "x", "", "9" * 400, [], {}, [[]], [1, 2], "\u0000"]

@@ -15,7 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from seektrack import limits
 from seektrack.errors import InputError, SeekTrackError, VideoError
+from seektrack.types import Mask
 from seektrack.video import Limits, LiveSource, open_video, prefetch
 from seektrack.video.convert import Converter
 from seektrack.video.decoder import Decoder
@@ -257,14 +259,21 @@ def test_bounds_stand_in_one_place_and_can_be_moved(
     tmp_path: Path, write_film, pictures, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_film(tmp_path / "a.mp4", pictures(4))
+    monkeypatch.setattr(limits, "_HELD", [])
     monkeypatch.setenv("SEEKTRACK_MAX_PIXELS", str(120 * 160 - 1))
     with pytest.raises(VideoError, match="19199"):
         open_video(path)
-    monkeypatch.delenv("SEEKTRACK_MAX_PIXELS")
-    assert len(list(open_video(path))) == 4
-    monkeypatch.setenv("SEEKTRACK_SILENT_S", "0")
-    with pytest.raises(InputError, match="SEEKTRACK_SILENT_S must be a whole number"):
-        Limits.current()
+    with pytest.raises(InputError, match="out of bounds"):  # of a mask as of a picture
+        Mask.from_array(np.ones((120, 160), bool))
+    with limits.use(max_pixels=120 * 160):
+        assert len(list(open_video(path))) == 4
+    assert Limits.current().max_pixels == 120 * 160 - 1
+    for given in ("0", "-1", "many", "1.5", ""):
+        with pytest.raises(InputError, match=r"silent_s must be a whole number.*") as refused:
+            Limits.from_environment({"SEEKTRACK_SILENT_S": given})
+        assert "SEEKTRACK_SILENT_S" in str(refused.value.hint)
+    with pytest.raises(InputError, match="no bound 'max_pixel'"), limits.use(max_pixel=3):
+        pass
 
 
 def test_what_waits_between_threads_is_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
