@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import struct
 import subprocess
 import sys
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -258,3 +260,66 @@ def test_a_full_disk_is_one_line_a_video_and_keeps_what_fitted(tmp_path: Path) -
     with LibraryStore.open(tmp_path / "lib", readonly=True) as store:
         assert {Path(v.path).name: v.done for v in store.videos()} == {"a.mp4": True, "b.mp4": False}
         assert len(store.vectors()[1]) == 20
+
+
+def picture_of_billions(path: Path) -> None:
+    """A folder with the header of a PNG of 60000x60000 pixels."""
+    head = b"IHDR" + struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    chunk = struct.pack(">I", 13) + head + struct.pack(">I", zlib.crc32(head))
+    path.mkdir()
+    (path / "1.png").write_bytes(b"\x89PNG\r\n\x1a\n" + chunk)
+
+
+def zeros_where_frames_were(path: Path) -> None:
+    whole = bytearray(clip(path, 60, options={"g": "60"}).read_bytes())
+    at = whole.index(b"mdat")
+    whole[at + 8 : -8] = bytes(len(whole) - at - 16)
+    path.write_bytes(whole)
+
+
+def words_as(suffix: str) -> Callable[[Path], object]:
+    """A folder of one file that is not what its name says."""
+
+    def make(path: Path) -> None:
+        path.mkdir()
+        (path / f"1{suffix}").write_bytes(b"nothing of the kind")
+
+    return make
+
+
+WORSE: dict[str, Callable[[Path], object]] = {
+    **BAD,
+    "a pipe.mp4": os.mkfifo,
+    "leads nowhere.mp4": lambda p: p.symlink_to("gone.mp4"),
+    "leads to itself.mp4": lambda p: p.symlink_to(p.name),
+    "only zeros.avi": lambda p: p.write_bytes(bytes(4000)),
+    "zeros inside.mp4": zeros_where_frames_were,
+    "half a header.webm": lambda p: p.write_bytes(clip(p, codec="libvpx").read_bytes()[:90]),
+    "[bold]noise[ ]\x1b[2J.ts": lambda p: p.write_bytes(np.random.default_rng(1).bytes(5000)),
+    "no header.nii": lambda p: p.write_bytes(bytes(500)),
+    "no pictures": words_as(".png"),
+    "no slices": words_as(".dcm"),
+    "too large": picture_of_billions,
+}
+
+
+NO_VIDEOS = {"no pictures", "too large"}
+"""Folders of pictures beside films, which are passed over."""
+
+
+def test_fifty_good_files_among_one_of_each_bad_kind_are_all_indexed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    films = tmp_path / "films"
+    for i in range(50):
+        clip(films / f"{i:02d}.mp4", 3 + i % 3)
+    for name, make in WORSE.items():
+        make(films / name)
+    status, out, err = index(capsys, films, "--library", tmp_path / "lib", "--json")
+    report = json.loads(out)
+    failed, passed = (sorted(Path(p).name for p, _ in report[kind]) for kind in ("failed", "passed_over"))
+    assert failed == sorted(WORSE.keys() - NO_VIDEOS)
+    assert passed == ["1.png", "1.png"]
+    assert report["indexed"] == 50
+    assert status == 10 + len(failed)
+    assert "Traceback" not in err

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from seektrack.library.index_settings import INDEX_KINDS, IndexKind, IndexManifest, IndexSettings
     from seektrack.library.rows import KINDS, FrameRow, Kind, LibraryStats, Maker, Rows, VideoRecord, Where
     from seektrack.library.store import LibraryStore, VideoStatus
+    from seektrack.library.turns import TurnTimes
     from seektrack.library.writer import VideoWriterHandle
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "LibraryStore",
     "Maker",
     "Rows",
+    "TurnTimes",
     "VideoRecord",
     "VideoStatus",
     "VideoWriterHandle",
@@ -42,6 +44,7 @@ __getattr__, __dir__ = lazily(
         "index_settings": "INDEX_KINDS IndexKind IndexManifest IndexSettings",
         "rows": "KINDS FrameRow Kind LibraryStats Maker Rows VideoRecord Where",
         "store": "LibraryStore VideoStatus",
+        "turns": "TurnTimes",
         "writer": "VideoWriterHandle",
     },
 )

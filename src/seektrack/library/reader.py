@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError
-from seektrack.library import database, reading
+from seektrack.library import database, reading, turns
 from seektrack.library.identity import is_there, library_key
 from seektrack.library.index_settings import IndexManifest, IndexSettings
 from seektrack.library.rows import LibraryStats, Rows, VideoRecord, Where
+from seektrack.library.turns import TurnTimes
 from seektrack.library.upgrade import upgrade
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class LibraryReader:
         videos = self.videos()
         done = [v for v in videos if v.done]
         with self._reading() as connection:
-            chosen = reading.kept_settings(connection)
+            chosen = reading.kept_settings(connection, self.path)
         return LibraryStats(
             videos=len(done),
             unfinished=len(videos) - len(done),
@@ -92,6 +93,18 @@ class LibraryReader:
         with self._reading() as connection:
             found = reading.video_rows(connection, self.path)
             return {row["path"]: row["duration_s"] for row in found if row["state"] == "done"}
+
+    def turns(self, video: str) -> TurnTimes:
+        """When the picture of each frame of a served video began; empty where that was not stored.
+
+        Raises:
+            LibraryError: It is not what was written.
+        """
+        with self._reading() as connection:
+            found = database.scalar(
+                connection, "SELECT id FROM videos WHERE path = ? AND state = 'done'", library_key(video)
+            )
+            return TurnTimes({}) if found is None else turns.read(connection, self.path, int(found))
 
     def vectors(self, *, where: Where | None = None) -> tuple[NDArray[np.float16], Rows]:
         """Vectors float16 (N, D) and their metadata under a filter, of finished videos only.

@@ -9,7 +9,7 @@ import json
 import sqlite3
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.errors import InputError, LibraryError
 from seektrack.files import new_file
 from seektrack.library import database
 from seektrack.library.checks import damaged, frame_checksum, video_checksum
@@ -168,7 +169,7 @@ def open_index(
     from seektrack.library.index_files import load_index, save_index
 
     index = load_index(folder, generation, paths_of(connection))
-    wanted = settings or kept_settings(connection)
+    wanted = settings or kept_settings(connection, folder)
     if index is not None and settings is None and index.manifest.kind == wanted.kind_for(len(index)):
         return CachedIndex(generation, index)
     made = index or VectorIndex.build(stream(connection, folder, dim), count(connection), dim)
@@ -179,10 +180,24 @@ def open_index(
     return CachedIndex(generation, made)
 
 
-def kept_settings(connection: sqlite3.Connection) -> IndexSettings:
-    """The index settings this library was told to keep, or the usual ones."""
+def kept_settings(connection: sqlite3.Connection, folder: Path) -> IndexSettings:
+    """The index settings this library was told to keep, or the usual ones.
+
+    What a newer release keeps besides is left aside: an index is only a cache.
+
+    Raises:
+        LibraryError: They are not understood.
+    """
     kept = database.scalar(connection, "SELECT value FROM meta WHERE key = 'index'")
-    return IndexSettings(**json.loads(kept)) if kept else IndexSettings()
+    known = {field.name for field in fields(IndexSettings)}
+    try:
+        said = dict(json.loads(kept)) if kept else {}
+        return IndexSettings(**{name: value for name, value in said.items() if name in known})
+    except (TypeError, ValueError, RecursionError, InputError) as error:
+        raise LibraryError(
+            f"the search index settings of {str(folder)!r} are not understood: {str(kept)[:80]}",
+            hint="use the release of seektrack that wrote them, or choose anew: seektrack index --ann auto",
+        ) from error
 
 
 def count(connection: sqlite3.Connection) -> int:

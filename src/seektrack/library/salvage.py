@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seektrack.errors import LibraryError
-from seektrack.library import database
+from seektrack.library import database, turns
 from seektrack.library.checks import video_checksum
 from seektrack.library.reading import row_is_whole
 
@@ -120,6 +120,8 @@ def _copy_whole(
                 _insert(fresh, "videos", video)
                 for row in sorted(rows, key=lambda r: int(r["id"])):
                     _insert(fresh, "frames", row)
+                with contextlib.suppress(sqlite3.Error, LibraryError):
+                    turns.keep(fresh, int(video["id"]), turns.read(old, folder, int(video["id"])))
     with database.transaction(fresh):
         database.served_changed(fresh)
     return sorted(saved), sorted(lost)

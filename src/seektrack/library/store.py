@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from seektrack.errors import LibraryError, LibraryMismatchError
-from seektrack.library import database, reading
+from seektrack.library import database, reading, turns
 from seektrack.library.checks import damaged
 from seektrack.library.identity import FileIdentity, identify, is_there, is_unchanged, library_key, stamp
 from seektrack.library.index_settings import IndexManifest, IndexSettings
@@ -405,6 +405,8 @@ class LibraryStore(LibraryReader):
                 raise damaged(self.path, str(problem).splitlines()[0])
             for _ in reading.stream(connection, self.path, self.dim):
                 pass
+            for row in reading.video_rows(connection, self.path):
+                turns.read(connection, self.path, row["id"])
 
     def prune(self) -> list[str]:
         """Forget every video whose file is gone; their paths."""
@@ -436,7 +438,7 @@ class LibraryStore(LibraryReader):
             LibraryError: The library is open read-only.
         """
         with self._reading() as connection:
-            chosen = settings or reading.kept_settings(connection)
+            chosen = settings or reading.kept_settings(connection, self.path)
         self._keep(chosen)
         return self._current_index(chosen).manifest
 
@@ -450,7 +452,8 @@ class LibraryStore(LibraryReader):
             LibraryError: The library is open read-only.
         """
         with self._reading() as connection:
-            same = reading.kept_settings(connection) == settings
+            kept = database.scalar(connection, "SELECT value FROM meta WHERE key = 'index'")
+            same = kept == json.dumps(asdict(settings)) or (kept is None and settings == IndexSettings())
         if not same:
             self._keep(settings)
         return self._current_index(None if same else settings).manifest if self._is_large() else None

@@ -20,6 +20,8 @@ from seektrack.errors import InputError, LibraryError
 from seektrack.library.checks import frame_checksum
 from seektrack.library.identity import FileIdentity, digest_of_whole
 from seektrack.library.rows import KINDS, FrameRow
+from seektrack.library.turns import TurnTimes
+from seektrack.library.turns import keep as keep_turns
 
 COMMIT_ROWS = 256
 COMMIT_S = 2.0
@@ -112,13 +114,14 @@ class VideoWriterHandle:
             self.last_frame_index = self._pending_frame
         self._committed_at = time.monotonic()
 
-    def finish(self, *, damage: str = "") -> None:
+    def finish(self, *, damage: str = "", turns: TurnTimes | None = None) -> None:
         """Commit the rest and serve the video from now on; calling it twice does nothing.
 
         What was served of the path until now goes in the same transaction.
 
         Args:
             damage: What was wrong with the file as it was read, for people; empty when it was whole.
+            turns: Where its picture turned, as far as that was seen.
         """
         if self._finished:
             return
@@ -126,6 +129,8 @@ class VideoWriterHandle:
         with self._store.writing() as connection:
             self._claim(connection)
             connection.executemany(INSERT, self._pending)
+            if turns is not None:
+                keep_turns(connection, self._video_id, turns)
             self._store.settle(connection, self._video_id, whole=whole, damage=damage)
         self._pending = []
         self.last_frame_index = self._pending_frame

@@ -22,6 +22,7 @@ from seektrack.library import (
     LibraryStats,
     LibraryStore,
     Maker,
+    TurnTimes,
     VideoRecord,
 )
 from seektrack.library.made_with import made_with, model_for
@@ -62,6 +63,7 @@ class IndexReport:
         moved: Videos known again under another path: where each was, and where it is.
         damaged: Videos that could be read in part only, with what was wrong.
         pruned: Videos taken out as their files are gone.
+        passed_over: Files of the folders given that are no videos, with the reason.
         measured: Videos indexed earlier whose frames were now compared with what the encoder was shown.
         outside: Videos of the library that show what it was not shown, by path; how sure it is of them is
             unknown.
@@ -79,6 +81,7 @@ class IndexReport:
     damaged: tuple[tuple[str, str], ...] = ()
     pruned: tuple[str, ...] = ()
     measured: int = 0
+    passed_over: tuple[tuple[str, str], ...] = ()
     outside: list[str] = field(default_factory=list)
 
 
@@ -169,10 +172,12 @@ class Library(Asking):
         clean = None if filters is None else parse_filter(filters)
         kept = IndexSettings(kind=cast("Any", ann)) if isinstance(ann, str) else ann
         failed: list[tuple[str, SeekTrackError]] = []
+        passed_over: list[tuple[str, str]] = []
         named = named_videos(
             videos,
             opening=opening,
             on_error=lambda path, error: failed.append((path, error)),
+            on_passed_over=lambda path, why: passed_over.append((path, why)),
             progress=progress,
         )
         if not named and not prune:
@@ -222,6 +227,7 @@ class Library(Asking):
             moving,
             waiting,
             measured=measured,
+            passed_over=tuple(passed_over),
             outside=outside_videos(store),
             moved=tuple((old, new) for new, old in how.moved.items() if old in before),
             damaged=tuple((video.path, video.damage) for video in records if video.damage),
@@ -234,6 +240,7 @@ class Library(Asking):
         """Frames embedded, or None when the video was up to date."""
         from seektrack.video import Limits, prefetch, sample
         from seektrack.video.filtered import FilteredSource
+        from seektrack.video.turns import Turns
 
         if hasattr(self.models.encoder, "embed_sounds"):
             hears = cast("SoundEncoder", self.models.encoder)
@@ -262,7 +269,12 @@ class Library(Asking):
         with store.begin_video(video.key, source.info, settings=settings, restart=anew) as handle:
             shown = FilteredSource(source, how.filters) if how.filters else source
             at_once = Limits.current().fitting(3 * source.frame_bytes, _FRAMES_AT_ONCE)
-            sampled = prefetch(sample(shown, how.sampling), depth=2 * at_once)
+            turns = Turns(
+                frame_s=float(1 / source.info.fps),
+                min_change=how.sampling.min_change,
+                most_held=Limits.current().fitting(source.frame_bytes, 16),
+            )
+            sampled = prefetch(sample(shown, how.sampling, turns=turns), depth=2 * at_once)
             resumed = handle.last_frame_index >= 0
             fresh = (frame for frame in sampled if frame.index > handle.last_frame_index)
             for chunk in iter(partial(_take, fresh, at_once), []):
@@ -273,7 +285,10 @@ class Library(Asking):
                 if progress:
                     seen = chunk[-1].index + 1
                     progress(min(seen, total - 1) if total else seen, total, f"indexing {video.name}")
-            handle.finish(damage="" if source.damage is None else str(source.damage))
+            handle.finish(
+                damage="" if source.damage is None else str(source.damage),
+                turns=TurnTimes(turns.begins, turns.end_s),
+            )
         domain = getattr(self.models.encoder, "domain", None)
         if domain is not None and not resumed:  # what an earlier run measured was not kept: measure_missing
             DistanceShelf(store).put(video.key, distances, domain.digest)

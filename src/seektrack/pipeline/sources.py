@@ -12,12 +12,14 @@ import numpy as np
 
 from seektrack.errors import SeekTrackError, VideoError
 from seektrack.library.identity import library_key
-from seektrack.video import Opening, VideoInput, VideoSource, find_videos
+from seektrack.video import Opening, VideoInput, VideoSource, look_for_videos
+from seektrack.video.finding import NO_FILES, is_named_as_video
 from seektrack.video.live import is_camera
 from seektrack.video.network import as_name, is_address, without_password
 
 Progress = Callable[[int, int, str], None]
 OnError = Callable[[str, SeekTrackError], None]
+OnPassedOver = Callable[[str, str], None]
 
 
 class NamedVideo:
@@ -77,6 +79,7 @@ def named_videos(
     *,
     opening: Opening | None = None,
     on_error: OnError | None = None,
+    on_passed_over: OnPassedOver | None = None,
     progress: Progress | None = None,
 ) -> list[NamedVideo]:
     """Every video among what was given, folders searched for them; each once, files by path, the rest behind.
@@ -86,6 +89,7 @@ def named_videos(
         opening: How they are opened.
         on_error: Told of what is missing or cannot be looked into, while the rest goes on; when None, the
             first is raised.
+        on_passed_over: Told of each file of a folder that is no video, and why.
         progress: Told while something is fetched or recorded.
 
     Raises:
@@ -100,7 +104,7 @@ def named_videos(
                 others.setdefault(without_password(name), name)
                 continue
             if not is_camera(name) or os.path.lexists(name):
-                for video in _below(name, on_error):
+                for video in _below(name, on_error, on_passed_over):
                     files.setdefault(os.path.realpath(video), str(video))
                 continue
             what = int(name)
@@ -128,7 +132,7 @@ def _several(given: VideoInput | Iterable[VideoInput]) -> list[VideoInput]:
     return listed
 
 
-def _below(name: str, on_error: OnError | None) -> list[Path]:
+def _below(name: str, on_error: OnError | None, on_passed_over: OnPassedOver | None) -> list[Path]:
     def tell(path: Path, error: VideoError) -> None:
         if on_error is None:
             raise error
@@ -137,10 +141,19 @@ def _below(name: str, on_error: OnError | None) -> list[Path]:
     try:
         if not name or "\0" in name:
             raise VideoError(f"no such file or folder: {name!r}", hint="give the name of a file or folder")
-        return find_videos([name], on_error=tell)
+        found = look_for_videos([name], on_error=tell)
     except VideoError as error:
         tell(Path(name), error)
         return []
+    for path, why in found.passed_over:
+        if why in NO_FILES and is_named_as_video(path):
+            tell(
+                path,
+                VideoError(f"cannot read {path}: {why}", hint="remove it, or put the video in its place"),
+            )
+        elif on_passed_over is not None:
+            on_passed_over(str(path), why)
+    return found.videos
 
 
 def _key(what: VideoInput) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seektrack.encoders import Calibration, Encoder
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import InputError
-from seektrack.library import LibraryStore, Where
+from seektrack.library import LibraryStore, TurnTimes, Where
 from seektrack.query import Query, read
 from seektrack.retrieval.calibrate import calibrated, confidence_settings
 from seektrack.retrieval.confidence import ConfidenceSettings
@@ -102,7 +102,7 @@ def find_moments(
         )
         if there.label is not None:
             scores = only_labelled(store, encoder, scores, there, confidence)
-        moments = moments_from_scores(scores, durations=store.durations(), settings=s)
+        moments = moments_from_scores(scores, durations=store.durations(), turns=store.turns, settings=s)
         found += [replace(within(m, there), query=one.typed) for m in moments]
     return sorted(found, key=_rank)[:k]
 
@@ -118,13 +118,17 @@ def moments_from_scores(
     scores: Scores,
     *,
     durations: dict[str, float | None] | None = None,
+    turns: Callable[[str], TurnTimes] | None = None,
     settings: MomentSettings | None = None,
 ) -> list[Moment]:
     """Moments of all videos under one query, best first.
 
+    They begin and end where the picture turned, as far as that was stored, else half-way to the next frame.
+
     Args:
         scores: From `score_library`.
         durations: Seconds of each video by path, to end its last moment by.
+        turns: Where the picture of a video turned, by its path.
         settings: What makes frames a moment.
     """
     s = settings or MomentSettings()
@@ -135,8 +139,11 @@ def moments_from_scores(
     moments: list[Moment] = []
     for v in scores.videos:
         runs = find_runs(v.belief, v.times, enter=enter, stay=stay, max_gap_s=s.max_gap_s)
+        if not runs:
+            continue
         ends_s = (durations or {}).get(v.path)
-        found = [_moment(scores, v, first, last, ends_s, s) for first, last in runs]
+        turned = TurnTimes({}) if turns is None else turns(v.path)
+        found = [_moment(scores, v, first, last, ends_s, turned, s) for first, last in runs]
         moments += temporal_nms([m for m in found if m is not None], max_overlap=s.max_overlap)
     return sorted(moments, key=_rank)
 
@@ -188,7 +195,13 @@ def temporal_iou(a: Moment, b: Moment) -> float:
 
 
 def _moment(
-    scores: Scores, v: VideoScores, first: int, last: int, ends_s: float | None, s: MomentSettings
+    scores: Scores,
+    v: VideoScores,
+    first: int,
+    last: int,
+    ends_s: float | None,
+    turned: TurnTimes,
+    s: MomentSettings,
 ) -> Moment | None:
     seen = [i for i in range(first, last + 1) if v.best[i] >= 0]
     if not seen:
@@ -197,6 +210,7 @@ def _moment(
     key = max(seen, key=lambda i: (round(float(v.belief[i]), 3), float(scores.cosine[v.best[i]])))
     confidence = float(v.belief[seen].max())
     start, end = _reach(v.times, first, last, ends_s, s.max_gap_s)
+    start, end = _where_it_turned(v, first, last, turned, start, end)
     hit = scores.hit(int(v.best[key]), float(v.belief[key]))
     return Moment(v.path, start, end, hit, confidence, domain=hit.domain)
 
@@ -217,6 +231,18 @@ def _reach(
     elif len(times) > 1:
         end += min(most, float(times[-1] - times[-2]) / 2)
     return start, end
+
+
+def _where_it_turned(
+    v: VideoScores, first: int, last: int, turned: TurnTimes, start: float, end: float
+) -> tuple[float, float]:
+    """The bounds of a run where the picture turned into its first frame, and out of its last."""
+    start = turned.begins.get(int(v.frame_indices[first]), start)
+    if last + 1 == len(v.times):
+        return start, end if turned.end_s is None else max(turned.end_s, float(v.times[last]))
+    low, high = int(v.frame_indices[last]), int(v.frame_indices[last + 1])
+    after = [i for i in turned.begins if low < i <= high]
+    return start, turned.begins[min(after)] if after else end
 
 
 def _rank(moment: Moment) -> tuple[bool, float, float, str, float]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from seektrack.encoders import Encoder
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import InputError
-from seektrack.library import LibraryStore, Where
+from seektrack.library import LibraryStore, TurnTimes, Where
 from seektrack.query import Query
 from seektrack.retrieval.calibrate import calibrated, confidence_settings
 from seektrack.retrieval.confidence import ConfidenceSettings
@@ -104,13 +104,20 @@ class FrameScorer:
             templates=self._templates,
         )
         durations = self._store.durations()
-        return [_of_video(scores, v, durations.get(v.path)) for v in scores.videos]
+        turned = [self._store.turns(v.path) for v in scores.videos]
+        return [
+            _of_video(scores, v, durations.get(v.path), turns)
+            for v, turns in zip(scores.videos, turned, strict=True)
+        ]
 
 
-def _of_video(scores: Scores, v: VideoScores, duration_s: float | None) -> SegmentScores:
+def _of_video(scores: Scores, v: VideoScores, duration_s: float | None, turned: TurnTimes) -> SegmentScores:
     step = float(np.median(np.diff(v.times))) if len(v.times) > 1 else USUAL_STEP_S
     last = float(v.times[-1]) + step
     end = last if duration_s is None else min(last, max(duration_s, float(v.times[-1])))
+    end = end if turned.end_s is None else max(turned.end_s, float(v.times[-1]))
+    seen = zip(v.frame_indices, v.times, strict=True)
+    starts = np.array([turned.begins.get(int(i), float(t)) for i, t in seen])
 
     def key(i: int) -> Hit:
         if v.best[i] >= 0:
@@ -118,4 +125,4 @@ def _of_video(scores: Scores, v: VideoScores, duration_s: float | None) -> Segme
         domain = scores.domain(v.path, int(v.frame_indices[i]))
         return Hit(v.path, int(v.frame_indices[i]), float(v.times[i]), 0.0, float(v.belief[i]), domain=domain)
 
-    return SegmentScores(v.path, v.times, np.append(v.times[1:], end), v.belief, key)
+    return SegmentScores(v.path, starts, np.append(starts[1:], end), v.belief, key)

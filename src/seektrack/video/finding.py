@@ -97,10 +97,7 @@ class _Look:
         pictures: list[tuple[Path, str]] = []
         for parent, names in self._walk(folder):
             for path in sorted(Path(parent, name) for name in names if not name.startswith(".")):
-                if _is_named_as_video(path) and path.is_file():
-                    why = _is_code(path)
-                else:
-                    why = "broken link" if not path.exists() else _why_not(path)
+                why = _no_file(path) or (_is_code(path) if is_named_as_video(path) else _why_not(path))
                 if not why:
                     self.take(path)
                 else:
@@ -157,11 +154,24 @@ def _raise(path: Path, error: VideoError) -> None:
     raise error
 
 
-def _is_named_as_video(path: Path) -> bool:
+def is_named_as_video(path: Path) -> bool:
+    """Whether a file is a video by its name."""
     return path.suffix.lower() in VIDEO_SUFFIXES or is_nifti(path)
 
 
 _PICTURE = "picture"
+NO_FILES = frozenset({"broken link", "no file but a pipe or device"})
+"""Why what is named as a video is none: these are failures of their own wherever videos are gone through."""
+
+
+def _no_file(path: Path) -> str:
+    """Why there is nothing to read; empty for a file."""
+    try:
+        if path.is_file():
+            return ""
+        return "no file but a pipe or device" if path.exists() else "broken link"
+    except OSError:  # a link to itself
+        return "broken link"
 
 
 def _why_not(path: Path) -> str:

@@ -9,17 +9,15 @@ from fractions import Fraction
 from typing import Literal, Self
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seektrack.errors import InputError
 from seektrack.types import Frame
 from seektrack.video.source import Picture, VideoSource, exact_fps
+from seektrack.video.turns import MIN_CHANGE, Turns, change, small
 
 Mode = Literal["every", "fps", "keyframes", "adaptive"]
 
 _ALLOWED = "fps=2, every=5, keyframes, adaptive, adaptive=0.05, or adaptive=0.05,gap=10,fps=2"
-_SMALL_HW = (36, 64)
-_BLOCK = 4
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,7 @@ class Sampling:
     mode: Mode
     step: int = 1
     rate: Fraction = Fraction(1)
-    min_change: float = 0.04
+    min_change: float = MIN_CHANGE
     max_gap_s: float = 5.0
     max_fps: Fraction = Fraction(4)
 
@@ -68,7 +66,7 @@ class Sampling:
 
     @classmethod
     def adaptive(
-        cls, *, min_change: float = 0.04, max_gap_s: float = 5.0, max_fps: float | Fraction = 4
+        cls, *, min_change: float = MIN_CHANGE, max_gap_s: float = 5.0, max_fps: float | Fraction = 4
     ) -> Self:
         """Frames that differ from the last one taken, seldom where the picture stands still."""
         return cls("adaptive", min_change=min_change, max_gap_s=max_gap_s, max_fps=exact_fps(max_fps))
@@ -124,23 +122,37 @@ class Sampling:
         return self.mode + value.get(self.mode, "")
 
 
-def sample(source: VideoSource, sampling: Sampling) -> Iterator[Frame]:
+def sample(source: VideoSource, sampling: Sampling, *, turns: Turns | None = None) -> Iterator[Frame]:
     """The chosen frames of a source, in order; pixels of the others are never converted to RGB.
 
     Indices and times stay those of the video.
+
+    Args:
+        source: The video.
+        sampling: Which frames.
+        turns: Notes where the picture turns from one chosen frame into the next; not with key frames, as
+            nothing between them is decoded.
     """
-    return (picture.frame() for picture in sample_pictures(source, sampling))
+    return (picture.frame() for picture in sample_pictures(source, sampling, turns=turns))
 
 
-def sample_pictures(source: VideoSource, sampling: Sampling) -> Iterator[Picture]:
+def sample_pictures(
+    source: VideoSource, sampling: Sampling, *, turns: Turns | None = None
+) -> Iterator[Picture]:
     """Like `sample`, before conversion to RGB."""
     if sampling.mode == "keyframes":
         return source.key_pictures()
+    if turns is None:
+        return _chosen(source.pictures(), sampling)
+    return turns.taken(_chosen(turns.passing(source.pictures()), sampling))
+
+
+def _chosen(pictures: Iterator[Picture], sampling: Sampling) -> Iterator[Picture]:
     if sampling.mode == "every":
-        return (p for i, p in enumerate(source.pictures()) if i % sampling.step == 0)
+        return (p for i, p in enumerate(pictures) if i % sampling.step == 0)
     if sampling.mode == "fps":
-        return _at_rate(source.pictures(), sampling.rate)
-    return _changed(source.pictures(), sampling)
+        return _at_rate(pictures, sampling.rate)
+    return _changed(pictures, sampling)
 
 
 def _at_rate(pictures: Iterator[Picture], rate: Fraction) -> Iterator[Picture]:
@@ -162,15 +174,8 @@ def _changed(pictures: Iterator[Picture], sampling: Sampling) -> Iterator[Pictur
         gap = None if taken_at is None else picture.timestamp - taken_at
         if gap is not None and gap < closest:
             continue
-        small = picture.luma(_SMALL_HW).astype(np.int16)
-        if gap is not None and gap < sampling.max_gap_s and _change(small, taken) < sampling.min_change:
+        now = small(picture)
+        if gap is not None and gap < sampling.max_gap_s and change(now, taken) < sampling.min_change:
             continue
-        taken_at, taken = picture.timestamp, small
+        taken_at, taken = picture.timestamp, now
         yield picture
-
-
-def _change(small: NDArray[np.int16], taken: NDArray[np.int16]) -> float:
-    """Mean absolute difference of the block that differs most, in [0, 1]."""
-    h, w = _SMALL_HW
-    blocks = np.abs(small - taken).reshape(h // _BLOCK, _BLOCK, w // _BLOCK, _BLOCK)
-    return float(blocks.mean(axis=(1, 3)).max()) / 255

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from seektrack import Library
 from seektrack.cli import main
 from seektrack.encoders import register_encoder, registry
-from seektrack.errors import InputError
+from seektrack.errors import InputError, LibraryError
 from seektrack.library import IndexSettings, LibraryStore
 from seektrack.library.ann import recall_at
+from seektrack.library.database import write_meta
 from seektrack.video import VideoWriter
 from seektrack.video.filters import denoise_gaussian
 
@@ -143,3 +144,30 @@ def test_frames_are_filtered_before_they_are_looked_at(
         again = library.index(videos / "a.mp4", filters="gaussian=3.0", **how)
         assert (again.indexed, again.skipped) == (0, 1)
         assert library.videos()[0].settings == "every=25 regions=none filter=gaussian=3"
+
+
+def _kept(library: Path, text: str) -> None:
+    with LibraryStore.open(library) as store, store.writing() as connection:
+        write_meta(connection, {"index": text})
+
+
+def test_settings_of_another_release_are_read_as_far_as_they_are_known(
+    encoder: Thumbnail, videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = tmp_path / "lib"
+    with Library(where, model="thumbnail") as library:
+        library.index(videos / "a.mp4", regions="none", ann="hnsw")
+    _kept(where, json.dumps({"kind": "hnsw", "rerank": 4, "shards": 7}))
+    with Library(where) as library:
+        assert library.stats().chosen == IndexSettings(kind="hnsw", rerank=4)
+    for unknown in ('{"kind": "shards"}', '{"kind": ["hnsw"]}', '{"sample": "x"}', "[1]", "{", "7", '"hnsw"'):
+        _kept(where, unknown)
+        with pytest.raises(SystemExit) as ended:
+            main(["videos", "--library", str(where)])
+        printed = capsys.readouterr()
+        assert ended.value.code == LibraryError.exit_code
+        assert printed.err.startswith("error: the search index settings of"), printed.err
+        assert "--ann auto" in printed.err
+    with Library(where, model="thumbnail") as library:
+        library.index(videos / "a.mp4", regions="none", ann="auto")
+        assert library.stats().chosen == IndexSettings()
