@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seektrack.cli.common import plain
-from seektrack.errors import SeekTrackError
 from seektrack.types import Hit, Moment
 
 if TYPE_CHECKING:
@@ -32,25 +31,17 @@ VttFile = Annotated[
 
 def coded(found: Sequence[Moment] | Sequence[Hit] | Sequence[Chain]) -> list[dict[str, Any]]:
     """What was found as plain values, each moment with its time codes and frames where its video is there."""
+    from seektrack.retrieval import codes_of
+
     values: list[dict[str, Any]] = [plain(one) for one in found]
     for value, one in zip(values, found, strict=True):
         if not isinstance(one, Moment):
             continue
         steps = getattr(one, "moments", ())
         held, moments = (value["moments"], steps) if steps else ([value], (one,))
-        for target, moment in zip(held, moments, strict=True):
-            target.update(_codes(moment))
+        for target, codes in zip(held, codes_of(moments), strict=True):
+            target.update(codes)
     return values
-
-
-def _codes(moment: Moment) -> dict[str, Any]:
-    from seektrack.retrieval import timed
-
-    try:
-        (codes,) = timed([moment])
-    except SeekTrackError:
-        return {}
-    return {name: codes[name] for name in ("start_frame", "end_frame", "start_timecode", "end_timecode")}
 
 
 def save_for_editor(

@@ -36,8 +36,10 @@ from seektrack.cli.search_options import (
     InVideo,
     Label,
     MinConfidence,
+    Missing,
     Motion,
     Only,
+    PerVideo,
     RankBy,
     SheetFile,
     StartS,
@@ -51,6 +53,7 @@ from seektrack.cli.search_options import (
 )
 from seektrack.cli.values import ONLY, RANK_BY, check_value
 from seektrack.errors import InputError, NothingFoundError, VideoError
+from seektrack.library.identity import is_there
 from seektrack.library.made_with import model_for
 from seektrack.query import Query, read, shown
 from seektrack.types import Hit, Moment
@@ -84,6 +87,8 @@ def search(
     start_s: StartS = None,
     end_s: EndS = None,
     only: Only = None,
+    per_video: PerVideo = None,
+    include_missing: Missing = False,
     within_s: Within = None,
     label: Label = None,
     rank_by: RankBy = None,
@@ -126,11 +131,14 @@ def search(
     from seektrack.pipeline import Library
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    where = _given(video=video, start_s=start_s, end_s=end_s, only=only)
+    where = _given(video=video, start_s=start_s, end_s=end_s, only=only, per_video=per_video)
+    if include_missing:
+        where["missing"] = True
     asking = where | wordings | _given(label=label, min_confidence=min_confidence)
     if not motion:
         asking["motion"] = False
     less_sure: Sequence[Hit] = []
+    gone = 0
     with Library(library, model=model, device=device) as opened:
         found: Answer[Any]
         if image is not None:
@@ -145,6 +153,8 @@ def search(
                 found = opened.search(query, k=k, **asking, **_given(within_s=within_s))
             if not found and not hits and not query.ordered and min_confidence is None:
                 less_sure = opened.hits(query, k=1, **asking)
+        if not found and not include_missing:
+            gone = sum(not one.available for one in opened.videos())
     tell_reading(screen, found.query, found.notices, wanted=explain)
     saved = Saved()
     if found:
@@ -161,12 +171,15 @@ def search(
     if not found:
         raise NothingFoundError(
             f"nothing in {library} matches {shown(text or str(image or align))}",
-            hint=_way_out(library, less_sure),
+            hint=_way_out(library, less_sure, gone),
         )
 
 
-def _way_out(library: Path, less_sure: Sequence[Hit]) -> str:
+def _way_out(library: Path, less_sure: Sequence[Hit], gone: int) -> str:
     """What to do when nothing is sure enough: look at what is nearly, or ask otherwise."""
+    if gone:
+        films = "1 video whose file is gone was" if gone == 1 else f"{gone} videos whose files are gone were"
+        return f"{films} left out: --include-missing looks there too"
     for hit in less_sure:
         where = f"{clock(hit.time_s)} of {short_path(hit.video)}"
         sure = known.shown(hit.confidence, hit.domain)
@@ -221,13 +234,15 @@ def _aligned(opened: Library, path: Path, video: Path | None, options: dict[str,
 
 def _print(console: Console, found: Sequence[Moment] | Sequence[Hit]) -> None:
     listed = table("confidence", "time", "video", right=("confidence", "time"))
+    there = {one.video: is_there(one.video) for one in found}
     for one in found:
         if isinstance(one, Hit):
             box = "" if one.box is None else " [" + ", ".join(f"{v:.0f}" for v in one.box) + "]"
             when = clock(one.time_s) + box
         else:
             when = " → ".join(_span(moment) for moment in getattr(one, "moments", None) or (one,))
-        listed.add_row(known.shown(one.confidence, one.domain), when, short_path(one.video))
+        video = short_path(one.video) + ("" if there[one.video] else " (file is gone)")
+        listed.add_row(known.shown(one.confidence, one.domain), when, video)
     console.print(listed)
 
 

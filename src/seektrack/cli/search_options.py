@@ -35,6 +35,8 @@ Within = Annotated[
     float | None,
     typer.Option("--within", min=0, help="Most seconds between two steps of an order of events; 30."),
 ]
+PerVideo = Annotated[int | None, typer.Option("--per-video", min=1, help="At most this many of one video.")]
+Missing = Annotated[bool, typer.Option("--include-missing", help="Also videos whose file is gone.")]
 Label = Annotated[str | None, typer.Option("--label", help="Only pictures that also show this.")]
 RankBy = Annotated[
     str | None,

@@ -7,6 +7,7 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -203,7 +204,7 @@ class LibraryReader:
         """Positions a filter leaves; None where it leaves all. Videos whose file is gone are left out."""
         asked = where or Where()
         ids = self._ids_of(asked.video, missing=asked.missing)
-        if ids is None and asked == Where(missing=asked.missing):
+        if ids is None and replace(asked, per_video=None) == Where(missing=asked.missing):
             return None
         return rows.positions(asked, ids)
 

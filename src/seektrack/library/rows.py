@@ -72,6 +72,7 @@ class Where:
         label: Only pictures that also show this.
         min_confidence: Leave out what is less believed.
         min_score: Leave out what has a lower cosine.
+        per_video: At most so many results of one video.
 
     Raises:
         InputError: A window that ends before it begins, an unknown kind, or a number out of its range.
@@ -85,6 +86,7 @@ class Where:
     label: str | None = None
     min_confidence: float | None = None
     min_score: float | None = None
+    per_video: int | None = None
 
     def __post_init__(self) -> None:
         for name, least, most in (
@@ -101,6 +103,8 @@ class Where:
                     else f"lie in [{least:g}, {most:g}]"
                 )
                 raise InputError(f"{name} must {allowed}, got {value}")
+        if self.per_video is not None and self.per_video < 1:
+            raise InputError(f"per_video must be at least 1, got {self.per_video}")
         if self.start_s is not None and self.end_s is not None and self.end_s <= self.start_s:
             raise InputError(
                 f"the window from {self.start_s:g} s to {self.end_s:g} s ends before it begins",

@@ -8,7 +8,7 @@ from typing import Any
 from seektrack.errors import InputError
 from seektrack.outputs import tables
 from seektrack.outputs.optional import needed
-from seektrack.retrieval import Chain
+from seektrack.retrieval import Chain, codes_of
 from seektrack.types import Hit, Moment, Tracks
 
 
@@ -16,8 +16,9 @@ def to_dataframe(found: Tracks | Iterable[Any]) -> Any:
     """A `pandas.DataFrame` of tracks, or of what a search found.
 
     Tracks: one row an observation under `tables.COLUMNS`, and its ``mask`` (a `Mask`, or None). Moments:
-    video, start_s, end_s, confidence, and the key frame's index, time, score and box. Hits: video,
-    frame_index, time_s, score, confidence and box. Chains: the moments of each step under ``chain`` and
+    video, start_s, end_s, confidence, and the key frame's index, time, score and box, and, where the videos
+    are there, frames and time codes of start and end. Hits: video, frame_index, time_s, score, confidence and
+    box. Chains: the moments of each step under ``chain`` and
     ``step``, from 1.
 
     Args:
@@ -33,18 +34,23 @@ def to_dataframe(found: Tracks | Iterable[Any]) -> Any:
         table["mask"] = pd.Series([m for *_, m in sorted(pairs, key=lambda p: p[:2])], dtype=object)
         return table
     rows: list[dict[str, Any]] = []
+    moments: list[Moment] = []
     for number, one in enumerate(found, 1):
         if isinstance(one, Hit):
             rows.append(_hit(one))
         elif isinstance(one, Chain):
             steps = enumerate(one.moments, 1)
             rows += [{"chain": number, "step": step, **_moment(moment)} for step, moment in steps]
+            moments += one.moments
         elif isinstance(one, Moment):
             rows.append(_moment(one))
+            moments.append(one)
         else:
             raise InputError(
                 f"no table can be made of {type(one).__name__}", hint="give tracks, moments, hits or chains"
             )
+    for row, codes in zip(rows, codes_of(moments) if moments else [{}] * len(rows), strict=True):
+        row.update(codes)
     return pd.DataFrame(rows)
 
 

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,8 @@ class Asking(ABC):
         only: Only | None = None,
         label: str | None = None,
         min_confidence: float | None = None,
+        per_video: int | None = None,
+        missing: bool | None = None,
         where: Where | None = None,
         translate: str | Translator | None = None,
         templates: Templates = "auto",
@@ -71,6 +73,8 @@ class Asking(ABC):
             only: ``"objects"`` looks at proposed regions only, ``"frames"`` at whole frames only.
             label: Only pictures that also show this.
             min_confidence: A moment has at least one frame believed this much; 0.88 unless said.
+            per_video: At most so many of one video.
+            missing: Also videos whose file is gone.
             where: All of these filters in one, instead of them.
             translate: A translator, or the name, folder or hub id of one, for a text in another language.
             templates: How a noun phrase is worded: see :func:`seektrack.encoders.embed_query`; one's own
@@ -86,7 +90,17 @@ class Asking(ABC):
         """
         from seektrack.retrieval import SequenceSettings, find_moments
 
-        there = _where(where, video, start_s, end_s, only, label, min_confidence)
+        there = _where(
+            where,
+            video=video,
+            start_s=start_s,
+            end_s=end_s,
+            only=only,
+            label=label,
+            min_confidence=min_confidence,
+            per_video=per_video,
+            missing=missing,
+        )
         asked = self._asked(text, "search", translate, templates, motion=motion)
         found = find_moments(
             asked.store,
@@ -111,6 +125,8 @@ class Asking(ABC):
         only: Only | None = None,
         label: str | None = None,
         min_confidence: float | None = None,
+        per_video: int | None = None,
+        missing: bool | None = None,
         where: Where | None = None,
         translate: str | Translator | None = None,
         templates: Templates = "auto",
@@ -120,15 +136,25 @@ class Asking(ABC):
         """Single frames and regions that show what a text says, best first; raises as :meth:`search`.
 
         Args:
-            text, k, video, start_s, end_s, only, label, where, translate, templates, motion: See
-                :meth:`search`.
+            text, k, video, start_s, end_s, only, label, per_video, missing, where, translate, templates,
+                motion: See :meth:`search`.
             min_confidence: Leave out what is less believed, 0.5 unless said; 0 gives the best ``k`` whatever
                 they are.
             rank_by: ``"confidence"``, ``"cosine"``, ``"centred"``, ``"whitened"`` or ``"qb-norm"``.
         """
         from seektrack.retrieval import search
 
-        there = _where(where, video, start_s, end_s, only, label, min_confidence)
+        there = _where(
+            where,
+            video=video,
+            start_s=start_s,
+            end_s=end_s,
+            only=only,
+            label=label,
+            min_confidence=min_confidence,
+            per_video=per_video,
+            missing=missing,
+        )
         asked = self._asked(text, "hits", translate, templates, motion=motion)
         found = search(
             asked.store,
@@ -152,22 +178,32 @@ class Asking(ABC):
         end_s: float | None = None,
         only: Only | None = None,
         where: Where | None = None,
-        per_video: int | None = 3,
+        per_video: int | None = None,
+        missing: bool | None = None,
         min_confidence: float | None = None,
     ) -> Answer[Hit]:
         """Frames and regions that look like an RGB uint8 (H, W, 3) picture, best first; none when none does.
 
         Args:
             image: The picture.
-            k, video, start_s, end_s, only, where: See :meth:`search`.
-            per_video: At most so many of one video while others have some to show; None: any number.
+            k, video, start_s, end_s, only, missing, where: See :meth:`search`.
+            per_video: At most so many of one video; three while others have some to show when None.
             min_confidence: Leave out what is less believed, 0.5 when None; 0 gives the nearest ``k``.
         """
         from seektrack.retrieval import search_image
 
-        there = _where(where, video, start_s, end_s, only, None, min_confidence)
+        there = _where(
+            where,
+            video=video,
+            start_s=start_s,
+            end_s=end_s,
+            only=only,
+            min_confidence=min_confidence,
+            per_video=per_video,
+            missing=missing,
+        )
         store = self._open_to_read()
-        return Answer(search_image(store, self.models.encoder, image, k=k, where=there, per_video=per_video))
+        return Answer(search_image(store, self.models.encoder, image, k=k, where=there))
 
     def sequences(
         self,
@@ -177,6 +213,8 @@ class Asking(ABC):
         video: str | Path | None = None,
         start_s: float | None = None,
         end_s: float | None = None,
+        per_video: int | None = None,
+        missing: bool | None = None,
         where: Where | None = None,
         within_s: float = 30.0,
         translate: str | Translator | None = None,
@@ -189,7 +227,8 @@ class Asking(ABC):
 
         Args:
             text: Any number of steps with arrows between them, or a list of steps.
-            k, video, start_s, end_s, where, translate, templates, motion: See :meth:`search`.
+            k, video, start_s, end_s, per_video, missing, where, translate, templates, motion: See
+                :meth:`search`.
             within_s: Most seconds from the end of one step to the beginning of the next.
 
         Raises:
@@ -197,7 +236,7 @@ class Asking(ABC):
         """
         from seektrack.retrieval import FrameScorer, SequenceSettings, find_sequences, known_video
 
-        there = _where(where, video, start_s, end_s, None, None, None)
+        there = _where(where, video=video, start_s=start_s, end_s=end_s, per_video=per_video, missing=missing)
         asked = self._asked(text, "search", translate, templates, motion=motion, ordered=True)
         scorer = FrameScorer(asked.store, self.models.encoder, motion=asked.motion, templates=asked.templates)
         found = find_sequences(
@@ -327,20 +366,11 @@ class _Asked:
     notices: tuple[str, ...]
 
 
-def _where(
-    where: Where | None,
-    video: str | Path | None,
-    start_s: float | None,
-    end_s: float | None,
-    only: str | None,
-    label: str | None,
-    min_confidence: float | None,
-) -> Where:
-    given = {"video": video, "start_s": start_s, "end_s": end_s, "only": only, "label": label}
-    given["min_confidence"] = min_confidence
+def _where(where: Where | None, **given: Any) -> Where:
+    """All filters in one, given so or one by one; those that are None were not given."""
     said = {name: value for name, value in given.items() if value is not None}
     if where is not None and said:
         raise InputError(
             f"both where and {', '.join(said)} given", hint="put all filters into where=Where(...)"
         )
-    return Where.of(**said) if where is None else where  # type: ignore[arg-type]
+    return Where.of(**said) if where is None else where

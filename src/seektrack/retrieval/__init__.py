@@ -11,7 +11,16 @@ if TYPE_CHECKING:
     from seektrack.retrieval.clips import save_clips, write_clip
     from seektrack.retrieval.compare import Comparison, Wording, compare_prompts
     from seektrack.retrieval.confidence import ConfidenceSettings, query_probability, temporal_evidence
-    from seektrack.retrieval.editor import save_edl, save_otio, save_vtt, timed, to_edl, to_timeline, to_vtt
+    from seektrack.retrieval.editor import (
+        codes_of,
+        save_edl,
+        save_otio,
+        save_vtt,
+        timed,
+        to_edl,
+        to_timeline,
+        to_vtt,
+    )
     from seektrack.retrieval.export import (
         chains_to_csv,
         contact_sheet,
@@ -73,6 +82,7 @@ __all__ = [
     "align_texts",
     "calibrated",
     "chains_to_csv",
+    "codes_of",
     "compare_prompts",
     "contact_sheet",
     "derive",
@@ -124,7 +134,7 @@ __getattr__, __dir__ = lazily(
         "clips": "save_clips write_clip",
         "compare": "Comparison Wording compare_prompts",
         "confidence": "ConfidenceSettings query_probability temporal_evidence",
-        "editor": "save_edl save_otio save_vtt timed to_edl to_timeline to_vtt",
+        "editor": "codes_of save_edl save_otio save_vtt timed to_edl to_timeline to_vtt",
         "export": "chains_to_csv contact_sheet hits_to_csv hits_to_json key_hits moments_to_csv "
         "moments_to_json save_csv save_key_frames save_sheet",
         "hits": "search",

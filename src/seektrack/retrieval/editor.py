@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import av
 
 from seektrack import files
-from seektrack.errors import InputError
+from seektrack.errors import InputError, SeekTrackError
 from seektrack.retrieval.clips import spans
 from seektrack.retrieval.sequence import Chain
 from seektrack.retrieval.timecodes import frame_number, frame_of, is_drop_frame, timecode
@@ -85,6 +86,21 @@ def timed(found: Sequence[Found]) -> list[dict[str, Any]]:
         }
         for cut in cuts(found)
     ]
+
+
+CODES = ("start_frame", "end_frame", "start_timecode", "end_timecode")
+"""What `codes_of` tells of each moment."""
+
+
+def codes_of(moments: Sequence[Moment]) -> list[dict[str, Any]]:
+    """Frames and time codes of each moment under `CODES`; empty where its video is gone or cannot be read."""
+    told: list[dict[str, Any]] = [{} for _ in moments]
+    for video in {moment.video for moment in moments}:
+        places = [i for i, moment in enumerate(moments) if moment.video == video]
+        with suppress(SeekTrackError):
+            for i, codes in zip(places, timed([moments[i] for i in places]), strict=True):
+                told[i] = {name: codes[name] for name in CODES}
+    return told
 
 
 def _beliefs(found: Sequence[Found]) -> list[float]:

@@ -20,6 +20,7 @@ from seektrack.errors import InputError, SeekTrackError, VideoError
 from seektrack.geometry import Box
 from seektrack.known import Known, fields, shown, told
 from seektrack.retrieval.cells import safe_cell
+from seektrack.retrieval.editor import CODES, codes_of
 from seektrack.retrieval.sequence import Chain
 from seektrack.types import Hit, Moment
 
@@ -29,7 +30,7 @@ OnError = Callable[[str, SeekTrackError], None]
 
 HIT_COLUMNS = ("video", "frame_index", "time_s", "score", "confidence", "x0", "y0", "x1", "y1", "domain")
 MOMENT_COLUMNS = ("video", "start_s", "end_s", "confidence", "key_frame_index", "key_time_s", "key_score",
-                  "x0", "y0", "x1", "y1", "domain")  # fmt: skip
+                  "x0", "y0", "x1", "y1", "domain", *CODES)  # fmt: skip
 
 
 def hit_to_dict(hit: Hit) -> dict[str, Any]:
@@ -63,8 +64,8 @@ def hits_to_json(hits: Sequence[Hit], *, query: str = "") -> str:
 
 
 def moments_to_json(moments: Sequence[Moment], *, query: str = "") -> str:
-    """``{"query": …, "moments": [...]}``."""
-    found = [moment_to_dict(m) for m in moments]
+    """``{"query": …, "moments": [...]}``, each with its frames and time codes where its video is there."""
+    found = [moment_to_dict(m) | codes for m, codes in zip(moments, codes_of(moments), strict=True)]
     return json.dumps({"query": query, "moments": found}, ensure_ascii=False, indent=2)
 
 
@@ -74,12 +75,12 @@ def hits_to_csv(hits: Sequence[Hit]) -> str:
 
 
 def moments_to_csv(moments: Sequence[Moment]) -> str:
-    """One line per moment under `MOMENT_COLUMNS`."""
+    """One line per moment under `MOMENT_COLUMNS`; those of `CODES` are empty where its video is gone."""
     rows = []
-    for moment in moments:
+    for moment, codes in zip(moments, codes_of(moments), strict=True):
         key = hit_to_dict(moment.key)
         keyed = {f"key_{name}": key[name] for name in ("frame_index", "time_s", "score")}
-        rows.append({**moment_to_dict(moment), **keyed, **_corners(moment.key)})
+        rows.append({**moment_to_dict(moment), **keyed, **_corners(moment.key), **codes})
     return _csv(MOMENT_COLUMNS, rows)
 
 

@@ -15,6 +15,7 @@ from seektrack.query import Query, read
 from seektrack.retrieval.calibrate import calibrated, confidence_settings
 from seektrack.retrieval.confidence import ConfidenceSettings
 from seektrack.retrieval.likeness import distinct
+from seektrack.retrieval.limited import limited
 from seektrack.retrieval.motion import MotionScorer, parse_motion
 from seektrack.retrieval.query import TextQuery
 from seektrack.retrieval.ranking import RankBy, check_rank_by, rank_scores
@@ -72,7 +73,8 @@ def search(
         )
         scores = only_labelled(store, encoder, scores, there, settings)
         ranked += _ranked(store, encoder, prepared, scores, there, rank_by, k, one.typed)
-    return [hit for *_, hit in sorted(ranked, key=lambda r: (-r[0], -r[1]))][:k]
+    best = (hit for *_, hit in sorted(ranked, key=lambda r: (-r[0], -r[1])))
+    return limited(best, there.per_video)[:k]
 
 
 def _ranked(
@@ -102,7 +104,8 @@ def _ranked(
     )
     unknown = scores.outside() if rank_by == "confidence" else np.zeros(len(beliefs), dtype=bool)
     order = np.lexsort((-scores.cosine, -order_by, unknown))
-    found = distinct(scores, ((int(i), float(beliefs[i])) for i in order if keep[i]), k)
+    kept = ((int(i), float(beliefs[i])) for i in order if keep[i])
+    found = distinct(scores, kept, k, per_video=where.per_video, strictly=True)
     # What cannot be known comes after what is.
     return [(float(order_by[i]) - 2.0 * unknown[i], hit.score, replace(hit, query=text)) for i, hit in found]
 

@@ -37,7 +37,6 @@ def search_image(
     image: NDArray[np.uint8],
     *,
     k: int = 20,
-    per_video: int | None = PER_VIDEO,
     where: Where | None = None,
 ) -> list[Hit]:
     """Frames and regions that look like a picture, best first; none when nothing does.
@@ -47,22 +46,22 @@ def search_image(
         encoder: The encoder the library was made with.
         image: RGB uint8 (H, W, 3).
         k: At most so many hits.
-        per_video: At most so many of one video while others have some to show; None: any number.
-        where: Only there; unless it says otherwise, what is believed at least 0.5.
+        where: Only there; unless it says otherwise, what is believed at least 0.5, and three of one video
+            while others have some to show.
 
     Raises:
-        InputError: The image is not RGB uint8, or ``k`` or ``per_video`` is below 1.
+        InputError: The image is not RGB uint8, or ``k`` is below 1.
         LibraryMismatchError: The library was made by another encoder.
     """
-    if k < 1 or (per_video is not None and per_video < 1):
-        raise InputError(f"k and per_video must be at least 1, got {k} and {per_video}")
+    if k < 1:
+        raise InputError(f"k must be at least 1, got {k}")
     store.require(model=encoder.name, fingerprint=encoder.fingerprint)
     vectors, distances = embed_and_measure(encoder, [image])
     foreign = distances is not None and float(distances[0]) > 1
     there = known_video(store, where)
     least = 0.5 if there.min_confidence is None else there.min_confidence
     lowest = -1.0 if there.min_score is None else there.min_score
-    ids, cosine = store.nearest(vectors[0], 4 * k if per_video is None else max(MOST, 4 * k), where=there)
+    ids, cosine = store.nearest(vectors[0], max(MOST, 4 * k), where=there)
     kept, rows = store.vectors_by_id(ids)
     by_id = dict(zip(ids.tolist(), cosine.tolist(), strict=True))
     cosines = np.array([by_id[i] for i in rows.ids.tolist()], dtype=np.float32)
@@ -74,7 +73,8 @@ def search_image(
         scores,
         ((int(i), float(beliefs[i])) for i in order if beliefs[i] >= least and cosines[i] >= lowest),
         k,
-        per_video=per_video,
+        per_video=there.per_video or PER_VIDEO,
+        strictly=there.per_video is not None,
     )
     return [replace(hit, domain="outside") if foreign else hit for _, hit in hits]
 
@@ -86,7 +86,12 @@ def likeness(cosine: NDArray[np.floating], calibration: Calibration) -> NDArray[
 
 
 def distinct(
-    scores: Scores, ranked: Iterable[tuple[int, float]], k: int, *, per_video: int | None = None
+    scores: Scores,
+    ranked: Iterable[tuple[int, float]],
+    k: int,
+    *,
+    per_video: int | None = None,
+    strictly: bool = False,
 ) -> list[tuple[int, Hit]]:
     """The first ``k`` rows and their hits, without regions that repeat a better one of the same frame.
 
@@ -94,7 +99,8 @@ def distinct(
         scores: Whose rows.
         ranked: Rows and beliefs, best first.
         k: At most so many.
-        per_video: At most so many of one video while others have some to show.
+        per_video: At most so many of one video.
+        strictly: Also where the other videos have nothing more to show.
     """
     taken: dict[tuple[str, int], list[geometry.Box]] = {}
     counts: Counter[str] = Counter()
@@ -112,5 +118,5 @@ def distinct(
         counts[hit.video] += 1
         if len(hits) == k:
             break
-    kept = sorted(hits + more[: k - len(hits)], key=lambda one: one[0])
+    kept = sorted(hits if strictly else hits + more[: k - len(hits)], key=lambda one: one[0])
     return [(row, hit) for _, row, hit in kept]

@@ -15,6 +15,7 @@ from seektrack.library import LibraryStore, TurnTimes, Where
 from seektrack.query import Query, read
 from seektrack.retrieval.calibrate import calibrated, confidence_settings
 from seektrack.retrieval.confidence import ConfidenceSettings
+from seektrack.retrieval.limited import limited
 from seektrack.retrieval.motion import MotionScorer, parse_motion
 from seektrack.retrieval.scores import Scores, VideoScores, known_video, only_labelled, score_query
 from seektrack.retrieval.segments import FrameScorer
@@ -104,7 +105,7 @@ def find_moments(
             scores = only_labelled(store, encoder, scores, there, confidence)
         moments = moments_from_scores(scores, durations=store.durations(), turns=store.turns, settings=s)
         found += [replace(within(m, there), query=one.typed) for m in moments]
-    return sorted(found, key=_rank)[:k]
+    return limited(sorted(found, key=_rank), there.per_video)[:k]
 
 
 def within(moment: Moment, where: Where) -> Moment:

@@ -141,7 +141,8 @@ def find_sequences(
     chains: list[Chain] = []
     for of_query in by_video.values():
         if len(of_query) == len(scored):
-            chains += _chains_of([of_query[step.query] for step in asked], asked, k, s)
+            most = k if there.per_video is None else min(k, there.per_video)
+            chains += _chains_of([of_query[step.query] for step in asked], asked, most, s)
     return [replace(c, query=question.typed) for c in sorted(chains, key=_rank)[:k]]
 
 

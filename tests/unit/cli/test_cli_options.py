@@ -43,6 +43,8 @@ FROZEN = {
         "--start",
         "--end",
         "--only",
+        "--per-video",
+        "--include-missing",
         "--within",
         "--label",
         "--rank-by",

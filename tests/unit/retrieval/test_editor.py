@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 from fractions import Fraction
@@ -14,7 +16,19 @@ import pytest
 from typer.testing import CliRunner
 
 from seektrack import Hit, InputError, Moment, OutputError
-from seektrack.retrieval import Chain, save_edl, save_otio, save_vtt, timecode, timed, to_edl
+from seektrack.outputs.dataframes import to_dataframe
+from seektrack.retrieval import (
+    Chain,
+    moments_to_csv,
+    moments_to_json,
+    save_edl,
+    save_otio,
+    save_vtt,
+    timecode,
+    timed,
+    to_edl,
+)
+from seektrack.retrieval.editor import CODES
 from seektrack.retrieval.timecodes import frame_number, frame_of, is_drop_frame
 
 RATES = [Fraction(24000, 1001), Fraction(24), Fraction(25), Fraction(30000, 1001), Fraction(30), Fraction(50),
@@ -85,7 +99,18 @@ def test_drop_frame_and_the_films_own_time_code_are_kept(tmp_path):
     assert (codes["start_timecode"], codes["end_timecode"]) == ("10:00:01;00", "10:00:02;00")
     text = to_edl(found)
     assert "FCM: DROP FRAME" in text
+    gone = moment(str(tmp_path / "gone.mp4"), 0, 1)
+    for rows in (csv.DictReader(io.StringIO(moments_to_csv([found[0], gone]))), _table([found[0], gone])):
+        told, empty = ([str(row[name]) for name in CODES] for row in rows)
+        assert [told[0].removesuffix(".0"), *told[2:]] == ["30", "10:00:01;00", "10:00:02;00"]
+        assert set(empty) <= {"", "nan"}
+    told, empty = json.loads(moments_to_json([found[0], gone]))["moments"]
+    assert (told["end_frame"], told["end_timecode"]) == (60, "10:00:02;00") and "end_frame" not in empty
     assert re.search(r"001  AX +V +C +10:00:01;00 10:00:02;00 01:00:00;00 01:00:01;00", text)
+
+
+def _table(found: list[Moment]) -> list[dict[str, object]]:
+    return to_dataframe(found).to_dict("records")
 
 
 def test_a_timeline_is_read_by_opentimelineio(tmp_path):
