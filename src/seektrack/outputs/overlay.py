@@ -128,13 +128,13 @@ def write_overlay(
     fps: Fraction | float | None = None,
     style: OverlayStyle | None = None,
 ) -> Path:
-    """Write the video with everything drawn on it.
+    """Write the video with everything drawn on it, and with its sound where it is a file that has some.
 
     Args:
         frames: The pictures, in order; those no track touches are written plain.
         tracks: What to draw.
         path: An H.264 .mp4.
-        fps: A constant rate to write at; None keeps the time of each frame.
+        fps: A constant rate to write at, without sound; None keeps the time of each frame.
         style: How it looks; the default when None.
 
     Returns:
@@ -145,6 +145,7 @@ def write_overlay(
         OutputError: The file cannot be written.
     """
     from seektrack.video import VideoWriter
+    from seektrack.video.dubbing import dub
 
     style = style or OverlayStyle()
     target = Path(path)
@@ -156,11 +157,16 @@ def write_overlay(
     rate = fps or tracks.video.fps
     with VideoWriter(target, width=width, height=height, fps=rate, sources=(tracks.video.path,)) as writer:
         frame: Frame | None = first
+        last_s = first.time_s
         while frame is not None:
+            last_s = frame.time_s
             trails = trails_at(tracks, frame.time_s, seconds=style.trail_s) if style.trail_s > 0 else None
             drawn = draw_overlay(frame.image, tracks.at(frame.index), trails=trails, style=style)
             writer.write(drawn, None if fps else frame.timestamp - first.timestamp)
             frame = next(iterator, None)
+    if fps is None:
+        end_s = last_s + float(1 / tracks.video.fps)
+        dub(target, tracks.video.path, target, start_s=first.time_s, end_s=end_s)
     return target
 
 

@@ -48,11 +48,11 @@ def clip(tmp_path):
     with VideoWriter(silent, width=64, height=64, fps=10, crf=0) as writer:
         for i in range(30):
             writer.write(np.full((64, 64, 3), 8 * i, np.uint8))
-    from seektrack.retrieval.clips import SOUND_RATE, _join
+    from seektrack.video.dubbing import SOUND_RATE, _join
 
     tone = np.sin(np.arange(3 * SOUND_RATE) / 20).astype(np.float32)
     tone[:SOUND_RATE] = tone[2 * SOUND_RATE :] = 0
-    _join(silent, tone, path)
+    _join(silent, iter([(0, tone)]), path)
     with av.open(str(path)) as made:
         assert len(made.streams.audio) == 1
     return path

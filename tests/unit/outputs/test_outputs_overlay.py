@@ -5,6 +5,7 @@ from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations
 
+import av
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from seektrack.outputs.palette import hex_colour, object_colour
 from seektrack.outputs.tags import draw_tags, tag_text
 from seektrack.types import Frame, Mask, Observation, Track, Tracks, VideoInfo
 from seektrack.video import open_video
+from seektrack.video.sound import read_sound
 
 H, W = 120, 161
 PLAIN = OverlayStyle(tags=False, trail_s=0)
@@ -144,6 +146,41 @@ def test_the_overlay_video_keeps_every_frame_and_its_time(tmp_path):
     steady = write_overlay(frames, tracks, tmp_path / "steady.mp4", fps=10)
     with open_video(steady) as source:
         assert source.times() == [Fraction(i, 10) for i in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("codec", "name"), [("aac", "film.mkv"), ("pcm_s16le", "film.mov"), ("mp2", "film.ts")]
+)
+def test_the_overlay_has_the_sound_of_its_part_of_the_film(tmp_path, codec, name):
+    film = tmp_path / name
+    with av.open(str(film), "w") as made:
+        pictures = made.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
+        pictures.width, pictures.height, pictures.pix_fmt = 32, 32, "yuv420p"
+        voice = made.add_stream(codec, rate=48000, layout="stereo")
+        for _ in range(40):
+            made.mux(pictures.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), "rgb24")))
+        tone = np.sin(np.arange(4 * 48000) / 20) * 20000
+        tone[: 2 * 48000] = tone[3 * 48000 :] = 0  # heard from 2 to 3 s
+        for start in range(0, len(tone), 1152):
+            both = np.repeat(tone[start : start + 1152].astype(np.int16), 2)
+            sound = av.AudioFrame.from_ndarray(both[None], "s16", "stereo")
+            sound.sample_rate, sound.pts, sound.time_base = 48000, start, Fraction(1, 48000)
+            made.mux(voice.encode(sound))
+        made.mux(pictures.encode(None))
+        made.mux(voice.encode(None))
+    tracks = Tracks(VideoInfo(str(film), 32, 32, Fraction(10)), "", (), {})
+    with open_video(film, start_s=1.5) as source:
+        path = write_overlay(source, tracks, tmp_path / "o.mp4")
+        steady = write_overlay(source, tracks, tmp_path / "steady.mp4", fps=5)
+    loud = np.zeros(25)
+    for heard in read_sound(path, rate=16000, length_s=0.1, hop_s=0.1):
+        loud[min(round(heard.timestamp * 10), 24)] = np.abs(heard.samples).mean()
+    assert (loud[6:14] > 0.2).all() and (loud[:4] < 0.02).all() and (loud[17:] < 0.02).all()
+    with open_video(path) as source:
+        assert source.times() == [Fraction(i, 10) for i in range(25)]
+    with av.open(str(steady)) as silent:
+        assert not silent.streams.audio
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([name, "o.mp4", "steady.mp4"])
 
 
 def test_an_overlay_that_cannot_be_written(tmp_path):
