@@ -53,7 +53,6 @@ from seektrack.cli.search_options import (
 )
 from seektrack.cli.values import ONLY, RANK_BY, check_value
 from seektrack.errors import InputError, NothingFoundError, VideoError
-from seektrack.library.identity import is_there
 from seektrack.library.made_with import model_for
 from seektrack.query import Query, read, shown
 from seektrack.types import Hit, Moment
@@ -233,6 +232,8 @@ def _aligned(opened: Library, path: Path, video: Path | None, options: dict[str,
 
 
 def _print(console: Console, found: Sequence[Moment] | Sequence[Hit]) -> None:
+    from seektrack.library.identity import is_there
+
     listed = table("confidence", "time", "video", right=("confidence", "time"))
     there = {one.video: is_there(one.video) for one in found}
     for one in found:
