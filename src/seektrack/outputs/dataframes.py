@@ -8,7 +8,7 @@ from typing import Any
 from seektrack.errors import InputError
 from seektrack.outputs import tables
 from seektrack.outputs.optional import needed
-from seektrack.retrieval import Chain, codes_of
+from seektrack.retrieval import Chain
 from seektrack.types import Hit, Moment, Tracks
 
 
@@ -27,6 +27,8 @@ def to_dataframe(found: Tracks | Iterable[Any]) -> Any:
     Raises:
         InputError: pandas is not installed, or it is something else.
     """
+    from seektrack.retrieval import codes_of
+
     pd = needed("pandas", "pandas")
     if isinstance(found, Tracks):
         table = pd.DataFrame(tables.rows(found), columns=list(tables.COLUMNS))
