@@ -18,6 +18,7 @@ from seektrack.limits import Limits
 from seektrack.video.container import has_hole, open_container, video_stream
 from seektrack.video.convert import Converter
 from seektrack.video.keys import decodes_whole, nal_length
+from seektrack.video.losses import Losses
 from seektrack.video.source import Picture
 from seektrack.video.wall import reason, wall
 
@@ -46,6 +47,7 @@ class Decoder:
         keys: Key packets met from which every later picture comes out whole.
         errors: What could not be read or decoded, in words.
         packets_read: Packets with a picture met since the first key packet.
+        losses: What the packets met tell of those that were lost.
 
     Raises:
         VideoError: Missing, empty, not a video, without a video stream, or too large.
@@ -68,6 +70,7 @@ class Decoder:
         self._container = open_container(self.path)
         try:
             self.stream = video_stream(self.path, self._container)
+            self.losses = Losses(self.path, self._container, self.stream)
             context = self.stream.codec_context
             with wall(self.path):
                 self._nal_length = nal_length(context)
@@ -137,6 +140,7 @@ class Decoder:
             if packet.is_keyframe and decodes_whole(packet, self._nal_length):
                 self._note_key(packet)
             self.packets_read += bool(packet.size and not packet.is_discard and self.keys)
+            self.losses.note(packet)
             yield packet
 
     def _note_key(self, packet: av.Packet[av.VideoStream]) -> None:

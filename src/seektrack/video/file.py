@@ -155,6 +155,7 @@ class FileSource(VideoSource):
     def _judge(self, decoder: Decoder, n_frames: int) -> None:
         """Keep what a whole pass has met, and say it once."""
         missing = max(0, decoder.packets_read - n_frames) if self._counted_packets else 0
+        missing += 0 if self._interlaced else decoder.losses.missing()
         known = bool(self._damage.errors or self._damage.missing)
         reason = decoder.errors[0] if decoder.errors else ""
         self._damage = Damage(len(decoder.errors), missing, self._damage.cut_short, reason, n_frames)

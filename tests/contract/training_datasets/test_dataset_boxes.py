@@ -71,6 +71,11 @@ def test_classes_are_called_what_the_list_beside_the_boxes_says(tmp_path: Path, 
     (tmp_path / "A/gt/labels.txt").write_text("snail\nteapot\n")
     (clip,) = mot_challenge(tmp_path, classes=None)
     assert {t.obj_id: t.label for t in clip.tracks} == {4: "snail", 5: "snail", 6: "class 3"}
+    from seektrack.outputs import load_tracks
+
+    boxes = [[o.box for o in t.observations] for t in clip.tracks]
+    assert boxes == [[o.box for o in t.observations] for t in load_tracks(tmp_path / "A/gt/gt.txt", "mot")]
+    assert boxes[1][0] == (2, 2, 4, 5)  # as written: CVAT counts pixels from 0
 
 
 def test_mot_agrees_with_the_reader_of_results(tmp_path: Path, kit: Any) -> None:

@@ -32,7 +32,8 @@ def mot_challenge(
 ) -> Dataset[BoxClip]:
     """Sequences as ``<root>/<sequence>/{seqinfo.ini, img1/, gt/gt.txt}``.
 
-    Classes are `CLASSES`, or what ``gt/labels.txt`` says, one a line, where there is one (as CVAT writes it).
+    Classes are `CLASSES`, or what ``gt/labels.txt`` says, one a line, where there is one: CVAT wrote it then,
+    which counts pixels from 0.
 
     Args:
         root: Such as ``MOT17/train``.
@@ -87,8 +88,9 @@ def read_boxes(
     *,
     classes: Sequence[int] | None = (PEDESTRIAN,),
     labels: Sequence[str] = CLASSES,
+    first_pixel: int = 1,
 ) -> Tracks:
-    """``gt.txt``: ``frame,id,left,top,width,height,consider,class,visibility``, frames and pixels from 1.
+    """``gt.txt``: ``frame,id,left,top,width,height,consider,class,visibility``, frames from 1.
 
     Rows not to be considered are left out. An observation's ``score`` is its visibility, 1 where unstated.
 
@@ -97,6 +99,7 @@ def read_boxes(
         info: Of the video.
         classes: Numbers of the classes to take; None for all.
         labels: Name of each class, from number 1.
+        first_pixel: What the first column and row are called: 1 by MOT Challenge, 0 by CVAT.
 
     Raises:
         InputError: Missing, or a row is not made of at least six numbers.
@@ -119,7 +122,8 @@ def read_boxes(
             ) from error
         if not consider or (kind is not None and classes is not None and kind not in classes):
             continue
-        box = (left - 1, top - 1, left - 1 + width, top - 1 + height)
+        x0, y0 = left - first_pixel, top - first_pixel
+        box = (x0, y0, x0 + width, y0 + height)
         time_s, score = float((frame - 1) / info.fps), seen if 0 <= seen <= 1 else 1.0
         by_id.setdefault(obj_id, []).append(Observation(frame - 1, time_s, box, None, score))
         called[obj_id] = _label(kind, labels)
@@ -141,6 +145,8 @@ def _clip(base: Path, classes: tuple[int, ...] | None, name: str) -> BoxClip:
     info = read_sequence_info(base / name / "seqinfo.ini")
     require_folder(Path(info.path), what="folder of pictures")
     listed = base / name / "gt" / "labels.txt"
-    labels = read_lines(listed, what="list of classes") if listed.is_file() else CLASSES
-    tracks = read_boxes(base / name / "gt" / "gt.txt", info, classes=classes, labels=labels)
+    cvat = listed.is_file()
+    labels = read_lines(listed, what="list of classes") if cvat else CLASSES
+    truth, first = base / name / "gt" / "gt.txt", 0 if cvat else 1
+    tracks = read_boxes(truth, info, classes=classes, labels=labels, first_pixel=first)
     return BoxClip(name, partial(open_video, info.path, fps=info.fps), tracks)

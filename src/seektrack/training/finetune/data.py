@@ -13,11 +13,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
 
-from seektrack.errors import InputError
+from seektrack.errors import InputError, VideoError
 from seektrack.geometry import crop_square
 from seektrack.training.datasets.world import choose_world, is_world
+from seektrack.video import read_image
 from seektrack.world import SceneSettings, actor_caption, frame_caption, render, sample_scene
 
 Picture: TypeAlias = NDArray[np.uint8]
@@ -81,7 +81,7 @@ def pair_at(pairs: Pairs, index: int) -> Pair:
 
 
 def load_picture(image: Path | Picture) -> Picture:
-    """A picture as RGB uint8 (H, W, 3), turned as its EXIF says.
+    """A picture as RGB uint8 (H, W, 3), as a viewer shows it and as it is indexed.
 
     Raises:
         InputError: The file is missing or no picture.
@@ -89,11 +89,10 @@ def load_picture(image: Path | Picture) -> Picture:
     if not isinstance(image, Path):
         return image
     try:
-        with Image.open(image) as file:
-            return np.asarray(ImageOps.exif_transpose(file).convert("RGB"))
-    except (OSError, UnidentifiedImageError, ValueError) as error:
+        return read_image(image)
+    except VideoError as error:
         raise InputError(
-            f"{image} cannot be read as a picture: {error}", hint="remove it from the captions"
+            f"{image} cannot be read as a picture: {error.message}", hint="remove it from the captions"
         ) from error
 
 

@@ -14,6 +14,7 @@ from seektrack.training.finetune import FinetuneRecipe, read_pairs, world_pairs
 from seektrack.training.finetune.batches import Batches, augment, split_pairs
 from seektrack.training.finetune.data import digest, load_picture, pair_at
 from seektrack.training.finetune.validate import recall_at_1
+from seektrack.video import read_image
 
 
 def picture(path: Path, value: int = 90, size: tuple[int, int] = (20, 12)) -> None:
@@ -34,6 +35,20 @@ def test_a_folder_with_captions(tmp_path: Path) -> None:
     ]
     assert load_picture(pairs[0].image)[0, 0].tolist() == [10, 0, 0]
     assert digest(pairs) == digest(read_pairs(tmp_path / "captions.csv")) != digest(pairs[:1])
+
+
+def test_pictures_are_read_as_they_are_indexed(tmp_path: Path) -> None:
+    deep, clear, turned = (tmp_path / name for name in ("deep.png", "clear.png", "turned.jpg"))
+    Image.fromarray(np.full((4, 6), 30000, np.uint16)).save(deep)
+    Image.new("RGBA", (6, 4), (0, 0, 0, 0)).save(clear)
+    exif = Image.Exif()
+    exif[274] = 6
+    Image.new("RGB", (6, 4), (9, 9, 9)).save(turned, exif=exif)
+    for path in (deep, clear, turned):
+        np.testing.assert_array_equal(load_picture(path), read_image(path))
+    assert load_picture(deep)[0, 0].tolist() == [117, 117, 117]
+    assert load_picture(clear)[0, 0].tolist() == [255, 255, 255]
+    assert load_picture(turned).shape == (6, 4, 3)
 
 
 @pytest.mark.parametrize("where", ["annotations", "images", "val2017"])
