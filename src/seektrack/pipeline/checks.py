@@ -47,6 +47,29 @@ def check_outputs(
     return chosen
 
 
+_SURE_S = 1.0
+"""A part this long, so far from the stated end, shows pictures without a look at their times."""
+
+
+def check_shown(source: VideoSource) -> None:
+    """Refuse a part of a video in which no picture begins.
+
+    Raises:
+        InputError: It lies between two pictures, or behind the time of the last.
+    """
+    start, end, stated = source._start_s or 0.0, source._end_s, source.info.duration_s
+    long = end is None or end - start >= _SURE_S
+    if source.live or (long and (stated is None or start + _SURE_S < stated)) or source.len_frames():
+        return
+    until = "the end" if end is None else f"{end:g} s"
+    times = source._all_times()
+    last = f"; the last begins at {float(times[-1]):.3f} s" if times else ""
+    raise InputError(
+        f"no picture of {source.info.path} begins from {start:g} s to {until}{last}",
+        hint="choose an earlier start, or a later end",
+    )
+
+
 def check_prompts(prompts: Sequence[Prompt], source: VideoSource) -> None:
     """Refuse prompts that lie outside the video, and say what of a box does, before anything is followed.
 

@@ -27,6 +27,7 @@ from seektrack.library import (
 )
 from seektrack.library.made_with import made_with, model_for
 from seektrack.pipeline.asking import Asking
+from seektrack.pipeline.checks import check_shown
 from seektrack.pipeline.clips import Clips
 from seektrack.pipeline.failures import done_by_others, failure, nothing_named
 from seektrack.pipeline.models import Models
@@ -262,6 +263,7 @@ class Library(Asking):
         if not anew and store.status(video.key, settings=settings) == "done":
             return None
         source, count = video.source, 0
+        check_shown(source)
         distances: dict[int, float] = {}
         total = source.info.n_frames or 0
         if progress:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from seektrack.encoders import Templates, check_templates
 from seektrack.encoders.translation import Translator, as_translator
 from seektrack.errors import InputError
-from seektrack.pipeline.checks import check_outputs, check_prompts
+from seektrack.pipeline.checks import check_outputs, check_prompts, check_shown
 from seektrack.pipeline.models import Models
 from seektrack.query import Query, read
 from seektrack.types import Prompt, Tracks
@@ -105,6 +105,7 @@ def track_objects(
     how = replace(opening or Opening(), **{k: v for k, v in given.items() if v is not None})
     with how.open(video, progress=progress) as source:
         check_outputs(out, chosen, overlay=overlay, sources=[source.info.path])
+        check_shown(source)
         check_prompts(prompts or (), source)
         shown = source if clean is None else FilteredSource(source, clean)
         if target is not None:

@@ -76,7 +76,7 @@ class Losses:
 
     def _gaps(self, stamps: NDArray[np.int64]) -> int:
         """Pictures missing in time, where the film keeps one interval."""
-        steps = np.diff(np.sort(stamps)) * self._time_base
+        steps = np.diff(np.sort(stamps)).astype(np.float64) * self._time_base
         steps = steps[steps > 0]
         usual = float(np.median(steps)) if len(steps) else 0.0
         if not usual:
@@ -94,9 +94,9 @@ class Losses:
         """Pictures that the track's stated length leaves room for, where bytes are left for them too."""
         if self._end_s is None:
             return 0
-        ordered = np.sort(stamps)
-        usual = float(np.median(np.diff(ordered))) * self._time_base
-        count = round((self._end_s - float(ordered[-1]) * self._time_base) / usual - 1) if usual > 0 else 0
+        times = np.sort(stamps).astype(np.float64) * self._time_base
+        usual = float(np.median(np.diff(times)))
+        count = round((self._end_s - float(times[-1])) / usual - 1) if usual > 0 else 0
         left = self._path.stat().st_size - int((places + sizes).max())
         return count if count > 1 and left >= _LEAST_SHARE * count * float(np.median(sizes)) else 0
 
