@@ -254,6 +254,8 @@ class Tracks(TracksInNotebook[Track, VideoInfo]):
         notices: What of the query could not be answered, one line each.
         missed: Why nothing was found, one for each thing asked for, where nothing was.
         damage: What was wrong with the video as far as it was read; empty where nothing was.
+        min_confidence: Least score of a track that was kept; None where no text was asked.
+        retrieval_score: Confidence of the best moment of the search that led to this video; None without one.
     """
 
     video: VideoInfo
@@ -263,6 +265,8 @@ class Tracks(TracksInNotebook[Track, VideoInfo]):
     notices: tuple[str, ...] = field(default=(), compare=False)
     missed: tuple[Missed, ...] = field(default=(), compare=False)
     damage: str = field(default="", compare=False)
+    min_confidence: float | None = field(default=None, compare=False)
+    retrieval_score: float | None = field(default=None, compare=False)
 
     def __len__(self) -> int:
         return len(self.tracks)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from seektrack.errors import InputError
-from seektrack.tracking import TRACKERS, Detection, TrackerContext
+from seektrack.tracking import TRACKERS, Detection, TrackerContext, TrackerKind
 from seektrack.types import Mask
 
 HW, FPS, N = (120, 200), 10.0, 24
@@ -116,6 +119,23 @@ def test_five_hundred_things_on_a_frame(kind, tracker):
     assert len(set(settled.candidate_ids)) == 500
 
 
+def test_the_tracker_of_the_guide_keeps_to_it():
+    """The example that is shown is run, by the same rules."""
+    page = (Path(__file__).parents[2] / "docs/guide/detections.md").read_text(encoding="utf-8")
+    (body,) = (b for b in re.findall(r"^```python\n(.*?)^```", page, re.M | re.S) if "class Nearest" in b)
+    held: dict[str, object] = {}
+    exec(body, held)
+    kind = held["NEAREST"]
+    assert isinstance(kind, TrackerKind)
+    for frames in (range(N), range(N - 1, -1, -1)):
+        ids = run(kind, kind.make(TrackerContext(HW, FPS)), frames, [apart, lower])
+        assert [len(set(ids[k].values())) for k in (0, 1)] == [1, 1]
+    tracker = kind.make(TrackerContext(HW, FPS))
+    first = run(kind, tracker, range(N), [apart, lower])
+    tracker.reset()
+    assert run(kind, tracker, range(N), [apart, lower]) == first
+
+
 def test_an_unknown_name_is_refused_with_those_there_are():
     with pytest.raises(InputError, match="unknown tracker 'bytetrak'") as caught:
         TRACKERS.named("bytetrak")
@@ -134,8 +154,7 @@ def test_without_its_package_a_tracker_says_which_one(name, monkeypatch):
 
 def test_a_stranger_adds_a_tracker_by_an_entry_point(monkeypatch):
     from seektrack.registry import Registry
-    from seektrack.tracking import TrackerKind
-    from seektrack.tracking.tracker import GROUP
+    from seektrack.tracking.trackers import GROUP
 
     mine = TrackerKind("mine", "a stranger's", lambda context: None)
 

@@ -83,6 +83,16 @@ def test_every_format_is_in_the_guide():
     assert [f.name for f in FORMATS.values() if f.read is None] == []
 
 
+def test_every_tracker_and_grounder_is_in_the_guide():
+    from seektrack.grounding import GROUNDERS
+    from seektrack.tracking import TRACKERS
+
+    page = (ROOT / "docs/guide/detections.md").read_text(encoding="utf-8")
+    rows = set(re.findall(r"^\| `([\w:-]+)` \|", page, re.MULTILINE))
+    takes = {f"{k.name}:{k.takes}" if k.takes else k.name for k in GROUNDERS.values()}
+    assert rows == takes | set(TRACKERS)
+
+
 def test_every_environment_variable_is_in_the_guide():
     source = Path(seektrack.__file__).parent
     names = {

@@ -40,6 +40,16 @@ from seektrack.cli.search_options import (
 )
 from seektrack.cli.source_options import Cache, Fps, Interpolate, MaxFrames, Window, opening
 from seektrack.cli.telling import damage_told_later
+from seektrack.cli.track_options import (
+    DetectionsFile,
+    GrounderName,
+    GroundEvery,
+    Masks,
+    MinConfidence,
+    TrackerName,
+    check_together,
+    with_names,
+)
 from seektrack.cli.tracked import Done, exit_status, failure, of_result, of_tracks, print_done, say_done
 from seektrack.cli.values import check_value, complete_format
 from seektrack.cli.values import formats as known_formats
@@ -76,6 +86,8 @@ def track(
         list[str] | None, typer.Option("--box", metavar="X0,Y0,X1,Y1@FRAME[#ID]", help=f"A box: {BOX_FORM}.")
     ] = None,
     prompts_file: PromptsFile = None,
+    detections: DetectionsFile = None,
+    masks: Masks = False,
     library: Annotated[
         Path | None,
         typer.Option("--library", "-l", help="Follow --text in the best moments of this library."),
@@ -106,6 +118,10 @@ def track(
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Of several videos: follow again what an earlier run has done.")
     ] = False,
+    grounder: GrounderName = None,
+    min_confidence: MinConfidence = None,
+    tracker: TrackerName = None,
+    ground_every: GroundEvery = None,
     resolution: Resolution = None,
     propagation: Propagation = None,
     every: Every = 4,
@@ -136,7 +152,10 @@ def track(
     """
     videos = tuple(video or ())
     prompts = given_prompts(point or (), box or (), prompts_file, videos[0] if len(videos) == 1 else None)
-    _check(videos, text, has_prompts=bool(prompts), library=library)
+    _check(videos, text, has_prompts=bool(prompts), library=library, detections=detections)
+    check_together(
+        text, prompts, detections, masks=masks, tracker=tracker, grounder=grounder, every=ground_every
+    )
     chosen = tuple(formats) if formats else DEFAULT_FORMATS
     how = opening(
         start=start, end=end, frames=frames, fps=fps, window=window, cache=cache, interpolate=interpolate
@@ -162,6 +181,13 @@ def track(
         predictor=predictor,
         precision=precision,
     )
+    settings = with_names(
+        settings,
+        tracker=tracker,
+        ground_every=ground_every,
+        grounder=grounder,
+        min_confidence=min_confidence,
+    )
     screen = Screen(quiet=quiet, as_json=as_json)
     tell_reading(screen, query, (), wanted=explain)
     asked = _Asked(
@@ -176,6 +202,8 @@ def track(
         out,
         chosen,
         not no_overlay,
+        detections,
+        masks,
     )
     with damage_told_later():
         if library is not None:
@@ -216,6 +244,8 @@ class _Asked:
     out: Path
     formats: tuple[str, ...]
     overlay: bool
+    detections: Path | None = None
+    masks: bool = False
 
     def common(self) -> dict[str, Any]:
         """What every function of the pipeline that follows takes."""
@@ -245,6 +275,8 @@ def _one(screen: Screen, video: str, asked: _Asked, how: Opening | None) -> Done
             video,
             asked.query,
             prompts=asked.prompts or None,
+            detections=asked.detections,
+            masks=asked.masks,
             opening=how,
             progress=progress,
             **asked.by_model(),
@@ -338,14 +370,24 @@ def _read(text: list[str] | None, translate: str | None) -> Query | None:
     return read(text, translate=as_translator(translate))
 
 
-def _check(videos: Sequence[str], text: list[str] | None, *, has_prompts: bool, library: Path | None) -> None:
+def _check(
+    videos: Sequence[str],
+    text: list[str] | None,
+    *,
+    has_prompts: bool,
+    library: Path | None,
+    detections: Path | None,
+) -> None:
     if not videos and library is None:
         raise InputError("no video given", hint="name a video, or a --library to search with --text")
     if videos and library is not None:
         raise InputError("both a video and a --library given", hint="give one of them")
-    if text is None and not has_prompts:
+    if detections is not None and not _is_one(videos):
+        raise InputError("--detections goes with one video, the one they lie in", hint="name that video")
+    if text is None and not has_prompts and detections is None:
         raise InputError(
-            "nothing to follow given", hint="say it with --text, or show it with --point, --box or --prompts"
+            "nothing to follow given",
+            hint="say it with --text, show it with --point, --box or --prompts, or give --detections",
         )
     if text is not None and has_prompts:
         raise InputError("both --text and --point/--box/--prompts given", hint="give one of them")

@@ -79,6 +79,13 @@ def complete_format(incomplete: str) -> list[str]:
     return completing(formats())(incomplete)
 
 
+def complete_tracker(incomplete: str) -> list[str]:
+    """A tracker by name."""
+    from seektrack.tracking import TRACKERS
+
+    return completing(TRACKERS)(incomplete)
+
+
 def complete_model(incomplete: str) -> list[str]:
     """Built-in names, and folders that hold a model."""
     parent, _, start = incomplete.rpartition("/")

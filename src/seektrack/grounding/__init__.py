@@ -2,14 +2,8 @@
 
 from seektrack.grounding.found import CropKind, Found, Grounding, GroundSettings
 from seektrack.grounding.ground import ground, ground_proposals
-from seektrack.grounding.grounder import (
-    GROUNDERS,
-    Grounder,
-    GrounderContext,
-    GrounderKind,
-    ProposalGrounder,
-    parse_grounder,
-)
+from seektrack.grounding.grounder import Grounder, GrounderContext, GrounderKind
+from seektrack.grounding.grounders import GROUNDERS, ProposalGrounder, parse_grounder
 from seektrack.grounding.merging import distinct, join_parts, masked_confidence, touch
 from seektrack.grounding.prompts import PROMPT_KINDS, PromptKind, make_prompt, to_prompts
 from seektrack.grounding.scoring import TextScorer, counter_texts, embed_objects, one_concept

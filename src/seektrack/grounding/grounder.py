@@ -1,8 +1,4 @@
-"""What finds the objects a question asks for in one picture, by name.
-
-A package of one's own adds a grounder by an entry point of the group ``seektrack.grounders`` whose object is
-a `GrounderKind`.
-"""
+"""What finds the objects a question asks for in one picture."""
 
 from __future__ import annotations
 
@@ -16,15 +12,11 @@ from numpy.typing import NDArray
 
 from seektrack.encoders import Encoder
 from seektrack.encoders.prompts import Templates
-from seektrack.errors import InputError
-from seektrack.grounding.found import Found, Grounding, GroundSettings
-from seektrack.grounding.ground import ProposalLike, ground_proposals
+from seektrack.grounding.found import Found, GroundSettings
+from seektrack.grounding.ground import ProposalLike
 from seektrack.grounding.scoring import TextScorer
 from seektrack.query import Concept
-from seektrack.registry import Registry
 
-GROUP = "seektrack.grounders"
-DEFAULT = "proposals"
 Image = NDArray[np.uint8]
 Propose = Callable[[Any, GroundSettings], Sequence[ProposalLike]]
 
@@ -91,67 +83,13 @@ class GrounderKind:
         name: What the user calls it.
         about: One line on what it is.
         make: Makes one for the concepts of a question.
-        takes: What may stand behind ``name:``, as ``ID``; empty when nothing does.
+        takes: What must stand behind ``name:``, as ``ID``; empty when nothing does.
+        min_confidence: Least confidence of a track where nobody says another: detectors have scales of their
+            own.
     """
 
     name: str
     about: str
     make: Callable[[GrounderContext], Grounder]
     takes: str = ""
-
-
-@dataclass(frozen=True)
-class ProposalGrounder:
-    """Ours: SAM 2 proposes what could be an object, CLIP says what it is.
-
-    Attributes:
-        scorers: One a concept.
-        propose: The segmenter's masks.
-        settings: What counts as found.
-        judges: No: one look is less sure than all looks along a track.
-    """
-
-    scorers: tuple[TextScorer, ...]
-    propose: Propose
-    settings: GroundSettings
-    judges: bool = False
-
-    @classmethod
-    def of(cls, context: GrounderContext) -> ProposalGrounder:
-        """The grounder for some concepts."""
-        return cls(context.scorers, context.propose, context.settings)
-
-    def find(self, image: Image, features: Any) -> list[Found]:
-        """Proposals that are what was asked for, each under the concept that claims it best."""
-        found = ground_proposals(
-            self.scorers, image, self.propose(features, self.settings), settings=self.settings
-        )
-        return [as_found(g) for g in found]
-
-
-def as_found(grounding: Grounding) -> Found:
-    """A grounding as a grounder tells it."""
-    g = grounding
-    return Found(g.box, g.confidence, g.label, g.mask, g.quality, g.embedding)
-
-
-GROUNDERS: Registry[GrounderKind] = Registry(
-    GrounderKind,
-    GROUP,
-    (GrounderKind(DEFAULT, "what SAM 2 proposes, scored by CLIP", ProposalGrounder.of),),
-    what="grounder",
-)
-
-
-def parse_grounder(name: str) -> tuple[GrounderKind, str]:
-    """The grounder a name asks for, and what stands behind its colon.
-
-    Raises:
-        InputError: There is none, or it lacks what must stand there.
-    """
-    head, _, argument = name.partition(":")
-    kind = GROUNDERS.named(head)
-    if bool(argument) != bool(kind.takes):
-        asked = f"{kind.name}:{kind.takes}" if kind.takes else kind.name
-        raise InputError(f"{name!r} names no grounder", hint=f"write {asked}")
-    return kind, argument
+    min_confidence: float = 0.5

@@ -106,6 +106,13 @@ def masked_confidence(
     return scorer.confidence(seen)
 
 
+def suppress_boxes(boxes: Sequence[Box], threshold: float) -> list[int]:
+    """Which of boxes ranked best first stay, where two that overlap by an IoU are one object."""
+    held = np.array(boxes, dtype=np.float64).reshape(-1, 4)
+    alive = _suppress(geometry.box_iou(held, held), np.ones(len(held), dtype=bool), threshold)
+    return [int(k) for k in np.flatnonzero(alive)]
+
+
 def touch(a: Mask, b: Mask, *, gap: float = 2.0) -> bool:
     """Whether two masks of one picture come within ``gap`` pixels of each other, or overlap."""
     first, second = a.box, b.box

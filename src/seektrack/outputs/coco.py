@@ -137,8 +137,8 @@ def read_coco(path: Path, video: VideoInfo | None) -> Tracks:
     """
     content = reading.entry(reading.read_json(path), "the document")
     ours = _ours(content)
-    images = _images(content)
-    names = _names(content)
+    images = images_of(content)
+    names = names_of(content)
     gathered = Gathered()
     for n, value in enumerate(reading.entries(content, "annotations")):
         where = f"annotations[{n}]"
@@ -191,7 +191,8 @@ def _ours(content: dict[str, Any]) -> dict[str, Any]:
     return held if isinstance(held, dict) else {}
 
 
-def _images(content: dict[str, Any]) -> dict[int, _Image]:
+def images_of(content: dict[str, Any]) -> dict[int, _Image]:
+    """The frame of each image of a document, by id."""
     held = [reading.entry(v, f"images[{n}]") for n, v in enumerate(reading.entries(content, "images"))]
     if not held:
         raise InputError("no images")
@@ -226,7 +227,8 @@ def _numbers_in_names(images: list[dict[str, Any]]) -> list[int]:
     return numbers if len(set(numbers)) == len(images) else []
 
 
-def _names(content: dict[str, Any]) -> dict[int, str]:
+def names_of(content: dict[str, Any]) -> dict[int, str]:
+    """The names of the categories of a document, by id."""
     names: dict[int, str] = {}
     for n, value in enumerate(reading.entries(content, "categories")):
         where = f"categories[{n}]"

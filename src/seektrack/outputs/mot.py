@@ -31,7 +31,10 @@ _FORM = "frame,id,left,top,width,height,conf,class,visibility"
 
 
 class Row(NamedTuple):
-    """One row: a box in pixels from 0, ``frame_index`` from 0, ``obj_id`` None for a bare detection."""
+    """One row: a box in pixels from 0, ``frame_index`` from 0, ``obj_id`` None for a bare detection.
+
+    ``score`` is the confidence where it lies in [0, 1], else 1; ``stated`` what the file says, or None.
+    """
 
     frame_index: int
     obj_id: int | None
@@ -40,6 +43,7 @@ class Row(NamedTuple):
     class_id: int | None
     is_truth: bool
     considered: bool
+    stated: float | None = None
 
 
 def labels_of(tracks: Iterable[Track]) -> list[str]:
@@ -161,7 +165,9 @@ def _row(columns: Sequence[str], where: str, first: int) -> Row:
     is_truth = len(numbers) == _TRUTH_COLUMNS and class_id is not None
     score = numbers[6] if len(numbers) > 6 and 0 <= numbers[6] <= 1 else 1.0
     considered = not is_truth or numbers[6] != 0
-    return Row(index, obj_id, _box(columns[2:6], where, first), score, class_id, is_truth, considered)
+    stated = numbers[6] if len(numbers) > 6 else None
+    box = _box(columns[2:6], where, first)
+    return Row(index, obj_id, box, score, class_id, is_truth, considered, stated)
 
 
 def _class_of(numbers: Sequence[float]) -> int | None:

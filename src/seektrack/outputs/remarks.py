@@ -25,17 +25,28 @@ class Remarks:
         damage: What was wrong with the video as far as it was read.
         notices: What of the query could not be answered, one line each.
         missed: Why nothing was found, one for each thing asked for, where nothing was.
+        min_confidence: Least score of a track that was kept; None where no text was asked.
+        retrieval_score: Confidence of the best moment of the search that led here; None without one.
     """
 
     domain: Known = "unmeasured"
     damage: str = ""
     notices: tuple[str, ...] = ()
     missed: tuple[Missed, ...] = ()
+    min_confidence: float | None = None
+    retrieval_score: float | None = None
 
     @classmethod
     def of(cls, tracks: Tracks) -> Remarks:
         """Those of a result."""
-        return cls(tracks.domain, tracks.damage, tracks.notices, tracks.missed)
+        return cls(
+            tracks.domain,
+            tracks.damage,
+            tracks.notices,
+            tracks.missed,
+            tracks.min_confidence,
+            tracks.retrieval_score,
+        )
 
     @classmethod
     def read(cls, held: Mapping[str, Any], where: str = "") -> Remarks:
@@ -55,6 +66,10 @@ class Remarks:
             reading.text(held.get("damage", ""), f"{within}damage"),
             tuple(notices),
             tuple(missed),
+            *(
+                None if held.get(name) is None else reading.share(held[name], f"{within}{name}")
+                for name in ("min_confidence", "retrieval_score")
+            ),
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -63,6 +78,8 @@ class Remarks:
             **fields(self.domain),
             **({"damage": self.damage} if self.damage else {}),
             **({"notices": list(self.notices)} if self.notices else {}),
+            **({} if self.min_confidence is None else {"min_confidence": float(self.min_confidence)}),
+            **({} if self.retrieval_score is None else {"retrieval_score": float(self.retrieval_score)}),
             **({"missed": [missed_to_dict(one) for one in self.missed]} if self.missed else {}),
         }
 
@@ -70,8 +87,14 @@ class Remarks:
         """A result that was read, with these; a track that says nothing of its footage lies where they do."""
         known = tuple(replace(t, domain=self.domain) if t.domain == "unmeasured" else t for t in tracks)
         return replace(
-            tracks, tracks=known, notices=self.notices, missed=self.missed, damage=self.damage
-        )  # fmt: skip
+            tracks,
+            tracks=known,
+            notices=self.notices,
+            missed=self.missed,
+            damage=self.damage,
+            min_confidence=self.min_confidence,
+            retrieval_score=self.retrieval_score,
+        )
 
 
 def missed_to_dict(missed: Missed) -> dict[str, Any]:

@@ -59,6 +59,7 @@ def search_and_track(
     filters: str | None = None,
     translate: str | Translator | None = None,
     templates: Templates = "auto",
+    min_confidence: float | None = None,
     settings: FollowSettings | None = None,
     out: str | Path | None = None,
     formats: Iterable[str] = DEFAULT_FORMATS,
@@ -73,7 +74,8 @@ def search_and_track(
         text: What to find and follow.
         top: Most videos.
         start_s, end_s: Look for it, and follow it, only in this part of each video, in seconds.
-        settings: How objects are found, followed and recognised.
+        min_confidence: Least confidence, in [0, 1], of a track that is kept.
+        settings: How objects are found, followed and recognised; a tracker and a grounder by name with it.
         out: Folder for the results, one subfolder a video; nothing is written when None.
         on_error: Told of each video that shows the text and is gone or cannot be followed; the next best
             takes its place. When None, a warning says so.
@@ -114,7 +116,9 @@ def search_and_track(
                 cache=cache,
                 filters=filters,
                 templates=wordings,
+                min_confidence=min_confidence,
                 settings=settings,
+                retrieval_score=max(moment.confidence for moment in found),
                 out=folder,
                 formats=chosen,
                 overlay=overlay,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from seektrack.encoders import Templates, check_templates
 from seektrack.encoders.translation import Translator, as_translator
-from seektrack.errors import InputError
 from seektrack.pipeline.checks import check_outputs, check_prompts, check_shown
+from seektrack.pipeline.detections import Detections, check_asked, chosen_settings, follow_given
 from seektrack.pipeline.models import Models
 from seektrack.query import Query, read
 from seektrack.types import Prompt, Tracks
@@ -29,6 +29,12 @@ def track_objects(
     text: str | Sequence[str] | Query | None = None,
     *,
     prompts: Sequence[Prompt] | None = None,
+    detections: Detections | None = None,
+    masks: bool = False,
+    tracker: str | None = None,
+    ground_every: int | None = None,
+    grounder: str | None = None,
+    min_confidence: float | None = None,
     model: str | Models = "pocket",
     device: str | None = None,
     seeds: Sequence[int] = (),
@@ -40,6 +46,7 @@ def track_objects(
     translate: str | Translator | None = None,
     templates: Templates = "auto",
     settings: FollowSettings | None = None,
+    retrieval_score: float | None = None,
     out: str | Path | None = None,
     formats: Iterable[str] = DEFAULT_FORMATS,
     overlay: bool = True,
@@ -51,8 +58,16 @@ def track_objects(
         video: Whatever :func:`seektrack.video.open_video` takes: a file, an address, a folder of images, a
             scan, pictures in memory, or an open source of any kind.
         text: What to follow, as ``a red car`` or ``the dogs running left``; several things, in one text or
-            in a list, are followed one after the other, each under its own label.
+            in a list, are followed together, each under its own label.
         prompts: Points, boxes or masks instead of a text, in pixels of the source.
+        detections: Boxes of every frame from anywhere instead of a text, to be given identities: a MOT or
+            COCO file (:func:`seektrack.outputs.detected.read_detections`), or detections by frame.
+        masks: With ``detections``: make a mask of each box that has none.
+        tracker: Who says who is who among detections, or among groundings of single frames, by name
+            (``seektrack.tracking.TRACKERS``). By default objects of a text are followed by the engine.
+        ground_every: With ``tracker`` and a text: one frame in so many is grounded.
+        grounder: What finds what the text names (``seektrack.grounding.GROUNDERS``), such as ``hf:ID``.
+        min_confidence: Least confidence, in [0, 1], of a track that is kept.
         model: A name (see :func:`seektrack.pipeline.parse_model`) or loaded :class:`Models`.
         device: ``cpu``, ``cuda`` or ``mps``; chosen when None.
         seeds: Frames known to show the text, as from a search; looked at first.
@@ -63,6 +78,7 @@ def track_objects(
             :func:`seektrack.video.filters.parse_filter`; the overlay shows the video as it is.
         translate, templates: As for :meth:`seektrack.Library.search`.
         settings: How objects are found, followed and recognised.
+        retrieval_score: How sure the search was that led here; kept with the result.
         out: Folder for the results; nothing is written when None.
         formats: What to write there (``seektrack.outputs.FORMATS``).
         overlay: Whether to write ``overlay.mp4`` there too.
@@ -73,8 +89,8 @@ def track_objects(
         says why. ``damage`` says what was wrong with the video, ``domain`` whether the encoder knows such.
 
     Raises:
-        InputError: Neither or both of text and prompts, an unknown format or filter, a prompt outside the
-            picture.
+        InputError: None or several of text, prompts and detections, an unknown format, filter, tracker or
+            grounder, a prompt outside the picture, a row of the detections that cannot be.
         QueryError: The text is empty.
         VideoError: The video cannot be read.
         OutputError: The folder cannot be written; checked before anything is computed.
@@ -86,11 +102,7 @@ def track_objects(
     from seektrack.video.filtered import FilteredSource
     from seektrack.video.filters import parse_filter
 
-    if (text is None) == (not prompts):
-        raise InputError(
-            "give either a text or prompts" if prompts else "nothing to follow",
-            hint='pass text="a red car", or prompts=[Prompt(...)]',
-        )
+    check_asked(text, prompts, detections, masks=masks, tracker=tracker, grounder=grounder)
     target = None if text is None else read(text, translate=as_translator(translate))
     check_templates(templates)
     clean = parse_filter(filters) if filters is not None else None
@@ -101,6 +113,13 @@ def track_objects(
     if settings is None and models.preset.propagation != "memory":
         mode: Any = models.preset.propagation
         settings = FollowSettings(engine=EngineSettings(propagation=PropagationSettings(mode=mode)))
+    settings = chosen_settings(
+        settings,
+        tracker=tracker,
+        ground_every=ground_every,
+        grounder=grounder,
+        min_confidence=min_confidence,
+    )
     given: dict[str, Any] = {"start_s": start_s, "end_s": end_s, "cache": cache}
     how = replace(opening or Opening(), **{k: v for k, v in given.items() if v is not None})
     with how.open(video, progress=progress) as source:
@@ -117,7 +136,13 @@ def track_objects(
                 seeds=seeds,
                 settings=settings,
                 templates=templates,
+                device=models.device,
                 progress=progress,
+            )
+            tracks = replace(tracks, min_confidence=settings.min_confidence, retrieval_score=retrieval_score)
+        elif detections is not None:
+            tracks = follow_given(
+                detections, shown, models, settings=settings, masks=masks, progress=progress
             )
         else:
             tracks = follow_prompts(models.sam2, shown, prompts or (), settings=settings, progress=progress)

@@ -12,7 +12,8 @@ from seektrack.tracking.motion import CameraMotion, MotionSettings, agrees
 from seektrack.tracking.predict import PREDICTORS, Predictor
 from seektrack.tracking.predictors import load_predictor
 from seektrack.tracking.settings import EngineSettings, IdentitySettings
-from seektrack.tracking.tracker import TRACKERS, Tracker, TrackerContext, TrackerKind
+from seektrack.tracking.tracker import Tracker, TrackerContext, TrackerKind
+from seektrack.tracking.trackers import TRACKERS
 
 __all__ = [
     "BackwardSettings",

@@ -23,7 +23,8 @@ from seektrack.tracking.motion import CameraMotion
 from seektrack.tracking.passes import candidates_on
 from seektrack.tracking.record import Look, Record, fill_gaps, smooth_hidden
 from seektrack.tracking.sightings import Sightings
-from seektrack.tracking.tracker import DEFAULT, TRACKERS, TrackerContext, TrackerKind
+from seektrack.tracking.tracker import TrackerContext, TrackerKind
+from seektrack.tracking.trackers import DEFAULT, TRACKERS
 from seektrack.types import Frame, Missed, Track, Tracks
 from seektrack.video import VideoSource
 

@@ -1,8 +1,4 @@
-"""What says who is who among the detections of a video, by name.
-
-A package of one's own adds a tracker by an entry point of the group ``seektrack.trackers`` whose object is a
-`TrackerKind`.
-"""
+"""What says who is who among the detections of a video."""
 
 from __future__ import annotations
 
@@ -13,14 +9,9 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.registry import Registry
-from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.memory import Detection, FrameIdentities
-from seektrack.tracking.rivals import rival
 from seektrack.tracking.settings import IdentitySettings
 
-GROUP = "seektrack.trackers"
-DEFAULT = "seektrack"
 Image = NDArray[np.uint8]
 Need = Literal["image", "embedding"]
 
@@ -90,28 +81,3 @@ class TrackerKind:
     about: str
     make: Callable[[TrackerContext], Tracker]
     needs: frozenset[Need] = frozenset()
-
-
-def _ours(context: TrackerContext) -> IdentityTracker:
-    return IdentityTracker(context.hw, settings=context.identity)
-
-
-TRACKERS: Registry[TrackerKind] = Registry(
-    TrackerKind,
-    GROUP,
-    (
-        TrackerKind(DEFAULT, "ours: motion, overlap and looks", _ours, frozenset({"embedding"})),
-        TrackerKind("sort", "SORT: Kalman filter and box overlap", rival("SORTTracker")),
-        TrackerKind(
-            "bytetrack", "ByteTrack: the doubtful detections in a second round", rival("ByteTrackTracker")
-        ),
-        TrackerKind("ocsort", "OC-SORT: what was observed over what was predicted", rival("OCSORTTracker")),
-        TrackerKind(
-            "botsort",
-            "BoT-SORT: ByteTrack with the camera's motion taken off",
-            rival("BoTSORTTracker", sees=True),
-            frozenset({"image"}),
-        ),
-    ),
-    what="tracker",
-)
