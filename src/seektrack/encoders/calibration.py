@@ -61,7 +61,7 @@ class Calibration:
             OutputError: It cannot be written.
         """
         target = Path(folder) / CALIBRATION_FILE
-        write_json(target, {"weights": weights} | {n: round(v, 5) for n, v in asdict(self).items()}, indent=1)
+        write_json(target, {"weights": weights} | {n: round(v, 7) for n, v in asdict(self).items()}, indent=1)
         return target
 
 

@@ -6,6 +6,9 @@ softmax against these texts says whether the picture shows it rather than someth
 
 from __future__ import annotations
 
+import functools
+import random
+
 from seektrack.encoders.base import Encoder
 
 COCO_NOUNS = tuple(
@@ -35,6 +38,11 @@ BACKGROUNDS = (
     "text on a screen",
 )
 
+_SYLLABLES = """
+    b c d f g h j k l m n p r s t v w z br cr dr fl gr pl pr sk sl sn sp st tr | a e i o u ai ea oo ou |
+    b ck d g ll m n nd p r rt sh st t x
+"""
+
 
 def contrast_texts(encoder: Encoder) -> list[str]:
     """Texts that compete with a query over a picture of this encoder.
@@ -45,5 +53,33 @@ def contrast_texts(encoder: Encoder) -> list[str]:
     vocabulary = getattr(encoder, "vocabulary", None)
     if vocabulary is not None and vocabulary.labels:
         return [*vocabulary.labels, *(vocabulary.background or BACKGROUNDS)]
+    return [*(f"a photo of {name}" for name in _coco_names()), *BACKGROUNDS]
+
+
+def names_that_compete(encoder: Encoder) -> list[str]:
+    """The things among `contrast_texts`, as a person would ask for them: ``"a dog"``."""
+    vocabulary = getattr(encoder, "vocabulary", None)
+    return list(vocabulary.labels) if vocabulary is not None and vocabulary.labels else _coco_names()
+
+
+@functools.cache
+def names_of_nothing(count: int = 120) -> tuple[str, ...]:
+    """Made-up words as a person would ask for them, ``"a strup"``: no picture shows what they name.
+
+    They are the same everywhere and always. A few may be words all the same.
+    """
+    rng = random.Random("names of nothing")
+    starts, vowels, ends = (part.split() for part in _SYLLABLES.split("|"))
+    ends += ["", ""]
+    names: dict[str, None] = {}
+    while len(names) < count:
+        parts = range(rng.choice((1, 2, 2)))
+        word = "".join(rng.choice(starts) + rng.choice(vowels) + rng.choice(ends) for _ in parts)
+        if len(word) > 3:
+            names[f"a {word}"] = None
+    return tuple(names)
+
+
+def _coco_names() -> list[str]:
     nouns = (noun.strip() for noun in COCO_NOUNS)
-    return [*(f"a photo of {'an' if n[0] in 'aeiou' else 'a'} {n}" for n in nouns), *BACKGROUNDS]
+    return [f"{'an' if n[0] in 'aeiou' else 'a'} {n}" for n in nouns]

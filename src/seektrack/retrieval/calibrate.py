@@ -1,13 +1,19 @@
 """What an encoder's scores mean, learnt from the library it made: for encoders that bring no calibration.
 
-A library shows few of the many things there are names for. So the names the encoder competes with are asked
-of it as a person would ask, and how they score tells what an absent name scores: the middle of them and their
-spread below it, for those that are really there lie above. A name has to stand clear of that to be believed.
-How much neighbouring frames repeat each other, and how alike crops of two things are, is read from it too.
+A threshold is right where what is not there stays below it, on whichever of all the frames it looks most like
+it. So names of nothing, made-up words, are asked of the library as a person would ask, and how their best
+frames score tells what any absent name scores (conformal prediction, Vovk et al., 2005). Where a library is
+too large to be looked at whole, the best of more frames is told from how it grows from half of those looked
+at to all (extreme value theory: by the same step with every doubling). The names the encoder competes with
+are asked too: a name has to stand clear of the lower half of them, which a library that shows few things
+cannot show. How much neighbouring frames repeat each other is read from the names of nothing as well, since
+an encoder that takes one for something does so on every frame alike; how alike crops of two things are, from
+the library's objects.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 
@@ -16,9 +22,17 @@ from numpy.typing import NDArray
 
 from seektrack import geometry
 from seektrack.encoders import Calibration, Encoder, contrast_texts, embed_queries
+from seektrack.encoders.contrast import names_of_nothing, names_that_compete
 from seektrack.library import KINDS, LibraryStore, Rows
-from seektrack.retrieval.confidence import ConfidenceSettings, frame_best, log_odds, temporal_evidence
-from seektrack.retrieval.query import TextQuery, prepare_query
+from seektrack.retrieval.confidence import (
+    BLOCK,
+    ConfidenceSettings,
+    frame_best,
+    log_odds,
+    sigmoid,
+    temporal_evidence,
+)
+from seektrack.retrieval.query import preparer
 
 NAMES = 60
 """Names asked; more tell little more."""
@@ -26,12 +40,20 @@ FRAMES = 1500
 """Frames they are asked of, of a larger library."""
 CLEAR = 4.0
 """Spreads above what absent names score that a name has to score."""
-LEAST, USUAL_MOST, MOST = 0.8, 0.9, 0.999
-"""Between the first and the last lies every derived threshold, below the second where many names show."""
+LEAST, USUAL_MOST, MOST = 0.8, 0.9, 1 - 1e-6
+"""Between the first and the last lies every derived threshold; names that compete ask for no more than the
+second where many of them show."""
+SHARE = 0.02
+"""Of absent names that may be believed on some frame."""
 MANY = 0.3
 """Share of the names that are surely found from which on many are there: a picture shows few names, so an
 encoder to which all is alike cannot be sure of so many."""
 _FEWEST_FRAMES = 8
+_VERSION = "calibration/3"
+_DIGITS = 7
+_STRETCH = 30
+"""Frames of one place, of a larger library."""
+_ABOVE = 1e-3
 _QUARTILE = 0.6745
 """Of a normal distribution, in standard deviations from the middle."""
 Floats = NDArray[np.float64]
@@ -47,13 +69,13 @@ def calibrated(encoder: Encoder, store: LibraryStore | None = None) -> Calibrati
     own: Calibration | None = getattr(encoder, "calibration", None)
     if own is not None or store is None:
         return own or Calibration()
-    key = "\x1f".join(["calibration/2", encoder.fingerprint, store.generation()])
+    key = "\x1f".join([_VERSION, encoder.fingerprint, store.generation()])
     kept = store.cached_array(key)
     names = list(asdict(Calibration()))
     if kept is not None and kept.shape == (len(names),):
-        return Calibration(**{n: round(float(v), 4) for n, v in zip(names, kept, strict=True)})
+        return Calibration(**{n: round(float(v), _DIGITS) for n, v in zip(names, kept, strict=True)})
     found = derive(store, encoder)
-    store.keep_array(key, np.array(list(asdict(found).values()), dtype=np.float32))
+    store.keep_array(key, np.array(list(asdict(found).values())))
     return found
 
 
@@ -68,50 +90,74 @@ def confidence_settings(calibration: Calibration) -> ConfidenceSettings:
 
 def derive(store: LibraryStore, encoder: Encoder) -> Calibration:
     """A calibration from what a library holds; the usual numbers where it holds too little to tell."""
-    vectors, rows = _sample(store)
-    if len(np.unique(rows.frame_indices)) < _FEWEST_FRAMES:
+    vectors, rows, doublings = _sample(store)
+    if len(np.unique(np.stack([rows.video_ids, rows.frame_indices]), axis=1)[0]) < _FEWEST_FRAMES:
         return Calibration()
     usual = Calibration()
     texts = contrast_texts(encoder)
     near = _crowded(embed_queries(encoder, texts), usual.max_cosine)
     settings = replace(confidence_settings(usual), max_cosine=near)
-    queries = [
-        prepare_query(encoder, name, settings=settings, store=store)
-        for name in texts[:: max(1, len(texts) // NAMES)]
-    ]
-    series = _series(queries, vectors, rows, settings)
-    weight = _independence(series)
+    nothing = _by_video(_nothing(encoder, store, vectors, settings), rows)
+    weight = _independence(nothing)
     settings = replace(settings, weight=weight)
-    best = [
-        max(
-            float(temporal_evidence(p[q], times, settings).max()) for p, times in series
-        )
-        for q in range(len(queries))
-    ]  # fmt: skip
+    ready = preparer(encoder, settings=settings, store=store)
+    names = names_that_compete(encoder)
+    asked = [ready.text(name) for name in names[:: max(1, len(names) // NAMES)]]
+    shown = _by_video(np.stack([query.probability(vectors, settings) for query in asked]), rows)
     different, same, alike = _looks(vectors, rows)
     numbers = {
-        "min_confidence": _clear_of(np.array(best)),
+        "min_confidence": max(
+            _clear_of(_best(shown, settings)), _above_nothing(nothing, settings, doublings)
+        ),
         "weight": weight,
         "max_cosine": near,
         "different": different,
         "same": same,
         "alike": alike,
     }
-    return Calibration(**{name: round(float(value), 4) for name, value in numbers.items()})
+    return Calibration(**{name: round(float(value), _DIGITS) for name, value in numbers.items()})
 
 
-def _sample(store: LibraryStore) -> tuple[NDArray[np.float32], Rows]:
-    """Stretches of frames from every video, `FRAMES` in all at most, with their regions."""
+def _sample(store: LibraryStore) -> tuple[NDArray[np.float32], Rows, float]:
+    """Stretches of frames from every video, `FRAMES` in all at most, with their regions.
+
+    The last value is how often they have to be doubled to make all of the library.
+    """
     vectors, rows = store.vectors()
     keys = rows.video_ids * (int(rows.frame_indices.max(initial=0)) + 1) + rows.frame_indices
     frames = np.unique(keys)
-    if len(frames) > FRAMES:
-        step = len(frames) / (FRAMES // 30)
-        starts = (np.arange(FRAMES // 30) * step).astype(int)
-        chosen = frames[np.unique((starts[:, None] + np.arange(30)).ravel().clip(0, len(frames) - 1))]
-        which = np.flatnonzero(np.isin(keys, chosen))
-        vectors, rows = vectors[which], rows.take(which)
-    return np.asarray(vectors, dtype=np.float32), rows
+    if len(frames) <= FRAMES:
+        return np.asarray(vectors, dtype=np.float32), rows, 0.0
+    step = len(frames) / (FRAMES // _STRETCH)
+    starts = (np.arange(FRAMES // _STRETCH) * step).astype(int)
+    chosen = frames[np.unique((starts[:, None] + np.arange(_STRETCH)).ravel().clip(0, len(frames) - 1))]
+    which = np.flatnonzero(np.isin(keys, chosen))
+    taken = np.asarray(vectors[which], dtype=np.float32)
+    return taken, rows.take(which), math.log2(len(frames) / len(chosen))
+
+
+def _nothing(
+    encoder: Encoder, store: LibraryStore, vectors: NDArray[np.float32], settings: ConfidenceSettings
+) -> Floats:
+    """Probability of each name of nothing on each picture, (Q, N), as it would be when asked for."""
+    names = names_of_nothing()
+    key = "\x1f".join(["nothing", encoder.fingerprint, *names])
+    kept = store.cached_array(key)
+    asked = kept if kept is not None and kept.shape == (len(names), encoder.dim) else None
+    if asked is None:
+        asked = embed_queries(encoder, names)
+        store.keep_array(key, asked)
+    rivals = preparer(encoder, settings=settings, store=store).vectors
+    competes = (asked @ rivals.T <= settings.max_cosine).astype(np.float64)
+    scale = encoder.logit_scale / settings.temperature
+    out = np.empty((len(names), len(vectors)))
+    for start in range(0, len(vectors), BLOCK):
+        some = vectors[start : start + BLOCK]
+        against = (some @ rivals.T).astype(np.float64) * scale
+        highest = against.max(axis=1, keepdims=True)
+        rest = np.log(np.exp(against - highest) @ competes.T + 1e-300)
+        out[:, start : start + BLOCK] = sigmoid(((some @ asked.T) * scale - highest - rest).T)
+    return out
 
 
 def _crowded(vectors: NDArray[np.float32], usual: float) -> float:
@@ -120,37 +166,77 @@ def _crowded(vectors: NDArray[np.float32], usual: float) -> float:
     return float(min(max(usual, np.quantile(between, 0.98)), 1.0))
 
 
-def _series(
-    queries: Sequence[TextQuery], vectors: NDArray[np.float32], rows: Rows, settings: ConfidenceSettings
-) -> list[tuple[Floats, Floats]]:
-    """Of each video the probability of each query on each frame, (Q, T), and the frames' times (T,)."""
-    every = np.stack([query.probability(vectors, settings) for query in queries])
+def _by_video(every: Floats, rows: Rows) -> list[tuple[Floats, Floats]]:
+    """Of each video what (Q, N) pictures show at most on each frame, (Q, T), and the frames' times (T,)."""
     out = []
     for video in np.unique(rows.video_ids):
         members = np.flatnonzero(rows.video_ids == video)
         frames = rows.frame_indices[members]
         unique, first = frame_best(frames, -frames.astype(np.float64))
         at = np.searchsorted(unique, frames)
-        best = np.zeros((len(queries), len(unique)))
+        best = np.zeros((len(every), len(unique)))
         for row, own in zip(every[:, members], best, strict=True):
             np.maximum.at(own, at, row)
         out.append((best, rows.times[members][first]))
     return out
 
 
-def _independence(series: Sequence[tuple[Floats, Floats]]) -> float:
-    """What a neighbouring frame is worth: (1 − r) / (1 + r), r being how alike neighbours' evidence is.
+def _independence(nothing: Sequence[tuple[Floats, Floats]]) -> float:
+    """What a neighbouring frame is worth: (1 − r) / (1 + r), r being how alike neighbours err.
 
-    So many independent witnesses are n repeating themselves with correlation r from one to the next.
+    So many independent witnesses are n repeating themselves with correlation r from one to the next. An error
+    is what the evidence for a name of nothing differs by from that for all of them.
     """
     alike, total = 0.0, 0.0
-    for probability, _ in series:
-        evidence = log_odds(np.clip(probability, 1e-6, 1 - 1e-6))
-        evidence -= np.median(evidence, axis=1, keepdims=True)
-        alike += float((evidence[:, 1:] * evidence[:, :-1]).sum())
-        total += float((evidence[:, 1:] ** 2).sum())
-    r = min(max(alike / max(total, 1e-12), 0.0), 0.98)
+    for probability, _ in nothing:
+        error = log_odds(np.clip(probability, 1e-6, 1 - 1e-6))
+        error -= error.mean()
+        alike += float((error[:, 1:] * error[:, :-1]).sum())
+        total += float((error[:, 1:] ** 2 + error[:, :-1] ** 2).sum()) / 2
+    r = min(max(alike / max(total, 1e-12), 0.0), 1.0)
     return (1 - r) / (1 + r)
+
+
+def _best(series: Sequence[tuple[Floats, Floats]], settings: ConfidenceSettings) -> Floats:
+    """The belief in each of Q names on the frame that shows it best, (Q,)."""
+    count = len(series[0][0])
+    best = [np.array([temporal_evidence(row, times, settings).max() for row in p]) for p, times in series]
+    return np.asarray(np.max(best, axis=0) if best else np.zeros(count), dtype=np.float64)
+
+
+def _above_nothing(
+    nothing: Sequence[tuple[Floats, Floats]], settings: ConfidenceSettings, doublings: float
+) -> float:
+    """A threshold that all but `SHARE` of the names of nothing stay below, on the frame that shows them best.
+
+    Args:
+        nothing: Their probability on the frames of each video.
+        settings: How frames make beliefs.
+        doublings: How often the frames have to be doubled to make all of the library.
+    """
+    best = _best(nothing, settings)
+    odds = np.sort(log_odds(np.clip(best, 1e-9, 1 - 1e-9)))
+    rank = min(math.ceil((len(odds) + 1) * (1 - SHARE)), len(odds))
+    found = float(odds[rank - 1])
+    if doublings > 0:
+        found += doublings * _growth(nothing, settings)
+    return float(np.clip(sigmoid(np.array(found + _ABOVE)), LEAST, MOST))
+
+
+def _growth(nothing: Sequence[tuple[Floats, Floats]], settings: ConfidenceSettings) -> float:
+    """By how much the best of twice as many frames is higher, in log odds; a half is of whole stretches."""
+    best: list[list[Floats]] = [[], []]
+    side = 0
+    for probability, times in nothing:
+        for start in range(0, len(times), _STRETCH):
+            piece = slice(start, start + _STRETCH)
+            best[side].append(_best([(probability[:, piece], times[piece])], settings))
+            side = 1 - side
+    if not all(best):
+        return 0.0
+    half = [np.max(one, axis=0) for one in best]
+    odds = [log_odds(np.clip(one, 1e-9, 1 - 1e-9)) for one in (*half, np.maximum(*half))]
+    return max(float((odds[2] - (odds[0] + odds[1]) / 2).mean()), 0.0)
 
 
 def _clear_of(best: Floats) -> float:
@@ -159,7 +245,7 @@ def _clear_of(best: Floats) -> float:
     # At least half of the names are taken to be absent: the lower quarter of all is their middle.
     middle, low = float(np.quantile(odds, 0.25)), float(np.quantile(odds, 0.125))
     spread = (middle - low) / _QUARTILE
-    clear = 1 / (1 + np.exp(-np.clip(middle + CLEAR * spread, -30, 30)))
+    clear = float(sigmoid(np.array(middle + CLEAR * spread)))
     most = USUAL_MOST if (best > USUAL_MOST).mean() > MANY else MOST
     return float(np.clip(clear, LEAST, most))
 
