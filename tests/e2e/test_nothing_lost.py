@@ -22,7 +22,7 @@ from seektrack.library import LibraryStore
 from seektrack.video import VideoWriter
 
 FRAMES = (26, 40, 33)
-KILLS = 20
+KILLS = int(os.environ.get("KILLS", "20"))
 
 # One process loads the program and forks a child for each run, as loading takes longer than a run. A child
 # says what is acknowledged: it writes a line after each commit has returned.

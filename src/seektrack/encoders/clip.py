@@ -210,6 +210,12 @@ class ClipEncoder:
             max_length=self._text_length(),
             return_tensors="pt",
         )
+        known, largest = int(self._model.config.text_config.vocab_size), int(inputs["input_ids"].max())
+        if largest >= known:
+            raise ModelError(
+                f"the tokenizer of {self.name!r} gives word {largest}, its network knows {known}",
+                hint="the files of the model do not belong together; fetch it anew",
+            )
         keys = ("input_ids",) if siglip else ("input_ids", "attention_mask")
         return {k: inputs[k].to(self.device) for k in keys}
 

@@ -39,9 +39,10 @@ def frame_checksum(
     return zlib.crc32(vector, zlib.crc32(pts.encode(), zlib.crc32(place)))
 
 
-def video_checksum(row: Mapping[str, object] | sqlite3.Row) -> int:
-    """Of a row of ``videos``."""
-    return zlib.crc32("\x1f".join(repr(row[name]) for name in VIDEO_FIELDS).encode("utf-8", "surrogatepass"))
+def video_checksum(row: Mapping[str, object] | sqlite3.Row, extras: str = "") -> int:
+    """Of a row of ``videos``, and of what is kept beside it, see `seektrack.library.database.extras_of`."""
+    fields = [repr(row[name]) for name in VIDEO_FIELDS] + ([extras] if extras else [])
+    return zlib.crc32("\x1f".join(fields).encode("utf-8", "surrogatepass"))
 
 
 def stretch_checksum(video_id: int, start_s: float, end_s: float, vector: bytes) -> int:

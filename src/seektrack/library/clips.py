@@ -182,7 +182,7 @@ class ClipShelf:
                     values,
                 ).fetchall()
                 self._check(connection, found)
-            paths = paths_of(connection)
+            paths = paths_of(connection, self._store.path)
         found = [row for row in found if asked.missing or is_there(paths[row[0]])]
         raw = np.frombuffer(b"".join(row[3] for row in found), dtype="<f2")
         return ClipRows(

@@ -192,7 +192,26 @@ def _all_meta(connection: sqlite3.Connection) -> dict[str, str]:
 def seal_video(connection: sqlite3.Connection, video_id: int) -> None:
     """Bring the checksum of a video's row up to date, inside the transaction that changed it."""
     row = connection.execute("SELECT * FROM videos WHERE id = ?", (video_id,)).fetchone()
-    connection.execute("UPDATE videos SET checksum = ? WHERE id = ?", (checks.video_checksum(row), video_id))
+    checksum = checks.video_checksum(row, extras_of(connection, video_id).get(video_id, ""))
+    connection.execute("UPDATE videos SET checksum = ? WHERE id = ?", (checksum, video_id))
+
+
+def have_extras(connection: sqlite3.Connection) -> bool:
+    """Whether a library has ever kept numbers beside its rows."""
+    return bool(scalar(connection, "SELECT count(*) FROM sqlite_master WHERE name = 'video_extras'"))
+
+
+def extras_of(connection: sqlite3.Connection, video_id: int | None = None) -> dict[int, str]:
+    """Kinds and checksums of what is kept beside the rows of a video, or of every one, by its id."""
+    if not have_extras(connection):
+        return {}
+    where, values = ("", ()) if video_id is None else ("WHERE video_id = ?", (video_id,))
+    found: dict[int, str] = {}
+    for row in connection.execute(
+        f"SELECT video_id, kind, checksum FROM video_extras {where} ORDER BY video_id, kind", values
+    ):
+        found[row[0]] = f"{found.get(row[0], '')}{row[1]}={row[2]};"
+    return found
 
 
 def served_changed(connection: sqlite3.Connection) -> None:
@@ -222,6 +241,8 @@ def not_a_library(folder: Path) -> LibraryError:
 
 
 def _explained(folder: Path, reason: str) -> LibraryError:
+    if "could not decode" in reason.lower():
+        return checks.damaged(folder, "a text in it cannot be read")
     hints = (
         ("not a database", "the file library.sqlite is not a library; choose another folder"),
         (
@@ -234,5 +255,5 @@ def _explained(folder: Path, reason: str) -> LibraryError:
         ("locked", "another program keeps it busy; try again when it has finished"),
         ("unable to open", "choose a folder you may write to"),
     )
-    hint = next((hint for word, hint in hints if word in reason.lower()), "")
+    hint = next((hint for word, hint in hints if word in reason.lower()), hints[1][1])
     return LibraryError(f"cannot use the library {str(folder)!r}: {reason}", hint=hint)

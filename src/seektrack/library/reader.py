@@ -41,6 +41,7 @@ class LibraryReader:
         self._cached: tuple[str, NDArray[np.float16], Rows] | None = None
         self._index: reading.CachedIndex | None = None
         self._counted: tuple[str, int] | None = None
+        self._served: tuple[str, dict[int, str]] | None = None
         with self._reading():
             meta = database.read_meta(connection, path)
             if meta["schema"] == "1":
@@ -101,11 +102,23 @@ class LibraryReader:
         Raises:
             LibraryError: It is not what was written.
         """
+        ids = [i for i, path in self.served().items() if path == library_key(video)]
         with self._reading() as connection:
-            found = database.scalar(
-                connection, "SELECT id FROM videos WHERE path = ? AND state = 'done'", library_key(video)
-            )
-            return TurnTimes({}) if found is None else turns.read(connection, self.path, int(found))
+            return turns.read(connection, self.path, ids[0]) if ids else TurnTimes({})
+
+    def served(self) -> dict[int, str]:
+        """Path of each video that is served by its id; read and checked once a state of the library.
+
+        Raises:
+            LibraryError: A row is not what was written.
+        """
+        with self._lock, self._reading() as connection:
+            generation = self._generation(connection)
+            if self._served is None or self._served[0] != generation:
+                found = reading.video_rows(connection, self.path)
+                paths = {int(row["id"]): str(row["path"]) for row in found if row["state"] == "done"}
+                self._served = (generation, paths)
+            return self._served[1]
 
     def vectors(self, *, where: Where | None = None) -> tuple[NDArray[np.float16], Rows]:
         """Vectors float16 (N, D) and their metadata under a filter, of finished videos only.
@@ -197,7 +210,7 @@ class LibraryReader:
                 indexed = self._index is not None and self._index.generation == generation
                 manifest = None if indexed else self.index_manifest()
                 known = self._index.index.manifest if indexed and self._index else manifest
-                self._counted = (generation, known.vectors if known else reading.count(connection))
+                self._counted = (generation, known.vectors if known else reading.count(connection, self.path))
             return self._counted[1] >= INDEXED_FROM
 
     def _select(self, rows: Rows, where: Where | None) -> NDArray[np.int64] | None:
@@ -210,11 +223,7 @@ class LibraryReader:
 
     def _ids_of(self, video: str | Path | None, *, missing: bool) -> NDArray[np.int64] | None:
         """Ids of the served videos to look at; None for every one."""
-        with self._reading() as connection:
-            served = {
-                int(row[0]): str(row[1])
-                for row in connection.execute("SELECT id, path FROM videos WHERE state = 'done'")
-            }
+        served = self.served()
         key = None if video is None else library_key(video)
         kept = [i for i, path in served.items() if key in (None, path) and (missing or is_there(path))]
         return None if len(kept) == len(served) else np.array(sorted(kept), dtype=np.int64)

@@ -103,8 +103,9 @@ def video_rows(connection: sqlite3.Connection, folder: Path) -> list[sqlite3.Row
         LibraryError: A row, or the number of those served, is not what was written.
     """
     found = connection.execute("SELECT * FROM videos ORDER BY path, state != 'done', state").fetchall()
+    beside = database.extras_of(connection)
     for row in found:
-        if video_checksum(row) != row["checksum"]:
+        if video_checksum(row, beside.get(row["id"], "")) != row["checksum"]:
             raise damaged(folder, f"what it says of {row['path']!r} does not fit its checksum")
     served = database.scalar(connection, "SELECT value FROM meta WHERE key = 'served'")
     if str(sum(row["state"] == "done" for row in found)) != served:
@@ -129,6 +130,8 @@ def video_records(connection: sqlite3.Connection, folder: Path) -> list[VideoRec
     records = []
     for path, row in listed.items():
         vectors, frames = counts.get(row["id"], (0, 0))
+        if row["state"] == "done" and vectors != row["pictures"]:
+            raise damaged(folder, f"pictures of {path!r} are missing from it")
         records.append(
             VideoRecord(
                 path=path,
@@ -168,11 +171,11 @@ def open_index(
     from seektrack.library.index import VectorIndex
     from seektrack.library.index_files import load_index, save_index
 
-    index = load_index(folder, generation, paths_of(connection))
+    index = load_index(folder, generation, paths_of(connection, folder))
     wanted = settings or kept_settings(connection, folder)
     if index is not None and settings is None and index.manifest.kind == wanted.kind_for(len(index)):
         return CachedIndex(generation, index)
-    made = index or VectorIndex.build(stream(connection, folder, dim), count(connection), dim)
+    made = index or VectorIndex.build(stream(connection, folder, dim), count(connection, folder), dim)
     made = made.searching(wanted)
     if not readonly and save_index(folder, generation, made):
         # Mapped from the file it costs no memory that the system cannot take back.
@@ -200,9 +203,13 @@ def kept_settings(connection: sqlite3.Connection, folder: Path) -> IndexSettings
         ) from error
 
 
-def count(connection: sqlite3.Connection) -> int:
-    """Vectors that are served."""
-    return int(database.scalar(connection, "SELECT total(pictures) FROM videos WHERE state = 'done'"))
+def count(connection: sqlite3.Connection, folder: Path) -> int:
+    """Vectors that are served.
+
+    Raises:
+        LibraryError: See `video_rows`.
+    """
+    return sum(row["pictures"] for row in video_rows(connection, folder) if row["state"] == "done")
 
 
 def stream(
@@ -227,9 +234,13 @@ def stream(
             raise damaged(folder, f"pictures of {paths[video_id]!r} are missing from it")
 
 
-def paths_of(connection: sqlite3.Connection) -> dict[int, str]:
-    """Path of each video row by id."""
-    return {int(i): str(p) for i, p in connection.execute("SELECT id, path FROM videos")}
+def paths_of(connection: sqlite3.Connection, folder: Path) -> dict[int, str]:
+    """Path of each video row by id.
+
+    Raises:
+        LibraryError: See `video_rows`.
+    """
+    return {int(row["id"]): str(row["path"]) for row in video_rows(connection, folder)}
 
 
 def load_array(folder: Path, key: str) -> NDArray[np.float32] | None:

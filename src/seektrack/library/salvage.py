@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seektrack.errors import LibraryError
-from seektrack.library import database, turns
+from seektrack.library import database, distances, extras, turns
 from seektrack.library.checks import video_checksum
 from seektrack.library.reading import row_is_whole
 
@@ -105,13 +105,17 @@ def _copy_whole(
         kept = {k: v for k, v in meta.items() if k == "index"}
         database.write_meta(fresh, dict(kept))
     videos = list(_rows(old, "videos"))
+    beside: dict[int, str] = {}
+    with contextlib.suppress(sqlite3.Error):
+        beside = database.extras_of(old)
     pictures: dict[int, list[sqlite3.Row]] = {}
     for row in _rows(old, "frames"):
         if row_is_whole(row):
             pictures.setdefault(row["video_id"], []).append(row)
     for video in videos:
         rows = pictures.get(video["id"], [])
-        whole = video_checksum(video) == video["checksum"] and len(rows) == video["pictures"]
+        sealed = video_checksum(video, beside.get(video["id"], "")) == video["checksum"]
+        whole = sealed and len(rows) == video["pictures"]
         if video["state"] != "done":
             continue
         (saved if whole else lost).append(str(video["path"]))
@@ -120,11 +124,22 @@ def _copy_whole(
                 _insert(fresh, "videos", video)
                 for row in sorted(rows, key=lambda r: int(r["id"])):
                     _insert(fresh, "frames", row)
-                with contextlib.suppress(sqlite3.Error, LibraryError):
-                    turns.keep(fresh, int(video["id"]), turns.read(old, folder, int(video["id"])))
+                for kind in (turns.KIND, distances.KIND):
+                    _copy_extra(old, fresh, folder, int(video["id"]), kind)
+                database.seal_video(fresh, int(video["id"]))
     with database.transaction(fresh):
         database.served_changed(fresh)
     return sorted(saved), sorted(lost)
+
+
+def _copy_extra(
+    old: sqlite3.Connection, fresh: sqlite3.Connection, folder: Path, video_id: int, kind: str
+) -> None:
+    """Keep what lies beside the rows of a video, where it is whole; it is made anew by the next indexing."""
+    with contextlib.suppress(sqlite3.Error, LibraryError):
+        extra = extras.get(old, folder, video_id, kind)
+        if extra is not None:
+            extras.put(fresh, video_id, kind, extra.numbers, note=extra.note)
 
 
 def _insert(fresh: sqlite3.Connection, table: str, row: sqlite3.Row) -> None:

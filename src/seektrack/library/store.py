@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from seektrack.errors import LibraryError, LibraryMismatchError
-from seektrack.library import database, reading, turns
+from seektrack.library import database, extras, reading, turns
 from seektrack.library.checks import damaged
 from seektrack.library.identity import FileIdentity, identify, is_there, is_unchanged, library_key, stamp
 from seektrack.library.index_settings import IndexManifest, IndexSettings
@@ -406,7 +406,8 @@ class LibraryStore(LibraryReader):
             for _ in reading.stream(connection, self.path, self.dim):
                 pass
             for row in reading.video_rows(connection, self.path):
-                turns.read(connection, self.path, row["id"])
+                for kind in (turns.KIND, "distance"):
+                    extras.get(connection, self.path, row["id"], kind)
 
     def prune(self) -> list[str]:
         """Forget every video whose file is gone; their paths."""

@@ -166,7 +166,7 @@ def _header(file: IO[bytes], where: str) -> tuple[tuple[int, ...], np.dtype[Any]
         version = np.lib.format.read_magic(file)
         read = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
         shape, by_columns, kind = read[version](file)
-    except (ValueError, KeyError, OSError, EOFError, zlib.error) as error:
+    except Exception as error:  # a header is a Python literal: its reader raises whatever its tokenizer does
         raise InputError(f"{where} is not a NumPy array that can be read: {error}") from error
     if by_columns:
         raise InputError(f"{where} lies by columns", hint="save np.ascontiguousarray(array)")

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError
+from seektrack.geometry import check_size
 from seektrack.world.drawing import Drawing
 from seektrack.world.everyday import EVERYDAY
 from seektrack.world.palette import COLOURS
@@ -73,6 +74,7 @@ class SceneSettings:
                 f" got {self.width}x{self.height} and {self.n_frames}",
                 hint="pass height, width >= 64 and n_frames >= 1",
             )
+        check_size((self.height, self.width))
         if self.style not in STYLES:
             raise InputError(f"no style {self.style!r} of scenes", hint=f"styles: {', '.join(STYLES)}")
         unknown = sorted(set(self.categories or ()) - set(ALL_CATEGORIES))

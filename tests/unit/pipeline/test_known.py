@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +11,7 @@ from tests.unit.encoders.test_domain import fractal
 
 from seektrack.cli import main
 from seektrack.library import DistanceShelf, LibraryStore
+from seektrack.library.database import seal_video
 from seektrack.outputs import load_tracks
 from seektrack.pipeline import Library, track_videos
 from seektrack.pipeline.models import Models
@@ -78,9 +78,10 @@ def test_an_older_library_is_measured_without_being_indexed_anew(films: tuple[Pa
     folder = tmp_path / "library"
     with Library(folder) as library:
         library.index(films, sampling="every=4", regions="none")
-    with sqlite3.connect(folder / "library.sqlite") as old:  # as it was before distances were measured
-        old.execute("DROP TABLE frame_distances")
-        old.execute("DROP TABLE measured_videos")
+    with LibraryStore.open(folder) as store, store.writing() as old:  # as before distances were measured
+        old.execute("DELETE FROM video_extras WHERE kind = 'distance'")
+        for (video_id,) in old.execute("SELECT id FROM videos").fetchall():
+            seal_video(old, video_id)
     with Library(folder) as library:
         assert {hit.domain for hit in library.hits("a red car", min_confidence=0)} == {"unmeasured"}
         report = library.index(films, sampling="every=4", regions="none")
