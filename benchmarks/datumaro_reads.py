@@ -3,8 +3,8 @@
 datumaro asks for versions that clash with those of this package, so it goes into an environment of its own:
 
     python -m venv scratch && scratch/bin/pip install seektrack
-    scratch/bin/pip install --no-deps datumaro attrs cachetools defusedxml imagesize json-stream \\
-        json-stream-rs-tokenizer orjson ruamel.yaml shapely lxml
+    scratch/bin/pip install --no-deps datumaro attrs cachetools defusedxml imagesize lxml
+    scratch/bin/pip install --no-deps json-stream json-stream-rs-tokenizer orjson ruamel.yaml shapely
     scratch/bin/python benchmarks/datumaro_reads.py
 
 Prints a line for each format: observations found again of those written, and the largest error of a side of a

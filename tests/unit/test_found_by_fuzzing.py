@@ -7,6 +7,7 @@ import shutil
 from importlib.resources import files
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from seektrack.encoders import load_encoder
@@ -40,3 +41,24 @@ def test_an_array_whose_header_is_no_literal_is_refused(tmp_path: Path, header: 
 def test_a_scene_too_large_to_draw_is_refused() -> None:
     with pytest.raises(InputError, match="out of bounds"):
         SceneSettings(width=2**53, height=2**53)
+
+
+def test_a_preprocessor_of_another_model_is_refused_when_its_pictures_do_not_fit(tmp_path: Path) -> None:
+    folder = tmp_path / "clip"
+    shutil.copytree(str(files("seektrack") / "pretrained" / "clip"), folder)
+    for file in folder.glob("*processor*.json"):
+        content = json.loads(file.read_text("utf-8"))
+        inner = content.get("image_processor", content)
+        inner["size"] = {"shortest_edge": 112}
+        inner["do_center_crop"] = False
+        inner["crop_size"] = {"height": 112, "width": 149}
+        file.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(ModelError):
+        load_encoder(str(folder)).embed_images([np.zeros((60, 90, 3), np.uint8)])
+
+
+def test_xml_in_an_encoding_there_is_none_of_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "film.cvat.xml"
+    path.write_text('<?xml version="1.0" encoding="utg-8"?><annotations/>')
+    with pytest.raises(InputError, match="not XML"):
+        load_tracks(path)

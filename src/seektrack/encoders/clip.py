@@ -7,7 +7,9 @@ CLIP, SigLIP, SigLIP 2, MetaCLIP 2, Chinese-CLIP and AltCLIP share two methods, 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +108,7 @@ class ClipEncoder:
         check_batch_size(batch_size)
         out = np.zeros((len(images), self.dim), dtype=np.float32)
         for which, inputs in self.image_groups(images, batch_size=batch_size):
-            with torch.inference_mode():
+            with self._at_work():
                 out[which] = self._unit_rows(self._model.get_image_features(**inputs))
         return out
 
@@ -125,7 +127,7 @@ class ClipEncoder:
         order: list[int] = []
         vectors, layers = [np.zeros((0, self.dim), np.float32)], [np.zeros((0, 0), np.float32)]
         for which, inputs in self.image_groups(images, batch_size=batch_size):
-            with torch.inference_mode():
+            with self._at_work():
                 out = self._model.get_image_features(**inputs, output_hidden_states=True)
                 hidden = out.hidden_states
                 chosen = [hidden[round(depth * (len(hidden) - 1))][:, 1:].float() for depth in LAYERS]
@@ -220,7 +222,7 @@ class ClipEncoder:
         return {k: inputs[k].to(self.device) for k in keys}
 
     def _text_batch(self, texts: Sequence[str]) -> NDArray[np.float32]:
-        with torch.inference_mode():
+        with self._at_work():
             return self._unit_rows(self._model.get_text_features(**self.text_inputs(texts)))
 
     def _text_length(self) -> int:
@@ -230,6 +232,25 @@ class ClipEncoder:
         # RoBERTa's positions start behind the padding index, so its last two rows are never reached.
         positions -= 2 if self._family == "altclip" else 0
         return min(positions, int(self._tokenizer.model_max_length))
+
+    @contextmanager
+    def _at_work(self) -> Iterator[None]:
+        """Run the network; what does not fit together in it is the model's fault.
+
+        Raises:
+            ModelError: Its parts do not fit its pictures, its texts or each other.
+        """
+        with torch.inference_mode():
+            try:
+                yield
+            except (ValueError, IndexError, TypeError, RuntimeError) as error:
+                said = str(error)
+                if isinstance(error, RuntimeError) and not re.search("shape|size|dimension", said):
+                    raise  # such as too little memory
+                raise ModelError(
+                    f"the files of the model {self.name!r} do not fit together: {said.splitlines()[0][:200]}",
+                    hint="fetch it anew",
+                ) from error
 
     def _unit_rows(self, out: Any) -> NDArray[np.float32]:
         features = out if isinstance(out, torch.Tensor) else out.pooler_output

@@ -131,6 +131,10 @@ def guard(folder: Path) -> Iterator[None]:
         raise _explained(folder, str(error)) from error
     except UnicodeDecodeError as error:
         raise checks.damaged(folder, "a text in it cannot be read") from error
+    except IndexError as error:
+        if "No item with that key" not in str(error):  # as `sqlite3.Row` says of a column there is none of
+            raise
+        raise checks.damaged(folder, "a column of a table is missing from it") from error
     except OSError as error:
         raise LibraryError(
             f"cannot use the library {str(folder)!r}: {error.strerror or error}",

@@ -91,7 +91,7 @@ def read_cvat(path: Path, video: VideoInfo | None) -> Tracks:
         raise InputError("XML with entities of its own is not read", hint="remove the DOCTYPE")
     try:
         root = ET.fromstring(text.encode("utf-8"))
-    except (ET.ParseError, RecursionError, ValueError) as error:
+    except (ET.ParseError, RecursionError, ValueError, LookupError) as error:
         raise InputError(f"not XML: {error}") from error
     if root.tag != "annotations" or (root.find("image") is not None and root.find("track") is None):
         raise InputError("not CVAT's XML for videos", hint='export as "CVAT for video 1.1"')
