@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from seektrack.geometry import Box
 from seektrack.known import Known
@@ -37,6 +38,11 @@ _OUTSIDE = (
     "take a model that knows such footage: --model base (once: seektrack models fetch base); or point at it: "
     "seektrack frame shows the picture, --box X0,Y0,X1,Y1@FRAME follows what lies in it",
 )
+
+
+def furthest(missed: Sequence[Missed]) -> Missed:
+    """That which came furthest on its way, and so tells most, of at least one."""
+    return max(missed, key=lambda one: get_args(Stage).index(one.stage))
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -55,8 +55,9 @@ from seektrack.cli.values import check_value, complete_format
 from seektrack.cli.values import formats as known_formats
 from seektrack.errors import InputError, NothingFoundError
 from seektrack.library.made_with import model_for
+from seektrack.missed import furthest
 from seektrack.query import Query, read, shown
-from seektrack.types import Missed, Prompt, Stage
+from seektrack.types import Missed, Prompt
 
 if TYPE_CHECKING:
     from seektrack.tracking import FollowSettings
@@ -401,6 +402,5 @@ def _nothing(where: Path | str, text: Query | None, missed: Sequence[Missed]) ->
     message = f"found nothing to follow as {what} in {where}"
     if text is None or not missed:
         return NothingFoundError(message, hint=by_hand if text is None else "take another --model")
-    # The thing that came furthest on its way tells most.
-    furthest = max(missed, key=lambda one: list(get_args(Stage)).index(one.stage))
-    return NothingFoundError(f"{message}: {furthest.reason}", hint=furthest.hint)
+    why = furthest(missed)
+    return NothingFoundError(f"{message}: {why.reason}", hint=why.hint)

@@ -19,12 +19,15 @@ from seektrack.pipeline.folders import OutputFolders, Record
 from seektrack.pipeline.sources import OnError
 from seektrack.pipeline.track import DEFAULT_FORMATS, track_objects
 from seektrack.query import Query, read
-from seektrack.types import Moment, Tracks
+from seektrack.types import Hit, Moment, Tracks
 from seektrack.video.network import is_address
 
 if TYPE_CHECKING:
     from seektrack.pipeline.library import Library
     from seektrack.tracking import FollowSettings
+
+_BOXES = 6
+"""Regions of a video that are taken along from the search."""
 
 Progress = Callable[[int, int, str], None]
 
@@ -110,7 +113,7 @@ def search_and_track(
                 video,
                 query,
                 model=library.models,
-                seeds=[moment.key.frame_index for moment in found],
+                seeds=_seeds(library, query, video, found, wordings),
                 start_s=start_s,
                 end_s=end_s,
                 cache=cache,
@@ -137,6 +140,17 @@ def search_and_track(
     if failed and not results:
         raise failed[0]
     return results
+
+
+def _seeds(
+    library: Library, query: Query, video: str, found: Sequence[Moment], templates: Templates
+) -> list[Hit]:
+    """The best frame of each moment, and the boxes of its regions that show the one thing asked for."""
+    frames = [moment.key for moment in found]
+    if len(query.concepts) != 1 or all(hit.box is not None for hit in frames):
+        return frames
+    inside = library.hits(query, k=_BOXES, video=video, only="objects", templates=templates)
+    return [*frames, *inside]
 
 
 def _check_there(library: Library, video: str) -> None:

@@ -14,7 +14,7 @@ from seektrack.pipeline.checks import check_outputs, check_prompts, check_shown
 from seektrack.pipeline.detections import Detections, check_asked, chosen_settings, follow_given
 from seektrack.pipeline.models import Models
 from seektrack.query import Query, read
-from seektrack.types import Prompt, Tracks
+from seektrack.types import Hit, Prompt, Tracks
 
 if TYPE_CHECKING:
     from seektrack.tracking import FollowSettings
@@ -37,7 +37,7 @@ def track_objects(
     min_confidence: float | None = None,
     model: str | Models = "pocket",
     device: str | None = None,
-    seeds: Sequence[int] = (),
+    seeds: Sequence[int | Hit] = (),
     opening: Opening | None = None,
     start_s: float | None = None,
     end_s: float | None = None,
@@ -70,7 +70,8 @@ def track_objects(
         min_confidence: Least confidence, in [0, 1], of a track that is kept.
         model: A name (see :func:`seektrack.pipeline.parse_model`) or loaded :class:`Models`.
         device: ``cpu``, ``cuda`` or ``mps``; chosen when None.
-        seeds: Frames known to show the text, as from a search; looked at first.
+        seeds: Frames known to show the text, or hits of a search; looked at closely. Where the segmenter
+            does not find what is asked for by itself, it is followed from the boxes of the hits.
         opening: How the video is opened: its part, rate, window, pictures between pictures.
         start_s, end_s: Only this part of the video, in seconds; instead of those in ``opening``.
         cache: ``raw`` or ``jpeg``: decode each frame once into a temporary file; instead of that there.

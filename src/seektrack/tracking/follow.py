@@ -11,6 +11,7 @@ from seektrack.encoders import Encoder, check_language
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import PromptError
 from seektrack.grounding import Grounder, GrounderContext, parse_grounder
+from seektrack.missed import furthest
 from seektrack.query import Concept, Query, left_aside, read
 from seektrack.tracking.backward import run_backward
 from seektrack.tracking.conclude import conclude
@@ -18,6 +19,7 @@ from seektrack.tracking.detected import follow_grounded
 from seektrack.tracking.engine import Engine, Sam2Engine
 from seektrack.tracking.eyes import Eyes
 from seektrack.tracking.follow_settings import FollowSettings, Progress, ahead, report
+from seektrack.tracking.from_search import Seed, boxes_of, follow_boxes, frames_of
 from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.judge import merge_duplicates
 from seektrack.tracking.motion import CameraMotion
@@ -40,7 +42,7 @@ def follow(
     source: VideoSource,
     target: str | Sequence[str] | Query,
     *,
-    seeds: Iterable[int] = (),
+    seeds: Iterable[Seed] = (),
     settings: FollowSettings | None = None,
     templates: Templates = "auto",
     device: str | None = None,
@@ -57,7 +59,8 @@ def follow(
         encoder: Tells what is meant.
         source: The video.
         target: What is asked for: one thing, or several, followed together, each under its own label.
-        seeds: Frames to ground on besides, such as those of search hits.
+        seeds: Frames to ground on besides, or what a search found. Where the segmenter does not find the one
+            thing that is asked for by itself, it is followed from the boxes of the search.
         settings: See `FollowSettings`.
         templates: See `seektrack.encoders.embed_query`.
         device: Where a network of the grounder's own goes; chosen when None.
@@ -119,7 +122,7 @@ def follow_with(
     source: VideoSource,
     target: str | Sequence[str] | Query,
     *,
-    seeds: Iterable[int] = (),
+    seeds: Iterable[Seed] = (),
     settings: FollowSettings | None = None,
     templates: Templates = "auto",
     device: str | None = None,
@@ -129,7 +132,7 @@ def follow_with(
     settings = settings or FollowSettings()
     asked = read(target)
     notices = (*asked.notices, *check_language(encoder, asked), *left_aside(asked, door="track"))
-    concepts = tuple(dict.fromkeys(asked.concepts))
+    concepts, seeds = tuple(dict.fromkeys(asked.concepts)), tuple(seeds)
     finds, eyes = open_eyes(
         engine,
         encoder,
@@ -140,7 +143,17 @@ def follow_with(
         progress=progress,
     )
     goes = _follow_concepts if settings.tracker is None else follow_grounded
-    tracks, times, missed = goes(engine, finds, eyes, source, concepts, frozenset(seeds), settings, progress)
+    frames, boxes = frames_of(seeds), boxes_of(seeds)
+    tracks, times, missed = goes(engine, finds, eyes, source, concepts, frames, settings, progress)
+    if boxes and not tracks and len(concepts) == 1 and settings.tracker is None:
+        tracks, again = follow_boxes(engine, eyes, source, concepts, boxes, settings, progress)
+        missed = () if tracks else (furthest((*missed, *again)),)
+        places = ", ".join(f"{hit.time_s:.1f} s" for hit in boxes)
+        told = "was followed" if tracks else "led nowhere either"
+        notices = (
+            *notices,
+            f"the segmenter did not find it by itself: the box of the search at {places} {told}",
+        )
     numbered = tuple(replace(t, obj_id=i + 1) for i, t in enumerate(tracks))
     told_once = tuple(dict.fromkeys(notices))
     return Tracks(source.info, asked.typed, numbered, times, notices=told_once, missed=missed)

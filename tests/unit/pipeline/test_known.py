@@ -13,7 +13,7 @@ from seektrack.cli import main
 from seektrack.library import DistanceShelf, LibraryStore
 from seektrack.library.database import seal_video
 from seektrack.outputs import load_tracks
-from seektrack.pipeline import Library, track_videos
+from seektrack.pipeline import Library, search_and_track, track_objects, track_videos
 from seektrack.pipeline.models import Models
 from seektrack.video import Opening, VideoWriter
 from seektrack.world import SceneSettings, Split, render, sample_scene, seeds
@@ -150,3 +150,19 @@ def test_damage_is_in_the_result_and_told_once(
     assert status == 0 and "missing" in json.loads(told)[0]["damage"]
     assert err.count("damaged") == 1 and err.startswith("warning:")
     assert load_tracks(tmp_path / "out" / "tracks.json").damage == json.loads(told)[0]["damage"]
+
+
+def test_what_search_is_sure_of_track_finds_though_no_mask_is_proposed(
+    films: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    with Library(tmp_path / "library") as library:
+        library.index(films[0], sampling="every=3", regions="objects")
+        (moment,) = library.search("a red car", k=1)
+        assert moment.confidence > 0.88
+        monkeypatch.setattr("seektrack.tracking.engine.Sam2Engine.propose", lambda *_: [])
+        (found,) = search_and_track(library, "a red car")
+        alone = track_objects(films[0], "a red car", model=library.models, end_s=0.5)
+    assert alone.missed and not len(alone)
+    best = found.tracks.tracks[0]
+    assert best.label == "a red car" and best.score >= 0.5 and "box of the search" in found.tracks.notices[-1]
+    assert sum(o.visible for o in best.observations) >= 6
