@@ -179,7 +179,11 @@ def domain(
 
     screen = Screen(quiet=quiet, as_json=as_json)
     encoder, _ = parse_model(model)
-    print_figures(screen, evaluate_domain(encoder, frames=frames, folders=folders or (), device=device))
+    with screen.progress() as progress:
+        figures = evaluate_domain(
+            encoder, frames=frames, folders=folders or (), device=device, progress=progress
+        )
+    print_figures(screen, figures)
 
 
 @app.command()

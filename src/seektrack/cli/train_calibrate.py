@@ -66,20 +66,23 @@ def calibrate(
     styles, count = world or [], drawn_pictures
     shown = itertools.chain.from_iterable(drawn(style, Split.TRAIN, count, start=70_000) for style in styles)
     held = itertools.chain.from_iterable(drawn(style, Split.VALIDATION, count // 4) for style in styles)
-    screen.note("looking at the pictures …")
     # Pictures from disk are parted by the measuring itself; drawn ones come from seeds of their own.
     both = pictures is not None and bool(styles)
     if both:
         every = list(pictures_in(pictures or []))
         shown, held = itertools.chain(shown, every[::2], every[1::4]), itertools.chain(held, every[3::4])
-    made = measure(
-        encoder,
-        model,
-        shown=shown if styles else pictures_in(pictures or []),
-        held_out=held if styles else None,
-        unlike=pictures_in(unlike) if unlike else (),
-        about=", ".join([*(f"drawn world, {style}" for style in styles), *(p.name for p in pictures or [])]),
-    )
+    with screen.progress(each="what it was") as progress:
+        made = measure(
+            encoder,
+            model,
+            shown=shown if styles else pictures_in(pictures or []),
+            held_out=held if styles else None,
+            unlike=pictures_in(unlike) if unlike else (),
+            about=", ".join(
+                [*(f"drawn world, {style}" for style in styles), *(p.name for p in pictures or [])]
+            ),
+            progress=progress,
+        )
     figures: dict[str, object] = {
         "pictures": made.domain.pictures,
         "held_out_inside": made.inside,
@@ -90,7 +93,8 @@ def calibrate(
     if library is not None:
         with LibraryStore.open(library, readonly=True) as store:
             store.require(model=encoder.name, fingerprint=encoder.fingerprint)
-            calibration = derive(store, encoder)
+            with screen.waiting("learning the thresholds from the library"):
+                calibration = derive(store, encoder)
         calibration.save(model, weights=encoder.fingerprint)
         figures |= vars(calibration)
     print_figures(screen, figures)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seektrack.encoders import load_encoder
 from seektrack.errors import ModelError
-from seektrack.training.calibrate import describe, drawn, pictures_in
+from seektrack.training.calibrate import Progress, describe, drawn, pictures_in
 from seektrack.world import Split
 from seektrack.world.scene import STYLES
 
@@ -21,6 +21,7 @@ def evaluate_domain(
     frames: int = 200,
     folders: Sequence[str | Path] = (),
     device: str | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, float]:
     """Of held-out drawn frames, and of the pictures and films under folders, the share inside the domain.
 
@@ -29,6 +30,7 @@ def evaluate_domain(
         frames: Drawn frames of each style, of the test's seeds, as a camera's file would hold them.
         folders: Pictures, films, or folders of either; each is a figure of its own.
         device: Where it runs.
+        progress: Called with ``(done, 0, stage)`` while pictures are looked at.
 
     Returns:
         ``inside_plain``, ``inside_rich``, ``inside_scan`` and one figure for each folder, by its name; behind
@@ -48,7 +50,7 @@ def evaluate_domain(
     figures: dict[str, float] = {}
 
     def measure(name: str, images: Iterable[NDArray[np.uint8]]) -> None:
-        distances = domain.distance(describe(encoder, images))
+        distances = domain.distance(describe(encoder, images, progress=progress, stage=name))
         figures[f"inside_{name}"] = float((distances <= 1).mean())
         figures[f"distance_{name}"] = float(np.median(distances))
 

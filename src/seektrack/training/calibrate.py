@@ -6,7 +6,8 @@ pictures it was tuned on.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,10 +20,13 @@ from seektrack.errors import InputError
 from seektrack.world import SceneSettings, Split, render, sample_scene, seeds
 
 Image = NDArray[np.uint8]
+Progress = Callable[[int, int, str], None]
 HELD_OUT = 0.25
 """Share of a folder's pictures that set the edge."""
 FRAMES_OF_A_FILM = 12
 _AT_ONCE = 16
+_SMALLEST = 16
+"""Pixels of the shorter side of a picture that is looked at."""
 _QUALITIES = (0, 60, 80, 95)
 """JPEG qualities drawn pictures are seen at, 0 being untouched, as footage is compressed."""
 _SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"})
@@ -52,6 +56,7 @@ def measure(
     held_out: Iterable[Image] | None = None,
     unlike: Iterable[Image] = (),
     about: str = "",
+    progress: Progress | None = None,
 ) -> Measured:
     """Measure an encoder's domain and write it beside its weights.
 
@@ -62,16 +67,18 @@ def measure(
         held_out: Others of the same kinds; a quarter of ``shown`` when None.
         unlike: Pictures it was not shown the like of; without them the domain is wider than need be.
         about: What the pictures were, for people.
+        progress: Called with ``(done, 0, stage)`` while they are looked at.
 
     Raises:
         InputError: Too few pictures.
         OutputError: The folder cannot be written.
     """
-    inside = describe(encoder, shown)
-    held = None if held_out is None else describe(encoder, held_out)
+    how: dict[str, Any] = {"progress": progress}
+    inside = describe(encoder, shown, stage="what it was shown", **how)
+    held = None if held_out is None else describe(encoder, held_out, stage="held out", **how)
     if held is None:
         inside, held = _parted(inside)
-    away, tried = _parted(describe(encoder, unlike))
+    away, tried = _parted(describe(encoder, unlike, stage="what it was not shown", **how))
     domain = Domain.fit(inside, held, unlike=away, weights=encoder.fingerprint, about=about)
     kept = float((domain.distance(held) <= 1).mean())
     foreign = float((domain.distance(tried) <= 1).mean()) if len(tried) else None
@@ -105,16 +112,25 @@ def recalibrate(folder: str | Path, *, weights: str, **numbers: Any) -> Calibrat
     return made
 
 
-def describe(encoder: Encoder, images: Iterable[Image]) -> NDArray[np.float32]:
-    """Features (N, F) of pictures, as they come."""
-    rows, waiting = [np.zeros((0, 0), dtype=np.float32)], list[Image]()
-    for image in images:
-        waiting.append(image)
-        if len(waiting) == _AT_ONCE:
-            rows.append(embed_and_describe(encoder, waiting)[1])
-            waiting = []
-    if waiting:
-        rows.append(embed_and_describe(encoder, waiting)[1])
+def describe(
+    encoder: Encoder, images: Iterable[Image], *, progress: Progress | None = None, stage: str = ""
+) -> NDArray[np.float32]:
+    """Features (N, F) of pictures, as they come.
+
+    Args:
+        encoder: Looks at them.
+        images: RGB uint8 (H, W, 3), of any sizes.
+        progress: Called with ``(done, 0, stage)``, as nobody knows how many there are.
+        stage: What they are.
+    """
+    rows, done = [np.zeros((0, 0), dtype=np.float32)], 0
+    for some in _batches(images):
+        rows.append(embed_and_describe(encoder, some)[1])
+        done += len(some)
+        if progress:
+            progress(done, 0, stage)
+    if progress:
+        progress(done, done, stage)
     return np.concatenate(rows[1:]) if len(rows) > 1 else rows[0]
 
 
@@ -152,8 +168,6 @@ def pictures_in(paths: Sequence[str | Path]) -> Iterator[Image]:
         InputError: A path is missing, or there is no picture and no film under them.
         VideoError: A film cannot be read.
     """
-    from PIL import Image as Pillow
-
     from seektrack.video import find_videos, open_video
 
     found = False
@@ -161,23 +175,48 @@ def pictures_in(paths: Sequence[str | Path]) -> Iterator[Image]:
         if not given.exists():
             raise InputError(f"there is no {str(given)!r}", hint="name folders of pictures or films")
         files = sorted(p for p in given.rglob("*") if p.is_file()) if given.is_dir() else [given]
+        # Of a folder only what is a video by its name is opened; a file named outright is one by that.
+        others = [given] if given.is_dir() or given.suffix.lower() not in _SUFFIXES else []
         stills = [p for p in files if p.suffix.lower() in _SUFFIXES]
         for path in stills:
-            with Pillow.open(path) as picture:
-                if min(picture.size) >= 16:
-                    found = True
-                    yield np.asarray(picture.convert("RGB"), dtype=np.uint8)
-        films = [p for p in files if p not in set(stills)]
-        for path in find_videos(films, on_error=lambda _path, _error: None) if films else []:
+            still = _still(path, named=path == given)
+            if still is not None:
+                found = True
+                yield still
+        for path in find_videos(others, on_error=lambda _path, _error: None) if others else []:
+            if path.is_dir() and stills:
+                continue  # pictures, which were looked at
             with open_video(path) as source:
                 total = source.info.n_frames or 240
                 wanted = set(np.linspace(0, total - 1, FRAMES_OF_A_FILM).astype(int).tolist())
-                for frame in source:
-                    if frame.index in wanted:
+                for seen in source.pictures():
+                    if seen.index in wanted:
                         found = True
-                        yield frame.image
+                        yield seen.rgb()
+                    if seen.index >= max(wanted):
+                        break
     if not found:
         raise InputError(f"no pictures under {', '.join(map(str, paths))}", hint="name folders of pictures")
+
+
+def _still(path: Path, *, named: bool) -> Image | None:
+    """A picture; None of one too small, or one in a folder that cannot be read."""
+    from PIL import Image as Pillow
+
+    try:
+        with Pillow.open(path) as picture:
+            small = min(picture.size) < _SMALLEST
+            return None if small else np.asarray(picture.convert("RGB"), dtype=np.uint8)
+    except (OSError, ValueError, SyntaxError) as error:
+        if named:
+            raise InputError(f"cannot read the picture {path}: {error}", hint="is it damaged?") from error
+        return None
+
+
+def _batches(images: Iterable[Image]) -> Iterator[list[Image]]:
+    coming = iter(images)
+    while some := list(itertools.islice(coming, _AT_ONCE)):
+        yield some
 
 
 def _parted(features: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
