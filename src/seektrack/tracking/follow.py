@@ -22,6 +22,7 @@ from seektrack.tracking.follow_settings import FollowSettings, Progress, ahead, 
 from seektrack.tracking.from_search import Seed, boxes_of, follow_boxes, frames_of
 from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.judge import merge_duplicates
+from seektrack.tracking.looks import seen_by
 from seektrack.tracking.motion import CameraMotion
 from seektrack.tracking.passes import Pass, PassSettings
 from seektrack.tracking.record import Record, smooth_hidden
@@ -129,7 +130,7 @@ def follow_with(
     progress: Progress | None = None,
 ) -> Tracks:
     """`follow` with any engine."""
-    settings = settings or FollowSettings()
+    settings = seen_by(settings or FollowSettings(), engine, encoder, source)
     asked = read(target)
     notices = (*asked.notices, *check_language(encoder, asked), *left_aside(asked, door="track"))
     concepts, seeds = tuple(dict.fromkeys(asked.concepts)), tuple(seeds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from seektrack.tracking.association import CueWeights
@@ -56,7 +56,8 @@ class IdentitySettings:
         revive_cost: Highest matching cost at which a hidden object is recognised.
         revive_similarity: Lowest cosine similarity at which it is recognised by looks.
         max_speed: Fastest an unseen object can have moved, in its own sizes per second.
-        appearance_range: Cosines of (different, same) objects of the encoder; stretched to [0, 1].
+        appearance_range: Cosines of (different, same) objects of the encoder; stretched to [0, 1]. Where a
+            text is followed, its encoder's takes the place of the usual one (`seektrack.tracking.looks`).
         drift_similarity: An engine's mask less similar to its own past than this is suspect.
         drift_confidence: Where its confidence in the text falls below this, it must be as similar as one that
             is recognised.
@@ -90,3 +91,23 @@ class IdentitySettings:
     merge_iou: float = 0.7
     merge_frames: int = 3
     gallery: int = 6
+
+    def in_range(self, different: float, same: float) -> IdentitySettings:
+        """The same for an encoder of another range: every cosine lies where it lay between the two.
+
+        Args:
+            different, same: Cosines of crops of two objects, and of the same one, to that encoder.
+        """
+        low, high = self.appearance_range
+        if (different, same) == (low, high):
+            return self
+
+        def moved(cosine: float) -> float:
+            return different + (cosine - low) / (high - low) * (same - different)
+
+        return replace(
+            self,
+            appearance_range=(different, same),
+            revive_similarity=moved(self.revive_similarity),
+            drift_similarity=moved(self.drift_similarity),
+        )
