@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -180,8 +179,9 @@ def _tell(report: IndexReport, library: Path, console: Console) -> None:
             )
         )
     if report.passed_over:
-        counted = Counter(why for _, why in report.passed_over)
-        console.print(Text("passed over: " + ", ".join(f"{n} × {why}" for why, n in counted.most_common())))
+        from seektrack.video import count_reasons
+
+        console.print(Text(f"passed over: {count_reasons(why for _, why in report.passed_over)}"))
     for path, error in report.failed:
         console.print(Text(f"  {shown(path)}: {' '.join(str(error).split())}", "red"))
 

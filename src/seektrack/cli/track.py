@@ -290,8 +290,10 @@ def _many(
     screen: Screen, videos: Sequence[str], asked: _Asked, how: Opening | None, *, fresh: bool
 ) -> list[Done]:
     from seektrack.pipeline import track_videos
+    from seektrack.video import count_reasons
 
     done: list[Done] = []
+    passed_over: list[str] = []
     with screen.progress() as progress:
         for followed in track_videos(
             videos,
@@ -299,12 +301,15 @@ def _many(
             prompts=asked.prompts or None,
             opening=how,
             fresh=fresh,
+            on_passed_over=lambda _path, why: passed_over.append(why),
             progress=progress,
             **asked.by_model(),
             **asked.common(),
         ):
             done.append(of_result(followed))
             screen.note(done[-1].in_one_line())
+    if passed_over:
+        screen.note(f"passed over: {count_reasons(passed_over)}")
     return done
 
 

@@ -16,7 +16,7 @@ from seektrack.outputs.told import summary, written
 from seektrack.pipeline.checks import check_outputs
 from seektrack.pipeline.folders import OutputFolders, Record, read_record
 from seektrack.pipeline.models import Models
-from seektrack.pipeline.sources import NamedVideo, named_videos
+from seektrack.pipeline.sources import NamedVideo, OnPassedOver, named_videos
 from seektrack.pipeline.track import DEFAULT_FORMATS, track_objects
 from seektrack.query import Query, in_short, read
 from seektrack.types import Prompt, Tracks
@@ -75,6 +75,7 @@ def track_videos(
     formats: Iterable[str] = DEFAULT_FORMATS,
     overlay: bool = True,
     fresh: bool = False,
+    on_passed_over: OnPassedOver | None = None,
     progress: Progress | None = None,
 ) -> Iterator[FollowedVideo]:
     """Follow the same text, or the same prompts, through several videos, one after another.
@@ -88,6 +89,7 @@ def track_videos(
             videos.
         opening: How the videos are opened.
         fresh: Follow videos again that an earlier run has done.
+        on_passed_over: Told of each file of a folder that is no video, and why.
         text, prompts, model, device, filters, translate, templates, settings, out, formats, overlay,
             progress: As for :func:`seektrack.pipeline.track_objects`; ``out`` holds one folder a video.
 
@@ -117,6 +119,7 @@ def track_videos(
         videos,
         opening=opening,
         on_error=lambda path, error: missing.append(FollowedVideo(path, error=error)),
+        on_passed_over=on_passed_over,
         progress=progress,
     )
     if not named:

@@ -13,7 +13,7 @@ from seektrack.limits import Limits
 if TYPE_CHECKING:
     from seektrack.video.ahead import prefetch
     from seektrack.video.damage import Damage
-    from seektrack.video.finding import Found, find_videos, look_for_videos
+    from seektrack.video.finding import Found, count_reasons, find_videos, look_for_videos
     from seektrack.video.how import Opening, VideoInput
     from seektrack.video.live import LiveSource
     from seektrack.video.opening import open_video
@@ -34,6 +34,7 @@ __all__ = [
     "VideoSource",
     "VideoWriter",
     "find_videos",
+    "count_reasons",
     "look_for_videos",
     "open_video",
     "prefetch",
@@ -46,7 +47,7 @@ __getattr__, __dir__ = lazily(
     {
         "ahead": "prefetch",
         "damage": "Damage",
-        "finding": "Found find_videos look_for_videos",
+        "finding": "Found count_reasons find_videos look_for_videos",
         "how": "Opening VideoInput",
         "live": "LiveSource",
         "opening": "open_video",

@@ -43,9 +43,13 @@ class Found:
     passed_over: list[tuple[Path, str]] = field(default_factory=list)
 
     def summary(self) -> str:
-        """What was passed over, counted by reason: ``"2 pictures, 1 no video by name (.txt)"``; or empty."""
-        counted = Counter(reason for _, reason in self.passed_over)
-        return ", ".join(f"{n} {reason}" for reason, n in counted.most_common())
+        """What was passed over, see `count_reasons`; empty where nothing was."""
+        return count_reasons(reason for _, reason in self.passed_over)
+
+
+def count_reasons(reasons: Iterable[str]) -> str:
+    """Why files were passed over, counted: ``"2 × picture, 1 × no video by name (.txt)"``."""
+    return ", ".join(f"{n} × {reason}" for reason, n in Counter(reasons).most_common())
 
 
 def find_videos(paths: Iterable[str | os.PathLike[str]], *, on_error: OnError | None = None) -> list[Path]:

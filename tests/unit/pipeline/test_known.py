@@ -166,3 +166,18 @@ def test_what_search_is_sure_of_track_finds_though_no_mask_is_proposed(
     best = found.tracks.tracks[0]
     assert best.label == "a red car" and best.score >= 0.5 and "box of the search" in found.tracks.notices[-1]
     assert sum(o.visible for o in best.observations) >= 6
+
+
+def test_track_says_what_of_a_folder_it_passed_over(
+    films: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for name in ("a.mp4", "b.mp4"):
+        (folder / name).write_bytes(films[0].read_bytes())
+    for name in ("notes.txt", "more.txt"):
+        (folder / name).write_text("no video")
+    how = ("--box", "40,40,160,160@0", "--frames", "2", "--out", tmp_path / "out", "--no-overlay")
+    status, out, err = ask(capsys, "track", folder, *how)
+    assert status == 0 and out.count("over 2 frames") == 2
+    assert "passed over: 2 × " in err and ".txt" in err

@@ -95,7 +95,7 @@ def test_what_is_passed_over_is_told_with_its_reason(tmp_path: Path) -> None:
         "still.png": "picture",
         "still.webp": "picture",
     }
-    assert found.summary().startswith("2 picture, ")
+    assert found.summary().startswith("2 × picture, ")
 
 
 def test_a_folder_of_pictures_is_taken_as_one_and_passes_none_over(tmp_path: Path) -> None:
