@@ -374,7 +374,8 @@ def test_one_missing_video_does_not_end_a_library_run(tmp_path: Path, models: Mo
     also = film(tmp_path / "also" / "clip.mp4", 2)
     gone = str(tmp_path / "gone" / "clip.mp4")
     moments = [Moment(str(v), 0, 0.2, Hit(str(v), 0, 0.0, 0.3, 0.9), 0.9) for v in (gone, here, also)]
-    library = SimpleNamespace(search=lambda *a, **k: moments, models=models, path=tmp_path / "my lib")
+    answers = {"search": lambda *a, **k: moments, "hits": lambda *a, **k: []}
+    library = SimpleNamespace(**answers, models=models, path=tmp_path / "my lib")
     told: list[tuple[str, str]] = []
     done = search_and_track(
         library,  # type: ignore[arg-type]

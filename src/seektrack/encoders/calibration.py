@@ -80,4 +80,6 @@ def read_calibration(folder: str | os.PathLike[str], *, weights: str) -> Calibra
             return None
         return Calibration(**{name: float(value) for name, value in content.items()})
     except (OSError, ValueError, TypeError, AttributeError, KeyError, InputError) as error:
-        raise ModelError(f"cannot read {path}: {error}", hint="make it again: seektrack calibrate") from error
+        raise ModelError(
+            f"cannot read {path}: {error}", hint="make it again: seektrack train calibrate"
+        ) from error

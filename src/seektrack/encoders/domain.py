@@ -201,7 +201,7 @@ def read_domain(folder: str | os.PathLike[str], *, weights: str) -> Domain | Non
         )
     except (SafetensorError, OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
-            f"cannot read {path}: {error}", hint="measure it again: seektrack calibrate"
+            f"cannot read {path}: {error}", hint="measure it again: seektrack train calibrate"
         ) from error
 
 

@@ -72,7 +72,8 @@ class Asking(ABC):
             start_s, end_s: Only in this window of seconds; moments are cut to it.
             only: ``"objects"`` looks at proposed regions only, ``"frames"`` at whole frames only.
             label: Only pictures that also show this.
-            min_confidence: A moment has at least one frame believed this much; 0.88 unless said.
+            min_confidence: A moment has at least one frame believed this much; unless said, what the model's
+                calibration says, 0.88 for pocket.
             per_video: At most so many of one video.
             missing: Also videos whose file is gone.
             where: All of these filters in one, instead of them.
