@@ -68,7 +68,12 @@ def tracking(
         ),
     ] = None,
     folder: Annotated[
-        Path | None, typer.Option("--folder", help="Keep the clips here; a temporary folder when left out.")
+        Path | None,
+        typer.Option(
+            "--folder",
+            help="Keep the clips, the tracks and their scores here: the same command goes on where it was "
+            "stopped. A temporary folder when left out.",
+        ),
     ] = None,
     markdown: Markdown = None,
     model: Model = "pocket",

@@ -9,27 +9,21 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from seektrack import __version__
 from seektrack.errors import InputError
+from seektrack.evaluation.clip_scores import ClipScores, Shelf
 from seektrack.evaluation.footage import write_staged
+from seektrack.evaluation.kept import Kept, kept_identities
 from seektrack.evaluation.rivals import grounded_frames, reference_session
-from seektrack.metrics import (
-    ClearScores,
-    FrameMatch,
-    HotaScores,
-    IdentityScores,
-    clear,
-    frame_matches,
-    hota,
-    identity,
-)
+from seektrack.metrics import ClearScores, HotaScores, IdentityScores, clear, frame_matches, hota, identity
+from seektrack.outputs import save_tracks
 from seektrack.pipeline import track_objects
 from seektrack.pipeline.models import Models
 from seektrack.tracking import FollowSettings
-from seektrack.types import Prompt, Track, Tracks
+from seektrack.types import Prompt, Tracks
 from seektrack.video import open_video
-from seektrack.world.staged import CONDITIONS, Staged, runs, stage
+from seektrack.world.staged import CONDITIONS, Staged, stage
 
 Progress = Callable[[int, int, str], None]
 
@@ -38,57 +32,6 @@ WAYS = ("text", "masks", "boxes", "reference", "bytetrack")
 session from the same masks, and text grounded on every frame with ByteTrack."""
 MIN_AREA = 60
 """Objects smaller than this on the first frame, in pixels, are not pointed at."""
-_COVERED = 0.3
-"""Mask IoU from which an id sits on an object."""
-_STRANGER = 0.1
-_LONG_GAP = 4
-
-
-@dataclass(frozen=True)
-class Kept:
-    """Whether identities outlived what the condition does to them.
-
-    Attributes:
-        returns, returned: Objects that were away or hidden and came back, and those back under their id.
-        crossings, uncrossed: Pairs that crossed, and those of which both ids stayed.
-        after_cut, strangers: Frames of ids after a cut, and those on which an id sat on another object.
-    """
-
-    returns: int = 0
-    returned: int = 0
-    crossings: int = 0
-    uncrossed: int = 0
-    after_cut: int = 0
-    strangers: int = 0
-
-    def __add__(self, other: Kept) -> Kept:
-        names = ("returns", "returned", "crossings", "uncrossed", "after_cut", "strangers")
-        return Kept(**{name: getattr(self, name) + getattr(other, name) for name in names})
-
-
-@dataclass(frozen=True, eq=False)
-class ClipScores:
-    """One clip followed one way.
-
-    Attributes:
-        condition, number, way: Which.
-        mask_identity, mask_hota, mask_clear: By masks, IDF1 and MOTA at IoU 0.5.
-        box_clear: MOTA by boxes, at IoU 0.5.
-        kept: See `Kept`.
-        seconds: The way took.
-        frames: Of the clip.
-    """
-
-    condition: str
-    number: int
-    way: str
-    mask_identity: IdentityScores
-    mask_hota: HotaScores
-    mask_clear: ClearScores
-    box_clear: ClearScores
-    kept: Kept
-    seconds: float
-    frames: int
 
 
 @dataclass
@@ -164,7 +107,8 @@ def evaluate_tracking(
         model: See :func:`seektrack.pipeline.parse_model`.
         device: ``cpu``, ``cuda`` or ``mps``; chosen when None.
         settings: How objects are followed.
-        folder: Where the clips go; a temporary folder when None.
+        folder: Where the clips, what was found in them and the scores go; a second run with the same settings
+            and version takes the scores that lie there. A temporary folder when None.
         progress: Called with ``(done, total, stage)``.
 
     Raises:
@@ -177,22 +121,50 @@ def evaluate_tracking(
                 raise InputError(f"no {what} {name!r}", hint=f"take some of {', '.join(known)}")
     models = Models(model, device=device)
     report = TrackingReport()
+    recipe = {
+        "version": __version__,
+        "model": model,
+        "frames": str(n_frames),
+        "settings": repr(settings or FollowSettings()),
+    }
+    shelf = Shelf(None if folder is None else Path(folder), recipe)
     with tempfile.TemporaryDirectory() as temporary:
         base = Path(folder or temporary)
         base.mkdir(parents=True, exist_ok=True)
         done, total = 0, len(chosen) * clips
         for condition in chosen:
             for number in range(first, first + clips):
-                staged = stage(condition, number, n_frames=n_frames)
-                path = base / f"{condition}-{number:03d}.mp4"
-                truth = write_staged(staged, path)
-                report.clips += [
-                    _measured(way, staged, number, path, truth, models, settings) for way in asked
-                ]
+                report.clips += _clip(condition, number, asked, n_frames, base, shelf, models, settings)
                 done += 1
                 if progress:
                     progress(done, total, f"following, {condition}")
     return report
+
+
+def _clip(
+    condition: str,
+    number: int,
+    ways: Sequence[str],
+    n_frames: int,
+    base: Path,
+    shelf: Shelf,
+    models: Models,
+    settings: FollowSettings | None,
+) -> list[ClipScores]:
+    """Scores of all ways of one clip, which is drawn only where one is missing."""
+    known = {way: shelf.find(condition, number, way) for way in ways}
+    if missing := [way for way, scores in known.items() if scores is None]:
+        staged = stage(condition, number, n_frames=n_frames)
+        path = base / f"{condition}-{number:03d}.mp4"
+        truth = write_staged(staged, path)
+        for way in missing:
+            scores, found = _measured(way, staged, number, path, truth, models, settings)
+            result = shelf.path(condition, number, way, ".tracks.json")
+            if result is not None:
+                save_tracks(found, result, "json")
+            shelf.put(scores)
+            known[way] = scores
+    return [scores for scores in known.values() if scores is not None]
 
 
 def _measured(
@@ -203,7 +175,7 @@ def _measured(
     truth: Tracks,
     models: Models,
     settings: FollowSettings | None,
-) -> ClipScores:
+) -> tuple[ClipScores, Tracks]:
     prompts = _first_prompts(truth, boxes=way == "boxes")
     asked = {p.obj_id for p in prompts}
     by_text = way in ("text", "bytetrack")
@@ -224,7 +196,7 @@ def _measured(
             found = grounded_frames(models, info, frames, staged.label)
     seconds = time.monotonic() - began
     by_mask = frame_matches(wanted, found, by="mask")
-    return ClipScores(
+    scores = ClipScores(
         condition=staged.condition,
         number=number,
         way=way,
@@ -236,6 +208,7 @@ def _measured(
         seconds=seconds,
         frames=len(truth.frame_times),
     )
+    return scores, found
 
 
 def _first_prompts(truth: Tracks, *, boxes: bool) -> list[Prompt]:
@@ -247,85 +220,3 @@ def _first_prompts(truth: Tracks, *, boxes: bool) -> list[Prompt]:
             whole = Prompt(track.obj_id, 0, mask=seen.mask, label=track.label)
             prompts.append(replace(whole, mask=None, box=seen.box) if boxes else whole)
     return prompts
-
-
-def kept_identities(staged: Staged, wanted: Tracks, frames: Sequence[FrameMatch]) -> Kept:
-    """What became of identities over gaps, crossings and cuts.
-
-    Args:
-        staged: The clip.
-        wanted: Truth of the objects asked for.
-        frames: Their overlap with what was found, one a frame from 0 on.
-    """
-    holders = {t.obj_id: _holders(t.obj_id, frames) for t in wanted}
-    kept = Kept()
-    for track in wanted:
-        kept += _over_gaps(track, holders[track.obj_id])
-    if staged.condition == "look-alikes":
-        kept += _over_crossing(wanted, holders)
-    if staged.cuts:
-        kept += _over_cuts(staged, wanted, frames)
-    return kept
-
-
-def _holders(obj_id: int, frames: Sequence[FrameMatch]) -> NDArray[np.int64]:
-    """The id that covers a true object best on each frame (T,), -1 where none does."""
-    out = np.full(len(frames), -1, np.int64)
-    for t, match in enumerate(frames):
-        row = np.flatnonzero(match.gt_ids == obj_id)
-        if len(row) and match.similarity.shape[1]:
-            best = int(match.similarity[row[0]].argmax())
-            if match.similarity[row[0], best] >= _COVERED:
-                out[t] = match.pred_ids[best]
-    return out
-
-
-def _mostly(ids: NDArray[np.int64]) -> int:
-    held = ids[ids >= 0]
-    return int(np.bincount(held).argmax()) if len(held) else -1
-
-
-def _over_gaps(track: Track, holders: NDArray[np.int64]) -> Kept:
-    seen = np.zeros(len(holders), bool)
-    seen[[o.frame_index for o in track.observations if o.frame_index < len(holders)]] = True
-    returns = returned = 0
-    for start, end in runs(~seen):
-        before, after = seen[:start].sum(), seen[end:].sum()
-        if end - start >= _LONG_GAP and before >= _LONG_GAP and after >= _LONG_GAP:
-            returns += 1
-            first = _mostly(holders[:start])
-            returned += first >= 0 and first == _mostly(holders[end:])
-    return Kept(returns=returns, returned=returned)
-
-
-def _over_crossing(wanted: Tracks, holders: dict[int, NDArray[np.int64]]) -> Kept:
-    if not {1, 2} <= holders.keys():
-        return Kept()
-    fifth = len(holders[1]) // 5
-    before = [_mostly(holders[i][:fifth]) for i in (1, 2)]
-    after = [_mostly(holders[i][-fifth:]) for i in (1, 2)]
-    same = before == after and before[0] != before[1] and min(before) >= 0
-    return Kept(crossings=1, uncrossed=int(same))
-
-
-def _over_cuts(staged: Staged, wanted: Tracks, frames: Sequence[FrameMatch]) -> Kept:
-    """Frames after the first cut on which an id of before it sits on anything but its own object."""
-    first = staged.cuts[0]
-    own: dict[int, dict[int, int]] = {}
-    for match in frames[:first]:
-        for row, gt in enumerate(match.gt_ids):
-            for column, pred in enumerate(match.pred_ids):
-                if match.similarity[row, column] >= _COVERED:
-                    counts = own.setdefault(int(pred), {})
-                    counts[int(gt)] = counts.get(int(gt), 0) + 1
-    belongs = {pred: max(counts, key=lambda gt: counts[gt]) for pred, counts in own.items()}
-    after = strangers = 0
-    for match in frames[first:]:
-        for column, pred in enumerate(match.pred_ids):
-            if int(pred) not in belongs:
-                continue
-            after += 1
-            rows = np.flatnonzero(match.gt_ids == belongs[int(pred)])
-            right = len(rows) > 0 and match.similarity[rows[0], column] >= _STRANGER
-            strangers += not right
-    return Kept(after_cut=after, strangers=strangers)

@@ -8,9 +8,11 @@ from fractions import Fraction
 import pytest
 
 from seektrack.errors import InputError
-from seektrack.evaluation.tracking import evaluate_tracking, kept_identities
+from seektrack.evaluation.kept import kept_identities
+from seektrack.evaluation.tracking import evaluate_tracking
 from seektrack.evaluation.tracks import compare_tracks
 from seektrack.metrics import frame_matches
+from seektrack.outputs import load_tracks
 from seektrack.types import Track
 from seektrack.world.staged import StagedTruth, stage, staged_frames
 
@@ -94,13 +96,23 @@ def test_unknown_conditions_and_ways_are_refused_before_anything_is_drawn():
         evaluate_tracking(ways=["psychic"])
 
 
-def test_the_pocket_network_and_the_reference_follow_the_same_true_masks():
-    report = evaluate_tracking(conditions=["plain"], clips=1, n_frames=48, ways=["masks", "reference"])
+def test_the_pocket_network_and_the_reference_follow_the_same_true_masks(tmp_path, monkeypatch):
+    how = {"conditions": ["plain"], "clips": 1, "n_frames": 48, "ways": ["masks", "reference"]}
+    report = evaluate_tracking(**how, folder=tmp_path)
     rows = report.figures()["plain"]
     assert set(rows) == {"masks", "reference"}
     for row in rows.values():
         assert 0.5 < row["idf1"] <= 1 and 0.3 < row["hota"] <= 1 and row["frames_per_s"] > 0
     assert "mean" not in report.figures()
+
+    drawn = []
+    monkeypatch.setattr("seektrack.evaluation.tracking.write_staged", lambda *given: drawn.append(given))
+    again = evaluate_tracking(**how, folder=tmp_path)
+    assert again.figures() == report.figures() and not drawn
+    with pytest.raises(TypeError):  # of another length nothing is known: it is drawn
+        evaluate_tracking(**{**how, "n_frames": 49, "ways": ["masks"]}, folder=tmp_path)
+    assert len(drawn) == 1
+    assert load_tracks(tmp_path / "plain-000.masks.tracks.json", "json").tracks
 
 
 def test_a_result_on_disk_is_judged_from_the_command_line(tmp_path, shown):
