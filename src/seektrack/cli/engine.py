@@ -12,6 +12,7 @@ from seektrack.cli.values import (
     FLOW,
     POST,
     PRECISION,
+    PREDICTOR,
     PREDICTORS,
     PROPAGATION,
     REFINE,
@@ -76,13 +77,16 @@ Refine = Annotated[
         autocompletion=completing(REFINE),
     ),
 ]
+CLEANED = "largest"
+"""What is done to masks unless told otherwise: stray pixels would stretch the boxes around them."""
+
 Post = Annotated[
     str,
     typer.Option(
         "--post",
         metavar="STEPS",
         help="Clean masks up, as close:3,fill:64; steps are close, open, smooth, fill, specks, largest,"
-        " contour, spline, grabcut.",
+        " contour, spline, grabcut. none leaves them as they come.",
         autocompletion=completing_several(POST),
     ),
 ]
@@ -130,11 +134,11 @@ def follow_settings(
     flow: str = "dis",
     remember: str = "seen",
     refine: str | None = None,
-    post: str = "",
+    post: str = CLEANED,
     mask_threshold: float = 0.0,
     min_object_score: float | None = None,
     exclusive: bool = False,
-    predictor: str = "kalman",
+    predictor: str = PREDICTOR,
     precision: str = "fp32",
 ) -> FollowSettings | None:
     """The settings for following; None where every option has its default.
@@ -143,8 +147,14 @@ def follow_settings(
         InputError: A mode, method, step or precision is unknown.
         ModelError: The flow method cannot be had, or there is no such predictor.
     """
-    plain = propagation == "memory" and remember == "seen" and refine is None and not post and not exclusive
-    usual = predictor == "kalman" and precision == "fp32"
+    plain = (
+        propagation == "memory"
+        and remember == "seen"
+        and refine is None
+        and post == CLEANED
+        and not exclusive
+    )
+    usual = predictor == PREDICTOR and precision == "fp32" and post == CLEANED
     if plain and usual and not mask_threshold and min_object_score is None:
         return None
     for option, value, allowed in (
@@ -155,6 +165,7 @@ def follow_settings(
         ("--precision", precision, PRECISION),
     ):
         check_value(option, value, allowed)  # before what loads for seconds
+    post = "" if post == "none" else post
     for step in filter(None, post.split(",")):
         check_value("a step of --post", step.partition(":")[0].strip(), POST)
     if not math.isfinite(mask_threshold):

@@ -13,6 +13,7 @@ from seektrack.checkpoints import parse_preset
 from seektrack.cli.common import AsJson, Device, FrameFilter, LibraryModel, Quiet, Screen, spare_threads
 from seektrack.cli.early import check_library, check_there
 from seektrack.cli.engine import (
+    CLEANED,
     Every,
     Exclusive,
     FlowMethod,
@@ -51,7 +52,7 @@ from seektrack.cli.track_options import (
     with_names,
 )
 from seektrack.cli.tracked import Done, exit_status, failure, of_result, of_tracks, print_done, say_done
-from seektrack.cli.values import check_value, complete_format
+from seektrack.cli.values import PREDICTOR, check_value, complete_format
 from seektrack.cli.values import formats as known_formats
 from seektrack.errors import InputError, NothingFoundError
 from seektrack.library.made_with import model_for
@@ -129,11 +130,11 @@ def track(
     flow: FlowMethod = "dis",
     remember: RememberFrames = "seen",
     refine: Refine = None,
-    post: Post = "",
+    post: Post = CLEANED,
     mask_threshold: MaskThreshold = 0.0,
     min_object_score: MinObjectScore = None,
     exclusive: Exclusive = False,
-    predictor: Predictor = "kalman",
+    predictor: Predictor = PREDICTOR,
     precision: Precision = "fp32",
     cache: Cache = None,
     filters: FrameFilter = None,

@@ -21,6 +21,7 @@ REMEMBER = ("seen", "all")
 REFINE = ("roi", "progressive", "multiscale", "tiles")
 POST = ("close", "open", "smooth", "fill", "specks", "largest", "contour", "spline", "grabcut")
 PREDICTORS = ("kalman", "lstm", "transformer")
+PREDICTOR = "transformer"
 PRECISION = ("fp32", "bf16", "fp16")
 CACHE = ("raw", "jpeg")
 FILTERS = ("nlm", "bilateral", "gaussian", "clahe")

@@ -18,8 +18,8 @@ from seektrack.training.trajectory import Trajectories, trajectories
 from seektrack.training.trajectory.data import clip, measure
 from seektrack.world import SceneSettings, Split, seeds
 
-HORIZONS = (1, 5, 10)
-PAST, FUTURE, FRAMES = 12, 10, 36
+HORIZONS = (1, 5, 15)
+PAST, FUTURE, FRAMES = 12, 15, 42
 NOISE, GAP = 0.03, 4
 _INSIDE = 9.21
 """Squared distance in standard deviations that 99 of 100 centres stay within (chi-square, 2 dimensions)."""
@@ -31,7 +31,7 @@ def evaluate_trajectory(
     """Compare predictors on held-out ways.
 
     Each sees the same measured boxes (edges off by 3 % of the size, cut at the borders of the picture) up to
-    a frame, half of the time with four frames of the past hidden too, and says where the centre is 1 to 10
+    a frame, half of the time with four frames of the past hidden too, and says where the centre is 1 to 15
     frames later, at 8 frames a second.
 
     Args:
@@ -80,7 +80,7 @@ def _cases(data: Trajectories) -> list[tuple[int, int, list[int]]]:
 def _distances(
     predictor: Predictor, data: Trajectories, cases: list[tuple[int, int, list[int]]]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
-    """Distances in sizes (N, 10), and whether the truth lies where 99 of 100 should, (N, 10)."""
+    """Distances in sizes (N, 15), and whether the truth lies where 99 of 100 should, (N, 15)."""
     off = np.zeros((len(cases), FUTURE))
     inside = np.zeros((len(cases), FUTURE), bool)
     for i, (row, frame, past) in enumerate(cases):

@@ -119,6 +119,8 @@ class Session(Protocol):
     def frame_index(self) -> int | None: ...  # noqa: D102
     def add(self, prompt: Prompt) -> None: ...  # noqa: D102
     def remove(self, obj_id: int) -> None: ...  # noqa: D102
+    def leave_out(self, obj_id: int) -> None: ...  # noqa: D102
+    def swap(self, one: int, other: int) -> None: ...  # noqa: D102
     def step(self, image: Any, frame_index: int) -> FrameMasks: ...  # noqa: D102
 
 
@@ -151,6 +153,14 @@ class FinishedSession:
     def remove(self, obj_id: int) -> None:
         """See ``VideoSession.remove``."""
         self.session.remove(obj_id)
+
+    def leave_out(self, obj_id: int) -> None:
+        """See ``VideoSession.leave_out``."""
+        self.session.leave_out(obj_id)
+
+    def swap(self, one: int, other: int) -> None:
+        """See ``VideoSession.swap``."""
+        self.session.swap(one, other)
 
     def step(self, image: NDArray[np.uint8] | LazyFeatures, frame_index: int) -> FrameMasks:
         """See ``VideoSession.step``; the picture itself is needed."""

@@ -88,6 +88,16 @@ class FlowSession:
         if self._anchor is not None:
             self._carried = _floats(self._anchor)
 
+    def leave_out(self, obj_id: int) -> None:
+        """See ``VideoSession.leave_out``; a frame the network did not see is not remembered anyway."""
+        if self.frame_index == self.session.frame_index:
+            self.session.leave_out(obj_id)
+
+    def swap(self, one: int, other: int) -> None:
+        """See ``VideoSession.swap``; the network looks at the next frame."""
+        self.session.swap(one, other)
+        self._anchor = self._latest = None
+
     def turn(self) -> None:
         """Go the other way from the next step on, whichever frame that is; the network looks at it."""
         self.session.turn()

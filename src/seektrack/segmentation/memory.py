@@ -157,6 +157,12 @@ class ObjectMemory:
         _push(self.memories, position, row.memory if kept else None, self.settings.n_memories)
         _push(self.pointers, position, row.pointer if kept else None, self.settings.n_pointers)
 
+    def leave_out(self, position: int) -> None:
+        """Forget what a followed frame showed; a prompted one stays."""
+        if self.followed == position:
+            _push(self.memories, position, None, self.settings.n_memories)
+            _push(self.pointers, position, None, self.settings.n_pointers)
+
     def forget_passed(self) -> None:
         """Drop the ring; prompted frames stay."""
         self.memories.clear()

@@ -135,6 +135,31 @@ class VideoSession:
         self.objects.pop(obj_id, None)
         self.latest.pop(obj_id, None)
 
+    def leave_out(self, obj_id: int) -> None:
+        """Do not remember what the latest step answered for an object, as where its mask is not believed.
+
+        A prompted frame is remembered all the same.
+
+        Raises:
+            PromptError: There is no such object.
+        """
+        if obj_id not in self.objects:
+            raise PromptError(f"there is no object {obj_id}", hint=f"objects are {self.obj_ids}")
+        self.objects[obj_id].leave_out(self.timeline.position)
+
+    def swap(self, one: int, other: int) -> None:
+        """Exchange what is remembered of two objects, where each turned out to be followed as the other.
+
+        Raises:
+            PromptError: There is no such object.
+        """
+        for obj_id in (one, other):
+            if obj_id not in self.objects:
+                raise PromptError(f"there is no object {obj_id}", hint=f"objects are {self.obj_ids}")
+        self.objects[one], self.objects[other] = self.objects[other], self.objects[one]
+        if {one, other} <= self.latest.keys():
+            self.latest[one], self.latest[other] = self.latest[other], self.latest[one]
+
     def turn(self) -> None:
         """Go the other way from the next step on, whichever frame that is: a later one, or the same again.
 

@@ -60,6 +60,18 @@ def mask_iou_matrix(rows: Sequence[Mask | None], columns: Sequence[Mask | None])
     return out
 
 
+def overlaps(masks: Sequence[Mask | None]) -> tuple[Array, Array]:
+    """IoU of every two masks, and the share of the smaller that lies in the other: (N, N) and (N, N).
+
+    The diagonal, and what None stands in, is 0.
+    """
+    iou = np.nan_to_num(mask_iou_matrix(masks, masks))
+    np.fill_diagonal(iou, 0.0)
+    areas = np.array([0 if m is None else m.area for m in masks], dtype=np.float64)
+    shared = iou / (1 + iou) * (areas[:, None] + areas[None, :])
+    return iou, shared / np.maximum(np.minimum(areas[:, None], areas[None, :]), 1)
+
+
 def cosine_matrix(
     rows: Sequence[NDArray[np.floating] | None], columns: Sequence[NDArray[np.floating] | None]
 ) -> Array:

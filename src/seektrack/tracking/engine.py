@@ -28,6 +28,8 @@ class MasksLike(Protocol):
     def obj_ids(self) -> list[int]: ...  # noqa: D102
     @property
     def object_scores(self) -> Any: ...  # noqa: D102
+    @property
+    def pointers(self) -> Any: ...  # noqa: D102
     def masks(self) -> NDArray[np.bool_]: ...  # noqa: D102
 
 
@@ -38,6 +40,8 @@ class SessionLike(Protocol):
     def obj_ids(self) -> list[int]: ...  # noqa: D102
     def add(self, prompt: Prompt) -> None: ...  # noqa: D102
     def remove(self, obj_id: int) -> None: ...  # noqa: D102
+    def leave_out(self, obj_id: int) -> None: ...  # noqa: D102
+    def swap(self, one: int, other: int) -> None: ...  # noqa: D102
     def step(self, image: Any, frame_index: int) -> MasksLike: ...  # noqa: D102
 
 

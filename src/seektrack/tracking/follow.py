@@ -33,9 +33,6 @@ from seektrack.video import VideoSource
 if TYPE_CHECKING:
     from seektrack.segmentation import Sam2
 
-_NEVER = 1 << 62
-"""Frames after which objects pointed at by hand merge: what a person told apart stays apart."""
-
 
 def follow(
     sam2: Sam2,
@@ -240,7 +237,7 @@ def follow_prompts_with(
     by_frame: dict[int, list[Prompt]] = defaultdict(list)
     for prompt in prompts:
         by_frame[prompt.frame_index].append(prompt)
-    identity = replace(settings.identity, merge_frames=_NEVER)
+    identity = replace(settings.identity, merge=False)
     record, tracker = Record(), IdentityTracker(source.info.hw, settings=identity)
     forward = Pass(engine, tracker, record, settings=_pass_settings(settings))
     for frame in ahead(source, settings):

@@ -4,13 +4,13 @@ Two kinds of detections come in. Those with an id are the segmentation engine's 
 (is there an object, can it have come here, does it still look like itself) before it is believed. Those
 without are candidates found by grounding: each is told from the objects already followed, recognised as one
 that was lost, or given a new id. Objects that are not seen are predicted for a while, then only remembered.
-Two ids on the same pixels are either one object found twice (merged) or one hiding the other (one is hidden).
+Those of which the engine shows nothing are looked for; two ids on the same pixels are `overlaps`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,37 +18,29 @@ from numpy.typing import NDArray
 from seektrack import geometry
 from seektrack.errors import InputError
 from seektrack.geometry import Box
-from seektrack.tracking import association, kalman
+from seektrack.tracking import kalman
+from seektrack.tracking.kalman import Array
+from seektrack.tracking.likeness import likeness
 from seektrack.tracking.memory import Appearance, Detection, FrameIdentities, TrackMemory, TrackState
-from seektrack.tracking.predict import locate
+from seektrack.tracking.overlaps import Overlaps
+from seektrack.tracking.predict import Predictor, locate
 from seektrack.tracking.predictors import load_predictor
 from seektrack.tracking.recognise import (
     already_followed,
+    best_answer,
     has_jumped,
     has_left,
     is_partial,
     is_something,
     looks_wrong,
     recognise,
-    surprise,
 )
+from seektrack.tracking.seek import Glance, is_due
 from seektrack.tracking.settings import IdentitySettings
+from seektrack.tracking.step import Step
 from seektrack.types import Observation
 
-
-@dataclass
-class _Step:
-    """What is being settled on the frame at hand."""
-
-    frame_index: int
-    time_s: float
-    seen: dict[int, Detection] = field(default_factory=dict)
-    restarts: set[int] = field(default_factory=set)
-    new: list[int] = field(default_factory=list)
-    revived: list[int] = field(default_factory=list)
-    merged: list[tuple[int, int]] = field(default_factory=list)
-    dropped: list[int] = field(default_factory=list)
-    retracted: list[tuple[int, int]] = field(default_factory=list)
+_IN_PLACE = (TrackState.ACTIVE, TrackState.OCCLUDED)
 
 
 class IdentityTracker:
@@ -65,7 +57,6 @@ class IdentityTracker:
     ) -> None:
         self.hw = hw
         self.settings = settings or IdentitySettings()
-        self.predictor = load_predictor(self.settings.predictor)
         self._first_id = next_id
         self.reset()
 
@@ -73,7 +64,12 @@ class IdentityTracker:
         """Forget everything, as for another video."""
         self.next_id = self._first_id
         self._memories: dict[int, TrackMemory] = {}
-        self._together: dict[tuple[int, int], int] = {}
+        self._overlaps = Overlaps(self._memories, self.hw, self.settings)
+
+    @cached_property
+    def predictor(self) -> Predictor:
+        """Tells where hidden objects are; loaded when the first is hidden."""
+        return load_predictor(self.settings.predictor)
 
     @property
     def memories(self) -> tuple[TrackMemory, ...]:
@@ -84,6 +80,13 @@ class IdentityTracker:
         """What is remembered of one object, or None when it is unknown or forgotten."""
         return self._memories.get(obj_id)
 
+    def cut(self) -> None:
+        """Take in that the next frame begins another shot: nobody is where they were, or there at all."""
+        for memory in self._memories.values():
+            memory.hide()
+            memory.state, memory.elsewhere, memory.returning = TrackState.OUT_OF_VIEW, True, 0
+        self._overlaps.clear()
+
     def update(
         self,
         frame_index: int,
@@ -91,6 +94,8 @@ class IdentityTracker:
         detections: Sequence[Detection],
         *,
         image: NDArray[np.uint8] | None = None,
+        camera: Array | None = None,
+        glance: Glance | None = None,
     ) -> FrameIdentities:
         """Take in everything detected on one frame.
 
@@ -100,6 +105,8 @@ class IdentityTracker:
             detections: The engine's masks (with ``obj_id``; an unknown id begins an object under that id) and
                 candidates (without).
             image: The frame, uint8 (H, W, 3), RGB, or None.
+            camera: (2, 3), takes ``(x, y, 1)`` of the frame before to ``(x, y)`` of this one.
+            glance: Answers what is where on this frame, to look for objects that the engine does not show.
 
         Returns:
             What is settled about the frame.
@@ -111,16 +118,19 @@ class IdentityTracker:
         if len(set(ids)) != len(ids):
             raise InputError(f"each id may be detected once a frame, got {sorted(ids)}")
         for memory in self._memories.values():
+            if camera is not None:
+                memory.move(camera)
             memory.predict_to(time_s, self.settings.kalman)
-        locate(self.predictor, [m for m in self.memories if m.hidden], self.hw)
-        step = _Step(frame_index, time_s)
+        self._locate(self.memories)
+        step = Step(frame_index, time_s, glance=glance)
         for detection in detections:
             if detection.obj_id is not None and is_something(detection, self.settings):
                 self._verify(step, detection.obj_id, detection)
-        self._settle_overlaps(step)
+        self._overlaps.settle(step)
         for obj_id, detection in step.seen.items():
             self._commit(step, obj_id, detection)
         candidate_ids = self._place_candidates(step, [d for d in detections if d.obj_id is None])
+        self._seek(step)
         self._age(step)
         return FrameIdentities(
             frame_index,
@@ -132,15 +142,27 @@ class IdentityTracker:
             tuple(step.merged),
             tuple(dict.fromkeys(step.dropped)),
             tuple(step.retracted),
+            {m.obj_id: m.state for m in self.memories},
+            tuple(step.swapped),
+            {i: m for i in step.corrected if i in step.seen and (m := step.seen[i].mask) is not None},
+            frozenset(step.denied - step.corrected),
         )
 
-    def _verify(self, step: _Step, obj_id: int, detection: Detection) -> None:
+    def _verify(self, step: Step, obj_id: int, detection: Detection) -> None:
         """Believe an engine's mask, or leave its object unseen on this frame."""
         memory = self._memories.get(obj_id)
         if memory is None or detection.trusted:
             step.seen[obj_id] = detection
-            if memory is not None and has_jumped(memory, detection, self.settings):
+            if memory is not None and (memory.elsewhere or has_jumped(memory, detection, self.settings)):
                 step.restarts.add(obj_id)
+            return
+        step.denied.add(obj_id)
+        alike = likeness(memory, detection, self.settings.likeness)
+        if memory.elsewhere:
+            self._verify_after_cut(step, memory, detection, alike)
+            return
+        judged = detection.embedding is None and not is_partial(memory, detection, self.settings)
+        if (memory.hidden or judged) and alike is not None and alike < self.settings.likeness.denied(memory):
             return
         if looks_wrong(memory, detection, self.settings):
             if memory.hidden:
@@ -157,66 +179,44 @@ class IdentityTracker:
         elif detection.embedding is not None or detection.confidence is not None:
             memory.strikes = 0
         if has_jumped(memory, detection, self.settings):
-            if not self._jump_is_believed(memory, detection):
+            if not self._jump_is_believed(memory, detection, alike):
                 return
             step.restarts.add(obj_id)
+        step.denied.discard(obj_id)
         step.seen[obj_id] = detection
 
-    def _jump_is_believed(self, memory: TrackMemory, detection: Detection) -> bool:
+    def _verify_after_cut(
+        self, step: Step, memory: TrackMemory, detection: Detection, alike: float | None
+    ) -> None:
+        """Only what looks like the object, twice in a row, is the object in another shot."""
+        same = alike is not None and alike >= self.settings.likeness.least(memory)
+        memory.returning = memory.returning + 1 if same else 0
+        if memory.returning >= self.settings.return_looks:
+            step.denied.discard(memory.obj_id)
+            step.restarts.add(memory.obj_id)
+            step.seen[memory.obj_id] = detection
+
+    def _jump_is_believed(self, memory: TrackMemory, detection: Detection, alike: float | None) -> bool:
         """A jump is believed when the looks confirm it or, without looks, when it stays for some frames."""
         if detection.embedding is not None:
             similarity = memory.appearance.similarity(detection.embedding)
             if similarity is not None:
                 return similarity >= self.settings.revive_similarity
+        if alike is not None and (alike < self.settings.likeness.denied(memory) or memory.hidden):
+            return alike >= self.settings.likeness.least(memory)
         box = np.array([detection.box])
         stays = bool(memory.jumped) and geometry.box_iou(np.array(memory.jumped[-1:]), box)[0, 0] > 0
         memory.jumped = [*memory.jumped, detection.box] if stays else [detection.box]
         return len(memory.jumped) >= self.settings.jump_frames
 
-    def _settle_overlaps(self, step: _Step) -> None:
-        """Merge ids that were never apart; where one object covers another, hide the one that fits worse."""
-        ids = [i for i, d in step.seen.items() if d.mask is not None]
-        masks = [step.seen[i].mask for i in ids]
-        overlap = association.mask_iou_matrix(masks, masks) >= self.settings.merge_iou
-        together: dict[tuple[int, int], int] = {}
-        touching: set[int] = set()
-        for a, b in zip(*np.nonzero(np.triu(overlap, 1)), strict=True):
-            older, younger = sorted((ids[a], ids[b]), key=self._seniority)
-            touching |= {older, younger}
-            if older not in step.seen or younger not in step.seen:
-                continue
-            if min(self._lived_apart(older), self._lived_apart(younger)) >= self.settings.merge_frames:
-                pair = (self._memories[older], self._memories[younger])
-                loser = max(pair, key=lambda memory: surprise(memory, step.seen[memory.obj_id]))
-                del step.seen[loser.obj_id]
-                continue
-            together[older, younger] = self._together.get((older, younger), 0) + 1
-            if together[older, younger] >= self.settings.merge_frames:
-                del step.seen[younger]
-                step.merged.append((younger, older))
-                step.dropped.append(younger)
-                self._memories.pop(younger).state = TrackState.ENDED
-        self._together = together
-        for obj_id in step.seen.keys() - touching:
-            if obj_id in self._memories:
-                self._memories[obj_id].lived_apart += 1
-
-    def _lived_apart(self, obj_id: int) -> int:
-        memory = self._memories.get(obj_id)
-        return 0 if memory is None else memory.lived_apart
-
-    def _seniority(self, obj_id: int) -> tuple[int, int, float]:
-        memory = self._memories.get(obj_id)
-        return (1, 0, 0.0) if memory is None else (0, -memory.hits, -memory.score)
-
-    def _commit(self, step: _Step, obj_id: int, detection: Detection) -> None:
+    def _commit(self, step: Step, obj_id: int, detection: Detection) -> None:
         memory = self._memories.get(obj_id)
         if memory is None:
             self._begin(step, obj_id, detection)
         else:
             self._see(step, memory, detection, restart=obj_id in step.restarts)
 
-    def _place_candidates(self, step: _Step, candidates: Sequence[Detection]) -> list[int]:
+    def _place_candidates(self, step: Step, candidates: Sequence[Detection]) -> list[int]:
         """Give each candidate the id of a followed object, of a hidden one, or a new one."""
         ids: dict[int, int] = {}
         for j, candidate in enumerate(candidates):
@@ -239,7 +239,25 @@ class IdentityTracker:
                 self._begin(step, self.next_id, candidates[j])
         return [ids[j] for j in range(len(candidates))]
 
-    def _begin(self, step: _Step, obj_id: int, detection: Detection) -> None:
+    def _seek(self, step: Step) -> None:
+        """Look for objects out of sight where motion and colours say they could be."""
+        waiting = [
+            m for m in self.memories if m.obj_id not in step.seen and not self._overlaps.contested(m.obj_id)
+        ]
+        for memory in sorted(waiting, key=lambda m: abs(step.time_s - m.seen_s))[: self.settings.max_sought]:
+            memory.unseen += 1
+            if step.glance is None or not is_due(memory, memory.unseen):
+                continue
+            found = best_answer(step, memory, self.settings)
+            memory.sighted = 0 if found is None else memory.sighted + 1
+            if found is None:
+                continue
+            near = memory.state in _IN_PLACE and not has_jumped(memory, found, self.settings)
+            if near or memory.sighted >= self.settings.return_looks:
+                step.corrected.add(memory.obj_id)
+                self._see(step, memory, found, restart=not near)
+
+    def _begin(self, step: Step, obj_id: int, detection: Detection) -> None:
         memory = TrackMemory(
             obj_id,
             detection.label,
@@ -254,8 +272,7 @@ class IdentityTracker:
         )
         memory.boxes.append(detection.box)
         memory.sightings.append((step.time_s, detection.box))
-        if detection.embedding is not None:
-            memory.appearance.add(detection.embedding)
+        memory.learn(detection)
         if self.settings.min_hits <= 1:
             memory.state = TrackState.ACTIVE
         self._memories[obj_id] = memory
@@ -263,36 +280,54 @@ class IdentityTracker:
         step.seen[obj_id] = detection
         step.new.append(obj_id)
 
-    def _see(self, step: _Step, memory: TrackMemory, detection: Detection, *, restart: bool) -> None:
-        typical = memory.strikes == 0 and not is_partial(memory, detection, self.settings)
-        if detection.embedding is not None and typical:
-            memory.appearance.add(detection.embedding)
-        memory.see(step.frame_index, detection, self.settings.kalman, restart=restart)
+    def _see(self, step: Step, memory: TrackMemory, detection: Detection, *, restart: bool) -> None:
+        contested = memory.obj_id in step.contested
+        alike = likeness(memory, detection, self.settings.likeness)
+        sure = detection.score >= self.settings.sure_score
+        itself = (
+            detection.trusted or alike is None or (sure and alike >= self.settings.likeness.least(memory))
+        )
+        partial = is_partial(memory, detection, self.settings)
+        if itself and not contested and memory.strikes == 0 and not partial:
+            memory.learn(detection)
+            memory.alikes.extend([] if alike is None else [alike])
+        if contested:
+            memory.glimpse(step.frame_index, detection)
+        else:
+            memory.see(step.frame_index, detection, self.settings.kalman, restart=restart)
         if memory.hidden or memory.hits >= self.settings.min_hits:
             memory.state = TrackState.ACTIVE
         step.seen[memory.obj_id] = detection
 
-    def _age(self, step: _Step) -> None:
+    def _age(self, step: Step) -> None:
         """Hide, lose and forget what was not seen."""
         unseen = [m for m in self.memories if m.obj_id not in step.seen]
         vanished = [m for m in unseen if not m.hidden]
         for memory in unseen:
             hidden_s = abs(step.time_s - memory.seen_s) - 1e-6
+            left = memory.state is TrackState.OUT_OF_VIEW or memory.elsewhere or has_left(memory, self.hw)
             memory.hide()
             if hidden_s > self.settings.max_lost_s:
                 memory.state = TrackState.ENDED
                 step.dropped.append(memory.obj_id)
                 del self._memories[memory.obj_id]
-            elif hidden_s > self.settings.max_hidden_s or memory.state in (
-                TrackState.LOST,
-                TrackState.TENTATIVE,
-            ):
+            elif memory.state in (TrackState.LOST, TrackState.TENTATIVE):
+                memory.state = TrackState.LOST
+            elif left:
+                memory.state = TrackState.OUT_OF_VIEW
+            elif hidden_s > self.settings.max_hidden_s:
                 memory.state = TrackState.LOST
             else:
                 memory.state = TrackState.OCCLUDED
-        locate(self.predictor, [m for m in vanished if m.hidden], self.hw)
+        self._locate(vanished)
 
-    def _observations(self, step: _Step) -> dict[int, Observation]:
+    def _locate(self, memories: Sequence[TrackMemory]) -> None:
+        """Believe what the predictor says of hidden objects; those in a contest go straight on."""
+        hidden = [m for m in memories if m.hidden and not self._overlaps.contested(m.obj_id)]
+        if hidden:
+            locate(self.predictor, hidden, self.hw)
+
+    def _observations(self, step: Step) -> dict[int, Observation]:
         out = {
             i: Observation(step.frame_index, step.time_s, d.box, d.mask, d.score)
             for i, d in step.seen.items()
@@ -308,7 +343,7 @@ class IdentityTracker:
         return dict(sorted(out.items()))
 
     def _hidden_box(self, memory: TrackMemory) -> Box | None:
-        """Where an occluded object is believed to be, clipped to the picture; None when it has left that."""
-        if memory.state is not TrackState.OCCLUDED or has_left(memory, self.hw):
+        """Where an occluded object is believed to be, clipped to the picture; None where that is outside."""
+        if memory.state is not TrackState.OCCLUDED:
             return None
         return geometry.clip_box(memory.kalman.box, self.hw)

@@ -147,6 +147,45 @@ def update(state: KalmanState, box: Box, settings: KalmanSettings | None = None)
     return KalmanState(mean, covariance)
 
 
+def moved(state: KalmanState, step: Array) -> KalmanState:
+    """Carry a belief into the next frame's pixels, where the camera moved.
+
+    After BoT-SORT (arXiv:2206.14651): the centre goes along, velocities turn and scale, sides scale.
+
+    Args:
+        state: Belief in pixels of the frame before.
+        step: (2, 3), takes ``(x, y, 1)`` of that frame to ``(x, y)`` of the next.
+    """
+    turn = np.asarray(step[:, :2], dtype=np.float64)
+    zoom = float(np.sqrt(abs(np.linalg.det(turn))))
+    whole = np.eye(8) * zoom
+    whole[0:2, 0:2] = whole[4:6, 4:6] = turn
+    mean = whole @ state.mean
+    mean[:2] += step[:, 2]
+    return KalmanState(mean, whole @ state.covariance @ whole.T)
+
+
+def steady(state: KalmanState, times: Array, boxes: Array, time_s: float) -> KalmanState:
+    """A belief whose way and size are those of the boxes seen before, not of the last few.
+
+    A straight line through the centres, and the median of the sides: what a mask that bleeds into a neighbour
+    does to the latest boxes does not tell where its object goes.
+
+    Args:
+        state: Whose covariance is kept.
+        times: float (T,), seconds, at least two apart.
+        boxes: float (T, 4), ``xyxy`` pixels.
+        time_s: The moment the belief is for.
+    """
+    centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+    middle = times.mean()
+    spread = times - middle
+    velocity = spread @ (centres - centres.mean(axis=0)) / max(float(spread @ spread), 1e-9)
+    place = centres.mean(axis=0) + velocity * (time_s - middle)
+    sides = np.median(boxes[:, 2:] - boxes[:, :2], axis=0)
+    return KalmanState(np.concatenate([place, sides, velocity, [0.0, 0.0]]), state.covariance)
+
+
 def gating_distance(
     state: KalmanState, boxes: Array, settings: KalmanSettings | None = None, *, position_only: bool = False
 ) -> Array:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from seektrack.geometry import Box
 from seektrack.tracking import kalman
+from seektrack.tracking.cues import Cue, Cues
 from seektrack.tracking.kalman import KalmanSettings, KalmanState
 from seektrack.types import Mask, Observation
 
@@ -30,9 +31,11 @@ class TrackState(Enum):
     ACTIVE = "active"
     """Seen on the last frame."""
     OCCLUDED = "occluded"
-    """Hidden for a short time; its position is predicted."""
+    """Hidden for a short time inside the picture; its position is predicted."""
+    OUT_OF_VIEW = "out of view"
+    """Left over the border of the picture, or not in the shot that a cut began."""
     LOST = "lost"
-    """Hidden for so long that its position is not predicted any more; it may still be recognised."""
+    """Hidden for so long, or so unlike itself, that its position is not predicted; it may be recognised."""
     ENDED = "ended"
     """Forgotten, or found to be another object."""
 
@@ -51,6 +54,7 @@ class Detection:
         label: What it is called.
         trusted: Whether it is beyond doubt, as on a frame where a person pointed at it.
         claims: Belief that it is each of the things asked for, in their order; empty when it was not asked.
+        cues: What else tells who it is, see `seektrack.tracking.cues`.
     """
 
     box: Box
@@ -62,6 +66,7 @@ class Detection:
     label: str = ""
     trusted: bool = False
     claims: tuple[float, ...] = ()
+    cues: Cues = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,11 @@ class FrameIdentities:
         merged: ``(gone, survivor)`` pairs; what was observed of the first belongs to the second.
         dropped: Ids the engine should stop following.
         retracted: ``(id, frame)``: observations of the id from that frame on were of something else.
+        states: By id, where each object known so far is in its life.
+        swapped: Pairs of ids whose engine follows the other one of the two; its memories must change hands.
+        corrected: Ids whose engine holds another's pixels, and their right masks; it needs a fresh prompt.
+        doubted: Ids whose engine's mask of this frame was not believed, or shared with another: it should not
+            be remembered.
     """
 
     frame_index: int
@@ -88,6 +98,10 @@ class FrameIdentities:
     merged: tuple[tuple[int, int], ...] = ()
     dropped: tuple[int, ...] = ()
     retracted: tuple[tuple[int, int], ...] = ()
+    states: dict[int, TrackState] = field(default_factory=dict)
+    swapped: tuple[tuple[int, int], ...] = ()
+    corrected: dict[int, Mask] = field(default_factory=dict)
+    doubted: frozenset[int] = frozenset()
 
 
 @dataclass
@@ -153,7 +167,10 @@ class TrackMemory:
         state: Where it is in its life.
         hits: Frames it was seen on.
         score_sum: Sum of the scores of those frames.
-        mask: Its last mask, or None.
+        mask: Its last mask of about its usual size, or None.
+        areas: Of its last masks, pixels.
+        alikes: How like itself it was of late, in [0, 1].
+        sides: Widths and heights it had, pixels; unlike ``sightings`` kept over a jump.
         appearance: How it looks.
         boxes: Its last boxes, newest last.
         sightings: When and where it was seen of late, for a predictor.
@@ -161,6 +178,11 @@ class TrackMemory:
         strike_frame: Frame of the first of those.
         jumped: Boxes of consecutive frames on which it was somewhere it cannot have come to.
         lived_apart: Frames on which it was seen on pixels of its own.
+        cues: What else it is known by, a gallery for each cue.
+        elsewhere: Whether a cut came since it was seen: it may be anywhere, or not there.
+        returning: Consecutive frames on which the engine's mask was like it, while it was out of sight.
+        sighted: Consecutive looks for it that found something like it, while it was out of sight.
+        unseen: Frames it was out of sight.
     """
 
     obj_id: int
@@ -181,6 +203,14 @@ class TrackMemory:
     strike_frame: int = -1
     jumped: list[Box] = field(default_factory=list)
     lived_apart: int = 0
+    alikes: deque[float] = field(default_factory=lambda: deque(maxlen=_SIGHTINGS))
+    sides: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_SIGHTINGS))
+    areas: deque[int] = field(default_factory=lambda: deque(maxlen=HISTORY))
+    cues: dict[Cue, Appearance] = field(default_factory=dict)
+    elsewhere: bool = False
+    returning: int = 0
+    sighted: int = 0
+    unseen: int = 0
 
     @property
     def score(self) -> float:
@@ -188,9 +218,18 @@ class TrackMemory:
         return self.score_sum / max(self.hits, 1)
 
     @property
+    def usual_sides(self) -> tuple[float, float]:
+        """Width and height it has had of late, pixels: medians, which a mask that bled does not move."""
+        if not self.sides:
+            x0, y0, x1, y1 = self.kalman.box
+            return x1 - x0, y1 - y0
+        width, height = np.median(np.array(self.sides), axis=0)
+        return float(width), float(height)
+
+    @property
     def hidden(self) -> bool:
         """Whether it is known but not seen now."""
-        return self.state in (TrackState.OCCLUDED, TrackState.LOST)
+        return self.state in (TrackState.OCCLUDED, TrackState.OUT_OF_VIEW, TrackState.LOST)
 
     def predict_to(self, time_s: float, settings: KalmanSettings) -> None:
         """Carry the belief about its box to a time."""
@@ -213,11 +252,47 @@ class TrackMemory:
             self.kalman = kalman.update(self.kalman, detection.box, settings)
         self.boxes.append(detection.box)
         self.sightings.append((self.time_s, detection.box))
-        self.mask = detection.mask
+        if self.mask is None or detection.mask is None or self._is_usual(detection.mask.area):
+            self.mask = detection.mask
         self.hits += 1
         self.score_sum += detection.score
         self.seen_s, self.seen_frame = self.time_s, frame_index
         self.jumped.clear()
+        self.elsewhere, self.returning, self.sighted, self.unseen = False, 0, 0, 0
+
+    def _is_usual(self, area: int) -> bool:
+        """Whether a mask has about the size masks had of late, so that it shows the whole object alone."""
+        self.areas.append(area)
+        return 0.75 <= area / max(float(np.median(self.areas)), 1.0) <= 1.33
+
+    def glimpse(self, frame_index: int, detection: Detection) -> None:
+        """Take in that it was seen, but not where and in what shape: those cannot be told."""
+        self.hits += 1
+        self.score_sum += detection.score
+        self.seen_s, self.seen_frame = self.time_s, frame_index
+
+    def learn(self, detection: Detection) -> None:
+        """Take in how it looks and how large it is."""
+        self.sides.append((detection.box[2] - detection.box[0], detection.box[3] - detection.box[1]))
+        if detection.embedding is not None:
+            self.appearance.add(detection.embedding)
+        for cue, vector in detection.cues.items():
+            self.cues.setdefault(cue, Appearance(self.appearance.capacity)).add(vector)
+
+    def move(self, step: NDArray[np.float64]) -> None:
+        """Carry places known so far into the next frame's pixels, where the camera moved.
+
+        Args:
+            step: (2, 3), takes ``(x, y, 1)`` of the frame before to ``(x, y)`` of the next.
+        """
+        self.kalman = kalman.moved(self.kalman, step)
+        if self.boxes:
+            self.boxes = deque(_moved(list(self.boxes), step), maxlen=HISTORY)
+        if self.sightings:
+            boxes = _moved([box for _, box in self.sightings], step)
+            times = [time for time, _ in self.sightings]
+            self.sightings = deque(zip(times, boxes, strict=True), maxlen=_SIGHTINGS)
+        self.jumped = _moved(self.jumped, step) if self.jumped else []
 
     def hide(self) -> None:
         """Stop trusting the latest sizes: an object about to vanish shrinks only to the eye."""
@@ -228,3 +303,12 @@ class TrackMemory:
         mean[2:4] = np.maximum(np.median(sides, axis=0), mean[2:4])
         mean[6:8] = 0.0
         self.kalman = replace(self.kalman, mean=mean)
+
+
+def _moved(boxes: list[Box], step: NDArray[np.float64]) -> list[Box]:
+    """Boxes whose centres went along with the camera, and whose sides its zoom scaled."""
+    values = np.asarray(boxes, dtype=np.float64)
+    centres = (values[:, :2] + values[:, 2:]) / 2 @ step[:, :2].T + step[:, 2]
+    half = (values[:, 2:] - values[:, :2]) / 2 * np.sqrt(abs(np.linalg.det(step[:, :2])))
+    rows = np.concatenate([centres - half, centres + half], axis=1).tolist()
+    return [(x0, y0, x1, y1) for x0, y0, x1, y1 in rows]

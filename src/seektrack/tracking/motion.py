@@ -31,6 +31,8 @@ class CameraMotion:
 
     Attributes:
         to_first: By frame index, the map from its pixels to those of the first frame.
+        step: The map from the pixels of the frame before to those of the latest; None where the two share too
+            little.
     """
 
     def __init__(self, *, side: int = 320, corners: int = 200) -> None:
@@ -38,6 +40,7 @@ class CameraMotion:
         self.corners = corners
         self.to_first: dict[int, Affine] = {}
         self._from_first: Affine = np.eye(3)
+        self.step: Affine | None = None
         self._previous: NDArray[np.uint8] | None = None
 
     def update(self, frame_index: int, image: NDArray[np.uint8]) -> Affine:
@@ -52,7 +55,7 @@ class CameraMotion:
             step[:, 2] /= scale
             whole = np.vstack([step, [0.0, 0.0, 1.0]]) @ self._from_first
             self._from_first = np.asarray(whole, dtype=np.float64)
-        self._previous = grey
+        self._previous, self.step = grey, step
         inverse: Affine = np.asarray(np.linalg.inv(self._from_first)[:2], dtype=np.float64)
         self.to_first[frame_index] = inverse
         return inverse

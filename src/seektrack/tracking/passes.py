@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from seektrack.encoders.shots import CutFinder
+from seektrack.geometry import Box
 from seektrack.grounding import Found, Grounder, Grounding, PromptKind, make_prompt
+from seektrack.tracking.cues import Cues, cues_of
 from seektrack.tracking.engine import Engine, MasksLike, masks_in
 from seektrack.tracking.eyes import Eyes
 from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.memory import Detection, FrameIdentities
+from seektrack.tracking.motion import CameraMotion
 from seektrack.tracking.record import Look, Record
+from seektrack.tracking.seek import Glance
 from seektrack.types import Frame, Mask, Observation, Prompt
+
+_ASKED = 0.75
+"""Belief in what the engine sees where it was told to look: enough to be shown, not to learn looks from."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +75,8 @@ class Pass:
         self.settings = settings or PassSettings()
         self.session = engine.session()
         self._last_look: dict[int, float] = {}
+        self._begins_shot = CutFinder()
+        self._camera = CameraMotion()
 
     @property
     def following(self) -> list[int]:
@@ -85,6 +96,10 @@ class Pass:
         """
         features: Any = None
         detections: list[Detection] = []
+        if self._begins_shot(frame.image):
+            self.tracker.cut()
+            ground = True
+        self._camera.update(frame.index, frame.image)
         for prompt in prompts:
             self.session.add(prompt)
             self.record.labels.setdefault(prompt.obj_id, prompt.label)
@@ -99,7 +114,16 @@ class Pass:
             detections += candidates_on(
                 frame, features, engine=self.engine, grounder=self.grounder, eyes=self.eyes, followed=followed
             )
-        settled = self.tracker.update(frame.index, frame.time_s, detections, image=frame.image)
+        settled = self.tracker.update(
+            frame.index,
+            frame.time_s,
+            detections,
+            image=frame.image,
+            camera=self._camera.step,
+            glance=None if features is None else Glance(frame.image, partial(self._ask, frame, features)),
+        )
+        for pair in settled.swapped:
+            self.session.swap(*pair)
         candidates = [d for d in detections if d.obj_id is None]
         better = self._better(frame, settled, detections)
         self._prompt_engine(frame, features, settled, candidates, better)
@@ -107,6 +131,8 @@ class Pass:
         for obj_id in settled.dropped:
             if obj_id in self.session.obj_ids:
                 self.session.remove(obj_id)
+        for obj_id in settled.doubted & set(self.session.obj_ids):
+            self.session.leave_out(obj_id)
         self.record.write(settled, backwards=self.settings.backwards)
         self.record.frame_times[frame.index] = frame.time_s
         return settled
@@ -119,9 +145,12 @@ class Pass:
     def _detections(self, frame: Frame, answer: MasksLike, prompted: dict[int, Prompt]) -> list[Detection]:
         """The engine's masks that are not empty, with a look at those due for one."""
         found: list[tuple[int, Mask, float]] = []
-        for obj_id, pixels, score in zip(answer.obj_ids, answer.masks(), answer.object_scores, strict=True):
+        cues: list[Cues] = []
+        answers = zip(answer.obj_ids, answer.masks(), answer.object_scores, answer.pointers, strict=True)
+        for obj_id, pixels, score, pointer in answers:
             if pixels.any():
                 found.append((obj_id, Mask.from_array(np.ascontiguousarray(pixels)), float(score)))
+                cues.append(cues_of(frame.image, pixels, pointer=pointer))
         due = [k for k, (obj_id, _, _) in enumerate(found) if self._due(obj_id, frame.time_s)]
         looks: dict[int, tuple[Any, tuple[float, ...]]] = {}
         if self.eyes is not None and due:
@@ -137,7 +166,7 @@ class Pass:
             label = self.record.labels.get(obj_id, "")
             sure = self.eyes.share(label, claimed) if self.eyes is not None and claimed else None
             trusted = obj_id in prompted
-            out.append(Detection(box, mask, score, obj_id, embedding, sure, label, trusted, claimed))
+            out.append(Detection(box, mask, score, obj_id, embedding, sure, label, trusted, claimed, cues[k]))
         return out
 
     def _due(self, obj_id: int, time_s: float) -> bool:
@@ -147,6 +176,16 @@ class Pass:
             return True
         last = self._last_look.get(obj_id)
         return last is None or abs(time_s - last) >= self.settings.look_every_s - 1e-6
+
+    def _ask(self, frame: Frame, features: Any, boxes: Sequence[Box]) -> list[Detection | None]:
+        """What the engine sees in boxes of this frame, where it is not followed."""
+        made = masks_in(self.engine, features, frame.index, boxes)
+        return [
+            None
+            if mask is None or mask.box is None
+            else Detection(mask.box, mask, _ASKED, cues=cues_of(frame.image, mask.to_array()))
+            for mask in made
+        ]
 
     def _prompt_engine(
         self,
@@ -177,6 +216,9 @@ class Pass:
             prompted = True
             self.record.labels.setdefault(obj_id, candidate.label)
             self.record.sightings.setdefault(obj_id, []).append(frame.index)
+        for obj_id, mask in settled.corrected.items():
+            self.session.add(Prompt(obj_id, frame.index, mask=mask))
+            prompted = True
         if prompted:
             self.session.step(features, frame.index)
 
@@ -252,7 +294,17 @@ def candidates_on(
     for g in eyes.complete(frame.image, found, followed):
         claims = tuple(eyes.claims(g.embedding[None])[0].tolist()) if eyes.judges else ()
         out.append(
-            Detection(g.box, g.mask, g.quality, None, g.embedding, g.confidence, g.label, claims=claims)
+            Detection(
+                g.box,
+                g.mask,
+                g.quality,
+                None,
+                g.embedding,
+                g.confidence,
+                g.label,
+                claims=claims,
+                cues=cues_of(frame.image, g.mask.to_array()),
+            )
         )
     return out
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from seektrack.checkpoints import packaged_folder
 from seektrack.errors import ModelError
-from seektrack.tracking.predict import LEARNED, PREDICTORS, KalmanPredictor, Predictor
+from seektrack.tracking.predict import DEFAULT_PREDICTOR, LEARNED, PREDICTORS, KalmanPredictor, Predictor
 
 
-def load_predictor(name: str | Path = "kalman") -> Predictor:
+def load_predictor(name: str | Path = DEFAULT_PREDICTOR) -> Predictor:
     """A predictor by name or folder.
 
     Args:

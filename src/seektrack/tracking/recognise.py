@@ -13,9 +13,18 @@ from numpy.typing import NDArray
 from seektrack import geometry
 from seektrack.geometry import Box
 from seektrack.tracking import association, kalman
+from seektrack.tracking.contest import off, usual_side
+from seektrack.tracking.likeness import likeness
 from seektrack.tracking.memory import Detection, TrackMemory, TrackState
+from seektrack.tracking.seek import is_of_size
 from seektrack.tracking.settings import IdentitySettings
+from seektrack.tracking.step import Step
 from seektrack.types import Mask
+
+_BORDER = 2
+"""Pixels from the border within which a box is cut off by it."""
+_LEAVING = 4
+"""Last boxes that tell which way an object was going."""
 
 
 def box_area(box: Box) -> float:
@@ -66,36 +75,50 @@ def has_jumped(memory: TrackMemory, detection: Detection, settings: IdentitySett
 def has_left(memory: TrackMemory, hw: tuple[int, int]) -> bool:
     """Whether a hidden object has left the picture of size (H, W).
 
-    So it is believed when its centre is predicted outside, and when it was last seen cut off by a border and
-    moving out: what is cut off seems to slow down.
+    So it is believed when its centre is predicted outside, and when it was last seen cut off by a border
+    while its inner edge moved towards that border: what is cut off only seems to slow down and shrink.
     """
     h, w = hw
     x0, y0, x1, y1 = memory.kalman.box
-    cx, cy = (x0 + x1) / 2, (y0 + y1) / 2
-    if not (0 <= cx < w and 0 <= cy < h):
+    if not (0 <= (x0 + x1) / 2 < w and 0 <= (y0 + y1) / 2 < h):
         return True
-    if not memory.boxes:
+    boxes = np.array([*memory.boxes][-_LEAVING:])
+    if len(boxes) < 2:
         return False
-    left, top, right, bottom = memory.boxes[-1]
-    vx, vy = memory.kalman.velocity
-    return (
-        (left <= 1 and vx < 0 and x0 < 0)
-        or (top <= 1 and vy < 0 and y0 < 0)
-        or (right >= w - 1 and vx > 0 and x1 > w)
-        or (bottom >= h - 1 and vy > 0 and y1 > h)
+    left, top, right, bottom = boxes[-1]
+    least = 0.02 * float(np.sqrt(max(box_area(b) for b in memory.boxes)))
+    out = (boxes[-1] - boxes[0]) / (len(boxes) - 1)  # a frame, of each edge
+    return bool(
+        (left <= _BORDER and out[2] < -least)
+        or (top <= _BORDER and out[3] < -least)
+        or (right >= w - _BORDER and out[0] > least)
+        or (bottom >= h - _BORDER and out[1] > least)
     )
 
 
-def surprise(memory: TrackMemory, detection: Detection) -> float:
-    """How little a detection fits the object's motion, size and looks; higher is worse, 0 is perfect."""
-    sides = np.median([(b[2] - b[0], b[3] - b[1]) for b in memory.boxes or [memory.kalman.box]], axis=0)
-    area = max(float(sides[0] * sides[1]), 1.0)
-    seen, expected = np.array(detection.box), np.array(memory.kalman.box)
-    offset = (seen[:2] + seen[2:] - expected[:2] - expected[2:]) / 2
-    moved = float(np.linalg.norm(offset)) / float(np.sqrt(area))
-    grown = abs(float(np.log(max(box_area(detection.box), 1.0) / area)))
-    similarity = None if detection.embedding is None else memory.appearance.similarity(detection.embedding)
-    return moved + grown + (0.0 if similarity is None else 2 * (1 - similarity))
+def fits_place(memory: TrackMemory, detection: Detection, settings: IdentitySettings) -> bool:
+    """Whether a detection has the place, the size and the looks that an object must have now."""
+    side = usual_side(memory)
+    if not 0.5 <= box_area(detection.box) / max(side, 1.0) ** 2 <= 1.7 or off(memory, detection.box) > 0.5:
+        return False
+    alike = likeness(memory, detection, settings.likeness)
+    return alike is None or alike >= settings.likeness.least(memory)
+
+
+def best_answer(step: Step, memory: TrackMemory, settings: IdentitySettings) -> Detection | None:
+    """What looks most like an object of all that is where it could be, is of its size and is nobody else."""
+    if step.glance is None:
+        return None
+    best, most = None, settings.likeness.least(memory)
+    for found in step.glance.answers(step.glance.places(memory)):
+        if found is None or not is_something(found, settings) or not is_of_size(memory, found.box):
+            continue
+        alike = likeness(memory, found, settings.likeness)
+        if alike is None or alike < most:
+            continue
+        if all(overlap_and_cover(found, d)[1] < settings.contest_cover for d in step.seen.values()):
+            best, most = found, alike
+    return best
 
 
 def mask_overlap(a: Mask, b: Mask) -> tuple[float, float]:
@@ -139,26 +162,27 @@ def recognise(
     a lost one must look alike and be in reach. Looks never outweigh a clear contradiction.
     """
     boxes = np.array([c.box for c in candidates], dtype=np.float64)
-    appearance = association.cosine_matrix(
-        [m.appearance.gallery for m in waiting], [c.embedding for c in candidates]
-    )
+    known = [[likeness(m, c, settings.likeness) for c in candidates] for m in waiting]
+    looks = np.array([[np.nan if v is None else v for v in row] for row in known], dtype=np.float64)
     place = geometry.box_iou(np.array([m.kalman.box for m in waiting]), boxes)
     allowed = np.ones(place.shape, dtype=bool)
     for row, memory in enumerate(waiting):
-        alike = (appearance[row] >= settings.revive_similarity) & _in_reach(memory, boxes, time_s, settings)
-        if memory.state is TrackState.LOST:
+        anywhere = memory.state is TrackState.OUT_OF_VIEW  # it may come back over any border
+        alike = looks[row] >= settings.likeness.least(memory)
+        if not anywhere:
+            alike &= _in_reach(memory, boxes, time_s, settings)
+        if memory.state is not TrackState.OCCLUDED and memory.hidden:
             place[row] = np.nan
             allowed[row] = alike
             continue
         distance = kalman.gating_distance(memory.kalman, boxes, settings.kalman, position_only=True)
         near = (distance <= kalman.GATE_POSITION) | (place[row] > 0)
-        allowed[row] = (near & ~(appearance[row] < settings.drift_similarity)) | alike
+        allowed[row] = (near & ~(looks[row] < settings.likeness.denied(memory))) | alike
         place[row] = np.maximum(place[row], np.clip(1 - distance / kalman.GATE_POSITION, 0, 1))
     cost = association.fuse_costs(
         box_iou=place,
-        appearance=appearance,
+        appearance=looks,
         weights=settings.weights,
-        appearance_range=settings.appearance_range,
     )
     return association.assign(cost, max_cost=settings.revive_cost, allowed=allowed)
 

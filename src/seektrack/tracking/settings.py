@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from seektrack.tracking.association import CueWeights
 from seektrack.tracking.kalman import KalmanSettings
+from seektrack.tracking.likeness import LikenessSettings
+from seektrack.tracking.predict import DEFAULT_PREDICTOR
 
 if TYPE_CHECKING:
     from seektrack.segmentation import PropagationSettings, RefineSettings
@@ -19,7 +21,8 @@ class EngineSettings:
     Attributes:
         propagation: How masks get from frame to frame; every frame through the network when None.
         refine: Look at every object closer, in source resolution; not when None.
-        post: Steps that clean the masks up, as ``close:3,fill:64``; none when empty.
+        post: Steps that clean the masks up, as ``close:3,fill:64``; none when empty. By default the largest
+            piece is kept: stray pixels stretch boxes and falsify speeds.
         mask_threshold: Logit above which a pixel is inside.
         exclusive: Give a pixel claimed by several objects to the surest.
         max_objects_per_batch: Objects computed at once.
@@ -29,7 +32,7 @@ class EngineSettings:
 
     propagation: PropagationSettings | None = None
     refine: RefineSettings | None = None
-    post: str = ""
+    post: str = "largest"
     mask_threshold: float = 0.0
     exclusive: bool = False
     max_objects_per_batch: int = 32
@@ -66,11 +69,19 @@ class IdentitySettings:
         jump_frames: Frames in a row an impossible jump must stay before it is believed.
         merge_iou: Two ids overlapping by this IoU are on the same pixels.
         merge_frames: Frames in a row after which they are one object, if they never lived apart.
+        sure_score: Object score from which a mask teaches what its object looks like.
+        merge: Whether two ids that never lived apart become one.
+        contest_cover: Two that lived apart contest their pixels from this share of the smaller mask on.
+        max_contest_s: Seconds after which one that stayed out of sight is no longer in a contest.
         gallery: Exemplar embeddings kept per object.
+        likeness: How cues of looks are read together.
+        return_looks: Looks in a row at which something must be like an object that was lost, left or belongs
+            to an earlier shot, to be it.
+        max_sought: Objects out of sight that are looked for on a frame, those seen last first.
     """
 
     kalman: KalmanSettings = field(default_factory=KalmanSettings)
-    predictor: str = "kalman"
+    predictor: str = DEFAULT_PREDICTOR
     weights: CueWeights = field(default_factory=CueWeights)
     min_hits: int = 2
     min_object_score: float = 0.5
@@ -90,7 +101,14 @@ class IdentitySettings:
     jump_frames: int = 3
     merge_iou: float = 0.7
     merge_frames: int = 3
+    sure_score: float = 0.9
+    merge: bool = True
+    contest_cover: float = 0.3
+    max_contest_s: float = 6.0
     gallery: int = 6
+    likeness: LikenessSettings = field(default_factory=LikenessSettings)
+    return_looks: int = 2
+    max_sought: int = 8
 
     def in_range(self, different: float, same: float) -> IdentitySettings:
         """The same for an encoder of another range: every cosine lies where it lay between the two.
@@ -110,4 +128,5 @@ class IdentitySettings:
             appearance_range=(different, same),
             revive_similarity=moved(self.revive_similarity),
             drift_similarity=moved(self.drift_similarity),
+            likeness=self.likeness.with_range("clip", different, same),
         )

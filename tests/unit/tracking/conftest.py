@@ -76,6 +76,10 @@ class Answer:
     object_scores: list[float]
     pixels: np.ndarray
 
+    @property
+    def pointers(self):
+        return np.ones((len(self.obj_ids), 4), np.float32)
+
     def masks(self):
         return self.pixels
 
@@ -180,6 +184,12 @@ class Session:
 
     def remove(self, obj_id):
         del self.follows[obj_id]
+
+    def leave_out(self, obj_id):
+        assert obj_id in self.follows
+
+    def swap(self, one, other):
+        self.follows[one], self.follows[other] = self.follows[other], self.follows[one]
 
     def step(self, t, frame_index):
         world = self.world

@@ -67,7 +67,8 @@ def test_object_that_leaves_the_picture_is_not_predicted_outside():
     run(tracker, steady(1, 165, 40, 8, step=5))
     out = run(tracker, [[] for _ in range(4)], start=8)
     assert all(o.observations == {} for o in out)
-    assert tracker.memory(1).state is TrackState.OCCLUDED
+    assert tracker.memory(1).state is TrackState.OUT_OF_VIEW
+    assert out[-1].states == {1: TrackState.OUT_OF_VIEW}
 
 
 def test_engine_finds_hidden_object_again_under_its_id():

@@ -96,11 +96,12 @@ def test_the_tracker_takes_hidden_positions_from_the_predictor(tmp_path):
     assert all(not o.visible and o.box[2] - o.box[0] == pytest.approx(20, abs=1) for o in found)
 
 
-def test_the_kalman_filter_is_the_default_and_untouched():
+def test_the_kalman_filter_believes_what_it_did_and_the_transformer_is_the_default():
     state = kalman.initiate(box_at(1, 2))
-    assert load_predictor().believe(History([[(0.0, box_at(1, 2))]], 1.0, HW), [state]) == [state]
-    default, named = (tracked(s) for s in (IdentitySettings(), IdentitySettings(predictor="kalman")))
-    assert default == named
+    asked = History([[(0.0, box_at(1, 2))]], 1.0, HW)
+    assert load_predictor("kalman").believe(asked, [state]) == [state]
+    default, named = (tracked(s) for s in (IdentitySettings(), IdentitySettings(predictor="transformer")))
+    assert default == named != tracked(IdentitySettings(predictor="kalman"))
 
 
 def test_beliefs_stay_positive_definite(tmp_path):

@@ -8,13 +8,21 @@ import torch
 
 from seektrack.grounding import GroundSettings
 from seektrack.segmentation import Sam2, VideoSession
-from seektrack.tracking import FollowSettings, IdentitySettings, follow, follow_prompts
+from seektrack.tracking import EngineSettings, FollowSettings, IdentitySettings, follow, follow_prompts
+from seektrack.tracking.likeness import LikenessSettings
 from seektrack.training.sam2.config import PocketSize, build_pocket
 from seektrack.types import Mask, Prompt
 from seektrack.video import open_video
 
 HW, N = (48, 64), 5
-BELIEVE_ALL = IdentitySettings(min_object_score=0.0, min_area=1, jump_frames=1)
+BELIEVE_ALL = IdentitySettings(
+    min_object_score=0.0,
+    min_area=1,
+    jump_frames=1,
+    contest_cover=2.0,
+    likeness=LikenessSettings(same=0.0, other=0.0, slack=9.0),
+)
+AS_THEY_COME = EngineSettings(post="")
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +54,10 @@ def test_prompts_by_hand_give_what_the_session_gives(sam2, clip):
         session.add(prompt)
     expected = {t: session.step(clip[t], t) for t in range(1, N)}
     tracks = follow_prompts(
-        sam2, open_video(clip, fps=10), prompts, settings=FollowSettings(identity=BELIEVE_ALL)
+        sam2,
+        open_video(clip, fps=10),
+        prompts,
+        settings=FollowSettings(identity=BELIEVE_ALL, engine=AS_THEY_COME),
     )
     assert sum(m.any() for t in expected for m in expected[t].masks()) >= N
     for obj_id in (3, 5):

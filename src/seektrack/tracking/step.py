@@ -1,0 +1,39 @@
+"""What the identity layer is settling on the frame at hand."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from seektrack.tracking.memory import Detection
+from seektrack.tracking.seek import Glance
+
+
+@dataclass
+class Step:
+    """One frame on its way to `FrameIdentities`.
+
+    Attributes:
+        frame_index, time_s: Which frame.
+        seen: By id, what is believed to be seen.
+        restarts: Ids whose motion so far does not count any more.
+        new, revived, merged, dropped, retracted, swapped: As in `FrameIdentities`.
+        contested: Ids that contest pixels with another: where they go cannot be told from masks.
+        corrected: Ids that are seen where the engine does not see them.
+        denied: Ids whose engine's mask is not believed, or not all of it.
+        glance: To look closer at the frame, or None.
+    """
+
+    frame_index: int
+    time_s: float
+    seen: dict[int, Detection] = field(default_factory=dict)
+    restarts: set[int] = field(default_factory=set)
+    new: list[int] = field(default_factory=list)
+    revived: list[int] = field(default_factory=list)
+    merged: list[tuple[int, int]] = field(default_factory=list)
+    dropped: list[int] = field(default_factory=list)
+    retracted: list[tuple[int, int]] = field(default_factory=list)
+    contested: set[int] = field(default_factory=set)
+    corrected: set[int] = field(default_factory=set)
+    swapped: list[tuple[int, int]] = field(default_factory=list)
+    denied: set[int] = field(default_factory=set)
+    glance: Glance | None = None
