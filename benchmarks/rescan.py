@@ -4,8 +4,8 @@
     python benchmarks/rescan.py --files 10000 --moved 1000 --json
 
 Makes tiny videos that differ by a few bytes, puts them into libraries without decoding them, and indexes the
-folders again: as they are, and after a rename. Nothing may be embedded. Prints seconds, and the load of the
-machine before.
+folders again: as they are, and after a rename. Nothing may be embedded. Prints seconds, those of the
+processor, and the load of the machine before.
 """
 
 from __future__ import annotations
@@ -79,9 +79,9 @@ def again(library: Path, folder: Path) -> dict[str, float]:
     """Index a folder again; what that found, and how long it took."""
     Counting.embedded = 0
     with Library(library, model="counting") as opened:
-        began = time.perf_counter()
+        began, worked = time.perf_counter(), time.process_time()
         report = opened.index(folder, regions="none")
-        seconds = time.perf_counter() - began
+        seconds, worked = time.perf_counter() - began, time.process_time() - worked
     return {
         "unchanged": report.skipped,
         "moved": len(report.moved),
@@ -89,6 +89,7 @@ def again(library: Path, folder: Path) -> dict[str, float]:
         "failed": len(report.failed),
         "embedded": Counting.embedded,
         "seconds": round(seconds, 2),
+        "processor seconds": round(worked, 2),
     }
 
 

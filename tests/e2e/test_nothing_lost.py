@@ -267,6 +267,7 @@ def test_killed_while_indexing_anew_it_serves_what_it_did_until_the_new_is_whole
             mixed += contents_of(library) != contents_of(first) and (model, now) != after
         assert served(library) == after
         turn += 1
+    print(f"{kind}: killed {kills} times, {mixed} of them half-way")
 
 
 def contents_of(library: Path) -> int:

@@ -57,6 +57,17 @@ def test_a_preprocessor_of_another_model_is_refused_when_its_pictures_do_not_fit
         load_encoder(str(folder)).embed_images([np.zeros((60, 90, 3), np.uint8)])
 
 
+@pytest.mark.parametrize("length", [-3, float("nan"), "x", 0])
+def test_a_text_length_that_is_none_is_refused(tmp_path: Path, length: object) -> None:
+    folder = tmp_path / "clip"
+    shutil.copytree(str(files("seektrack") / "pretrained" / "clip"), folder)
+    content = json.loads((folder / "config.json").read_text("utf-8"))
+    content["text_config"]["max_position_embeddings"] = length
+    (folder / "config.json").write_text(json.dumps(content), "utf-8")
+    with pytest.raises(ModelError):
+        load_encoder(str(folder)).embed_texts(["a red car"])
+
+
 def test_xml_in_an_encoding_there_is_none_of_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "film.cvat.xml"
     path.write_text('<?xml version="1.0" encoding="utg-8"?><annotations/>')

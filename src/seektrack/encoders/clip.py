@@ -21,7 +21,7 @@ from seektrack.encoders.base import Vocabulary, l2_normalise
 from seektrack.encoders.calibration import Calibration
 from seektrack.encoders.domain import Domain
 from seektrack.encoders.preprocess import ImageSettings, clip_transform
-from seektrack.errors import InputError, ModelError
+from seektrack.errors import InputError, ModelError, SeekTrackError
 
 SIGLIP_TEXT_LENGTH = 64
 MAX_LOGIT_SCALE = 100.0
@@ -243,8 +243,10 @@ class ClipEncoder:
         with torch.inference_mode():
             try:
                 yield
-            except (ValueError, IndexError, TypeError, RuntimeError) as error:
-                said = str(error)
+            except (SeekTrackError, MemoryError):
+                raise
+            except Exception as error:  # tokenizers and networks raise whatever their settings lead to
+                said = str(error) or type(error).__name__
                 if isinstance(error, RuntimeError) and not re.search("shape|size|dimension", said):
                     raise  # such as too little memory
                 raise ModelError(

@@ -6,6 +6,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISDIR
 
 from seektrack.errors import VideoError
 
@@ -67,16 +68,15 @@ def digest_of_whole(path: str | Path, known: FileIdentity) -> str:
 
 def stamp(path: str | Path) -> tuple[int, int]:
     """Size and time of change of a video, without reading it; ``(-1, 0)`` for what is no file."""
-    target = Path(library_key(path))
-    if target.is_dir():
-        identity = identify(path)
-        return identity.size, identity.mtime_ns
     try:
-        status = target.stat()
-    except FileNotFoundError:
+        status = os.stat(library_key(path))
+    except (FileNotFoundError, NotADirectoryError):
         return -1, 0
     except OSError as error:
         raise VideoError(f"cannot read {str(path)!r}: {error.strerror or error}") from error
+    if S_ISDIR(status.st_mode):
+        identity = identify(path)
+        return identity.size, identity.mtime_ns
     return status.st_size, status.st_mtime_ns
 
 

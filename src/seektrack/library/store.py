@@ -268,7 +268,8 @@ class LibraryStore(LibraryReader):
         for row in rows:
             fits = row["settings"] == settings and row["fingerprint"] == self.making.fingerprint
             if fits and is_unchanged(path, _identity(row)):
-                self._note_time(path, row)
+                if stamp(path)[1] != row["mtime_ns"]:
+                    self._note_time(path, row)
                 return "partial" if row["state"] == "indexing" else "done"
         return "changed"
 

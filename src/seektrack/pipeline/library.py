@@ -255,12 +255,14 @@ class Library(Asking):
             f" filter={how.filters}" if how.filters else ""
         )
         settings += f" {how.opened}" if how.opened else ""
-        if video.path is not None and store.status(video.key, settings=settings) == "new":
+        status = store.status(video.key, settings=settings)
+        if video.path is not None and status == "new":
             was_at = store.recognise(video.path)
             if was_at is not None:
                 how.moved[video.key] = was_at
+                status = store.status(video.key, settings=settings)
         anew = video.live or (how.reindex and store.making.fingerprint == store.fingerprint)
-        if not anew and store.status(video.key, settings=settings) == "done":
+        if not anew and status == "done":
             return None
         source, count = video.source, 0
         check_shown(source)
