@@ -109,6 +109,16 @@ class TracksInNotebook(Generic[T, V]):
         made: Self = _outputs("detections").from_detections(frames, video, names=names, query=query)
         return made
 
+    def link(self, *others: Self, **how: Any) -> list[Self]:
+        """This result and others with one id for one object, see `seektrack.tracking.link`.
+
+        Args:
+            others: Of other files, cameras or parts of the film.
+            how: ``sources``, ``encoder``, ``settings``.
+        """
+        made: list[Self] = importlib.import_module("seektrack.tracking.link").link([self, *others], **how)
+        return made
+
     def _repr_html_(self) -> str:
         html: str = _outputs("notebook").tracks_html(self)
         return html

@@ -18,6 +18,7 @@ _HOMES = {
     "frame": "frame:frame",
     "videos": "videos:videos",
     "convert": "convert:convert",
+    "link": "link:link",
     "label": "compare:label",
     "doctor": "doctor:doctor",
     "prompts": "compare:app",

@@ -7,6 +7,7 @@ from seektrack.tracking.follow import follow, follow_prompts
 from seektrack.tracking.follow_settings import FollowSettings
 from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.kalman import KalmanSettings, KalmanState
+from seektrack.tracking.link import LinkSettings, link
 from seektrack.tracking.memory import Detection, FrameIdentities, TrackMemory, TrackState
 from seektrack.tracking.motion import CameraMotion, MotionSettings, agrees
 from seektrack.tracking.predict import PREDICTORS, Predictor
@@ -27,6 +28,7 @@ __all__ = [
     "IdentityTracker",
     "KalmanSettings",
     "KalmanState",
+    "LinkSettings",
     "Matches",
     "MotionSettings",
     "PREDICTORS",
@@ -42,6 +44,7 @@ __all__ = [
     "follow",
     "follow_detections",
     "follow_prompts",
+    "link",
     "load_predictor",
     "fuse_costs",
 ]

@@ -96,6 +96,7 @@ FROZEN = {
         "--device",
         *COMMON,
     ],
+    "link": ["RESULTS", "--video", "--out -o", "--min-likeness", "--model -m", "--device", *COMMON],
     "convert": ["SOURCE", "TARGET", "--from", "--to", "--video", "--fps", "--size", *COMMON],
     "label": ["IMAGES", "--labels", "--count -k", "--model -m", "--device", *COMMON],
     "track": [
