@@ -109,17 +109,6 @@ def xyxy_to_xywh(box: Box) -> tuple[float, float, float, float]:
     return box[0], box[1], box[2] - box[0], box[3] - box[1]
 
 
-def xywh_to_xyxy(box: tuple[float, float, float, float]) -> Box:
-    """COCO's ``(left, top, width, height)`` to ``(x0, y0, x1, y1)``."""
-    return box[0], box[1], box[0] + box[2], box[1] + box[3]
-
-
-def scale_box(box: Box, from_hw: tuple[int, int], to_hw: tuple[int, int]) -> Box:
-    """Carry a box from a picture of size ``from_hw`` (H, W) to the same picture at ``to_hw``."""
-    sy, sx = to_hw[0] / from_hw[0], to_hw[1] / from_hw[1]
-    return box[0] * sx, box[1] * sy, box[2] * sx, box[3] * sy
-
-
 def clip_box(box: Box, hw: tuple[int, int]) -> Box:
     """Clip a box to a picture of size (H, W)."""
     h, w = hw

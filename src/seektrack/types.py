@@ -7,7 +7,7 @@ is named; ``frame_index`` counts decoded frames from 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
@@ -29,12 +29,16 @@ __all__ = [
     "Missed",
     "Moment",
     "Observation",
+    "Progress",
     "Prompt",
     "Stage",
     "Track",
     "Tracks",
     "VideoInfo",
 ]
+
+Progress = Callable[[int, int, str], None]
+"""Told how far something is: ``(done, total, stage)``; a total of 0 or less is unknown."""
 
 
 _SHOWN = 5

@@ -12,7 +12,7 @@ import hashlib
 import logging
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,7 @@ from typing import Any
 from seektrack import files
 from seektrack.checkpoints import hub
 from seektrack.errors import ModelError, OutputError, SeekTrackError
-
-Progress = Callable[[int, int, str], None]
-"""Called with (done, total, stage); here in MiB."""
+from seektrack.types import Progress
 
 _MIB = 2**20
 _BESIDE = (".json", ".txt", ".model")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from seektrack.checkpoints import fetching, names
 from seektrack.checkpoints.finding import Checkpoint, has_tokenizer
 from seektrack.errors import ModelError, SeekTrackError
-
-Progress = Callable[[int, int, str], None]
+from seektrack.types import Progress
 
 
 def obtain(checkpoint: Checkpoint, *, progress: Progress | None = None) -> Path:

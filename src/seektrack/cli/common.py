@@ -39,8 +39,7 @@ from seektrack.errors import OutputError, SeekTrackError
 from seektrack.known import fields
 from seektrack.library.made_with import MODEL_VARIABLE
 from seektrack.types import Mask
-
-ProgressCallback = Callable[[int, int, str], None]
+from seektrack.types import Progress as Told
 
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
@@ -198,7 +197,7 @@ class Screen:
             yield
 
     @contextmanager
-    def progress(self, *, each: str = "") -> Iterator[ProgressCallback | None]:
+    def progress(self, *, each: str = "") -> Iterator[Told | None]:
         """A callback ``(done, total, stage)`` that draws one bar per stage; None when quiet.
 
         A total of 0 or less is drawn as unknown; a bar goes when its stage is complete. Where standard error

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from seektrack import defaults
 from seektrack.cli.common import (
     DEFAULT_LIBRARY,
     AsJson,
@@ -114,7 +115,7 @@ def label(
         typer.Option("--labels", help="Comma-separated labels, or a text file with one a line."),
     ] = None,
     k: Count = 5,
-    model: Model = "pocket",
+    model: Model = defaults.MODEL,
     device: Device = None,
     quiet: Quiet = False,
     as_json: AsJson = False,

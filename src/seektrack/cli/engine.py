@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seektrack import defaults
 from seektrack.cli.values import (
     FLOW,
     POST,
     PRECISION,
-    PREDICTOR,
     PREDICTORS,
     PROPAGATION,
     REFINE,
@@ -77,8 +77,6 @@ Refine = Annotated[
         autocompletion=completing(REFINE),
     ),
 ]
-CLEANED = "largest"
-"""What is done to masks unless told otherwise: stray pixels would stretch the boxes around them."""
 
 Post = Annotated[
     str,
@@ -130,15 +128,15 @@ Precision = Annotated[
 def follow_settings(
     *,
     propagation: str = "memory",
-    every: int = 4,
-    flow: str = "dis",
-    remember: str = "seen",
+    every: int = defaults.EVERY,
+    flow: str = defaults.FLOW,
+    remember: str = defaults.REMEMBER,
     refine: str | None = None,
-    post: str = CLEANED,
+    post: str = defaults.POST,
     mask_threshold: float = 0.0,
     min_object_score: float | None = None,
     exclusive: bool = False,
-    predictor: str = PREDICTOR,
+    predictor: str = defaults.PREDICTOR,
     precision: str = "fp32",
 ) -> FollowSettings | None:
     """The settings for following; None where every option has its default.
@@ -151,10 +149,10 @@ def follow_settings(
         propagation == "memory"
         and remember == "seen"
         and refine is None
-        and post == CLEANED
+        and post == defaults.POST
         and not exclusive
     )
-    usual = predictor == PREDICTOR and precision == "fp32" and post == CLEANED
+    usual = predictor == defaults.PREDICTOR and precision == "fp32" and post == defaults.POST
     if plain and usual and not mask_threshold and min_object_score is None:
         return None
     for option, value, allowed in (

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from seektrack import defaults
 from seektrack.cli import eval_tracking
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads, table
 from seektrack.cli.figures import figure, figure_table, print_figures
@@ -35,7 +36,7 @@ class Part(StrEnum):
 @app.command()
 def demo(
     scenes: Annotated[int, typer.Option("--scenes", min=1, help="Held-out scenes to run.")] = 40,
-    model: Model = "pocket",
+    model: Model = defaults.MODEL,
     device: Device = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -167,7 +168,7 @@ def domain(
         list[Path] | None, typer.Argument(help="Pictures, films or folders of them to compare with it.")
     ] = None,
     frames: Annotated[int, typer.Option("--frames", min=1, help="Drawn frames of each style.")] = 200,
-    model: Model = "pocket",
+    model: Model = defaults.MODEL,
     device: Device = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -203,7 +204,7 @@ def retrieval(
             " the videos.",
         ),
     ] = False,
-    model: Model = "pocket",
+    model: Model = defaults.MODEL,
     device: Device = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -257,7 +258,7 @@ def real(
         int | None, typer.Option("--limit", min=1, help="Most films or pictures of a folder, by name.")
     ] = None,
     frames: Annotated[int | None, typer.Option("--frames", min=2, help="Most frames of a film.")] = None,
-    model: Model = "pocket",
+    model: Model = defaults.MODEL,
     device: Device = None,
     quiet: Quiet = False,
     as_json: AsJson = False,

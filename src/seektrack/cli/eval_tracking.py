@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from seektrack import defaults
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads, table
 from seektrack.cli.figures import print_figures
 from seektrack.errors import InputError
@@ -76,7 +77,7 @@ def tracking(
         ),
     ] = None,
     markdown: Markdown = None,
-    model: Model = "pocket",
+    model: Model = defaults.MODEL,
     device: Device = None,
     quiet: Quiet = False,
     as_json: AsJson = False,

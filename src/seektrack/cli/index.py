@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from seektrack import defaults
 from seektrack.cli.common import (
     DEFAULT_LIBRARY,
     AsJson,
@@ -52,14 +53,14 @@ def index(
             help="Which frames: adaptive, keyframes, fps=2 (per second) or every=5 (each n-th).",
             autocompletion=completing(SAMPLING),
         ),
-    ] = "adaptive",
+    ] = defaults.SAMPLING,
     regions: Annotated[
         str,
         typer.Option(
             help="What of a frame besides the whole: objects (small things are found), tiles or none.",
             autocompletion=completing(REGIONS),
         ),
-    ] = "objects",
+    ] = defaults.REGIONS,
     filters: FrameFilter = None,
     start: StartS = None,
     end: EndS = None,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from seektrack import defaults
 from seektrack.cli.common import AsJson, Device, FrameFilter, Model, Quiet, Screen, spare_threads
 from seektrack.cli.early import check_there
 from seektrack.cli.search_options import Template, Translate, given_templates, tell_reading
@@ -44,14 +45,14 @@ def live(
             help="Pictures to look at, at most: fps=4, every=5, keyframes or adaptive.",
             autocompletion=completing(SAMPLING),
         ),
-    ] = "fps=4",
+    ] = defaults.LIVE_SAMPLING,
     regions: Annotated[
         str,
         typer.Option(
             help="What of a frame besides the whole: tiles, objects or none.",
             autocompletion=completing(REGIONS),
         ),
-    ] = "tiles",
+    ] = defaults.LIVE_REGIONS,
     filters: FrameFilter = None,
     fps: Fps = None,
     window: Window = None,
@@ -67,7 +68,7 @@ def live(
     ] = None,
     template: Template = None,
     translate: Translate = None,
-    model: Model = "pocket",
+    model: Model = defaults.MODEL,
     device: Device = None,
     quiet: Quiet = False,
     as_json: AsJson = False,

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from seektrack import defaults
 from seektrack.cli import pocket_photos, pocket_sam2, pocket_time
 from seektrack.cli.common import AsJson, Quiet, Screen, quoted
 from seektrack.cli.figures import print_figures
@@ -31,7 +32,7 @@ def clip(
     ] = 15.0,
     sam2: Annotated[
         str, typer.Option("--sam2", help="Segmenter that proposes: pocket, a folder or a hub id.")
-    ] = "pocket",
+    ] = defaults.MODEL,
     style: Annotated[
         str,
         typer.Option(

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from seektrack import defaults
 from seektrack.cli.common import AsJson, Quiet, Screen, quoted
 from seektrack.cli.figures import print_figures
 from seektrack.cli.train_options import Fresh, Minutes, Out
@@ -40,7 +41,7 @@ def photos(
     init: Annotated[
         str,
         typer.Option("--init", help="The drawn world's encoder that it is put beside: pocket or a folder."),
-    ] = "pocket",
+    ] = defaults.MODEL,
     minutes: Minutes = 60.0,
     gate_steps: Annotated[
         int, typer.Option("--gate-steps", min=1, help="Of telling drawings from photographs, at the end.")

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from seektrack import defaults
 from seektrack.cli.common import AsJson, Quiet, Screen, quoted
 from seektrack.cli.figures import print_figures
 from seektrack.cli.train_options import Fresh, Minutes, Out
@@ -25,7 +26,7 @@ def temporal(
     model: Annotated[
         str,
         typer.Option("--model", help="CLIP whose towers it starts from: pocket, or a folder of its kind."),
-    ] = "pocket",
+    ] = defaults.MODEL,
     clips: Annotated[int, typer.Option("--clips", min=64, help="Scenes drawn to learn from.")] = 4000,
     steps: Annotated[
         int, typer.Option("--steps", min=1, help="Steps over which the learning rate falls.")

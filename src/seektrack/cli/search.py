@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
-from seektrack import known
+from seektrack import defaults, known
 from seektrack.cli.common import (
     DEFAULT_LIBRARY,
     AsJson,
@@ -71,7 +71,7 @@ def search(
         ),
     ] = None,
     library: LibraryFolder = DEFAULT_LIBRARY,
-    k: Count = 10,
+    k: Count = defaults.K,
     hits: Annotated[
         bool, typer.Option("--hits", help="Single frames and regions instead of moments.")
     ] = False,

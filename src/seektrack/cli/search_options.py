@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seektrack import defaults
 from seektrack.cli.values import ONLY, RANK_BY, complete_video, completing
 from seektrack.query import Query, in_short
 from seektrack.query import explain as lines_of
@@ -31,10 +32,8 @@ Only = Annotated[
         autocompletion=completing(ONLY),
     ),
 ]
-Within = Annotated[
-    float | None,
-    typer.Option("--within", min=0, help="Most seconds between two steps of an order of events; 30."),
-]
+_WITHIN = f"Most seconds between two steps of an order of events; {defaults.WITHIN_S:g}."
+Within = Annotated[float | None, typer.Option("--within", min=0, help=_WITHIN)]
 PerVideo = Annotated[int | None, typer.Option("--per-video", min=1, help="At most this many of one video.")]
 Missing = Annotated[bool, typer.Option("--include-missing", help="Also videos whose file is gone.")]
 Label = Annotated[str | None, typer.Option("--label", help="Only pictures that also show this.")]

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from seektrack import defaults
 from seektrack.checkpoints import parse_preset
 from seektrack.cli.common import AsJson, Device, FrameFilter, LibraryModel, Quiet, Screen, spare_threads
 from seektrack.cli.early import check_library, check_there
 from seektrack.cli.engine import (
-    CLEANED,
     Every,
     Exclusive,
     FlowMethod,
@@ -52,7 +52,7 @@ from seektrack.cli.track_options import (
     with_names,
 )
 from seektrack.cli.tracked import Done, exit_status, failure, of_result, of_tracks, print_done, say_done
-from seektrack.cli.values import PREDICTOR, check_value, complete_format
+from seektrack.cli.values import check_value, complete_format
 from seektrack.cli.values import formats as known_formats
 from seektrack.errors import InputError, NothingFoundError
 from seektrack.library.made_with import model_for
@@ -63,8 +63,6 @@ from seektrack.types import Missed, Prompt
 if TYPE_CHECKING:
     from seektrack.tracking import FollowSettings
     from seektrack.video import Opening
-
-DEFAULT_FORMATS = ("json", "mot", "coco", "csv")
 
 
 def track(
@@ -94,7 +92,9 @@ def track(
         Path | None,
         typer.Option("--library", "-l", help="Follow --text in the best moments of this library."),
     ] = None,
-    top: Annotated[int, typer.Option("--top", min=1, help="With --library: in this many videos.")] = 3,
+    top: Annotated[
+        int, typer.Option("--top", min=1, help="With --library: in this many videos.")
+    ] = defaults.TOP,
     start: StartS = None,
     end: EndS = None,
     frames: MaxFrames = None,
@@ -111,7 +111,7 @@ def track(
             "--format",
             "-f",
             help="A file format to write; may be given more than once. By default: "
-            + ", ".join(DEFAULT_FORMATS)
+            + ", ".join(defaults.FORMATS)
             + ".",
             autocompletion=complete_format,
         ),
@@ -126,15 +126,15 @@ def track(
     ground_every: GroundEvery = None,
     resolution: Resolution = None,
     propagation: Propagation = None,
-    every: Every = 4,
-    flow: FlowMethod = "dis",
-    remember: RememberFrames = "seen",
+    every: Every = defaults.EVERY,
+    flow: FlowMethod = defaults.FLOW,
+    remember: RememberFrames = defaults.REMEMBER,
     refine: Refine = None,
-    post: Post = CLEANED,
+    post: Post = defaults.POST,
     mask_threshold: MaskThreshold = 0.0,
     min_object_score: MinObjectScore = None,
     exclusive: Exclusive = False,
-    predictor: Predictor = PREDICTOR,
+    predictor: Predictor = defaults.PREDICTOR,
     precision: Precision = "fp32",
     cache: Cache = None,
     filters: FrameFilter = None,
@@ -158,7 +158,7 @@ def track(
     check_together(
         text, prompts, detections, masks=masks, tracker=tracker, grounder=grounder, every=ground_every
     )
-    chosen = tuple(formats) if formats else DEFAULT_FORMATS
+    chosen = tuple(formats) if formats else defaults.FORMATS
     how = opening(
         start=start, end=end, frames=frames, fps=fps, window=window, cache=cache, interpolate=interpolate
     )

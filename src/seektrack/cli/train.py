@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from seektrack import defaults
 from seektrack.cli import train_calibrate, train_sam2
 from seektrack.cli.common import AsJson, Device, Quiet, Screen, quoted, spare_threads
 from seektrack.cli.figures import print_figures
@@ -43,7 +44,7 @@ def clip(
     ],
     minutes: Minutes = 60.0,
     fresh: Fresh = False,
-    model: Model = "pocket",
+    model: Model = defaults.MODEL,
     recipe: Annotated[
         str,
         typer.Option("--recipe", help="What moves: full, frozen-image, frozen-text, head or lora."),

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from seektrack import defaults
 from seektrack.cli.common import AsJson, Device, Quiet, Screen, quoted, spare_threads
 from seektrack.cli.figures import print_figures
 from seektrack.cli.processes import in_processes, processes_here, spoken_by_another
@@ -45,7 +46,7 @@ def sam2(
     fresh: Fresh = False,
     processes: Processes = 1,
     accumulate: Accumulate = None,
-    model: Model = "pocket",
+    model: Model = defaults.MODEL,
     held_out: Annotated[
         str,
         typer.Option(

@@ -21,7 +21,6 @@ REMEMBER = ("seen", "all")
 REFINE = ("roi", "progressive", "multiscale", "tiles")
 POST = ("close", "open", "smooth", "fill", "specks", "largest", "contour", "spline", "grabcut")
 PREDICTORS = ("kalman", "lstm", "transformer")
-PREDICTOR = "transformer"
 PRECISION = ("fp32", "bf16", "fp16")
 CACHE = ("raw", "jpeg")
 FILTERS = ("nlm", "bilateral", "gaussian", "clahe")

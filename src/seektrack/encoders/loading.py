@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seektrack import checkpoints
+from seektrack import checkpoints, defaults
 from seektrack.encoders.base import TEMPORAL, Encoder, Vocabulary
 from seektrack.encoders.calibration import read_calibration
 from seektrack.encoders.domain import read_domain
@@ -24,7 +24,7 @@ FAMILIES = ("clip", "siglip", "siglip2", "metaclip_2", "chinese_clip", "altclip"
 
 
 def load_encoder(
-    model: str | Path = "pocket",
+    model: str | Path = defaults.MODEL,
     *,
     device: str | None = None,
     dtype: str | None = None,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,11 +27,9 @@ from seektrack.outputs.report import (
     write_report,
 )
 from seektrack.pipeline import Library, SearchAndTrackResult, search_and_track, track_objects
-from seektrack.types import Moment
+from seektrack.types import Moment, Progress
 from seektrack.video import open_video
 from seektrack.world import SceneSettings, Split, seeds, vocabulary
-
-Progress = Callable[[int, int, str], None]
 
 QUERIES = ("a red car", "a yellow dog", "a blue robot")
 """What the demo asks for; the cast makes sure the footage shows it."""

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from seektrack.encoders import load_encoder
 from seektrack.errors import ModelError
-from seektrack.training.calibrate import Progress, describe, drawn, pictures_in
+from seektrack.training.calibrate import describe, drawn, pictures_in
+from seektrack.types import Progress
 from seektrack.world import Split
 from seektrack.world.scene import STYLES
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,12 +11,11 @@ from pathlib import Path
 from seektrack.errors import OutputError
 from seektrack.files import write_text
 from seektrack.outputs import load_tracks, save_tracks
-from seektrack.types import Tracks
+from seektrack.types import Progress, Tracks
 from seektrack.video import VideoWriter
 from seektrack.world import Scene, SceneSettings, TruthRecorder, frames, sample_scene
 from seektrack.world.staged import Staged, StagedTruth, staged_frames
 
-Progress = Callable[[int, int, str], None]
 FPS = Fraction(8)
 
 

@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 from seektrack.files import write_text
 from seektrack.training.temporal.facts import facts
 from seektrack.training.temporal.texts import say
-from seektrack.types import Tracks
+from seektrack.types import Progress, Tracks
 from seektrack.video import VideoWriter
 from seektrack.world import Clip, Scene, SceneSettings, Split, TruthRecorder, frames, sample_scene, seeds
 
-Progress = Callable[[int, int, str], None]
 FPS = Fraction(8)
 MIN_SIGHTS, MIN_VISIBILITY, MIN_AREA = 4, 0.4, 60
 """A shot shows an object when so many of its frames show this much of it, in this many pixels."""

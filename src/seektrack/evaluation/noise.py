@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.evaluation.montage import Montage, Progress, misspelt, write_montage, write_noisy
+from seektrack.evaluation.montage import Montage, misspelt, write_montage, write_noisy
 from seektrack.evaluation.shot_ranking import (
     Figures,
     answerable,
@@ -20,6 +20,7 @@ from seektrack.evaluation.shot_ranking import (
     shots_showing,
 )
 from seektrack.pipeline import Library
+from seektrack.types import Progress
 
 Image = NDArray[np.uint8]
 SAMPLING = "fps=1"

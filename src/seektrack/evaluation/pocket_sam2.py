@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeAlias
@@ -16,10 +16,9 @@ from seektrack.evaluation.pocket_parity import THROUGH, TransformersSam2
 from seektrack.geometry import mask_to_box
 from seektrack.metrics.masks import iou, sequence_scores
 from seektrack.segmentation import Remember, Sam2, VideoSession, load_sam2, propose
-from seektrack.types import Prompt
+from seektrack.types import Progress, Prompt
 from seektrack.world import Clip, SceneSettings, Split, render, sample_scene, seeds
 
-Progress = Callable[[int, int, str], None]
 Image: TypeAlias = NDArray[np.uint8]
 Frames: TypeAlias = Sequence[Image] | NDArray[np.uint8]
 """RGB uint8 pictures (H, W, 3) of one size, a list or (T, H, W, 3)."""

@@ -25,9 +25,9 @@ from seektrack.training.temporal.validate import (
     told_apart,
     words_apart,
 )
+from seektrack.types import Progress
 from seektrack.world import Clip, Split, render
 
-Progress = Callable[[int, int, str], None]
 Floats = NDArray[np.float32]
 DRAWN_FRAMES = 12
 

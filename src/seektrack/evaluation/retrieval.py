@@ -9,7 +9,6 @@ import numpy as np
 
 from seektrack.evaluation.montage import (
     Montage,
-    Progress,
     misspelt,
     pairs_in_order,
     write_montage,
@@ -25,6 +24,7 @@ from seektrack.evaluation.shot_ranking import (
     shots_showing,
 )
 from seektrack.pipeline import Library
+from seektrack.types import Progress
 from seektrack.world import vocabulary
 
 SMALL_SIDE = 36.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -21,11 +21,9 @@ from seektrack.outputs import save_tracks
 from seektrack.pipeline import track_objects
 from seektrack.pipeline.models import Models
 from seektrack.tracking import FollowSettings
-from seektrack.types import Prompt, Tracks
+from seektrack.types import Progress, Prompt, Tracks
 from seektrack.video import open_video
 from seektrack.world.staged import CONDITIONS, Staged, stage
-
-Progress = Callable[[int, int, str], None]
 
 WAYS = ("text", "masks", "boxes", "reference", "bytetrack")
 """From text alone; from the true masks, or boxes, of the first frame; and the rivals: transformers' own

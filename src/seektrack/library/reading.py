@@ -8,7 +8,7 @@ import io
 import json
 import sqlite3
 import struct
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from fractions import Fraction
 from pathlib import Path
@@ -266,8 +266,3 @@ def save_array(folder: Path, key: str, array: NDArray[np.float32]) -> None:
 
 def _array_path(folder: Path, key: str) -> Path:
     return folder / f"cache-{hashlib.sha256(key.encode()).hexdigest()[:20]}.bin"
-
-
-def joined_key(parts: Iterable[str]) -> str:
-    """One cache key from many strings, without ambiguity."""
-    return "\x1f".join(parts)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack import defaults
 from seektrack.encoders import Templates, check_language, check_templates
 from seektrack.encoders.translation import Translator, as_translator
 from seektrack.errors import InputError
@@ -46,7 +47,7 @@ class Asking(ABC):
         self,
         text: Question,
         *,
-        k: int = 10,
+        k: int = defaults.K,
         video: str | Path | None = None,
         start_s: float | None = None,
         end_s: float | None = None,
@@ -59,7 +60,7 @@ class Asking(ABC):
         translate: str | Translator | None = None,
         templates: Templates = "auto",
         motion: bool = True,
-        within_s: float = 30.0,
+        within_s: float = defaults.WITHIN_S,
     ) -> Answer[Moment]:
         """Moments that show what a question asks for, best first; empty when nothing does.
 
@@ -119,7 +120,7 @@ class Asking(ABC):
         self,
         text: Question,
         *,
-        k: int = 10,
+        k: int = defaults.K,
         video: str | Path | None = None,
         start_s: float | None = None,
         end_s: float | None = None,
@@ -173,7 +174,7 @@ class Asking(ABC):
         self,
         image: NDArray[np.uint8],
         *,
-        k: int = 10,
+        k: int = defaults.K,
         video: str | Path | None = None,
         start_s: float | None = None,
         end_s: float | None = None,
@@ -210,14 +211,14 @@ class Asking(ABC):
         self,
         text: Question,
         *,
-        k: int = 10,
+        k: int = defaults.K,
         video: str | Path | None = None,
         start_s: float | None = None,
         end_s: float | None = None,
         per_video: int | None = None,
         missing: bool | None = None,
         where: Where | None = None,
-        within_s: float = 30.0,
+        within_s: float = defaults.WITHIN_S,
         translate: str | Translator | None = None,
         templates: Templates = "auto",
         motion: bool = True,
@@ -287,7 +288,7 @@ class Asking(ABC):
         self,
         texts: Sequence[str | Query],
         *,
-        k: int = 10,
+        k: int = defaults.K,
         translate: str | Translator | None = None,
         templates: Templates = "auto",
     ) -> Comparison:

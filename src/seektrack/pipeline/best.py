@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import shlex
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seektrack import defaults
 from seektrack.encoders import Templates
 from seektrack.encoders.translation import Translator, as_translator
 from seektrack.errors import ModelError, QueryError, SeekTrackError, VideoError, foreseen
@@ -17,9 +18,9 @@ from seektrack.outputs.told import written
 from seektrack.pipeline.checks import check_outputs
 from seektrack.pipeline.folders import OutputFolders, Record
 from seektrack.pipeline.sources import OnError
-from seektrack.pipeline.track import DEFAULT_FORMATS, track_objects
+from seektrack.pipeline.track import track_objects
 from seektrack.query import Query, read
-from seektrack.types import Hit, Moment, Tracks
+from seektrack.types import Hit, Moment, Progress, Tracks
 from seektrack.video.network import is_address
 
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 
 _BOXES = 6
 """Regions of a video that are taken along from the search."""
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def search_and_track(
     library: Library,
     text: str | Sequence[str] | Query,
     *,
-    top: int = 3,
+    top: int = defaults.TOP,
     start_s: float | None = None,
     end_s: float | None = None,
     cache: str | None = None,
@@ -65,7 +64,7 @@ def search_and_track(
     min_confidence: float | None = None,
     settings: FollowSettings | None = None,
     out: str | Path | None = None,
-    formats: Iterable[str] = DEFAULT_FORMATS,
+    formats: Iterable[str] = defaults.FORMATS,
     overlay: bool = True,
     on_error: OnError | None = None,
     progress: Progress | None = None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -10,13 +10,13 @@ from seektrack.errors import ModelError, SeekTrackError, foreseen
 from seektrack.library import LibraryStore
 from seektrack.library.clips import ClipModel, ClipShelf
 from seektrack.pipeline.sources import NamedVideo
+from seektrack.types import Progress
 
 if TYPE_CHECKING:
     from seektrack.encoders.temporal import TemporalEncoder
     from seektrack.retrieval import MotionScorer
     from seektrack.types import Frame
 
-Progress = Callable[[int, int, str], None]
 WINDOW_S, STRIDE_S = 2.0, 0.5
 """A stretch, and from one to the next."""
 SETTINGS = f"window={WINDOW_S:g} stride={STRIDE_S:g}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +13,11 @@ from seektrack.errors import LibraryError, SeekTrackError, VideoError
 from seektrack.known import Known
 from seektrack.library import DistanceShelf, LibraryStore
 from seektrack.pipeline.models import Models
+from seektrack.types import Progress
 from seektrack.video import open_video
 from seektrack.video.filtered import FilteredSource
 from seektrack.video.filters import parse_filter
 
-Progress = Callable[[int, int, str], None]
 _AT_ONCE = 8
 
 

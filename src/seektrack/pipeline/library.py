@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import islice
@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
+from seektrack import defaults
 from seektrack.checkpoints import stable_name
 from seektrack.errors import ModelError, SeekTrackError, VideoError
 from seektrack.grounding import GroundSettings
@@ -35,7 +36,7 @@ from seektrack.pipeline.regions import Regions, check_regions, embed_frames
 from seektrack.pipeline.renewing import check_all_named, chosen_of, finish_switch, prune_below
 from seektrack.pipeline.sounds import index_sound
 from seektrack.pipeline.sources import NamedVideo, named_videos
-from seektrack.types import Frame
+from seektrack.types import Frame, Progress
 
 if TYPE_CHECKING:
     from seektrack.encoders.audio import SoundEncoder
@@ -43,7 +44,6 @@ if TYPE_CHECKING:
     from seektrack.video import Opening, Sampling, VideoInput
     from seektrack.video.filters import Filters
 
-Progress = Callable[[int, int, str], None]
 _FRAMES_AT_ONCE = 8
 INDEX_POINTS_PER_SIDE = 12
 """Grid of proposals while indexing; coarser than when tracking, as every sampled frame pays for it."""
@@ -119,8 +119,8 @@ class Library(Asking):
         videos: VideoInput | Iterable[VideoInput],
         *,
         opening: Opening | None = None,
-        sampling: str | Sampling = "adaptive",
-        regions: str = "objects",
+        sampling: str | Sampling = defaults.SAMPLING,
+        regions: str = defaults.REGIONS,
         filters: str | None = None,
         ann: str | IndexSettings | None = None,
         temporal: bool | str | None = None,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack import defaults
 from seektrack.encoders import Templates, check_templates
 from seektrack.encoders.translation import Translator, as_translator
 from seektrack.errors import InputError
@@ -32,10 +33,10 @@ def watch(
     source: VideoInput,
     queries: Sequence[str | Query],
     *,
-    model: str = "pocket",
+    model: str = defaults.MODEL,
     device: str | None = None,
-    regions: str = "tiles",
-    sampling: str = "fps=4",
+    regions: str = defaults.LIVE_REGIONS,
+    sampling: str = defaults.LIVE_SAMPLING,
     filters: str | None = None,
     opening: Opening | None = None,
     realtime: bool = False,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seektrack import defaults
 from seektrack.encoders import Templates
 from seektrack.encoders.translation import Translator, as_translator
 from seektrack.errors import ModelError, QueryError, SeekTrackError, VideoError, foreseen
@@ -17,16 +18,14 @@ from seektrack.pipeline.checks import check_outputs
 from seektrack.pipeline.folders import OutputFolders, Record, read_record
 from seektrack.pipeline.models import Models
 from seektrack.pipeline.sources import NamedVideo, OnPassedOver, named_videos
-from seektrack.pipeline.track import DEFAULT_FORMATS, track_objects
+from seektrack.pipeline.track import track_objects
 from seektrack.query import Query, in_short, read
-from seektrack.types import Prompt, Tracks
+from seektrack.types import Progress, Prompt, Tracks
 from seektrack.video import Opening
 
 if TYPE_CHECKING:
     from seektrack.tracking import FollowSettings
     from seektrack.video import VideoInput
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def track_videos(
     text: str | Sequence[str] | Query | None = None,
     *,
     prompts: Sequence[Prompt] | None = None,
-    model: str | Models = "pocket",
+    model: str | Models = defaults.MODEL,
     device: str | None = None,
     opening: Opening | None = None,
     filters: str | None = None,
@@ -72,7 +71,7 @@ def track_videos(
     templates: Templates = "auto",
     settings: FollowSettings | None = None,
     out: str | Path | None = None,
-    formats: Iterable[str] = DEFAULT_FORMATS,
+    formats: Iterable[str] = defaults.FORMATS,
     overlay: bool = True,
     fresh: bool = False,
     on_passed_over: OnPassedOver | None = None,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from seektrack import defaults
 from seektrack.checkpoints import (
     PRESETS,
     Preset,
@@ -18,14 +19,13 @@ from seektrack.checkpoints import (
     stable_name,
 )
 from seektrack.encoders.registry import encoder_names, registered
+from seektrack.types import Progress
 
 if TYPE_CHECKING:
     from seektrack.encoders import Encoder
     from seektrack.segmentation import Sam2
 
 __all__ = ["Models", "parse_model"]
-
-Progress = Callable[[int, int, str], None]
 
 
 class Models:
@@ -46,7 +46,7 @@ class Models:
     """
 
     def __init__(
-        self, model: str = "pocket", *, device: str | None = None, resolution: int | None = None
+        self, model: str = defaults.MODEL, *, device: str | None = None, resolution: int | None = None
     ) -> None:
         self.name, self.device = model, device
         self.preset: Preset = parse_preset(model)

@@ -12,12 +12,12 @@ import numpy as np
 
 from seektrack.errors import SeekTrackError, VideoError
 from seektrack.library.identity import library_key
+from seektrack.types import Progress
 from seektrack.video import Opening, VideoInput, VideoSource, look_for_videos
 from seektrack.video.finding import NO_FILES, is_named_as_video
 from seektrack.video.live import is_camera
 from seektrack.video.network import as_name, is_address, without_password
 
-Progress = Callable[[int, int, str], None]
 OnError = Callable[[str, SeekTrackError], None]
 OnPassedOver = Callable[[str, str], None]
 

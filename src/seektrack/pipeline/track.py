@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from seektrack import defaults
 from seektrack.encoders import Templates, check_templates
 from seektrack.encoders.translation import Translator, as_translator
 from seektrack.pipeline.checks import check_outputs, check_prompts, check_shown
 from seektrack.pipeline.detections import Detections, check_asked, chosen_settings, follow_given
 from seektrack.pipeline.models import Models
 from seektrack.query import Query, read
-from seektrack.types import Hit, Prompt, Tracks
+from seektrack.types import Hit, Progress, Prompt, Tracks
 
 if TYPE_CHECKING:
     from seektrack.tracking import FollowSettings
     from seektrack.video import Opening, VideoInput, VideoSource
-
-Progress = Callable[[int, int, str], None]
-DEFAULT_FORMATS = ("json", "mot", "coco", "csv")
 
 
 def track_objects(
@@ -35,7 +33,7 @@ def track_objects(
     ground_every: int | None = None,
     grounder: str | None = None,
     min_confidence: float | None = None,
-    model: str | Models = "pocket",
+    model: str | Models = defaults.MODEL,
     device: str | None = None,
     seeds: Sequence[int | Hit] = (),
     opening: Opening | None = None,
@@ -48,7 +46,7 @@ def track_objects(
     settings: FollowSettings | None = None,
     retrieval_score: float | None = None,
     out: str | Path | None = None,
-    formats: Iterable[str] = DEFAULT_FORMATS,
+    formats: Iterable[str] = defaults.FORMATS,
     overlay: bool = True,
     progress: Progress | None = None,
 ) -> Tracks:
@@ -157,7 +155,7 @@ def write_results(
     tracks: Tracks,
     source: VideoSource,
     folder: Path,
-    formats: Iterable[str] = DEFAULT_FORMATS,
+    formats: Iterable[str] = defaults.FORMATS,
     *,
     overlay: bool = True,
     progress: Progress | None = None,

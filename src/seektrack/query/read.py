@@ -17,7 +17,7 @@ from seektrack.query.cleaning import cleaned, language_of, shown
 from seektrack.query.language import Language, languages, words_of
 from seektrack.query.marks import Marked, read_marks, split_at, unquoted
 from seektrack.query.phrase import Phrase, read_phrase, split_company, split_things
-from seektrack.query.types import Clause, Concept, Motion, Query, Term
+from seektrack.query.types import Concept, Motion, Query, Term
 
 Translate = Callable[[Sequence[str]], Sequence[str]]
 _AROUND = 160
@@ -280,8 +280,3 @@ def _translated(marked: list[list[Marked]], translate: Translate, notices: list[
         [Marked(next(given), (), tuple(replace(t, text=next(given)) for t in m.without)) for m in step]
         for step in marked
     ]
-
-
-def clauses_of(group: Sequence[Concept]) -> tuple[Clause, ...]:
-    """What clips are asked of a group, each once."""
-    return tuple(dict.fromkeys(c.clause for c in group if c.clause is not None))

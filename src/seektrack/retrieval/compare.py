@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack import defaults
 from seektrack.encoders import Encoder
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import QueryError
@@ -60,7 +61,7 @@ def compare_prompts(
     encoder: Encoder,
     texts: Sequence[str | Query],
     *,
-    k: int = 10,
+    k: int = defaults.K,
     where: Where | None = None,
     templates: Templates = "auto",
     settings: ConfidenceSettings | None = None,

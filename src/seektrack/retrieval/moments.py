@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack import defaults
 from seektrack.encoders import Calibration, Encoder
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import InputError
@@ -50,7 +51,7 @@ def find_moments(
     encoder: Encoder,
     query: str | Sequence[str] | Query,
     *,
-    k: int = 10,
+    k: int = defaults.K,
     where: Where | None = None,
     motion: MotionScorer | None = None,
     templates: Templates = "auto",

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack import defaults
 from seektrack.errors import InputError
 from seektrack.library import Where
 from seektrack.query import Query, read
@@ -52,7 +53,7 @@ class SequenceSettings:
         at_start: Belief that what shows in a video's first frame has just come into view.
     """
 
-    within_s: float = 30.0
+    within_s: float = defaults.WITHIN_S
     min_confidence: float = 0.5
     haste: float = 0.005
     max_overlap: float = 0.5
@@ -107,7 +108,7 @@ def find_sequences(
     scorer: SegmentScorer,
     query: str | Sequence[str] | Query,
     *,
-    k: int = 10,
+    k: int = defaults.K,
     where: Where | None = None,
     settings: SequenceSettings | None = None,
 ) -> list[Chain]:

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
-from seektrack import checkpoints
+from seektrack import checkpoints, defaults
 from seektrack.checkpoints import weights_fingerprint
 from seektrack.errors import InputError, ModelError
 from seektrack.segmentation.fused import FusedNetwork
@@ -129,7 +129,7 @@ class Sam2:
 
 
 def load_sam2(
-    model: str | Path = "pocket",
+    model: str | Path = defaults.MODEL,
     *,
     device: str | torch.device | None = None,
     dtype: torch.dtype | None = None,

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack import defaults
 from seektrack.errors import InputError
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.memory import Remember, check_remember
@@ -40,8 +41,8 @@ class PropagationSettings:
     """
 
     mode: Mode = "memory"
-    every: int = 4
-    flow: str = "dis"
+    every: int = defaults.EVERY
+    flow: str = defaults.FLOW
     side: int = 128
     two_way: bool = False
     max_lost: float = 0.5

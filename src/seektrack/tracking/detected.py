@@ -16,7 +16,7 @@ from seektrack.query import Concept
 from seektrack.tracking.conclude import conclude
 from seektrack.tracking.engine import Engine, masks_in
 from seektrack.tracking.eyes import Eyes
-from seektrack.tracking.follow_settings import FollowSettings, Progress, ahead, report
+from seektrack.tracking.follow_settings import FollowSettings, ahead, report
 from seektrack.tracking.judge import merge_duplicates
 from seektrack.tracking.memory import Detection
 from seektrack.tracking.motion import CameraMotion
@@ -25,7 +25,7 @@ from seektrack.tracking.record import Look, Record, fill_gaps, smooth_hidden
 from seektrack.tracking.sightings import Sightings
 from seektrack.tracking.tracker import TrackerContext, TrackerKind
 from seektrack.tracking.trackers import DEFAULT, TRACKERS
-from seektrack.types import Frame, Missed, Track, Tracks
+from seektrack.types import Frame, Missed, Progress, Track, Tracks
 from seektrack.video import VideoSource
 
 Detect = Callable[[Frame], Sequence[Detection] | None]

@@ -18,7 +18,7 @@ from seektrack.tracking.conclude import conclude
 from seektrack.tracking.detected import follow_grounded
 from seektrack.tracking.engine import Engine, Sam2Engine
 from seektrack.tracking.eyes import Eyes
-from seektrack.tracking.follow_settings import FollowSettings, Progress, ahead, report
+from seektrack.tracking.follow_settings import FollowSettings, ahead, report
 from seektrack.tracking.from_search import Seed, boxes_of, follow_boxes, frames_of
 from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.judge import merge_duplicates
@@ -27,7 +27,7 @@ from seektrack.tracking.motion import CameraMotion
 from seektrack.tracking.passes import Pass, PassSettings
 from seektrack.tracking.record import Record, smooth_hidden
 from seektrack.tracking.sightings import Sightings
-from seektrack.types import Missed, Prompt, Track, Tracks
+from seektrack.types import Missed, Progress, Prompt, Track, Tracks
 from seektrack.video import VideoSource
 
 if TYPE_CHECKING:

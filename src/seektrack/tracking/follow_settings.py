@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from seektrack.grounding import GroundSettings, PromptKind
 from seektrack.tracking.backward import BackwardSettings
 from seektrack.tracking.motion import MotionSettings
 from seektrack.tracking.settings import EngineSettings, IdentitySettings
-from seektrack.types import Frame
+from seektrack.types import Frame, Progress
 from seektrack.video import VideoSource, prefetch
-
-Progress = Callable[[int, int, str], None]
-"""Called with frames done, frames in all and the stage, ``forward`` or ``backward``."""
 
 
 @dataclass(frozen=True)

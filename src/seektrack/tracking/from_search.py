@@ -10,14 +10,14 @@ from seektrack.tracking.backward import run_backward
 from seektrack.tracking.conclude import conclude
 from seektrack.tracking.engine import Engine
 from seektrack.tracking.eyes import Eyes
-from seektrack.tracking.follow_settings import FollowSettings, Progress, ahead, report
+from seektrack.tracking.follow_settings import FollowSettings, ahead, report
 from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.judge import merge_duplicates
 from seektrack.tracking.motion import CameraMotion
 from seektrack.tracking.passes import Pass, PassSettings
 from seektrack.tracking.record import Record
 from seektrack.tracking.sightings import Sightings
-from seektrack.types import Hit, Missed, Prompt, Track
+from seektrack.types import Hit, Missed, Progress, Prompt, Track
 from seektrack.video import VideoSource
 
 FEW = 3

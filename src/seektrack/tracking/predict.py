@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 LEARNED = ("lstm", "transformer")
 """Learnt predictors that ship with the package."""
 
-DEFAULT_PREDICTOR = "transformer"
-"""The nearest to the truth at every distance measured, see docs/adr."""
 
 PREDICTORS = ("kalman", *LEARNED)
 """Names :func:`load_predictor` knows; a folder that ``seektrack pocket trajectory`` wrote is one too."""

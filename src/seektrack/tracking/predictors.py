@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from seektrack import defaults
 from seektrack.checkpoints import packaged_folder
 from seektrack.errors import ModelError
-from seektrack.tracking.predict import DEFAULT_PREDICTOR, LEARNED, PREDICTORS, KalmanPredictor, Predictor
+from seektrack.tracking.predict import LEARNED, PREDICTORS, KalmanPredictor, Predictor
 
 
-def load_predictor(name: str | Path = DEFAULT_PREDICTOR) -> Predictor:
+def load_predictor(name: str | Path = defaults.PREDICTOR) -> Predictor:
     """A predictor by name or folder.
 
     Args:

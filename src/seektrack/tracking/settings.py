@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from seektrack import defaults
 from seektrack.tracking.association import CueWeights
 from seektrack.tracking.kalman import KalmanSettings
 from seektrack.tracking.likeness import LikenessSettings
-from seektrack.tracking.predict import DEFAULT_PREDICTOR
 
 if TYPE_CHECKING:
     from seektrack.segmentation import PropagationSettings, RefineSettings
@@ -32,7 +32,7 @@ class EngineSettings:
 
     propagation: PropagationSettings | None = None
     refine: RefineSettings | None = None
-    post: str = "largest"
+    post: str = defaults.POST
     mask_threshold: float = 0.0
     exclusive: bool = False
     max_objects_per_batch: int = 32
@@ -81,7 +81,7 @@ class IdentitySettings:
     """
 
     kalman: KalmanSettings = field(default_factory=KalmanSettings)
-    predictor: str = DEFAULT_PREDICTOR
+    predictor: str = defaults.PREDICTOR
     weights: CueWeights = field(default_factory=CueWeights)
     min_hits: int = 2
     min_object_score: float = 0.5

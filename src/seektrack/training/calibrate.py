@@ -7,20 +7,20 @@ pictures it was tuned on.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.encoders import Calibration, Domain, Encoder, embed_and_describe, read_calibration
+from seektrack.encoders import Domain, Encoder, embed_and_describe
 from seektrack.errors import InputError
+from seektrack.types import Progress
 from seektrack.world import SceneSettings, Split, render, sample_scene, seeds
 
 Image = NDArray[np.uint8]
-Progress = Callable[[int, int, str], None]
 HELD_OUT = 0.25
 """Share of a folder's pictures that set the edge."""
 FRAMES_OF_A_FILM = 12
@@ -87,29 +87,6 @@ def measure(
         domain = Domain.fit(inside, held, unlike=every, weights=encoder.fingerprint, about=about)
     domain.save(folder)
     return Measured(domain, kept, foreign)
-
-
-def recalibrate(folder: str | Path, *, weights: str, **numbers: Any) -> Calibration:
-    """Write numbers somebody measured into an encoder's calibration; the others stay.
-
-    Args:
-        folder: The encoder's.
-        weights: `Encoder.fingerprint`.
-        numbers: Fields of `Calibration`.
-
-    Raises:
-        InputError: A number is out of range, or there is no field of that name.
-        OutputError: The folder cannot be written.
-    """
-    unknown = set(numbers) - set(Calibration.__dataclass_fields__)
-    if unknown:
-        raise InputError(
-            f"a calibration has no {sorted(unknown)[0]!r}",
-            hint=f"it has {', '.join(Calibration.__dataclass_fields__)}",
-        )
-    made = replace(read_calibration(folder, weights=weights) or Calibration(), **numbers)
-    made.save(folder, weights=weights)
-    return made
 
 
 def describe(

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
 from seektrack.training.common import Budget, Curve
+from seektrack.types import Progress
 
-Progress = Callable[[int, int, str], None]
 MEASURING = 20
 """Between two measurements at least so many times as long as one takes is trained."""
 

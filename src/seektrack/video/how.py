@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError, VideoError
-from seektrack.types import VideoInfo
+from seektrack.types import Progress, VideoInfo
 from seektrack.video.cache import CachedSource
 from seektrack.video.feeds import CameraFeed, Feed, StreamFeed
 from seektrack.video.file import FileSource
@@ -20,7 +20,7 @@ from seektrack.video.finding import is_still
 from seektrack.video.images import ArraySource, FolderSource, PagesSource
 from seektrack.video.live import is_camera
 from seektrack.video.medical import MedicalSource, check_window, is_medical
-from seektrack.video.network import Fetched, Progress, as_name, fetch, is_address, without_password
+from seektrack.video.network import Fetched, as_name, fetch, is_address, without_password
 from seektrack.video.recording import Stretch, recorded
 from seektrack.video.source import Picture, VideoSource, check_interval, describe, exact_fps
 from seektrack.video.wall import wall
@@ -32,7 +32,6 @@ STREAM_TIMEOUT_S = 10.0
 """Longest wait for a server to say something."""
 
 VideoInput = str | int | os.PathLike[str] | VideoSource | NDArray[np.uint8] | Sequence[NDArray[np.uint8]]
-_OWN_TIMES = "a video carries its own times"
 _NO_SCAN = "a window applies to DICOM and NIfTI only; leave it out"
 
 

@@ -10,7 +10,6 @@ import ssl
 import tempfile
 import weakref
 from base64 import b64encode
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib import request
@@ -18,8 +17,7 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import unquote, urlsplit, urlunsplit
 
 from seektrack.errors import VideoError
-
-Progress = Callable[[int, int, str], None]
+from seektrack.types import Progress
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://", re.IGNORECASE)
 _MANGLED = re.compile(r"([a-z][a-z0-9+.-]+):/(?=[^/])", re.IGNORECASE)  # what pathlib makes of an address

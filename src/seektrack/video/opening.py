@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from fractions import Fraction
 
+from seektrack.types import Progress
 from seektrack.video.how import Opening, VideoInput
-from seektrack.video.network import Progress
 from seektrack.video.source import VideoSource
 
 

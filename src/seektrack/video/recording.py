@@ -11,11 +11,10 @@ from typing import Protocol
 from av.error import FFmpegError
 
 from seektrack.errors import InputError, VideoError
-from seektrack.types import VideoInfo
+from seektrack.types import Progress, VideoInfo
 from seektrack.video.cache import CachedSource
 from seektrack.video.feeds import Pixels
 from seektrack.video.images import ImagePicture
-from seektrack.video.network import Progress
 from seektrack.video.source import Picture, VideoSource
 
 JPEG_QUALITY = 95

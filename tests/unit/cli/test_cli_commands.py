@@ -404,13 +404,6 @@ def test_track_refuses_settings_before_anything_is_read(run, pipeline: Pipeline,
     assert not [name for name, *_ in pipeline.calls if name == "track"]
 
 
-def test_the_default_formats_are_those_of_the_pipeline():
-    from seektrack.cli import track
-    from seektrack.pipeline.track import DEFAULT_FORMATS
-
-    assert tuple(DEFAULT_FORMATS) == track.DEFAULT_FORMATS
-
-
 def test_track_in_a_library_searches_it(run, pipeline: Pipeline):
     found = json.loads(run("track", "--text", "a car", "-l", "lib", "--top", "2", "--json").out)
     name, args, settings = pipeline.calls[-1]

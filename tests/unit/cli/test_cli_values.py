@@ -19,6 +19,7 @@ from seektrack.video import Opening
 
 
 def test_the_values_are_those_of_the_parts_behind() -> None:
+    from seektrack import defaults
     from seektrack.library.index_settings import IndexSettings
     from seektrack.pipeline import REGIONS
     from seektrack.segmentation import PRECISIONS, REMEMBER
@@ -26,7 +27,6 @@ def test_the_values_are_those_of_the_parts_behind() -> None:
     from seektrack.segmentation.propagation import Mode
     from seektrack.segmentation.refine import METHODS
     from seektrack.tracking import PREDICTORS
-    from seektrack.tracking.predict import DEFAULT_PREDICTOR
     from seektrack.video.filters import FILTERS
     from seektrack.video.how import CACHES
 
@@ -34,7 +34,7 @@ def test_the_values_are_those_of_the_parts_behind() -> None:
     assert set(values.FLOW) == set(get_args(FlowName))
     assert set(values.REMEMBER) == set(REMEMBER)
     assert set(values.REFINE) == set(METHODS)
-    assert set(values.PREDICTORS) == set(PREDICTORS) and values.PREDICTOR == DEFAULT_PREDICTOR
+    assert set(values.PREDICTORS) == set(PREDICTORS) and defaults.PREDICTOR in PREDICTORS
     assert set(values.PRECISION) == set(PRECISIONS)
     assert set(values.CACHE) == set(CACHES)
     assert set(values.FILTERS) == set(FILTERS)

@@ -118,7 +118,7 @@ def test_sequence_scores_choose_their_frames():
     assert from_first.frames.tolist() == [2, 3]
     assert from_first.j_mean == 0.5
     assert from_first.j_and_f == 0.5
-    assert from_first.j_recall == 0.5
+    assert from_first.j_recall == 0.5 and 0 <= from_first.f_recall <= 1
     assert sequence_scores(gt, pred).j_decay == 1.0
 
 

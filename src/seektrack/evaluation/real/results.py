@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from seektrack.errors import InputError
 from seektrack.pipeline import parse_model
+from seektrack.types import Progress
 
-Progress = Callable[[int, int, str], None]
 PROMPTS = ("mask", "box", "click")
 """What an object may be pointed at with: its true mask, the tight box of it, a click well inside."""
 

@@ -46,7 +46,8 @@ from seektrack.training.common import (
     warmed,
     whichever_is_further,
 )
-from seektrack.training.drive import Progress, drive
+from seektrack.training.drive import drive
+from seektrack.types import Progress
 from seektrack.world import Split, vocabulary
 
 _POCKET = packaged_folder("clip")

@@ -24,7 +24,8 @@ from seektrack.training.clip.recipe import ClipRecipe
 from seektrack.training.clip.samples import asked_of_crop, augment
 from seektrack.training.clip.texts import labels_of, query
 from seektrack.training.common import Budget
-from seektrack.training.drive import Progress, drive
+from seektrack.training.drive import drive
+from seektrack.types import Progress
 from seektrack.world import Split, vocabulary
 
 if TYPE_CHECKING:

@@ -25,7 +25,6 @@ from seektrack.training.common import (
     warmed,
     whichever_is_further,
 )
-from seektrack.training.drive import Progress
 from seektrack.training.finetune.batches import Batches, split_pairs
 from seektrack.training.finetune.data import Pairs, digest, read_pairs
 from seektrack.training.finetune.losses import GradientBalancer, alignment_loss, info_nce
@@ -33,6 +32,7 @@ from seektrack.training.finetune.recipe import FinetuneRecipe
 from seektrack.training.finetune.towers import Towers
 from seektrack.training.finetune.validate import Validator
 from seektrack.training.scale import Scale
+from seektrack.types import Progress
 
 
 def finetune_clip(

@@ -10,7 +10,6 @@ import numpy as np
 import torch
 
 from seektrack.training.clip.frames import FrameStore, prepare
-from seektrack.training.drive import Progress
 from seektrack.training.photos.calibrate import fitted_scale
 from seektrack.training.photos.files import load_network, save_checkpoint_folder
 from seektrack.training.photos.gate import GateSampler, gate_figures, train_gate
@@ -20,6 +19,7 @@ from seektrack.training.photos.recipe import PhotoRecipe
 from seektrack.training.photos.samples import UNNAMED, PhotoSampler
 from seektrack.training.photos.scenes import load_films, load_photographs
 from seektrack.training.photos.tiles import load_tiles
+from seektrack.types import Progress
 from seektrack.world import Split
 
 POCKET = Path(__file__).parents[2] / "pretrained" / "clip"

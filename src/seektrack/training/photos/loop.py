@@ -25,7 +25,7 @@ from seektrack.training.common import (
     warmed,
     whichever_is_further,
 )
-from seektrack.training.drive import Progress, drive
+from seektrack.training.drive import drive
 from seektrack.training.photos.files import save_network
 from seektrack.training.photos.loss import Asking, naming_loss
 from seektrack.training.photos.names import load_concepts
@@ -33,6 +33,7 @@ from seektrack.training.photos.recipe import PhotoRecipe
 from seektrack.training.photos.samples import PhotoSampler
 from seektrack.training.photos.scenes import load_films, load_photographs
 from seektrack.training.photos.tiles import Tiles, load_tiles
+from seektrack.types import Progress
 
 BACKGROUNDS = 8
 """Vectors for pictures without a name."""

@@ -11,11 +11,11 @@ from seektrack.errors import InputError
 from seektrack.files import write_text
 from seektrack.training.common import Curve
 from seektrack.training.datasets import MaskClip
-from seektrack.training.drive import Progress
 from seektrack.training.sam2.finetune import Sam2Finetune
 from seektrack.training.sam2.sources import read_clips
 from seektrack.training.sam2.tuning import Tuning
 from seektrack.training.scale import Scale
+from seektrack.types import Progress
 
 FINISHED = "training"
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from seektrack.encoders.preprocess import ImageSettings, clip_transform
 from seektrack.encoders.temporal_network import FrameTower, TemporalSizes
 from seektrack.files import new_file, write_json
-from seektrack.training.drive import Progress
 from seektrack.training.temporal.facts import Fact, facts, view
+from seektrack.types import Progress
 from seektrack.world import Scene, SceneSettings, Split, render, sample_scene, seeds
 
 SHARD = 100

@@ -24,13 +24,14 @@ from seektrack.training.common import (
     warmed,
     whichever_is_further,
 )
-from seektrack.training.drive import Progress, drive
+from seektrack.training.drive import drive
 from seektrack.training.temporal.batches import draw
 from seektrack.training.temporal.data import View, prepare
 from seektrack.training.temporal.losses import backwards_loss, reverse_loss
 from seektrack.training.temporal.model import grow
 from seektrack.training.temporal.recipe import TemporalRecipe, motion_scenes
 from seektrack.training.temporal.validate import retrieval, told_apart, words_apart
+from seektrack.types import Progress
 from seektrack.world import Split
 
 

@@ -20,9 +20,10 @@ from seektrack.training.common import (
     warmed,
     whichever_is_further,
 )
-from seektrack.training.drive import Progress, drive
+from seektrack.training.drive import drive
 from seektrack.training.trajectory.data import Sample, sample, starts, trajectories
 from seektrack.training.trajectory.recipe import TrajectoryRecipe
+from seektrack.types import Progress
 from seektrack.world import SceneSettings, Split, seeds
 
 HORIZONS = (1, 5, 10)

@@ -6,13 +6,14 @@ world knows: masks, boxes, identities, captions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sized
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
 from seektrack.errors import InputError
 from seektrack.files import new_folder
+from seektrack.types import Progress
 from seektrack.world.layouts.base import LayoutSettings, Writer
 from seektrack.world.layouts.boxes import Mot
 from seektrack.world.layouts.masks import Davis, YoutubeVos
@@ -22,8 +23,6 @@ from seektrack.world.render import render
 from seektrack.world.scene import Scene
 
 __all__ = ["LAYOUTS", "Layout", "LayoutSettings", "Written", "write_layout"]
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,32 @@
+"""What is taken where nothing is said, at every door that asks for it: the one place these values stand."""
+
+from __future__ import annotations
+
+MODEL = "pocket"
+"""Encoder and segmenter: those in the package, which need no network."""
+K = 10
+"""Most answers of a search."""
+WITHIN_S = 30.0
+"""Most seconds between two steps of an order of events."""
+TOP = 3
+"""Most videos of a library in which a text is followed."""
+FORMATS = ("json", "mot", "coco", "csv")
+"""What tracks are written as."""
+SAMPLING = "adaptive"
+"""Frames of a video that a library keeps."""
+REGIONS = "objects"
+"""What of such a frame beside the whole."""
+LIVE_SAMPLING = "fps=4"
+"""Pictures of a stream that are looked at, at most."""
+LIVE_REGIONS = "tiles"
+"""What of such a picture beside the whole: the quick kind, as a stream does not wait."""
+EVERY = 4
+"""Frames from one look of the network to the next, where optical flow carries the masks between."""
+FLOW = "dis"
+"""How optical flow is computed."""
+REMEMBER = "seen"
+"""Which frames an object is remembered by."""
+PREDICTOR = "transformer"
+"""What says where a hidden object is."""
+POST = "largest"
+"""How masks are cleaned."""
