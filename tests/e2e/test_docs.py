@@ -33,7 +33,8 @@ def blocks(page: Path, language: str) -> list[str]:
 
 def command_lines() -> list[str]:
     inline = re.compile(r"`(seektrack [^`]+)`")
-    lines = {line for page in PAGES for block in blocks(page, "") for line in block.splitlines()}
+    shown = [block for page in PAGES for language in ("", "sh") for block in blocks(page, language)]
+    lines = {line for block in shown for line in block.splitlines()}
     lines |= {found for page in PAGES for found in inline.findall(page.read_text(encoding="utf-8"))}
     return sorted(line for line in lines if line.startswith("seektrack "))
 
