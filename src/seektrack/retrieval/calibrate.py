@@ -21,18 +21,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack import geometry
-from seektrack.encoders import Calibration, Encoder, contrast_texts, embed_queries
+from seektrack.encoders import Calibration, Encoder, embed_queries
 from seektrack.encoders.contrast import names_of_nothing, names_that_compete
 from seektrack.library import KINDS, LibraryStore, Rows
 from seektrack.retrieval.confidence import (
     BLOCK,
     ConfidenceSettings,
+    competitors,
     frame_best,
     log_odds,
     sigmoid,
     temporal_evidence,
 )
-from seektrack.retrieval.query import preparer
+from seektrack.retrieval.query import Preparer, preparer
 
 NAMES = 60
 """Names asked; more tell little more."""
@@ -49,7 +50,7 @@ MANY = 0.3
 """Share of the names that are surely found from which on many are there: a picture shows few names, so an
 encoder to which all is alike cannot be sure of so many."""
 _FEWEST_FRAMES = 8
-_VERSION = "calibration/3"
+_VERSION = "calibration/4"
 _DIGITS = 7
 _STRETCH = 30
 """Frames of one place, of a larger library."""
@@ -94,16 +95,14 @@ def derive(store: LibraryStore, encoder: Encoder) -> Calibration:
     if len(np.unique(np.stack([rows.video_ids, rows.frame_indices]), axis=1)[0]) < _FEWEST_FRAMES:
         return Calibration()
     usual = Calibration()
-    texts = contrast_texts(encoder)
-    near = _crowded(embed_queries(encoder, texts), usual.max_cosine)
+    ready = preparer(encoder, store=store)
+    near = _crowded(ready.vectors, usual.max_cosine)
     settings = replace(confidence_settings(usual), max_cosine=near)
-    nothing = _by_video(_nothing(encoder, store, vectors, settings), rows)
+    ready, names = replace(ready, settings=settings), names_that_compete(encoder)
+    nothing = _by_video(_probability(ready, names_of_nothing(), vectors, store), rows)
+    shown = _by_video(_probability(ready, names[:: max(1, len(names) // NAMES)], vectors, store), rows)
     weight = _independence(nothing)
     settings = replace(settings, weight=weight)
-    ready = preparer(encoder, settings=settings, store=store)
-    names = names_that_compete(encoder)
-    asked = [ready.text(name) for name in names[:: max(1, len(names) // NAMES)]]
-    shown = _by_video(np.stack([query.probability(vectors, settings) for query in asked]), rows)
     different, same, alike = _looks(vectors, rows)
     numbers = {
         "min_confidence": max(
@@ -136,20 +135,27 @@ def _sample(store: LibraryStore) -> tuple[NDArray[np.float32], Rows, float]:
     return taken, rows.take(which), math.log2(len(frames) / len(chosen))
 
 
-def _nothing(
-    encoder: Encoder, store: LibraryStore, vectors: NDArray[np.float32], settings: ConfidenceSettings
+def _probability(
+    ready: Preparer, names: Sequence[str], vectors: NDArray[np.float32], store: LibraryStore
 ) -> Floats:
-    """Probability of each name of nothing on each picture, (Q, N), as it would be when asked for."""
-    names = names_of_nothing()
-    key = "\x1f".join(["nothing", encoder.fingerprint, *names])
+    """Probability of each name on each picture, (Q, N), as it would be when asked for.
+
+    The names' embeddings are kept beside the library, as they stay the same while it grows.
+    """
+    key = "\x1f".join(["names", ready.encoder.fingerprint, *names])
     kept = store.cached_array(key)
-    asked = kept if kept is not None and kept.shape == (len(names), encoder.dim) else None
+    asked = kept if kept is not None and kept.shape == (len(names), ready.encoder.dim) else None
     if asked is None:
-        asked = embed_queries(encoder, names)
+        asked = embed_queries(ready.encoder, names)
         store.keep_array(key, asked)
-    rivals = preparer(encoder, settings=settings, store=store).vectors
-    competes = (asked @ rivals.T <= settings.max_cosine).astype(np.float64)
-    scale = encoder.logit_scale / settings.temperature
+    most, rivals = ready.settings.max_cosine, ready.vectors
+    competes = np.stack(
+        [
+            competitors(name, vector, ready.texts, rivals, max_cosine=most, kinds=ready.kinds)
+            for name, vector in zip(names, asked, strict=True)
+        ]
+    ).astype(np.float64)
+    scale = ready.encoder.logit_scale / ready.settings.temperature
     out = np.empty((len(names), len(vectors)))
     for start in range(0, len(vectors), BLOCK):
         some = vectors[start : start + BLOCK]

@@ -15,7 +15,8 @@ from seektrack.encoders import Calibration, contrast_texts, read_calibration
 from seektrack.encoders.contrast import names_of_nothing
 from seektrack.evaluation.pocket_words import UNKNOWN_WORDS
 from seektrack.pipeline import Library
-from seektrack.retrieval import calibrated
+from seektrack.retrieval import calibrate, calibrated
+from seektrack.retrieval.confidence import ConfidenceSettings
 from seektrack.world import CATEGORIES, COLOURS, SceneSettings, Split, render, sample_scene, seeds
 
 ABSENT = [f"a {word}" for word in UNKNOWN_WORDS]
@@ -112,6 +113,19 @@ def test_a_threshold_near_one_is_kept_as_it_is(tmp_path):
     sure = Calibration(min_confidence=0.9999876)
     sure.save(tmp_path, weights="w")
     assert read_calibration(tmp_path, weights="w") == sure
+
+
+def test_a_sample_tells_the_threshold_of_all_frames():
+    rng = np.random.default_rng(0)
+    beliefs = 1 / (1 + np.exp(-rng.normal(-1.0, 1.0, (120, 9600))))
+    alone = ConfidenceSettings(weight=0.0)
+
+    def above(frames: int, doublings: float = 0.0) -> float:
+        series = [(beliefs[:, :frames], np.arange(frames) * 5.0)]
+        return float(np.log(1 / (1 / calibrate._above_nothing(series, alone, doublings) - 1)))
+
+    whole, sample, told = above(9600), above(1200), above(1200, 3.0)
+    assert whole > sample + 0.3 and abs(told - whole) < 0.35
 
 
 def test_names_of_nothing_are_many_the_same_always_and_no_contrast_text():
