@@ -402,10 +402,21 @@ def _check(
         raise InputError("--point, --box and --prompts need a video", hint="name the video they lie in")
 
 
+def _gone(library: Path) -> int:
+    """Videos of a library whose files are gone."""
+    from seektrack.pipeline import Library
+
+    with Library(library) as opened:
+        return sum(not video.available for video in opened.videos())
+
+
 def _nothing(where: Path | str, text: Query | None, missed: Sequence[Missed]) -> NothingFoundError:
     what = "what was pointed at" if text is None else shown(text.typed)
     by_hand = "point at another part of the object, give a second --point, or draw a --box around it"
     message = f"found nothing to follow as {what} in {where}"
+    if text is not None and isinstance(where, Path) and (gone := _gone(where)):
+        films = "1 video whose file is gone" if gone == 1 else f"{gone} videos whose files are gone"
+        return NothingFoundError(message, hint=f"{films} cannot be followed; bring them back, or index again")
     if text is None or not missed:
         return NothingFoundError(message, hint=by_hand if text is None else "take another --model")
     why = furthest(missed)

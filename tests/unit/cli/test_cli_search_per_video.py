@@ -107,3 +107,15 @@ def test_a_video_that_is_gone_is_asked_when_that_is_wanted(ask: Ask, library: Pa
         assert len(opened.hits("a red thing", where=Where(missing=True, per_video=3))) == 6
         with pytest.raises(InputError, match="per_video must be at least 1, got 0"):
             opened.search("a red thing", per_video=0)
+
+
+def test_tracking_in_a_library_says_that_its_films_are_gone(
+    library: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "often.mp4").unlink()
+    (tmp_path / "once.mp4").unlink()
+    with pytest.raises(SystemExit) as ended:
+        main(["track", "--library", str(library), "--text", "a red thing", "--out", str(tmp_path / "out")])
+    err = " ".join(capsys.readouterr().err.split())
+    assert ended.value.code == 6
+    assert "2 videos whose files are gone cannot be followed" in err
