@@ -24,7 +24,7 @@ class Limits:
         max_side: Pixels of the longer side of a picture or mask.
         max_pixels: Pixels of one picture or mask; a larger one is refused before it is decoded. As Pillow's
             own bound.
-        max_volume: Pixels of all masks of one array in a file.
+        max_volume: Pixels of all masks of one array in a file, and of all frames of a drawn scene.
         max_frame_index: Index of a frame.
         max_id: Identity of an object; what JSON readers keep exactly.
         max_time_s: Seconds before or after the start of a video.

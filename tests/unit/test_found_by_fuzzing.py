@@ -41,6 +41,8 @@ def test_an_array_whose_header_is_no_literal_is_refused(tmp_path: Path, header: 
 def test_a_scene_too_large_to_draw_is_refused() -> None:
     with pytest.raises(InputError, match="out of bounds"):
         SceneSettings(width=2**53, height=2**53)
+    with pytest.raises(InputError, match="2147483647 frames of 64x64"):
+        SceneSettings(width=64, height=64, n_frames=2**31 - 1)
 
 
 def test_a_preprocessor_of_another_model_is_refused_when_its_pictures_do_not_fit(tmp_path: Path) -> None:

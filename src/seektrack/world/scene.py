@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from seektrack.errors import InputError
 from seektrack.geometry import check_size
+from seektrack.limits import Limits
 from seektrack.world.drawing import Drawing
 from seektrack.world.everyday import EVERYDAY
 from seektrack.world.palette import COLOURS
@@ -75,6 +76,12 @@ class SceneSettings:
                 hint="pass height, width >= 64 and n_frames >= 1",
             )
         check_size((self.height, self.width))
+        pixels, most = self.height * self.width * self.n_frames, Limits.current().max_volume
+        if pixels > most:
+            raise InputError(
+                f"a scene of {self.n_frames} frames of {self.width}x{self.height} has {pixels} pixels",
+                hint=f"at most {most} are held in memory: make more scenes, or smaller ones",
+            )
         if self.style not in STYLES:
             raise InputError(f"no style {self.style!r} of scenes", hint=f"styles: {', '.join(STYLES)}")
         unknown = sorted(set(self.categories or ()) - set(ALL_CATEGORIES))
