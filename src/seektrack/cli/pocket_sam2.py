@@ -113,6 +113,12 @@ def blend(
     share: Annotated[
         float, typer.Option("--share", min=0.0, max=1.0, help="Of the second; 0 is the first alone.")
     ] = 0.5,
+    calibration: Annotated[
+        int,
+        typer.Option(
+            "--calibration", min=0, help="Drawn clips by which the object score gets its zero again; 24 do."
+        ),
+    ] = 0,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -120,8 +126,8 @@ def blend(
     from seektrack.training.sam2 import blend as blended
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    blended(first, second, out, share=share)
-    print_figures(screen, {"folder": str(out), "share": share})
+    shift = blended(first, second, out, share=share, calibration=calibration)
+    print_figures(screen, {"folder": str(out), "share": share, "zero_moved": shift})
     screen.note(f"use it with --model pocket+{out}")
 
 

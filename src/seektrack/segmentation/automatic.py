@@ -22,9 +22,6 @@ from seektrack.types import Mask
 
 OUTPUT_MODES = ("binary_mask", "uncompressed_rle", "coco_rle")
 
-_COARSE = 0.15
-"""How much more boxes of low-resolution masks must overlap for one to be dropped before it is looked at."""
-
 
 @dataclass(frozen=True, eq=False)
 class _Found:
@@ -110,7 +107,7 @@ class AutomaticMaskGenerator:
             "stability_score_thresh": stability_score_thresh,
             "stability_score_offset": stability_score_offset,
             "mask_threshold": mask_threshold,
-            "nms_thresh": box_nms_thresh + _COARSE,
+            "nms_thresh": box_nms_thresh,
             "nms_on": "box",
             "min_area": 1,
             "max_area_fraction": 1.0,

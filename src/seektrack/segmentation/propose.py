@@ -101,7 +101,8 @@ def propose(
             the published checkpoints' scale, and in proportion on another.
         mask_threshold: Logit above which a pixel is inside.
         nms_thresh: A proposal that overlaps a surer one by more is dropped.
-        nms_on: Whether overlap is of masks or of their boxes.
+        nms_on: Whether overlap is of masks, or the least that of their boxes can be: edges of low-resolution
+            masks lie up to half a pixel off.
         min_area: Smallest mask kept, in source pixels.
         max_area_fraction: Largest mask kept, as a fraction of the picture.
         answers: Which of the decoder's masks are candidates.
@@ -153,7 +154,7 @@ def propose(
             found = [_surest(found)]
     pool = _surest(found)
     inside = pool.logits > mask_threshold
-    overlap = mask_iou_matrix(inside) if nms_on == "mask" else box_iou_matrix(mask_boxes(inside))
+    overlap = mask_iou_matrix(inside) if nms_on == "mask" else box_iou_matrix(mask_boxes(inside), slack=0.5)
     pool = pool.rows(suppress(overlap, pool.score, nms_thresh))
     full = [_full_size(sam2, pool, i, features.hw, mask_threshold) for i in range(len(pool.score))]
     largest = max_area_fraction * height * width

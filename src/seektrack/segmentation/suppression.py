@@ -26,12 +26,15 @@ def mask_boxes(masks: Tensor) -> Tensor:
     return torch.stack([x0, y0, x1, y1], dim=1).float() * columns.any(dim=1)[:, None]
 
 
-def box_iou_matrix(boxes: Tensor) -> Tensor:
-    """Intersection over union of every pair of ``xyxy`` boxes (N, 4): float (N, N)."""
-    low = torch.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+def box_iou_matrix(boxes: Tensor, *, slack: float = 0.0) -> Tensor:
+    """Intersection over union of every pair of ``xyxy`` boxes (N, 4): float (N, N).
+
+    With ``slack``, the least it can be where each edge may lie so far off, in pixels.
+    """
+    low = torch.maximum(boxes[:, None, :2], boxes[None, :, :2]) + slack
+    high = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - slack
     inter = (high - low).clamp(min=0).prod(dim=2)
-    area = (boxes[:, 2:] - boxes[:, :2]).clamp(min=0).prod(dim=1)
+    area = (boxes[:, 2:] - boxes[:, :2] + 2 * slack).clamp(min=0).prod(dim=1)
     union = area[:, None] + area[None, :] - inter
     return torch.where(union > 0, inter / union.clamp(min=1e-9), torch.zeros_like(union))
 

@@ -247,7 +247,7 @@ FROZEN = {
         "--device",
         *COMMON,
     ],
-    "pocket blend": ["FIRST", "SECOND", "--out -o", "--share", *COMMON],
+    "pocket blend": ["FIRST", "SECOND", "--out -o", "--share", "--calibration", *COMMON],
     "pocket temporal": [
         "--out -o",
         "--max-minutes --minutes",

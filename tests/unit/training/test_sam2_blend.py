@@ -44,3 +44,14 @@ def test_the_command_writes_a_network_that_loads(moved, tmp_path):
     out = str(tmp_path / "out")
     told = CliRunner().invoke(app, ["pocket", "blend", "pocket", str(moved), "--share", "0", "--out", out])
     assert told.exit_code == 0 and load_sam2(out).resolution == 256
+
+
+def test_the_object_score_gets_its_zero_again_and_nothing_else_changes(moved, tmp_path):
+    bias = "mask_decoder.pred_obj_score_head.proj_out.bias"
+    blend("pocket", moved, tmp_path / "plain", share=0.0)
+    moved_by = blend("pocket", moved, tmp_path / "zeroed", share=0.0, calibration=6)
+    plain, zeroed = (load_file(tmp_path / n / "model.safetensors") for n in ("plain", "zeroed"))
+    assert moved_by and {k for k in plain if not torch.equal(plain[k], zeroed[k])} == {bias}
+    assert float(plain[bias] - zeroed[bias]) == pytest.approx(moved_by, abs=4e-3)
+    with pytest.raises(InputError, match="calibration"):
+        blend("pocket", moved, tmp_path / "out", share=0.5, calibration=-1)

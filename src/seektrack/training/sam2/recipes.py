@@ -164,14 +164,14 @@ def real_recipe(*, style: str = "rich") -> Sam2Recipe:
         lr=4e-4,
         warmup=20,
         floor=0.03,
-        image_share=0.2,
+        image_share=0.3,
         image_clips=4,
         spoil=0.1,
         style=style,
         style_share=0.5,
         min_area=30,
-        mix=(0.15, 0.2, 0.65),
-        first_scene=36_000_000,
+        mix=(0.4, 0.15, 0.45),
+        first_scene=39_000_000,
     )
     return Sam2Recipe(
         size=PocketSize(stem=48, blocks=(2, 1, 5, 1)),
@@ -179,11 +179,18 @@ def real_recipe(*, style: str = "rich") -> Sam2Recipe:
         foreground=False,
         decay=0.98,
         losses=LossWeights(clicked=0.2),
-        prompts=PromptMix(clip=(0.35, 0.3, 0.35), mixed=True, even_jitter=True, corrections=1, later=0.1),
+        prompts=PromptMix(
+            image=(0.6, 0.4, 0.0),
+            clip=(0.45, 0.25, 0.3),
+            mixed=True,
+            even_jitter=True,
+            corrections=1,
+            later=0.1,
+        ),
         augment=replace(footage(), channels=0.1, invert=0.02),
         stages=(clips,),
         validation=1,
-        seed=4,
+        seed=6,
     )
 
 
