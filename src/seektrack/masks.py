@@ -57,6 +57,15 @@ class Mask:
         """Tight ``xyxy`` box, or None when the mask is empty."""
         return geometry.rle_box(self.size, self.counts)
 
+    @cached_property
+    def centroid(self) -> tuple[float, float] | None:
+        """Mean ``(x, y)`` of the pixels inside, in pixels, or None when the mask is empty."""
+        if self.box is None:
+            return None
+        x0, y0, x1, y1 = (int(v) for v in self.box)
+        ys, xs = np.nonzero(self.to_array()[y0:y1, x0:x1])
+        return float(xs.mean()) + x0 + 0.5, float(ys.mean()) + y0 + 0.5
+
     def iou(self, other: Mask) -> float:
         """Intersection over union with a mask of the same size; two empty masks give 0."""
         return float(geometry.rle_iou([(self.size, self.counts)], [(other.size, other.counts)])[0, 0])

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from seektrack.missed import Missed, Stage
 from seektrack.notebook import FrameInNotebook, MomentInNotebook, TrackInNotebook, TracksInNotebook
 
 __all__ = [
+    "Absence",
     "Frame",
     "Hit",
     "Mask",
@@ -200,9 +202,41 @@ class Observation:
     visible: bool = True
 
     @property
+    def state(self) -> Literal["visible", "occluded"]:
+        """Whether it is seen, or hidden inside the picture and predicted."""
+        return "visible" if self.visible else "occluded"
+
+    @property
     def centre(self) -> tuple[float, float]:
         """Centre of the box in pixels."""
         return (self.box[0] + self.box[2]) / 2, (self.box[1] + self.box[3]) / 2
+
+    @property
+    def point(self) -> tuple[float, float]:
+        """Centroid of the mask's pixels, which a limb moves little; without a mask the centre of the box."""
+        centroid = None if self.mask is None else self.mask.centroid
+        return self.centre if centroid is None else centroid
+
+
+Away = Literal["out of view", "lost"]
+"""Where an object is that is neither seen nor predicted: it left over the border or a cut took it away, or it
+was hidden for long or became unlike itself."""
+AWAY: tuple[Away, ...] = get_args(Away)
+State = Literal["visible", "occluded", "out of view", "lost"]
+
+
+@dataclass(frozen=True)
+class Absence:
+    """A stretch of frames on which an object is neither seen nor predicted.
+
+    Attributes:
+        first_frame, last_frame: Both included.
+        state: Why.
+    """
+
+    first_frame: int
+    last_frame: int
+    state: Away
 
 
 @dataclass(frozen=True)
@@ -216,6 +250,7 @@ class Track(TrackInNotebook):
         observations: In order of frames, at most one a frame.
         domain: Whether the encoder was shown frames like those it was found on; ``outside``, the score means
             nothing.
+        absences: Where the tracker said why there is no observation, in order; kept by JSON alone.
     """
 
     obj_id: int
@@ -223,10 +258,19 @@ class Track(TrackInNotebook):
     score: float
     observations: tuple[Observation, ...]
     domain: Known = "unmeasured"
+    absences: tuple[Absence, ...] = field(default=(), compare=False)
 
     def at(self, frame_index: int) -> Observation | None:
         """The observation on a frame, or None."""
         return self._by_frame.get(frame_index)
+
+    def state(self, frame_index: int) -> State | None:
+        """Where the object is in its life on a frame; None where nothing was said of it."""
+        seen = self.at(frame_index)
+        if seen is not None:
+            return seen.state
+        spans = (a.state for a in self.absences if a.first_frame <= frame_index <= a.last_frame)
+        return next(spans, None)
 
     @cached_property
     def _by_frame(self) -> dict[int, Observation]:

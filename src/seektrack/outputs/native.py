@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from seektrack.outputs import documents, reading
 from seektrack.outputs.motion import velocities
 from seektrack.outputs.reading import Gathered
 from seektrack.outputs.remarks import Remarks
-from seektrack.types import Mask, Observation, Track, Tracks, VideoInfo
+from seektrack.types import AWAY, Absence, Mask, Observation, Track, Tracks, VideoInfo
 
 FORMAT, VERSION = "seektrack.tracks", 1
 FRAMES_FORMAT = "seektrack.frames"
@@ -53,6 +53,7 @@ def read_json(path: Path, video: VideoInfo | None) -> Tracks:
     labels: dict[int, str] = {}
     scores: dict[int, float] = {}
     domains: dict[int, Known] = {}
+    away: dict[int, tuple[Absence, ...]] = {}
     for n, value in enumerate(reading.entries(content, "tracks")):
         where = f"tracks[{n}]"
         held = reading.entry(value, where)
@@ -62,6 +63,7 @@ def read_json(path: Path, video: VideoInfo | None) -> Tracks:
         labels[obj_id] = reading.text(held.get("label"), f"{where}.label")
         scores[obj_id] = reading.share(held.get("score"), f"{where}.score")
         domains[obj_id] = read_known(held.get("domain"), f"{where}.domain")
+        away[obj_id] = _absences(held, where)
         for k, seen in enumerate(reading.entries(held, "observations", where)):
             _observation(gathered, obj_id, seen, f"{where}.observations[{k}]")
     tracks = gathered.tracks(
@@ -72,7 +74,8 @@ def read_json(path: Path, video: VideoInfo | None) -> Tracks:
         order=list(labels),
         times=reading.frame_times(content.get("frames")),
     )
-    told = replace(tracks, tracks=tuple(replace(t, domain=domains[t.obj_id]) for t in tracks))
+    known = (replace(t, domain=domains[t.obj_id], absences=away[t.obj_id]) for t in tracks)
+    told = replace(tracks, tracks=tuple(known))
     return Remarks.read(content).onto(told)
 
 
@@ -179,6 +182,7 @@ def _object_to_json(
         "box": [float(v) for v in o.box],
         "mask": None if o.mask is None else o.mask.to_coco(),
         "visible": bool(o.visible),
+        "state": o.state,
         "position": path[-1],
         "velocity": [round(v, 3) for v in velocity],
         "trajectory": path,
@@ -206,6 +210,7 @@ def _track_to_json(track: Track) -> dict[str, object]:
         "label": track.label,
         "score": float(track.score),
         **fields(track.domain),
+        **({"absences": [asdict(a) for a in track.absences]} if track.absences else {}),
         "observations": [
             {
                 "frame_index": o.frame_index,
@@ -215,10 +220,28 @@ def _track_to_json(track: Track) -> dict[str, object]:
                 "mask": None if o.mask is None else o.mask.to_coco(),
                 "score": float(o.score),
                 "visible": bool(o.visible),
+                "point": [round(v, 2) for v in o.point],
             }
             for o, velocity in zip(track.observations, velocities(track), strict=True)
         ],
     }
+
+
+def _absences(held: dict[str, Any], where: str) -> tuple[Absence, ...]:
+    """Stretches without an observation, where the file tells of them."""
+    if held.get("absences") is None:
+        return ()
+    out = []
+    for n, value in enumerate(reading.entries(held, "absences", where)):
+        here = f"{where}.absences[{n}]"
+        entry = reading.entry(value, here)
+        first, last = (reading.frame_number(entry.get(k), here) for k in ("first_frame", "last_frame"))
+        state = next((known for known in AWAY if known == entry.get("state")), None)
+        if state is None:
+            shown = reading.shown(entry.get("state"))
+            raise InputError(f"{here}.state must be {' or '.join(AWAY)}, got {shown}")
+        out.append(Absence(first, last, state))
+    return tuple(out)
 
 
 def _observation(gathered: Gathered, obj_id: int, value: object, where: str) -> None:

@@ -269,7 +269,9 @@ def follow_prompts_with(
             frames = record.observations[obj_id]
             observations = smooth_hidden([frames[f] for f in sorted(frames)])
             score = sum(o.score for o in seen) / len(seen)
-            tracks.append(Track(obj_id, record.labels.get(obj_id, ""), score, tuple(observations)))
+            away = record.absences(obj_id)
+            label = record.labels.get(obj_id, "")
+            tracks.append(Track(obj_id, label, score, tuple(observations), absences=away))
     return Tracks(source.info, "", tuple(tracks), dict(sorted(record.frame_times.items())))
 
 

@@ -62,7 +62,8 @@ def judged(record: Record, concepts: Sequence[Concept], k: int, settings: Follow
         if len(record.seen(obj_id)) < min(settings.min_sights, len(record.frame_times)):
             continue
         observations = smooth_hidden([frames[f] for f in sorted(frames)])
-        tracks.append(Track(obj_id, concepts[k].said, score, tuple(observations)))
+        away = record.absences(obj_id)
+        tracks.append(Track(obj_id, concepts[k].said, score, tuple(observations), absences=away))
     return sorted(tracks, key=lambda t: (-t.score, t.obj_id))
 
 

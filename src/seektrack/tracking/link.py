@@ -178,4 +178,4 @@ def _together(one: Track, other: Track) -> Track:
     """Both tracks' observations; on a frame of both the visible one stands."""
     frames = {o.frame_index: o for o in other.observations}
     frames |= {o.frame_index: o for o in one.observations if o.visible or o.frame_index not in frames}
-    return replace(one, observations=tuple(frames[f] for f in sorted(frames)))
+    return replace(one, observations=tuple(frames[f] for f in sorted(frames)), absences=())

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
 
 from seektrack.geometry import Box
-from seektrack.tracking.memory import FrameIdentities
+from seektrack.tracking.memory import FrameIdentities, TrackState
 from seektrack.tracking.recognise import mask_overlap
-from seektrack.types import Observation
+from seektrack.types import Absence, Away, Observation
 
 
 @dataclass(frozen=True)
@@ -45,6 +45,7 @@ class Record:
         labels: By id.
         sightings: By id, frames on which a prompt began or revived the object; the way back starts there.
         frame_times: Seconds by frame.
+        away: By id, by frame, why an object is neither seen nor predicted.
     """
 
     observations: dict[int, dict[int, Observation]] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class Record:
     labels: dict[int, str] = field(default_factory=dict)
     sightings: dict[int, list[int]] = field(default_factory=dict)
     frame_times: dict[int, float] = field(default_factory=dict)
+    away: dict[int, dict[int, Away]] = field(default_factory=dict)
 
     def write(self, settled: FrameIdentities, *, backwards: bool = False) -> None:
         """Write down what a frame settled.
@@ -70,6 +72,26 @@ class Record:
             self.merge(gone, survivor)
         for obj_id, observation in settled.observations.items():
             self.put(obj_id, observation)
+        for obj_id, state in settled.states.items():
+            if state is TrackState.OUT_OF_VIEW:
+                self.away.setdefault(obj_id, {})[settled.frame_index] = "out of view"
+            elif state is TrackState.LOST:
+                self.away.setdefault(obj_id, {})[settled.frame_index] = "lost"
+
+    def absences(self, obj_id: int) -> tuple[Absence, ...]:
+        """Stretches after an object's first sight on which it is neither seen nor predicted, and why."""
+        seen, away = self.observations.get(obj_id, {}), self.away.get(obj_id, {})
+        out: list[Absence] = []
+        order = [f for f in sorted(self.frame_times) if seen and f > min(seen)]
+        previous: Away | None = None
+        for f in order:
+            state = None if f in seen else away.get(f)
+            if state is not None and state == previous:
+                out[-1] = replace(out[-1], last_frame=f)
+            elif state is not None:
+                out.append(Absence(f, f, state))
+            previous = state
+        return tuple(out)
 
     def put(self, obj_id: int, observation: Observation) -> None:
         """Write down one observation; a sight is never overwritten by a prediction."""

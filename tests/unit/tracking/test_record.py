@@ -96,3 +96,34 @@ def test_a_part_of_an_object_is_no_second_one():
     assert not same_object(whole, beside, **rule), "a quarter of it lies inside"
     record = Record(observations={1: part, 2: whole})
     assert record.area(2) == 20 * 12 * 6
+
+
+def test_why_an_object_has_no_observation_is_written_down_and_survives_json(tmp_path):
+    from fractions import Fraction
+
+    from seektrack.outputs import load_tracks, save_tracks
+    from seektrack.tracking import FrameIdentities, TrackState
+    from seektrack.types import Absence, Mask, Observation, Track, Tracks, VideoInfo
+
+    pixels = np.zeros((20, 30), bool)
+    pixels[4:10, 4:10] = True
+    pixels[4, 10:28] = True  # a whisker that stretches the box
+    mask = Mask.from_array(pixels)
+    seen = {t: {1: Observation(t, t / 8, mask.box, mask, 0.9)} for t in (0, 1, 8)}
+    states = {2: "OUT_OF_VIEW", 3: "OUT_OF_VIEW", 4: "LOST", 5: "LOST", 6: "OUT_OF_VIEW"}
+    record = Record()
+    for t in range(9):
+        known = {1: TrackState[states[t]]} if t in states else {}
+        record.write(FrameIdentities(t, t / 8, seen.get(t, {}), states=known))
+        record.frame_times[t] = t / 8
+    away = record.absences(1)
+    assert away == (Absence(2, 3, "out of view"), Absence(4, 5, "lost"), Absence(6, 6, "out of view"))
+    track = Track(1, "a cup", 0.9, tuple(record.seen(1)), absences=away)
+    assert [track.state(t) for t in (1, 3, 5, 7)] == ["visible", "out of view", "lost", None]
+    info = VideoInfo("film.mp4", 30, 20, Fraction(8), 9 / 8, 9)
+    save_tracks(Tracks(info, "", (track,), record.frame_times), tmp_path / "t.json", "json")
+    (again,) = load_tracks(tmp_path / "t.json")
+    assert again.absences == away
+    assert again.observations[0].centre[0] == 16 and again.observations[0].point[0] == pytest.approx(
+        11.5, abs=0.6
+    )
