@@ -70,7 +70,9 @@ def pocket(
     crops: Annotated[int, typer.Option("--crops", min=1, help="Held-out object crops to classify.")] = 1500,
     frames: Annotated[int, typer.Option("--frames", min=1, help="Held-out frames to retrieve.")] = 200,
     scenes: Annotated[int, typer.Option("--scenes", min=1, help="Held-out pictures to segment.")] = 100,
-    clips: Annotated[int, typer.Option("--clips", min=1, help="Held-out clips of 48 frames to follow.")] = 12,
+    clips: Annotated[
+        int, typer.Option("--clips", min=1, help="Held-out scenes of 48 frames to follow.")
+    ] = 12,
     resolution: Annotated[
         int | None,
         typer.Option("--resolution", help="Side of SAM 2's input; its own, and 384, when left out."),

@@ -57,9 +57,9 @@ def tracking(
         list[str] | None,
         typer.Option("--condition", help="One of the staged conditions; may be given more than once."),
     ] = None,
-    clips: Annotated[int, typer.Option("--clips", min=1, help="Clips of each condition.")] = 12,
-    frames: Annotated[int, typer.Option("--frames", min=48, help="Frames of a clip.")] = 96,
-    first: Annotated[int, typer.Option("--first", min=0, help="Number of the first clip.")] = 0,
+    clips: Annotated[int, typer.Option("--clips", min=1, help="Scenes of each condition.")] = 12,
+    frames: Annotated[int, typer.Option("--frames", min=48, help="Frames of a scene.")] = 96,
+    first: Annotated[int, typer.Option("--first", min=0, help="Number of the first scene.")] = 0,
     ways: Annotated[
         list[str] | None,
         typer.Option(
@@ -72,7 +72,7 @@ def tracking(
         Path | None,
         typer.Option(
             "--folder",
-            help="Keep the clips, the tracks and their scores here: the same command goes on where it was "
+            help="Keep the scenes, the tracks and their scores here: the same command goes on where it was "
             "stopped. A temporary folder when left out.",
         ),
     ] = None,
@@ -82,7 +82,7 @@ def tracking(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Follow objects through staged clips of the world: eight conditions, exact truth, rivals beside.
+    """Follow objects through staged scenes of the world: eight conditions, exact truth, rivals beside.
 
     Conditions: plain, moving-camera, crowded, occluded, returning, fast, look-alikes, cuts.
     """

@@ -80,8 +80,8 @@ def index(
         bool | None,
         typer.Option(
             "--temporal/--no-temporal",
-            help='Also embed clips, so that "a red car moving left" and "a dog leaves" can be searched; as '
-            "the library did before when left out.",
+            help='Also embed stretches, so that "a red car moving left" and "a dog leaves" can be searched; '
+            "as the library did before when left out.",
         ),
     ] = None,
     temporal_model: Annotated[

@@ -51,7 +51,7 @@ def sam2(
         list[str] | None,
         typer.Option(
             "--films",
-            help="Clips with masks, as train sam2 --data takes them, for recipe real; may be given again.",
+            help="Films with masks, as train sam2 --data takes them, for recipe real; may be given again.",
         ),
     ] = None,
     workers: Workers = 1,
@@ -116,7 +116,7 @@ def blend(
     calibration: Annotated[
         int,
         typer.Option(
-            "--calibration", min=0, help="Drawn clips by which the object score gets its zero again; 24 do."
+            "--calibration", min=0, help="Drawn scenes by which the object score gets its zero again; 24 do."
         ),
     ] = 0,
     quiet: Quiet = False,

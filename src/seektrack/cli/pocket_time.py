@@ -36,7 +36,7 @@ def temporal(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Train the encoder of clips: motions, comings and goings, their order; the same command goes on."""
+    """Train the encoder of what happens: motions, comings and goings; the same command goes on."""
     from seektrack.training.temporal import TemporalRecipe, train_temporal
 
     screen = Screen(quiet=quiet, as_json=as_json)

@@ -66,7 +66,7 @@ Motion = Annotated[
     bool,
     typer.Option(
         "--motion/--no-motion",
-        help='Ask the clips of a library indexed with --temporal about "moving left", "leaves" and the like.',
+        help='Ask the stretches of a library indexed with --temporal about "moving left" and the like.',
     ),
 ]
 CsvFile = Annotated[Path | None, typer.Option("--csv", help="Also write what was found to this CSV file.")]

@@ -32,7 +32,7 @@ def sam2(
         str,
         typer.Option(
             "--data",
-            help="Clips with masks: a DAVIS, YouTube-VOS, MOTS or decathlon folder, JPEGImages/ beside "
+            help="Footage with masks: a DAVIS, YouTube-VOS, MOTS or decathlon folder, JPEGImages/ beside "
             "Annotations/, NAME/00000.jpg beside NAME/00000.png, a folder with scans.csv, or "
             "world:200,style=scan,categories=snail+umbrella.",
         ),
@@ -50,7 +50,7 @@ def sam2(
     held_out: Annotated[
         str,
         typer.Option(
-            "--held-out", help="Clips to measure J&F on: a share of --data, or clips as --data names them."
+            "--held-out", help="Footage to measure J&F on: a share of --data, or named as --data is."
         ),
     ] = "0.1",
     resolution: Annotated[
@@ -58,7 +58,7 @@ def sam2(
         typer.Option("--resolution", help="Side of the square the network sees; its own when left out."),
     ] = None,
     steps: Annotated[int, typer.Option("--steps", help="Most steps.", min=1)] = 2000,
-    frames: Annotated[int, typer.Option("--frames", help="Frames of a clip in a step.", min=2)] = 5,
+    frames: Annotated[int, typer.Option("--frames", help="Frames of a stretch in a step.", min=2)] = 5,
     learning_rate: LearningRate = None,
     rank: Rank = 8,
     boundary: Annotated[float, typer.Option("--boundary", help="Weight of the boundary loss.", min=0)] = 0.0,
