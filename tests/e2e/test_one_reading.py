@@ -68,11 +68,12 @@ def test_every_door_hears_the_same(library: Library, tmp_path: Path, capsys, mon
     assert len(QUESTIONS) >= 80
     followed: list[Concept] = []
 
-    def stands_in(engine, grounder, eyes, source, concepts, seeds, settings, progress):
+    def stands_in(engine, grounder, eyes, source, concepts, seeds, settings, progress, scanned):
         followed.extend(concepts)
         return [], {0: 0.0}, ()
 
     monkeypatch.setattr(sys.modules["seektrack.tracking.follow"], "_follow_concepts", stands_in)
+    monkeypatch.setattr(sys.modules["seektrack.tracking.follow"], "seen_by", lambda settings, *rest: settings)
     monkeypatch.setattr(Models, "sam2", None)  # nothing is segmented
     pictures = tmp_path / "pictures"
     pictures.mkdir()

@@ -10,10 +10,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from seektrack import defaults
 from seektrack.encoders import Templates
 from seektrack.encoders.translation import Translator, as_translator
 from seektrack.errors import ModelError, QueryError, SeekTrackError, VideoError, foreseen
+from seektrack.library import Where
 from seektrack.outputs.told import written
 from seektrack.pipeline.checks import check_outputs
 from seektrack.pipeline.folders import OutputFolders, Record
@@ -120,6 +124,7 @@ def search_and_track(
                 templates=wordings,
                 min_confidence=min_confidence,
                 settings=settings,
+                scanned=None if filters else _scanned(library, video),
                 retrieval_score=max(moment.confidence for moment in found),
                 out=folder,
                 formats=chosen,
@@ -150,6 +155,12 @@ def _seeds(
         return frames
     inside = library.hits(query, k=_BOXES, video=video, only="objects", templates=templates)
     return [*frames, *inside]
+
+
+def _scanned(library: Library, video: str) -> dict[int, NDArray[np.float32]]:
+    """Embeddings of the frames the library looked at, float32 (D,) by frame: they need not be made again."""
+    vectors, rows = library._open_to_read().vectors(where=Where(video=video, kinds=("frame",)))
+    return dict(zip(rows.frame_indices.tolist(), vectors.astype(np.float32), strict=True))
 
 
 def _check_there(library: Library, video: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import takewhile
 from pathlib import Path
@@ -18,6 +18,9 @@ from seektrack.query import Query, read
 from seektrack.types import Hit, Progress, Prompt, Tracks
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from seektrack.tracking import FollowSettings
     from seektrack.video import Opening, VideoInput, VideoSource
 
@@ -44,6 +47,7 @@ def track_objects(
     translate: str | Translator | None = None,
     templates: Templates = "auto",
     settings: FollowSettings | None = None,
+    scanned: Mapping[int, NDArray[np.float32]] | None = None,
     retrieval_score: float | None = None,
     out: str | Path | None = None,
     formats: Iterable[str] = defaults.FORMATS,
@@ -77,6 +81,7 @@ def track_objects(
             :func:`seektrack.video.filters.parse_filter`; the overlay shows the video as it is.
         translate, templates: As for :meth:`seektrack.Library.search`.
         settings: How objects are found, followed and recognised.
+        scanned: Embeddings of whole frames that exist already, by frame; they say where to look.
         retrieval_score: How sure the search was that led here; kept with the result.
         out: Folder for the results; nothing is written when None.
         formats: What to write there (``seektrack.outputs.FORMATS``).
@@ -136,6 +141,7 @@ def track_objects(
                 settings=settings,
                 templates=templates,
                 device=models.device,
+                scanned=scanned,
                 progress=progress,
             )
             tracks = replace(tracks, min_confidence=settings.min_confidence, retrieval_score=retrieval_score)

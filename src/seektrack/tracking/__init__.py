@@ -15,6 +15,7 @@ from seektrack.tracking.predictors import load_predictor
 from seektrack.tracking.settings import EngineSettings, IdentitySettings
 from seektrack.tracking.tracker import Tracker, TrackerContext, TrackerKind
 from seektrack.tracking.trackers import TRACKERS
+from seektrack.tracking.where_to_look import Looks, LookSettings
 
 __all__ = [
     "BackwardSettings",
@@ -29,6 +30,8 @@ __all__ = [
     "KalmanSettings",
     "KalmanState",
     "LinkSettings",
+    "LookSettings",
+    "Looks",
     "Matches",
     "MotionSettings",
     "PREDICTORS",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
 
 from seektrack.encoders import Encoder, check_language
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import PromptError
+from seektrack.geometry import Box
 from seektrack.grounding import Grounder, GrounderContext, parse_grounder
 from seektrack.missed import furthest
 from seektrack.query import Concept, Query, left_aside, read
@@ -27,6 +31,7 @@ from seektrack.tracking.motion import CameraMotion
 from seektrack.tracking.passes import Pass, PassSettings
 from seektrack.tracking.record import Record, smooth_hidden
 from seektrack.tracking.sightings import Sightings
+from seektrack.tracking.where_to_look import Looks, ending
 from seektrack.types import Missed, Progress, Prompt, Track, Tracks
 from seektrack.video import VideoSource
 
@@ -44,13 +49,14 @@ def follow(
     settings: FollowSettings | None = None,
     templates: Templates = "auto",
     device: str | None = None,
+    scanned: Mapping[int, NDArray[np.float32]] | None = None,
     progress: Progress | None = None,
 ) -> Tracks:
     """Follow everything a text asks for through a video.
 
-    A forward pass grounds the text on the first frame, on the seeds and at intervals, follows what it finds
-    and recognises what it lost; a backward pass recovers what came before each object was found. Each track
-    is then judged by all looks at it, and by its motion where the text speaks of motion.
+    A forward pass grounds the text where it may show (`seektrack.tracking.where_to_look`), follows what it
+    finds and recognises what it lost; a backward pass recovers what came before each object was found. Each
+    track is then judged by all looks at it, and by its motion where the text speaks of motion.
 
     Args:
         sam2: Proposes and follows masks.
@@ -62,6 +68,8 @@ def follow(
         settings: See `FollowSettings`.
         templates: See `seektrack.encoders.embed_query`.
         device: Where a network of the grounder's own goes; chosen when None.
+        scanned: Embeddings of whole frames that exist already, float (D,) by frame, as a library keeps them;
+            they say where to look without being made again.
         progress: Called after every frame.
 
     Returns:
@@ -81,6 +89,7 @@ def follow(
         settings=settings,
         templates=templates,
         device=device,
+        scanned=scanned,
         progress=progress,
     )
 
@@ -124,6 +133,7 @@ def follow_with(
     settings: FollowSettings | None = None,
     templates: Templates = "auto",
     device: str | None = None,
+    scanned: Mapping[int, NDArray[np.float32]] | None = None,
     progress: Progress | None = None,
 ) -> Tracks:
     """`follow` with any engine."""
@@ -140,9 +150,12 @@ def follow_with(
         device=device,
         progress=progress,
     )
-    goes = _follow_concepts if settings.tracker is None else follow_grounded
     frames, boxes = frames_of(seeds), boxes_of(seeds)
-    tracks, times, missed = goes(engine, finds, eyes, source, concepts, frames, settings, progress)
+    given = engine, finds, eyes, source, concepts, frames, settings, progress
+    if settings.tracker is not None:
+        tracks, times, missed = follow_grounded(*given)
+    else:
+        tracks, times, missed = _follow_concepts(*given, scanned)
     if boxes and not tracks and len(concepts) == 1 and settings.tracker is None:
         tracks, again = follow_boxes(engine, eyes, source, concepts, boxes, settings, progress)
         missed = () if tracks else (furthest((*missed, *again)),)
@@ -189,23 +202,25 @@ def _follow_concepts(
     seed_frames: frozenset[int],
     settings: FollowSettings,
     progress: Progress | None,
+    scanned: Mapping[int, NDArray[np.float32]] | None,
 ) -> tuple[list[Track], dict[int, float], tuple[Missed, ...]]:
     """The tracks of all concepts, best first, the seconds of every frame, and why a concept has no track."""
     sightings = Sightings(eyes, seed_frames)
     record, tracker = Record(), IdentityTracker(source.info.hw, settings=settings.identity)
     steps = _pass_settings(settings)
-    forward = Pass(engine, tracker, record, eyes=eyes, grounder=grounder, settings=steps)
-    camera = CameraMotion() if any(c.motion is not None for c in concepts) else None
-    next_ground = float("-inf")
-    for frame in ahead(source, settings):
-        ground = frame.time_s >= next_ground - 1e-6
+    camera = CameraMotion()
+    forward = Pass(engine, tracker, record, eyes=eyes, grounder=grounder, settings=steps, camera=camera)
+    looks = Looks(eyes, seed_frames, settings.ground_every_s, settings.looks, scanned=scanned, camera=camera)
+    known: list[Box] = []
+    for frame, last in ending(ahead(source, settings)):
+        hidden = any(memory.hidden for memory in tracker.memories)
+        ground = looks.wanted(frame, known=known, hidden=hidden, last=last) is not None
         if ground:
-            next_ground = frame.time_s + settings.ground_every_s
-        if ground or frame.index in seed_frames:
             sightings.look(frame)
-        forward.step(frame, ground=ground or frame.index in seed_frames)
-        if camera is not None:
-            camera.update(frame.index, frame.image)
+        settled = forward.step(frame, ground=ground)
+        known = [o.box for o in settled.observations.values() if o.visible]
+        if ground:
+            looks.looked(frame, known)
         report(progress, len(record.frame_times), source, "forward")
     if settings.both_ways:
         run_backward(

@@ -9,6 +9,7 @@ from seektrack.grounding import GroundSettings, PromptKind
 from seektrack.tracking.backward import BackwardSettings
 from seektrack.tracking.motion import MotionSettings
 from seektrack.tracking.settings import EngineSettings, IdentitySettings
+from seektrack.tracking.where_to_look import LookSettings
 from seektrack.types import Frame, Progress
 from seektrack.video import VideoSource, prefetch
 
@@ -24,7 +25,8 @@ class FollowSettings:
         motion: When a track counts as moving.
         backward: How far objects are followed back from where they were found.
         prompt: What the engine is given of a grounded mask.
-        ground_every_s: Seconds between two searches for newcomers and lost objects.
+        ground_every_s: Seconds between two searches for newcomers and lost objects where nothing asks for one
+            sooner; where nothing changes they lie farther apart (`LookSettings.patience`).
         look_every_s: Seconds between two looks at an object in sight.
         both_ways: Whether to follow objects back from where they were found.
         min_confidence: Least mean confidence over all looks of a track that is kept.
@@ -35,6 +37,7 @@ class FollowSettings:
         size_ratio: Tracks differ in size where the largest has at least this many times the side of the
             smallest; only then do ``small`` and ``large`` choose among them.
         engine: How the engine makes masks.
+        looks: Which frames are looked at beside those at intervals.
         prefetch: Frames decoded ahead.
         grounder: What finds the things asked for, a name in `seektrack.grounding.GROUNDERS`.
         tracker: What says who is who among the groundings of single frames, a name in
@@ -58,6 +61,7 @@ class FollowSettings:
     duplicate_share: float = 0.6
     size_ratio: float = 1.5
     engine: EngineSettings = field(default_factory=EngineSettings)
+    looks: LookSettings = field(default_factory=LookSettings)
     prefetch: int = 4
     grounder: str = "proposals"
     tracker: str | None = None

@@ -44,7 +44,12 @@ class CameraMotion:
         self._previous: NDArray[np.uint8] | None = None
 
     def update(self, frame_index: int, image: NDArray[np.uint8]) -> Affine:
-        """Take in the next frame, uint8 (H, W, 3), and map its pixels to those of the first: (2, 3)."""
+        """Take in the next frame, uint8 (H, W, 3), and map its pixels to those of the first: (2, 3).
+
+        A frame that was taken in already changes nothing, so that several may share one.
+        """
+        if frame_index in self.to_first:
+            return self.to_first[frame_index]
         scale = min(self.side / max(image.shape[:2]), 1.0)
         picture = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
         if scale < 1:

@@ -55,6 +55,7 @@ class Pass:
         eyes: Judge looks; None where no text is asked for.
         grounder: Finds newcomers and lost objects; none are looked for when None.
         settings: See `PassSettings`.
+        camera: Told of every frame; one of its own when None.
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Pass:
         eyes: Eyes | None = None,
         grounder: Grounder | None = None,
         settings: PassSettings | None = None,
+        camera: CameraMotion | None = None,
     ) -> None:
         self.engine = engine
         self.tracker = tracker
@@ -76,7 +78,7 @@ class Pass:
         self.session = engine.session()
         self._last_look: dict[int, float] = {}
         self._begins_shot = CutFinder()
-        self._camera = CameraMotion()
+        self.camera = camera or CameraMotion()
 
     @property
     def following(self) -> list[int]:
@@ -99,7 +101,7 @@ class Pass:
         if self._begins_shot(frame.image):
             self.tracker.cut()
             ground = True
-        self._camera.update(frame.index, frame.image)
+        self.camera.update(frame.index, frame.image)
         for prompt in prompts:
             self.session.add(prompt)
             self.record.labels.setdefault(prompt.obj_id, prompt.label)
@@ -119,7 +121,7 @@ class Pass:
             frame.time_s,
             detections,
             image=frame.image,
-            camera=self._camera.step,
+            camera=self.camera.step,
             glance=None if features is None else Glance(frame.image, partial(self._ask, frame, features)),
         )
         for pair in settled.swapped:
