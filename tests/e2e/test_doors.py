@@ -374,7 +374,13 @@ def test_one_missing_video_does_not_end_a_library_run(tmp_path: Path, models: Mo
     also = film(tmp_path / "also" / "clip.mp4", 2)
     gone = str(tmp_path / "gone" / "clip.mp4")
     moments = [Moment(str(v), 0, 0.2, Hit(str(v), 0, 0.0, 0.3, 0.9), 0.9) for v in (gone, here, also)]
-    answers = {"search": lambda *a, **k: moments, "hits": lambda *a, **k: []}
+    nothing = np.zeros((0, 4)), SimpleNamespace(frame_indices=np.zeros(0, int))
+    store = SimpleNamespace(vectors=lambda where: nothing)
+    answers = {
+        "search": lambda *a, **k: moments,
+        "hits": lambda *a, **k: [],
+        "_open_to_read": lambda: store,
+    }
     library = SimpleNamespace(**answers, models=models, path=tmp_path / "my lib")
     told: list[tuple[str, str]] = []
     done = search_and_track(
