@@ -71,13 +71,13 @@ def with_names(
     grounder: str | None,
     min_confidence: float | None,
 ) -> FollowSettings | None:
-    """The settings with what these options choose; None where nothing is chosen.
+    """The settings with what these options choose.
 
     Raises:
         InputError: A name is unknown.
     """
-    if settings is None and (tracker, ground_every, grounder, min_confidence) == (None,) * 4:
-        return None
+    if (tracker, ground_every, grounder, min_confidence) == (None,) * 4:
+        return settings
     from seektrack.pipeline.detections import check_asked, chosen_settings
 
     check_asked("text", None, None, masks=False, tracker=tracker, grounder=grounder)

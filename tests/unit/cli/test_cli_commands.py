@@ -348,6 +348,8 @@ def test_track_by_text_writes_the_default_formats(run, pipeline: Pipeline):
     assert (name, args) == ("track", ("a/road.mp4", "a [red] car"))
     assert settings == {
         "prompts": None,
+        "detections": None,
+        "masks": False,
         "model": "pocket",
         "device": None,
         "opening": None,
