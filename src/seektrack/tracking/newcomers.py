@@ -32,6 +32,8 @@ _FORGET_S = 0.5
 """Seconds after which a blob that does not move any more is forgotten."""
 _QUIET_S = 3.0
 """Seconds a place stays known where a look at what moves found nothing."""
+_MOMENT_S = 0.4
+"""... where a glance at it showed nothing, as where a blob breaks up and comes together again."""
 _EVERYTHING = 0.6
 """Share of the picture that changes at once where the light does, or the shot."""
 _SURE = 0.3
@@ -125,16 +127,20 @@ class Newcomers:
             and b.since_s <= time_s - min_age_s + 1e-6
             and _area(b.box) > _GROWN * b.looked_area
             and not _covered(b.box, known)
-            and not any(_same(b.box, box) for _, box in self._quiet)
+            and not any(_same(b.box, box) for until, box in self._quiet if time_s <= until)
         ]
+
+    def ruled_out(self, blob: Blob) -> None:
+        """Tell that a glance at a blob showed nothing; its place is left alone for a moment."""
+        blob.looked()
+        self._quiet.append((blob.seen_s + _MOMENT_S, blob.box))
 
     def looked(self, time_s: float, found: Sequence[Box]) -> None:
         """Tell that this whole frame was looked at, and what was found on it."""
         for blob in self._blobs:
             blob.looked()
             if blob.seen_s == time_s and not _covered(blob.box, found):
-                self._quiet.append((time_s, blob.box))
-        self._quiet = [(t, box) for t, box in self._quiet if time_s - t <= _QUIET_S][-64:]
+                self._quiet.append((time_s + _QUIET_S, blob.box))
 
     def _foreground(self, frame_index: int, small: Grey, scale: float) -> list[Grey]:
         """255 where something moves in the small picture, by each belief about the camera's motion."""
@@ -188,6 +194,7 @@ class Newcomers:
                 whole = [b for b in self._blobs if b.looked_area and _overlap(b.box, box) >= 0.5]
                 self._blobs.append(Blob(box, time_s, time_s, looked_area=_area(box) if whole else 0.0))
         self._blobs = [b for b in self._blobs if time_s - b.seen_s <= _FORGET_S]
+        self._quiet = [(until, box) for until, box in self._quiet if time_s <= until][-64:]
 
 
 def _apart(small: Grey, other: Grey) -> Grey:

@@ -97,6 +97,7 @@ class Looks:
         self._cut = CutFinder()
         self._moves = Newcomers(min_height=self.settings.min_height, camera=self.camera)
         self._looked_s: float | None = None
+        self._glanced_s = float("-inf")
         self._looked_index = 0
         self._changed = False
         self._claims: NDArray[np.float64] | None = None
@@ -154,9 +155,13 @@ class Looks:
 
     def _newcomer(self, frame: Frame, known: Sequence[Box]) -> bool:
         """Whether something moves that nobody has looked at, and a glance at it does not rule it out."""
-        unseen = self._moves.unseen(frame.time_s, known, min_age_s=self.settings.newcomer_s)
+        how = self.settings
+        if frame.time_s - self._glanced_s < how.newcomer_s - 1e-6:
+            return False
+        unseen = self._moves.unseen(frame.time_s, known, min_age_s=how.newcomer_s)
         if not unseen or not self.eyes.judges:
             return bool(unseen)
+        self._glanced_s = frame.time_s
         boxes = [blob.box for blob in unseen]
         margin = self.eyes.settings.margin
         crops = embed_objects(self.eyes.encoder, frame.image, boxes, [None] * len(boxes), margin=margin)
@@ -164,7 +169,7 @@ class Looks:
         sure = self.eyes.claims(crops).max(axis=1)
         for blob, claim in zip(unseen, sure, strict=True):
             if claim < self.settings.glance:
-                blob.looked()
+                self._moves.ruled_out(blob)
         return bool(sure.max() >= self.settings.glance)
 
     def _shifted(self, frame: Frame) -> bool:
