@@ -26,6 +26,8 @@ _FAR = 4.0
 """Sizes beyond which being farther off tells no more."""
 _SAME = 0.7
 """Overlap from which two masks are one, or a mask is the shape it was expected to be."""
+_STRAIGHT = 0.12
+"""Distance from a straight way, in sizes, up to which an object went straight."""
 _WAY_S = 2.0
 """Seconds of its way that tell where an object goes on to."""
 _SURE = 0.75
@@ -49,7 +51,10 @@ class Contests:
 
 
 def go_straight(memory: TrackMemory) -> None:
-    """Believe in the way an object went before its mask met another's, from boxes of about its usual size."""
+    """Believe in the way an object went before its mask met another's, from boxes of about its usual size.
+
+    Whether it went straight is noted: of one that did not, motion does not tell where it is later.
+    """
     times = np.array([time for time, _ in memory.sightings])
     boxes = np.array([box for _, box in memory.sightings], dtype=np.float64)
     recent = np.abs(times - memory.time_s) <= _WAY_S
@@ -60,6 +65,12 @@ def go_straight(memory: TrackMemory) -> None:
     kept = recent & typical
     if kept.sum() >= 4 and np.ptp(times[kept]) > 0:
         memory.kalman = kalman.steady(memory.kalman, times[kept], boxes[kept], memory.time_s)
+        centres = (boxes[kept, :2] + boxes[kept, 2:]) / 2
+        line = np.outer(times[kept] - memory.time_s, memory.kalman.mean[4:6]) + memory.kalman.mean[:2]
+        off_line = float(np.sqrt(((centres - line) ** 2).sum(axis=1).mean()))
+        memory.straight = off_line <= _STRAIGHT * usual_side(memory)
+    else:
+        memory.straight = False
 
 
 def off(memory: TrackMemory, box: Box) -> float:
@@ -88,6 +99,8 @@ def swapped(pair: Sequence[TrackMemory], seen: Sequence[Detection], settings: Li
         alike = likeness(memory, detection, settings)
         return off(memory, detection.box) + (0.0 if alike is None else 2 * (1 - alike))
 
+    if not all(memory.straight for memory in pair):
+        return False
     (a, b), (x, y) = pair, seen
     return cost(a, y) + cost(b, x) + _SURE < cost(a, x) + cost(b, y)
 

@@ -179,6 +179,7 @@ class TrackMemory:
         jumped: Boxes of consecutive frames on which it was somewhere it cannot have come to.
         lived_apart: Frames on which it was seen on pixels of its own.
         cues: What else it is known by, a gallery for each cue.
+        straight: Whether it went straight before its mask met another's.
         elsewhere: Whether a cut came since it was seen: it may be anywhere, or not there.
         returning: Consecutive frames on which the engine's mask was like it, while it was out of sight.
         sighted: Consecutive looks for it that found something like it, while it was out of sight.
@@ -207,6 +208,7 @@ class TrackMemory:
     sides: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_SIGHTINGS))
     areas: deque[int] = field(default_factory=lambda: deque(maxlen=HISTORY))
     cues: dict[Cue, Appearance] = field(default_factory=dict)
+    straight: bool = False
     elsewhere: bool = False
     returning: int = 0
     sighted: int = 0

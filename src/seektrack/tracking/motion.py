@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.geometry import Box
 from seektrack.query import Motion
 from seektrack.types import Observation
 
@@ -31,6 +32,7 @@ class CameraMotion:
 
     Attributes:
         to_first: By frame index, the map from its pixels to those of the first frame.
+        apart_from: Boxes of the latest frame that hold what moves by itself; set by who follows it.
         step: The map from the pixels of the frame before to those of the latest; None where the two share too
             little.
     """
@@ -41,6 +43,7 @@ class CameraMotion:
         self.to_first: dict[int, Affine] = {}
         self._from_first: Affine = np.eye(3)
         self.step: Affine | None = None
+        self.apart_from: list[Box] = []
         self._previous: NDArray[np.uint8] | None = None
 
     def update(self, frame_index: int, image: NDArray[np.uint8]) -> Affine:
@@ -55,7 +58,8 @@ class CameraMotion:
         if scale < 1:
             picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         grey: NDArray[np.uint8] = np.asarray(cv2.GaussianBlur(picture, (0, 0), 1.2), dtype=np.uint8)
-        step = None if self._previous is None else self._step(self._previous, grey)
+        moving = [[v * scale for v in box] for box in self.apart_from]
+        step = None if self._previous is None else self._step(self._previous, grey, moving)
         if step is not None:
             step[:, 2] /= scale
             whole = np.vstack([step, [0.0, 0.0, 1.0]]) @ self._from_first
@@ -65,11 +69,16 @@ class CameraMotion:
         self.to_first[frame_index] = inverse
         return inverse
 
-    def _step(self, before: NDArray[np.uint8], after: NDArray[np.uint8]) -> Affine | None:
+    def _step(
+        self, before: NDArray[np.uint8], after: NDArray[np.uint8], moving: Sequence[Sequence[float]]
+    ) -> Affine | None:
         """Map from one grey picture to the next, or None when they share too little."""
         if before.shape != after.shape:
             return None
-        corners = cv2.goodFeaturesToTrack(before, self.corners, 0.005, 7)
+        still = np.full(before.shape, 255, np.uint8)
+        for x0, y0, x1, y1 in moving:
+            still[max(int(y0) - 3, 0) : max(int(y1) + 4, 0), max(int(x0) - 3, 0) : max(int(x1) + 4, 0)] = 0
+        corners = cv2.goodFeaturesToTrack(before, self.corners, 0.005, 7, mask=still)
         if corners is None or len(corners) < _MIN_POINTS:
             return None
         moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None)  # type: ignore[call-overload]
@@ -81,7 +90,7 @@ class CameraMotion:
         step, inliers = cv2.estimateAffinePartial2D(
             corners[sure], moved[sure], method=cv2.RANSAC, ransacReprojThreshold=1.0
         )
-        if step is None or int(inliers.sum()) < _MIN_POINTS:
+        if step is None or int(inliers.sum()) < max(_MIN_POINTS, sure.sum() / 2):
             return None
         return np.asarray(step, dtype=np.float64)
 

@@ -123,7 +123,7 @@ class Overlaps:
         boxes = np.array([m.kalman.box for m in memories])
         if step.glance is None or geometry.box_iou(boxes[:1], boxes[1:])[0, 0] >= _APART:
             return None
-        if any(has_left(m, self.hw) for m in memories):
+        if any(has_left(m, self.hw) or not m.straight for m in memories):
             return None
         one, two = step.glance.answers([geometry.clip_box(m.kalman.box, self.hw) for m in memories])
         if one is None or two is None or overlap_and_cover(one, two)[1] >= _APART:

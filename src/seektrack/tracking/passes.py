@@ -124,6 +124,8 @@ class Pass:
             camera=self.camera.step,
             glance=None if features is None else Glance(frame.image, partial(self._ask, frame, features)),
         )
+        seen = (o for o in settled.observations.values() if o.visible)
+        self.camera.apart_from = [o.box for o in seen]
         for pair in settled.swapped:
             self.session.swap(*pair)
         candidates = [d for d in detections if d.obj_id is None]
