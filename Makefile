@@ -12,8 +12,9 @@ TORCH_INDEX ?=
 BIN   := $(VENV)/bin
 PIP    = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
          $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
-# Asks for opencv-python, which would replace opencv-python-headless: installed without what it asks for.
+# Both ask for opencv-python, which would replace opencv-python-headless: installed without what they ask for.
 JUDGE  = trackeval==1.3.0
+RIVALS = trackers==2.6.1
 QUIET  = OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
 .DEFAULT_GOAL := help
@@ -37,7 +38,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing seektrack and its development tools into $(VENV) (once, a few minutes) …"
 	@$(PIP) -e '.[dev,train]'
-	@$(PIP) --no-deps $(JUDGE)
+	@$(PIP) --no-deps $(JUDGE) $(RIVALS)
 	@touch $@ $(VENV)/.installed
 
 install: $(VENV)/.installed  ## install into .venv

@@ -97,6 +97,6 @@ def _byte_track(fps: float) -> tuple[Any, Any]:
     except ImportError as error:
         raise InputError(
             f"ByteTrack needs the package trackers, which is not here: {error}",
-            hint="pip install --no-deps trackers supervision, or leave this rival out: --rivals reference",
+            hint="pip install 'seektrack[trackers]', then pip install --no-deps trackers; or another --way",
         ) from error
     return sv, ByteTrackTracker(frame_rate=fps, minimum_consecutive_frames=1)

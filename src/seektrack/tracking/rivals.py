@@ -94,5 +94,5 @@ def _class(name: str) -> Any:
     except (ImportError, AttributeError) as error:
         raise InputError(
             f"this tracker needs the package trackers, which is not here: {error}",
-            hint="pip install --no-deps trackers supervision pydeprecate, or take --tracker seektrack",
+            hint="pip install 'seektrack[trackers]', pip install --no-deps trackers, or --tracker seektrack",
         ) from error
