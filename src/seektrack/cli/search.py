@@ -176,13 +176,17 @@ def search(
 
 def _way_out(library: Path, less_sure: Sequence[Hit], gone: int) -> str:
     """What to do when nothing is sure enough: look at what is nearly, or ask otherwise."""
+    left_out = ""
     if gone:
         films = "1 video whose file is gone was" if gone == 1 else f"{gone} videos whose files are gone were"
-        return f"{films} left out: --include-missing looks there too"
+        left_out = f"{films} left out: --include-missing looks there too"
     for hit in less_sure:
         where = f"{clock(hit.time_s)} of {short_path(hit.video)}"
         sure = known.shown(hit.confidence, hit.domain)
-        return f"the nearest, {where}, is believed {sure}: --hits lists what is less sure"
+        nearest = f"the nearest, {where}, is believed {sure}: --hits lists what is less sure"
+        return f"{nearest}; {left_out}" if left_out else nearest
+    if left_out:
+        return left_out
     return f"say it in other words, or see what is indexed with: seektrack videos --library {quoted(library)}"
 
 

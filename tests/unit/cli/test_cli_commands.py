@@ -49,6 +49,7 @@ class Report:
     damaged: tuple[tuple[str, str], ...] = ()
     pruned: tuple[str, ...] = ()
     outside: tuple[str, ...] = ()
+    passed_over: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     demo.run_demo = lambda out, *, small, progress: Demo(Path(out) / "index.html", {"J": 0.71}, 61.0)
     monkeypatch.setitem(sys.modules, "seektrack.pipeline", module)
     monkeypatch.setattr(early, "_is_there", lambda name: True)  # as the stand-in is asked for names only
+    monkeypatch.setattr("seektrack.library.identity.is_there", lambda video: "gone" not in video)
     monkeypatch.setitem(sys.modules, "seektrack.evaluation.demo", demo)
     monkeypatch.delenv("SEEKTRACK_DEBUG", raising=False)
     monkeypatch.delenv("SEEKTRACK_LIBRARY", raising=False)
@@ -270,6 +272,7 @@ def test_what_is_nearly_sure_enough_is_pointed_at(run, pipeline: Pipeline):
     done = run("search", "a red car")
     assert done.status == 6
     assert "the nearest, 0:00.5 of a/road.mp4, is believed 0.90: --hits" in done.err
+    assert "1 video whose file is gone was left out: --include-missing" in done.err
 
 
 def test_search_for_hits_prints_their_boxes(run):
