@@ -28,7 +28,7 @@ WRONG = {
         4,
         "built without XPU",
     ),
-    "a device to train on": (["train", "clip", "-o", "o", "--device", "banana"], 4, "no device 'banana'"),
+    "a device to train on": (["pocket", "sam2", "-o", "o", "--device", "banana"], 4, "no device 'banana'"),
     "a device to measure with": (["eval", "retrieval", "--device", "banana"], 4, "no device 'banana'"),
     "a device for track": (["track", "a.mp4", "-t", "x", "--device", "banana"], 4, "no device 'banana'"),
     "a device for index": (["index", "a.mp4", "--device", "banana"], 4, "no device 'banana'"),

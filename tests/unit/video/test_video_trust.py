@@ -276,8 +276,7 @@ def test_bounds_stand_in_one_place_and_can_be_moved(
         pass
 
 
-def test_what_waits_between_threads_is_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SEEKTRACK_AHEAD_MB", "3")
+def test_what_waits_between_threads_is_bounded_by_bytes() -> None:
     made: list[int] = []
 
     def frames():
@@ -285,12 +284,13 @@ def test_what_waits_between_threads_is_bounded_by_bytes(monkeypatch: pytest.Monk
             made.append(i)
             yield i
 
-    ahead = prefetch(frames(), depth=8, item_bytes=2**20)
-    assert next(ahead) == 0
-    time.sleep(0.1)
-    assert len(made) <= 4
-    assert list(ahead) == list(range(1, 12))
-    assert list(prefetch(frames(), depth=8, item_bytes=2**30)) == list(range(12)), "one at least"
+    with limits.use(ahead_mb=3):
+        ahead = prefetch(frames(), depth=8, item_bytes=2**20)
+        assert next(ahead) == 0
+        time.sleep(0.1)
+        assert len(made) <= 4
+        assert list(ahead) == list(range(1, 12))
+        assert list(prefetch(frames(), depth=8, item_bytes=2**30)) == list(range(12)), "one at least"
 
 
 def test_a_file_that_gives_no_picture_is_not_read_for_ever(

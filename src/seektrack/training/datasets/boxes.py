@@ -32,8 +32,8 @@ def mot_challenge(
 ) -> Dataset[BoxClip]:
     """Sequences as ``<root>/<sequence>/{seqinfo.ini, img1/, gt/gt.txt}``.
 
-    Classes are `CLASSES`, or what ``gt/labels.txt`` says, one a line, where there is one: CVAT wrote it then,
-    which counts pixels from 0.
+    Classes are `CLASSES`, or what ``gt/gt.labels.txt`` says, one a line, where there is one. A
+    ``gt/labels.txt`` is CVAT's, which counts pixels from 0.
 
     Args:
         root: Such as ``MOT17/train``.
@@ -144,9 +144,9 @@ def _label(kind: int | None, labels: Sequence[str]) -> str:
 def _clip(base: Path, classes: tuple[int, ...] | None, name: str) -> BoxClip:
     info = read_sequence_info(base / name / "seqinfo.ini")
     require_folder(Path(info.path), what="folder of pictures")
-    listed = base / name / "gt" / "labels.txt"
-    cvat = listed.is_file()
-    labels = read_lines(listed, what="list of classes") if cvat else CLASSES
-    truth, first = base / name / "gt" / "gt.txt", 0 if cvat else 1
+    ours, theirs = base / name / "gt" / "gt.labels.txt", base / name / "gt" / "labels.txt"
+    listed = next((path for path in (ours, theirs) if path.is_file()), None)
+    labels = CLASSES if listed is None else read_lines(listed, what="list of classes")
+    truth, first = base / name / "gt" / "gt.txt", 0 if listed == theirs else 1
     tracks = read_boxes(truth, info, classes=classes, labels=labels, first_pixel=first)
     return BoxClip(name, partial(open_video, info.path, fps=info.fps), tracks)

@@ -26,11 +26,11 @@ CLASSES = (*MOT_CLASSES, *(c for c in ALL_CATEGORIES if _SAME.get(c, c) not in M
 
 
 class Mot:
-    """``<split>/<scene>/{seqinfo.ini, img1/000001.jpg, gt/gt.txt, gt/labels.txt}``.
+    """``<split>/<scene>/{seqinfo.ini, img1/000001.jpg, gt/gt.txt, gt/gt.labels.txt}``.
 
     Rows are ``frame,id,left,top,width,height,consider,class,visibility``, frames and pixels from 1; boxes are
-    tight around what is visible. Nameless things are distractors, not to be considered. ``labels.txt`` names
-    the classes, one a line, from 1.
+    tight around what is visible. Nameless things are distractors, not to be considered. ``gt.labels.txt``
+    names the classes, one a line, from 1 (a ``labels.txt`` would be CVAT's, which counts pixels from 0).
     """
 
     def __init__(self, root: Path, settings: LayoutSettings) -> None:
@@ -49,7 +49,7 @@ class Mot:
             if shown[t, actor.obj_id - 1]
         ]
         write_lines(folder / "gt" / "gt.txt", rows)
-        write_lines(folder / "gt" / "labels.txt", list(CLASSES))
+        write_lines(folder / "gt" / "gt.labels.txt", list(CLASSES))
         info = {
             "name": name,
             "imDir": "img1",
