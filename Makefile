@@ -48,7 +48,7 @@ demo: $(VENV)/.installed  ## run the whole way on generated footage; OUT=folder
 	@$(BIN)/seektrack demo --out $(OUT)
 
 test: $(VENV)/.installed-dev  ## run every test
-	@$(QUIET) $(BIN)/python -m pytest -q
+	@$(QUIET) $(BIN)/python -m pytest -q -n logical --maxprocesses 8 --dist loadfile
 
 lint: $(VENV)/.installed-dev  ## style, types and the import rules
 	$(BIN)/ruff check .
