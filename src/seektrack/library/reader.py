@@ -42,7 +42,7 @@ class LibraryReader:
         self._index: reading.CachedIndex | None = None
         self._counted: tuple[str, int] | None = None
         self._served: tuple[str, dict[int, str]] | None = None
-        with self._reading():
+        with self._lock, database.guard(path):
             meta = database.read_meta(connection, path)
             if meta["schema"] == "1":
                 meta = upgrade(connection, path, readonly=readonly)
@@ -255,8 +255,8 @@ class LibraryReader:
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:
-        with self._lock, database.guard(self.path):
-            yield self._connection
+        with self._lock, database.guard(self.path), database.snapshot(self._connection) as connection:
+            yield connection
 
     @staticmethod
     def _generation(connection: sqlite3.Connection) -> str:
