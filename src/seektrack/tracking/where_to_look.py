@@ -97,6 +97,7 @@ class Looks:
         self._cut = CutFinder()
         self._moves = Newcomers(min_height=self.settings.min_height, camera=self.camera)
         self._looked_s: float | None = None
+        self._regular_s = 0.0
         self._glanced_s = float("-inf")
         self._looked_index = 0
         self._changed = False
@@ -127,7 +128,10 @@ class Looks:
 
     def looked(self, frame: Frame, found: Sequence[Box]) -> None:
         """Tell that a frame was looked at, and where the objects are that are followed from it on."""
-        self._looked_s, self._looked_index, self._changed = frame.time_s, frame.index, False
+        extra = self.reasons.get(frame.index) in ("newcomer", "likely")
+        self._looked_s, self._looked_index = frame.time_s, frame.index
+        if not extra:  # looks in between come on top: what is followed is told anew as often as without them
+            self._regular_s, self._changed = frame.time_s, False
         self._claims = self._before
         if self.settings.newcomers:
             self._moves.looked(frame.time_s, found)
@@ -151,7 +155,7 @@ class Looks:
             return "likely"
         self._changed |= hidden or not how.newcomers or self._moves.moving or self._shifted(frame)
         interval = self.every_s if self._changed else how.patience * self.every_s
-        return "interval" if waited >= interval else None
+        return "interval" if frame.time_s - self._regular_s + 1e-6 >= interval else None
 
     def _newcomer(self, frame: Frame, known: Sequence[Box]) -> bool:
         """Whether something moves that nobody has looked at, and a glance at it does not rule it out."""
