@@ -151,6 +151,14 @@ def test_where_nothing_changes_looks_lie_farther_apart(street, models: Models):
     assert still.scans < 12  # ever farther apart, too
 
 
+def test_looks_at_newcomers_do_not_put_off_those_at_intervals(street, robot, models: Models):
+    film = clip(street, robot, range(3, N))
+    with open_video(film, fps=FPS) as source:
+        reasons = looks_over(source, models).reasons
+    assert "newcomer" in [reasons[t] for t in reasons if t < 10]
+    assert [t for t, why in reasons.items() if why == "interval"] == [10, 20]
+
+
 def test_frames_a_library_has_embedded_are_not_embedded_again(street, robot, models: Models):
     film = clip(street, robot, range(12, 20))
     shown = {t: models.encoder.embed_images([film[t]])[0] for t in range(0, N, 5)}
