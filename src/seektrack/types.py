@@ -17,6 +17,7 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.anomaly import Anomaly
 from seektrack.geometry import Box
 from seektrack.known import Known
 from seektrack.masks import Mask
@@ -25,6 +26,7 @@ from seektrack.notebook import FrameInNotebook, MomentInNotebook, TrackInNoteboo
 
 __all__ = [
     "Absence",
+    "Anomaly",
     "Frame",
     "Hit",
     "Mask",
@@ -304,6 +306,7 @@ class Tracks(TracksInNotebook[Track, VideoInfo]):
         damage: What was wrong with the video as far as it was read; empty where nothing was.
         min_confidence: Least score of a track that was kept; None where no text was asked.
         retrieval_score: Confidence of the best moment of the search that led to this video; None without one.
+        anomalies: Where tracks are likely wrong, in order of time.
     """
 
     video: VideoInfo
@@ -315,6 +318,7 @@ class Tracks(TracksInNotebook[Track, VideoInfo]):
     damage: str = field(default="", compare=False)
     min_confidence: float | None = field(default=None, compare=False)
     retrieval_score: float | None = field(default=None, compare=False)
+    anomalies: tuple[Anomaly, ...] = field(default=(), compare=False)
 
     def __len__(self) -> int:
         return len(self.tracks)
@@ -350,5 +354,6 @@ class Tracks(TracksInNotebook[Track, VideoInfo]):
 
     def filter(self, *, min_length: int = 1, min_score: float = 0.0) -> Tracks:
         """Keep tracks of at least ``min_length`` observations and ``min_score``."""
-        kept = (t for t in self.tracks if len(t) >= min_length and t.score >= min_score)
-        return replace(self, tracks=tuple(kept))
+        kept = tuple(t for t in self.tracks if len(t) >= min_length and t.score >= min_score)
+        ids = {t.obj_id for t in kept}
+        return replace(self, tracks=kept, anomalies=tuple(a for a in self.anomalies if a.obj_id in ids))

@@ -2,6 +2,8 @@
 
 from seektrack.outputs.convert import convert, retimed
 from seektrack.outputs.dataframes import to_dataframe
+from seektrack.outputs.events import Event, events
+from seektrack.outputs.logs import LOGS, Log, save_log
 from seektrack.outputs.motion import mean_speed, velocities
 from seektrack.outputs.overlay import OverlayStyle, draw_overlay, mark_region, trails_at, write_overlay
 from seektrack.outputs.palette import hex_colour, object_colour
@@ -19,10 +21,13 @@ from seektrack.outputs.report import (
 )
 
 __all__ = [
+    "Event",
     "FORMATS",
     "Figure",
     "FigureTable",
     "Format",
+    "LOGS",
+    "Log",
     "MomentCard",
     "OverlayStyle",
     "QuerySection",
@@ -30,6 +35,7 @@ __all__ = [
     "TrackedVideo",
     "convert",
     "draw_overlay",
+    "events",
     "hex_colour",
     "load_tracks",
     "mark_region",
@@ -39,6 +45,7 @@ __all__ = [
     "recognise",
     "retimed",
     "save_formats",
+    "save_log",
     "save_tracks",
     "to_dataframe",
     "trails_at",

@@ -26,6 +26,15 @@ class Stretch:
 
 
 @dataclass(frozen=True)
+class Mark:
+    """An anomaly of a track on its row, in per cent of the timeline; ``about`` says what it is."""
+
+    left: float
+    severity: str
+    about: str
+
+
+@dataclass(frozen=True)
 class Row:
     """One track on the timeline and in the table; seconds and source pixels."""
 
@@ -40,6 +49,7 @@ class Row:
     frames_hidden: int
     speed: float
     stretches: tuple[Stretch, ...]
+    marks: tuple[Mark, ...] = ()
 
     @property
     def length_s(self) -> float:
@@ -117,6 +127,15 @@ def timeline(tracks: Tracks) -> Timeline:
             frames_hidden=sum(not o.visible for o in seen),
             speed=mean_speed(track),
             stretches=tuple(stretches),
+            marks=tuple(
+                Mark(
+                    round(100 * (a.time_s - start) / span, 3),
+                    a.severity,
+                    f"{clock(a.time_s, decimals=1)} {a.about}",
+                )
+                for a in tracks.anomalies
+                if track.obj_id in (a.obj_id, a.other)
+            ),
         )
 
     rows = tuple(row(t) for t in tracks if t.observations)

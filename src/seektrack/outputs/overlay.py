@@ -18,6 +18,7 @@ from seektrack.errors import InputError
 from seektrack.geometry import Box
 from seektrack.outputs.palette import object_colour
 from seektrack.outputs.tags import draw_tags
+from seektrack.outputs.warned import draw_warnings
 from seektrack.types import Frame, Observation, Track, Tracks
 
 Image = NDArray[np.uint8]
@@ -36,12 +37,14 @@ class OverlayStyle:
         trail_s: Seconds of path drawn behind each object; 0 draws none.
         tags: Whether to write label, id and score.
         dim_background: How much to darken what is not an object, 0 to 1.
+        anomalies: Whether to mark where tracks are likely wrong.
     """
 
     mask_opacity: float = 0.42
     trail_s: float = 1.0
     tags: bool = True
     dim_background: float = 0.0
+    anomalies: bool = True
 
 
 def draw_overlay(
@@ -162,6 +165,8 @@ def write_overlay(
             last_s = frame.time_s
             trails = trails_at(tracks, frame.time_s, seconds=style.trail_s) if style.trail_s > 0 else None
             drawn = draw_overlay(frame.image, tracks.at(frame.index), trails=trails, style=style)
+            if style.anomalies:
+                draw_warnings(drawn, tracks, frame.index, frame.time_s)
             writer.write(drawn, None if fps else frame.timestamp - first.timestamp)
             frame = next(iterator, None)
     if fps is None:

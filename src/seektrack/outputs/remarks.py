@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, cast, get_args
 
+from seektrack.anomaly import Anomaly
 from seektrack.errors import InputError
 from seektrack.known import Known, fields, read_known, told
 from seektrack.missed import Missed, Stage
 from seektrack.outputs import reading
+from seektrack.outputs.anomaly_entries import anomaly_to_dict, read_anomaly
 from seektrack.types import Tracks
 
 
@@ -27,6 +29,7 @@ class Remarks:
         missed: Why nothing was found, one for each thing asked for, where nothing was.
         min_confidence: Least score of a track that was kept; None where no text was asked.
         retrieval_score: Confidence of the best moment of the search that led here; None without one.
+        anomalies: Where tracks are likely wrong.
     """
 
     domain: Known = "unmeasured"
@@ -35,6 +38,7 @@ class Remarks:
     missed: tuple[Missed, ...] = ()
     min_confidence: float | None = None
     retrieval_score: float | None = None
+    anomalies: tuple[Anomaly, ...] = ()
 
     @classmethod
     def of(cls, tracks: Tracks) -> Remarks:
@@ -46,6 +50,7 @@ class Remarks:
             tracks.missed,
             tracks.min_confidence,
             tracks.retrieval_score,
+            tracks.anomalies,
         )
 
     @classmethod
@@ -66,9 +71,11 @@ class Remarks:
             reading.text(held.get("damage", ""), f"{within}damage"),
             tuple(notices),
             tuple(missed),
-            *(
-                None if held.get(name) is None else reading.share(held[name], f"{within}{name}")
-                for name in ("min_confidence", "retrieval_score")
+            _share(held, "min_confidence", within),
+            _share(held, "retrieval_score", within),
+            tuple(
+                read_anomaly(one, f"{within}anomalies[{n}]")
+                for n, one in enumerate(held.get("anomalies") or ())
             ),
         )
 
@@ -81,6 +88,7 @@ class Remarks:
             **({} if self.min_confidence is None else {"min_confidence": float(self.min_confidence)}),
             **({} if self.retrieval_score is None else {"retrieval_score": float(self.retrieval_score)}),
             **({"missed": [missed_to_dict(one) for one in self.missed]} if self.missed else {}),
+            **({"anomalies": [anomaly_to_dict(one) for one in self.anomalies]} if self.anomalies else {}),
         }
 
     def onto(self, tracks: Tracks) -> Tracks:
@@ -94,7 +102,12 @@ class Remarks:
             damage=self.damage,
             min_confidence=self.min_confidence,
             retrieval_score=self.retrieval_score,
+            anomalies=self.anomalies,
         )
+
+
+def _share(held: Mapping[str, Any], name: str, within: str) -> float | None:
+    return None if held.get(name) is None else reading.share(held[name], f"{within}{name}")
 
 
 def missed_to_dict(missed: Missed) -> dict[str, Any]:

@@ -190,6 +190,7 @@ def _query(number: int, query: QuerySection, page: Path, embed_bytes: int) -> di
             "hw": v.tracks.video.hw,
             "timeline": charts.timeline(v.tracks),
             "trajectories": charts.trajectories(v.tracks),
+            "anomalies": v.tracks.anomalies,
             "video_url": _video_url(v.overlay, page, embed_bytes),
             "backdrop_url": None if v.backdrop is None else _jpeg_url(v.backdrop, _BACKDROP_WIDTH),
             "exports": [(name, _link(file, page)) for name, file in v.exports.items()],

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.geometry import Box
 from seektrack.known import UNKNOWN
 from seektrack.outputs.palette import object_colour
 from seektrack.types import Observation, Track
@@ -39,11 +40,25 @@ def draw_tags(out: NDArray[np.uint8], pairs: Sequence[tuple[Track, Observation]]
     taken: list[Rect] = []
     placed = []
     for track, o in reversed(pairs):
-        tag = _place(out, tag_text(track, o), o, taken)
+        tag = _place(out, tag_text(track, o), o.box, taken)
         taken.append(tag.plate)
         placed.append((track, o, tag))
     for track, o, tag in reversed(placed):
         _draw(out, tag, object_colour(track.obj_id), faint=not o.visible)
+
+
+def draw_notes(out: NDArray[np.uint8], notes: Sequence[tuple[str, Box, tuple[int, int, int]]]) -> None:
+    """Write texts on plates of a colour onto uint8 (H, W, 3) RGB, in place, each above its box.
+
+    Args:
+        out: The picture.
+        notes: Text, box ``xyxy`` in pixels, colour.
+    """
+    taken: list[Rect] = []
+    for text, box, colour in notes:
+        tag = _place(out, text, box, taken)
+        taken.append(tag.plate)
+        _draw(out, tag, colour, faint=False)
 
 
 def tag_text(track: Track, o: Observation) -> str:
@@ -66,7 +81,7 @@ def _font() -> Any:
     return cv2.FontFace("sans")
 
 
-def _place(out: NDArray[np.uint8], text: str, o: Observation, taken: Sequence[Rect]) -> _Tag:
+def _place(out: NDArray[np.uint8], text: str, box: Box, taken: Sequence[Rect]) -> _Tag:
     import cv2
 
     height, width = out.shape[:2]
@@ -74,8 +89,8 @@ def _place(out: NDArray[np.uint8], text: str, o: Observation, taken: Sequence[Re
     _, top, text_width, text_height = cv2.getTextSize((width, height), text, (0, 0), _font(), size, _WEIGHT)
     pad_x, pad_y = max(3, round(size * 0.45)), max(1, round(size * 0.12))
     w, h = text_width + 2 * pad_x, text_height + 2 * pad_y
-    x = int(min(max(o.box[0], 0), max(0, width - w)))
-    wanted = o.box[1] - h - pad_y if o.box[1] - h - pad_y >= 0 else o.box[1] + pad_y
+    x = int(min(max(box[0], 0), max(0, width - w)))
+    wanted = box[1] - h - pad_y if box[1] - h - pad_y >= 0 else box[1] + pad_y
     y = _free_row(x, int(min(max(wanted, 0), max(0, height - h))), w, h, height, taken)
     return _Tag(text, (x, y, x + w, y + h), (x + pad_x, y + pad_y - top))
 
