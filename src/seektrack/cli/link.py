@@ -21,7 +21,10 @@ def link(
         typer.Option("--video", help="The video of each, in the same order; the one it names when left out."),
     ] = None,
     out: Annotated[
-        Path, typer.Option("--out", "-o", help="Folder for the linked results, under their own names.")
+        Path,
+        typer.Option(
+            "--out", "-o", help="Folder for the linked results, under the names that tell them apart."
+        ),
     ] = Path("linked"),
     least: Annotated[
         float,
@@ -45,9 +48,7 @@ def link(
 
     if video and len(video) != len(results):
         raise InputError(f"{len(results)} results need as many videos, got {len(video)}")
-    names = [path.name for path in results]
-    if len(set(names)) < len(names):
-        raise InputError("two results have one name", hint="rename one: they are written to one folder")
+    names = _apart(results)
     screen = Screen(quiet=quiet, as_json=as_json)
     loaded = [load_tracks(path) for path in results]
     if video:
@@ -61,9 +62,19 @@ def link(
     done = linked(loaded, sources=sources, encoder=encoder, settings=LinkSettings(least=least))
     told = []
     for name, before, after in zip(names, loaded, done, strict=True):
-        path = save_tracks(after, (out / name).with_suffix(".json"), "json")
+        path = save_tracks(after, out / name, "json")
         told.append({"file": str(path), "tracks": [t.obj_id for t in after], "before": len(before)})
     screen.result(told, lambda console: console.print("\n".join(map(_line, told))))
+
+
+def _apart(results: list[Path]) -> list[Path]:
+    """Where each result goes in the folder: its name, with the folders that tell it from others."""
+    parts = [path.resolve().with_suffix(".json").parts for path in results]
+    for depth in range(1, max(map(len, parts)) + 1):
+        ends = [part[-depth:] for part in parts]
+        if len(set(ends)) == len(ends):
+            return [Path(*end) for end in ends]
+    raise InputError("one result is given twice", hint="name each result once")
 
 
 def _line(row: dict[str, object]) -> str:

@@ -84,3 +84,17 @@ def test_from_the_command_line(two_cameras, tmp_path):
     told = json.loads(result.stdout)
     shared = set(told[0]["tracks"]) & set(told[1]["tracks"])
     assert len(shared) == 1 and len(load_tracks(tmp_path / "linked" / "two.json")) == 2
+
+
+def test_results_of_one_name_are_told_apart_by_their_folders(two_cameras, tmp_path):
+    paths = []
+    for folder, tracks in zip(("north", "south"), two_cameras, strict=True):
+        (tmp_path / folder).mkdir()
+        paths.append(save_tracks(tracks, tmp_path / folder / "tracks.json", "json"))
+    asked = ["link", *map(str, paths), "--out", str(tmp_path / "linked"), "--json"]
+    result = CliRunner().invoke(app, asked)
+    assert result.exit_code == 0, result.output
+    for folder, tracks in zip(("north", "south"), two_cameras, strict=True):
+        assert len(load_tracks(tmp_path / "linked" / folder / "tracks.json")) == len(tracks)
+    twice = CliRunner().invoke(app, ["link", str(paths[0]), str(paths[0]), "--out", str(tmp_path / "no")])
+    assert isinstance(twice.exception, InputError) and "given twice" in str(twice.exception)
