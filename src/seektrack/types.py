@@ -194,6 +194,8 @@ class Observation:
         mask: Its pixels; None when only the position is known (predicted while hidden).
         score: Belief in [0, 1] that the object is there.
         visible: False when the position is predicted, not seen.
+        amodal: Pixels of the whole object where part or all of it is hidden, the hidden part estimated
+            (`seektrack.tracking.hidden_parts`); None where it shows in full or was not asked for.
     """
 
     frame_index: int
@@ -202,6 +204,7 @@ class Observation:
     mask: Mask | None
     score: float
     visible: bool = True
+    amodal: Mask | None = None
 
     @property
     def state(self) -> Literal["visible", "occluded"]:

@@ -113,6 +113,24 @@ Predictor = Annotated[
 Exclusive = Annotated[
     bool, typer.Option("--exclusive", help="Give a pixel claimed by several objects to the surest.")
 ]
+Fuse = Annotated[
+    int,
+    typer.Option(
+        "--fuse",
+        min=0,
+        max=8,
+        metavar="FRAMES",
+        help="Make masks steadier: those of so many frames on either side, carried along the optical flow,"
+        " vote on each, and gaps of up to five frames are filled. 1 is usual; 0 leaves masks as they come.",
+    ),
+]
+Amodal = Annotated[
+    bool,
+    typer.Option(
+        "--amodal",
+        help="Also estimate the whole mask of what is partly or wholly hidden; in json and overlay.",
+    ),
+]
 
 Precision = Annotated[
     str,
@@ -138,6 +156,8 @@ def follow_settings(
     exclusive: bool = False,
     predictor: str = defaults.PREDICTOR,
     precision: str = "fp32",
+    fuse: int = 0,
+    amodal: bool = False,
 ) -> FollowSettings | None:
     """The settings for following; None where every option has its default.
 
@@ -153,7 +173,7 @@ def follow_settings(
         and not exclusive
     )
     usual = predictor == defaults.PREDICTOR and precision == "fp32" and post == defaults.POST
-    if plain and usual and not mask_threshold and min_object_score is None:
+    if plain and usual and not mask_threshold and min_object_score is None and not fuse and not amodal:
         return None
     for option, value, allowed in (
         ("--propagation", propagation, PROPAGATION),
@@ -191,4 +211,4 @@ def follow_settings(
     identity = IdentitySettings(predictor=predictor)
     if min_object_score is not None:
         identity = replace(identity, min_object_score=min_object_score)
-    return FollowSettings(engine=engine, identity=identity)
+    return FollowSettings(engine=engine, identity=identity, fuse=fuse, amodal=amodal)

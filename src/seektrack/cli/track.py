@@ -14,9 +14,11 @@ from seektrack.checkpoints import parse_preset
 from seektrack.cli.common import AsJson, Device, FrameFilter, LibraryModel, Quiet, Screen, spare_threads
 from seektrack.cli.early import check_library, check_there
 from seektrack.cli.engine import (
+    Amodal,
     Every,
     Exclusive,
     FlowMethod,
+    Fuse,
     MaskThreshold,
     MinObjectScore,
     Post,
@@ -134,6 +136,8 @@ def track(
     mask_threshold: MaskThreshold = 0.0,
     min_object_score: MinObjectScore = None,
     exclusive: Exclusive = False,
+    fuse: Fuse = 0,
+    amodal: Amodal = False,
     predictor: Predictor = defaults.PREDICTOR,
     precision: Precision = "fp32",
     cache: Cache = None,
@@ -182,6 +186,8 @@ def track(
         exclusive=exclusive,
         predictor=predictor,
         precision=precision,
+        fuse=fuse,
+        amodal=amodal,
     )
     settings = with_names(
         settings,

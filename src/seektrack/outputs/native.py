@@ -221,6 +221,7 @@ def _track_to_json(track: Track) -> dict[str, object]:
                 "score": float(o.score),
                 "visible": bool(o.visible),
                 "point": [round(v, 2) for v in o.point],
+                **({} if o.amodal is None else {"amodal": o.amodal.to_coco()}),
             }
             for o, velocity in zip(track.observations, velocities(track), strict=True)
         ],
@@ -256,6 +257,7 @@ def _observation(gathered: Gathered, obj_id: int, value: object, where: str) -> 
         mask=mask,
         score=reading.share(held.get("score"), f"{where}.score"),
         visible=_flag(held.get("visible"), f"{where}.visible"),
+        amodal=None if held.get("amodal") is None else reading.mask(held["amodal"], f"{where}.amodal"),
     )
 
 

@@ -19,7 +19,7 @@ from seektrack.geometry import Box
 from seektrack.outputs.palette import object_colour
 from seektrack.outputs.tags import draw_tags
 from seektrack.outputs.warned import draw_warnings
-from seektrack.types import Frame, Observation, Track, Tracks
+from seektrack.types import Frame, Mask, Observation, Track, Tracks
 
 Image = NDArray[np.uint8]
 Trail = Sequence[tuple[float, float]]
@@ -57,7 +57,8 @@ def draw_overlay(
     """Draw objects over a picture.
 
     A seen object gets a translucent fill and a contour, or its box when it has no mask; a predicted one a
-    dashed box. Surer objects are drawn last, so their tags lie on top.
+    dashed box; a hidden one also the dashed outline of the whole where that was estimated. Surer objects are
+    drawn last, so their tags lie on top.
 
     Args:
         image: uint8 (H, W, 3) RGB; left as it is.
@@ -87,6 +88,8 @@ def draw_overlay(
         _draw_trail(out, (trails or {}).get(track.obj_id, ()), colour, unit)
         if not o.visible or o.mask is None:
             _draw_box(out, o, colour, unit)
+        if o.amodal is not None:
+            _draw_hidden(out, o.amodal, colour, unit)
     if style.tags:
         draw_tags(out, pairs)
     return out
@@ -198,6 +201,22 @@ def _draw_mask(out: Image, o: Observation, colour: Colour, opacity: float, unit:
     cv2.copyTo(tinted, inside, part)
     contours, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))
     cv2.drawContours(out, contours, -1, colour, max(1, round(1.4 * unit)), cv2.LINE_AA)
+
+
+def _draw_hidden(out: Image, amodal: Mask, colour: Colour, unit: float) -> None:
+    """The outline of the whole object, dashed: part of it is estimated."""
+    import cv2
+
+    if amodal.size != out.shape[:2]:
+        raise InputError(f"a mask of size {amodal.size} (H, W) on a picture of {out.shape[:2]}")
+    inside = amodal.to_array().astype(np.uint8)
+    contours, _ = cv2.findContours(inside, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    dash = max(3, round(4 * unit))
+    for contour in contours:
+        points = contour[:, 0]
+        for start in range(0, len(points), 2 * dash):
+            piece = points[start : start + dash]
+            cv2.polylines(out, [piece], False, colour, max(1, round(1.4 * unit)), cv2.LINE_AA)
 
 
 def _draw_trail(out: Image, trail: Trail, colour: Colour, unit: float) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from fractions import Fraction
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -332,7 +333,9 @@ def _between(low: float, high: float) -> str:
 @dataclass
 class _Found:
     label: str
-    rows: list[tuple[int, float | None, Box, Mask | None, float, bool]] = field(default_factory=list)
+    rows: list[tuple[int, float | None, Box, Mask | None, float, bool, Mask | None]] = field(
+        default_factory=list
+    )
 
 
 class Gathered:
@@ -354,6 +357,7 @@ class Gathered:
         label: str = "",
         time_s: float | None = None,
         visible: bool = True,
+        amodal: Mask | None = None,
     ) -> None:
         """Take one observation; without a box it is the mask's.
 
@@ -371,7 +375,7 @@ class Gathered:
         if placed is None:
             raise InputError(f"{where}: object {obj_id} has neither a box nor a pixel")
         found = self._by_id.setdefault(obj_id, _Found(label))
-        found.rows.append((frame_index, time_s, placed, mask, score, visible))
+        found.rows.append((frame_index, time_s, placed, mask, score, visible, amodal))
 
     @property
     def ids(self) -> set[int]:
@@ -414,10 +418,10 @@ class Gathered:
         for obj_id in order or sorted(self._by_id):
             found = self._by_id.get(obj_id, _Found(""))
             observations = []
-            for index, time_s, box, held, score, visible in sorted(found.rows, key=lambda row: row[0]):
+            for index, time_s, box, held, score, visible, amodal in sorted(found.rows, key=itemgetter(0)):
                 when = known.get(index, float(index / info.fps)) if time_s is None else time_s
                 known.setdefault(index, when)
-                observations.append(Observation(index, when, box, held, score, visible))
+                observations.append(Observation(index, when, box, held, score, visible, amodal))
             mean = sum(o.score for o in observations) / len(observations) if observations else 0.0
             made.append(
                 Track(

@@ -101,7 +101,7 @@ def track_objects(
         ModelError: The model cannot be loaded.
     """
     from seektrack.segmentation import PropagationSettings
-    from seektrack.tracking import EngineSettings, FollowSettings, follow, follow_prompts
+    from seektrack.tracking import EngineSettings, FollowSettings, finish_tracks, follow, follow_prompts
     from seektrack.video import Opening
     from seektrack.video.filtered import FilteredSource
     from seektrack.video.filters import parse_filter
@@ -151,6 +151,7 @@ def track_objects(
             )
         else:
             tracks = follow_prompts(models.sam2, shown, prompts or (), settings=settings, progress=progress)
+        tracks = finish_tracks(tracks, shown, settings, progress=progress)
         tracks = replace(tracks, damage="" if source.damage is None else str(source.damage))
         if out is not None:
             write_results(tracks, source, Path(out), chosen, overlay=overlay, progress=progress)

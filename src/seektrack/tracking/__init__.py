@@ -3,8 +3,11 @@
 from seektrack.tracking.association import CueWeights, Matches, assign, fuse_costs
 from seektrack.tracking.backward import BackwardSettings
 from seektrack.tracking.detected import follow_detections
+from seektrack.tracking.finish import finish_tracks
 from seektrack.tracking.follow import follow, follow_prompts
 from seektrack.tracking.follow_settings import FollowSettings
+from seektrack.tracking.fuse import FuseSettings, fuse_masks
+from seektrack.tracking.hidden_parts import HiddenPartSettings, add_hidden_parts
 from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.kalman import KalmanSettings, KalmanState
 from seektrack.tracking.link import LinkSettings, link
@@ -25,6 +28,8 @@ __all__ = [
     "EngineSettings",
     "FollowSettings",
     "FrameIdentities",
+    "FuseSettings",
+    "HiddenPartSettings",
     "IdentitySettings",
     "IdentityTracker",
     "KalmanSettings",
@@ -42,12 +47,15 @@ __all__ = [
     "Tracker",
     "TrackerContext",
     "TrackerKind",
+    "add_hidden_parts",
     "agrees",
     "assign",
+    "finish_tracks",
     "follow",
     "follow_detections",
     "follow_prompts",
     "link",
     "load_predictor",
     "fuse_costs",
+    "fuse_masks",
 ]

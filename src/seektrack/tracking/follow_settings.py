@@ -44,6 +44,9 @@ class FollowSettings:
             `seektrack.tracking.TRACKERS`; when None, objects are followed by the engine under our identity
             layer, which is surer.
         ground_every: With ``tracker``, one frame in so many is grounded.
+        fuse: Frames on either side whose masks, carried along the optical flow, vote on each mask; gaps of a
+            few frames are filled too. The video is read once more. 0 leaves masks as they come.
+        amodal: Whether to estimate the whole mask of objects that are partly or wholly hidden.
     """
 
     ground: GroundSettings = field(default_factory=lambda: GroundSettings(min_confidence=0.3))
@@ -66,6 +69,8 @@ class FollowSettings:
     grounder: str = "proposals"
     tracker: str | None = None
     ground_every: int = 1
+    fuse: int = 0
+    amodal: bool = False
 
 
 def ahead(source: VideoSource, settings: FollowSettings) -> Iterable[Frame]:

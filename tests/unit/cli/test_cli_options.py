@@ -133,6 +133,8 @@ FROZEN = {
         "--mask-threshold",
         "--min-object-score",
         "--exclusive",
+        "--fuse",
+        "--amodal",
         "--predictor",
         "--precision",
         "--cache",
