@@ -35,14 +35,29 @@ from seektrack.types import Frame, Hit, Mask, Moment, Observation, Prompt, Track
 
 if TYPE_CHECKING:
     from seektrack.library import Where
-    from seektrack.pipeline import Library, search_and_track, track_objects, track_videos
+    from seektrack.pipeline import (
+        Corrected,
+        Correction,
+        Library,
+        TrackingSession,
+        open_session,
+        search_and_track,
+        start_session,
+        track_objects,
+        track_videos,
+    )
     from seektrack.query import Query, read
 
 __version__ = "0.1.0"
 
 __all__ = [
     "Library",
+    "TrackingSession",
+    "Correction",
+    "Corrected",
+    "open_session",
     "search_and_track",
+    "start_session",
     "track_objects",
     "track_videos",
     "Query",
@@ -74,7 +89,8 @@ __getattr__, __dir__ = lazily(
     __name__,
     {
         "library.rows": "Where",
-        "pipeline": "Library search_and_track track_objects track_videos",
+        "pipeline": "Corrected Correction Library TrackingSession open_session search_and_track "
+        "start_session track_objects track_videos",
         "query": "Query read",
     },
 )

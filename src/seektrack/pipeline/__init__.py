@@ -14,18 +14,29 @@ if TYPE_CHECKING:
     from seektrack.pipeline.many import FollowedVideo, track_videos
     from seektrack.pipeline.models import Models, parse_model
     from seektrack.pipeline.regions import REGIONS, Regions
+    from seektrack.pipeline.session import PropagatedMask, TrackingSession
+    from seektrack.pipeline.session_corrections import Corrected, Correction
+    from seektrack.pipeline.session_start import open_session, start_session
+    from seektrack.pipeline.session_store import Edit
     from seektrack.pipeline.track import track_objects
 
 __all__ = [
     "REGIONS",
+    "Corrected",
+    "Correction",
+    "Edit",
     "FollowedVideo",
     "IndexReport",
     "Library",
     "Models",
+    "PropagatedMask",
     "Regions",
     "SearchAndTrackResult",
+    "TrackingSession",
+    "open_session",
     "parse_model",
     "search_and_track",
+    "start_session",
     "track_objects",
     "track_videos",
     "watch",
@@ -40,6 +51,10 @@ __getattr__, __dir__ = lazily(
         "many": "FollowedVideo track_videos",
         "models": "Models parse_model",
         "regions": "REGIONS Regions",
+        "session": "PropagatedMask TrackingSession",
+        "session_corrections": "Corrected Correction",
+        "session_start": "open_session start_session",
+        "session_store": "Edit",
         "track": "track_objects",
     },
 )

@@ -121,6 +121,7 @@ class Session(Protocol):
     def remove(self, obj_id: int) -> None: ...  # noqa: D102
     def leave_out(self, obj_id: int) -> None: ...  # noqa: D102
     def swap(self, one: int, other: int) -> None: ...  # noqa: D102
+    def condition(self, image: Any, frame_index: int) -> FrameMasks: ...  # noqa: D102
     def step(self, image: Any, frame_index: int) -> FrameMasks: ...  # noqa: D102
 
 
@@ -161,6 +162,11 @@ class FinishedSession:
     def swap(self, one: int, other: int) -> None:
         """See ``VideoSession.swap``."""
         self.session.swap(one, other)
+
+    def condition(self, image: NDArray[np.uint8] | LazyFeatures, frame_index: int) -> FrameMasks:
+        """See ``VideoSession.condition``; the answer is as the session gives it."""
+        features = image.features() if isinstance(image, LazyFeatures) else image
+        return self.session.condition(features, frame_index)
 
     def step(self, image: NDArray[np.uint8] | LazyFeatures, frame_index: int) -> FrameMasks:
         """See ``VideoSession.step``; the picture itself is needed."""

@@ -16,7 +16,7 @@ from seektrack.segmentation.checkpoint_flow import FlowState, load_flow_session,
 from seektrack.segmentation.flow import make_flow
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.model import Sam2
-from seektrack.segmentation.network import NO_OBJECT_LOGIT
+from seektrack.segmentation.network import NO_OBJECT_LOGIT, ImageFeatures
 from seektrack.segmentation.prompts import check_prompt
 from seektrack.segmentation.propagation import LazyFeatures, PropagationSettings, only
 from seektrack.segmentation.session import VideoSession
@@ -102,6 +102,10 @@ class FlowSession:
         """Go the other way from the next step on, whichever frame that is; the network looks at it."""
         self.session.turn()
         self._anchor = self._latest = None
+
+    def condition(self, image: NDArray[np.uint8] | ImageFeatures, frame_index: int) -> FrameMasks:
+        """See ``VideoSession.condition``; the network looks at the first step."""
+        return self.session.condition(image, frame_index)
 
     def step(self, image: NDArray[np.uint8] | LazyFeatures, frame_index: int) -> FrameMasks:
         """Answer for every object on one frame, see ``VideoSession.step``.

@@ -42,6 +42,7 @@ class SessionLike(Protocol):
     def remove(self, obj_id: int) -> None: ...  # noqa: D102
     def leave_out(self, obj_id: int) -> None: ...  # noqa: D102
     def swap(self, one: int, other: int) -> None: ...  # noqa: D102
+    def condition(self, image: Any, frame_index: int) -> MasksLike: ...  # noqa: D102
     def step(self, image: Any, frame_index: int) -> MasksLike: ...  # noqa: D102
 
 
