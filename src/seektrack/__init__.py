@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         Library,
         TrackingSession,
         open_session,
+        save_report,
         search_and_track,
         start_session,
         track_objects,
@@ -60,6 +61,7 @@ __all__ = [
     "start_session",
     "track_objects",
     "track_videos",
+    "save_report",
     "Query",
     "Where",
     "read",
@@ -89,7 +91,7 @@ __getattr__, __dir__ = lazily(
     __name__,
     {
         "library.rows": "Where",
-        "pipeline": "Corrected Correction Library TrackingSession open_session search_and_track "
+        "pipeline": "Corrected Correction Library TrackingSession open_session save_report search_and_track "
         "start_session track_objects track_videos",
         "query": "Query read",
     },

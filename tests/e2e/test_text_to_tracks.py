@@ -58,6 +58,15 @@ def test_search_puts_the_right_video_first(library: Path, capsys: pytest.Capture
     assert Path(json.loads(out)[0]["video"]).name == "street-000.mp4"
 
 
+def test_a_search_is_shown_on_a_page_of_its_own(library: Path, tmp_path: Path):
+    page = tmp_path / "found.html"
+    assert status_of("search", ASKED, "--library", library, "--report", page, "--quiet") == 0
+    text = page.read_text(encoding="utf-8")
+    assert "thing: car, red" in text and "street-000.mp4" in text and "data:image/jpeg" in text
+    assert status_of("search", ABSENT, "--library", library, "--report", page, "--quiet") == 6
+    assert "Nothing matches" in page.read_text(encoding="utf-8")
+
+
 def test_a_query_nothing_answers_finds_nothing(library: Path, capsys: pytest.CaptureFixture[str]):
     status, out, err = run(capsys, "search", ABSENT, "--library", library)
     assert (status, out) == (6, "")
@@ -67,8 +76,13 @@ def test_a_query_nothing_answers_finds_nothing(library: Path, capsys: pytest.Cap
 def test_track_by_text_finds_cuts_out_and_follows(
     footage: list[Footage], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    status, _, _ = run(capsys, "track", footage[0].path, "--text", ASKED, "--out", tmp_path, "--quiet")
+    page = tmp_path / "page.html"
+    asked = ("--text", ASKED, "--out", tmp_path, "--report", page, "--quiet")
+    status, _, _ = run(capsys, "track", footage[0].path, *asked)
     assert status == 0
+    text = page.read_text(encoding="utf-8")
+    assert "data:video/mp4" in text and "a red car 1" in text and 'href="tracks.json"' in text
+    page.unlink()
     found = load_tracks(tmp_path / "tracks.json", "json")
     scores = track_scores(footage[0].showing(ASKED), found)
     assert scores.identity.idf1 >= 0.6

@@ -13,7 +13,8 @@ from rich.table import Table
 from seektrack import defaults
 from seektrack.cli import eval_tracking
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads, table
-from seektrack.cli.figures import figure, figure_table, print_figures
+from seektrack.cli.figures import figure, figure_table, print_figures, report_figures
+from seektrack.cli.report_options import ReportFile, check_report
 from seektrack.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,17 +39,19 @@ def demo(
     scenes: Annotated[int, typer.Option("--scenes", min=1, help="Held-out scenes to run.")] = 40,
     model: Model = defaults.MODEL,
     device: Device = None,
+    report: ReportFile = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Run text to tracks on held-out generated scenes and compare with their perfect truth."""
+    check_report(report)
     spare_threads(model)
     from seektrack.evaluation.demo import evaluate_demo
 
     screen = Screen(quiet=quiet, as_json=as_json)
     with screen.progress() as progress:
         figures = evaluate_demo(scenes=scenes, model=model, device=device, progress=progress)
-    print_figures(screen, figures)
+    print_figures(screen, figures, report, title="Text to tracks on drawn scenes")
 
 
 @app.command()
@@ -93,10 +96,12 @@ def pocket(
             " transformers does, and the default beside it.",
         ),
     ] = None,
+    report: ReportFile = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure pocket networks on held-out scenes of the procedural world: crops named, masks followed."""
+    check_report(report)
     spare_threads("pocket")
     from seektrack.checkpoints import packaged_folder
     from seektrack.evaluation.pocket_clip import evaluate_clip
@@ -110,7 +115,7 @@ def pocket(
     kept = check_remember(remember or ("seen" if through == "seektrack" else "all"))
     screen = Screen(quiet=quiet, as_json=as_json)
     if only in (Part.TEMPORAL, Part.TRAJECTORY):
-        print_figures(screen, _over_time(only, screen, folder))
+        print_figures(screen, _over_time(only, screen, folder), report, title=f"Pocket networks: {only}")
         return
     clip, sam2 = (str(packaged_folder(part)) for part in ("clip", "sam2"))
     if folder is not None:
@@ -136,9 +141,10 @@ def pocket(
                     progress=progress,
                 )
     if through == "both":
+        report_figures(screen, figures, report, title="Pocket networks")
         screen.result(figures, lambda console: console.print(_side_by_side(*figures.values())))
     else:
-        print_figures(screen, figures[through])
+        print_figures(screen, figures[through], report, title="Pocket networks")
 
 
 def _over_time(part: Part, screen: Screen, folder: Path | None) -> dict[str, float]:
@@ -172,10 +178,12 @@ def domain(
     frames: Annotated[int, typer.Option("--frames", min=1, help="Drawn frames of each style.")] = 200,
     model: Model = defaults.MODEL,
     device: Device = None,
+    report: ReportFile = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Say which pictures a text encoder takes for known: the share inside, and the median distance."""
+    check_report(report)
     spare_threads(model)
     from seektrack.evaluation.domain import evaluate_domain
     from seektrack.pipeline import parse_model
@@ -186,7 +194,7 @@ def domain(
         figures = evaluate_domain(
             encoder, frames=frames, folders=folders or (), device=device, progress=progress
         )
-    print_figures(screen, figures)
+    print_figures(screen, figures, report, title="Known pictures")
 
 
 @app.command()
@@ -208,10 +216,12 @@ def retrieval(
     ] = False,
     model: Model = defaults.MODEL,
     device: Device = None,
+    report: ReportFile = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Search held-out footage of several shots by text and compare with its perfect truth."""
+    check_report(report)
     spare_threads(model)
     from seektrack.evaluation.noise import evaluate_noise
     from seektrack.evaluation.retrieval import evaluate_retrieval
@@ -221,7 +231,7 @@ def retrieval(
         with screen.progress() as progress:
             few = max(1, videos // 4)
             figures = evaluate_noise(videos=few, shots=shots, model=model, device=device, progress=progress)
-        print_figures(screen, figures)
+        print_figures(screen, figures, report, title="Retrieval under noise")
         return
     with screen.progress() as progress:
         figures = evaluate_retrieval(
@@ -233,7 +243,7 @@ def retrieval(
             device=device,
             progress=progress,
         )
-    print_figures(screen, figures)
+    print_figures(screen, figures, report, title="Retrieval")
 
 
 @app.command()
@@ -262,10 +272,12 @@ def real(
     frames: Annotated[int | None, typer.Option("--frames", min=2, help="Most frames of a film.")] = None,
     model: Model = defaults.MODEL,
     device: Device = None,
+    report: ReportFile = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Measure on real footage and photographs with truth of your own: masks, regions, names."""
+    check_report(report)
     spare_threads(model)
     from seektrack.evaluation.real import RealSettings, evaluate_real
 
@@ -277,6 +289,7 @@ def real(
         )
         found = evaluate_real(folders, settings, only=only or ())
     plain = {folder: [one.as_json() for one in several] for folder, several in found.items()}
+    report_figures(screen, plain, report, title="Real footage")
     screen.result(plain, lambda console: _print_real(console, found))
 
 

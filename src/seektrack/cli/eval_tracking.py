@@ -12,7 +12,8 @@ from rich.markup import escape
 
 from seektrack import defaults
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads, table
-from seektrack.cli.figures import print_figures
+from seektrack.cli.figures import print_figures, report_figures
+from seektrack.cli.report_options import ReportFile, check_report
 from seektrack.errors import InputError
 
 Markdown = Annotated[
@@ -37,19 +38,22 @@ def tracks(
     threshold: Annotated[
         float, typer.Option("--threshold", min=0.05, max=0.95, help="IoU from which two match.")
     ] = 0.5,
+    report: ReportFile = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare a result with the truth: HOTA, MOTA, MOTP, IDF1 and what they are made of."""
     if by not in ("box", "mask"):
         raise InputError(f"--by {by}", hint="compare by box or by mask")
+    check_report(report)
     from seektrack.evaluation.tracks import compare_tracks
     from seektrack.outputs import load_tracks
 
     known = load_tracks(truth, truth_format)
     found = load_tracks(result, result_format)
     figures = compare_tracks(known, found, by="mask" if by == "mask" else "box", threshold=threshold)
-    print_figures(Screen(quiet=quiet, as_json=as_json), figures)
+    screen = Screen(quiet=quiet, as_json=as_json)
+    print_figures(screen, figures, report, title=f"{result.name} against {truth.name}")
 
 
 def tracking(
@@ -77,6 +81,7 @@ def tracking(
         ),
     ] = None,
     markdown: Markdown = None,
+    report: ReportFile = None,
     model: Model = defaults.MODEL,
     device: Device = None,
     quiet: Quiet = False,
@@ -86,13 +91,14 @@ def tracking(
 
     Conditions: plain, moving-camera, crowded, occluded, returning, fast, look-alikes, cuts.
     """
+    check_report(report)
     spare_threads(model)
     from seektrack.evaluation.tracking import WAYS, evaluate_tracking
     from seektrack.world.staged import CONDITIONS
 
     screen = Screen(quiet=quiet, as_json=as_json)
     with screen.progress() as progress:
-        report = evaluate_tracking(
+        measured = evaluate_tracking(
             conditions=conditions or CONDITIONS,
             clips=clips,
             n_frames=frames,
@@ -103,9 +109,10 @@ def tracking(
             folder=folder,
             progress=progress,
         )
-    figures = report.figures()
+    figures = measured.figures()
     if markdown is not None:
         markdown.write_text(as_markdown(figures), encoding="utf-8")
+    report_figures(screen, figures, report, title="Tracking where it is hard")
     screen.result(figures, lambda console: _print(console, figures))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.table import Table
@@ -10,9 +11,21 @@ from rich.table import Table
 from seektrack.cli.common import Screen, table
 
 
-def print_figures(screen: Screen, figures: Mapping[str, Any]) -> None:
-    """Print named figures as a table, or as JSON."""
+def print_figures(
+    screen: Screen, figures: Mapping[str, Any], report: Path | None = None, *, title: str = ""
+) -> None:
+    """Print named figures as a table, or as JSON; with ``report`` write the page that shows them first."""
+    report_figures(screen, figures, report, title=title)
     screen.result(figures, lambda console: console.print(figure_table(figures)))
+
+
+def report_figures(screen: Screen, figures: Mapping[str, Any], report: Path | None, *, title: str) -> None:
+    """Write the page of some figures where one is asked for, and name it."""
+    if report is None:
+        return
+    from seektrack.pipeline import save_report
+
+    screen.note(f"written: {save_report(report, figures=figures, title=title)}")
 
 
 def figure_table(figures: Mapping[str, Any]) -> Table:
@@ -25,14 +38,6 @@ def figure_table(figures: Mapping[str, Any]) -> Table:
 
 def figure(value: Any) -> str:
     """One figure in a few characters."""
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    if isinstance(value, (list, tuple)):
-        return (
-            "; ".join(figure(v) for v in value) if any(map(_nested, value)) else " ".join(map(figure, value))
-        )
-    return str(value)
+    from seektrack.outputs.figures import figure_text
 
-
-def _nested(value: Any) -> bool:
-    return isinstance(value, (list, tuple))
+    return figure_text(value)

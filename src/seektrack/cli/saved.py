@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -15,6 +15,9 @@ from seektrack.cli.editor_options import save_for_editor
 from seektrack.cli.tracked import MOST_FAILED, SOME_FAILED
 from seektrack.errors import SeekTrackError, VideoError, foreseen
 from seektrack.types import Hit, Moment
+
+if TYPE_CHECKING:
+    from seektrack.pipeline.answer import Answer
 
 Found = Sequence[Moment] | Sequence[Hit]
 
@@ -103,6 +106,29 @@ def save_all(found: Found, text: str, wanted: Mapping[str, Path | None]) -> Save
         else:
             saved.files[name] = path
     return saved
+
+
+def save_page(saved: Saved, found: Answer[Any], report: Path | None, *, title: str) -> None:
+    """Write the page of an answer, an empty one too, where one is asked for; add it to what was written."""
+    if report is None:
+        return
+    from seektrack.pipeline import save_report
+
+    def unreadable(video: str, error: SeekTrackError) -> None:
+        saved.failed.setdefault(video, error)
+
+    try:
+        save_report(
+            report,
+            query=title if found.query is None else found.query,
+            moments=found,
+            notices=found.notices,
+            on_error=unreadable,
+        )
+    except Exception as error:  # as above
+        saved.failed.setdefault("report", foreseen(error, what="--report"))
+    else:
+        saved.files["report"] = report
 
 
 def _plain(value: Any) -> Any:

@@ -26,7 +26,8 @@ from seektrack.cli.common import (
 )
 from seektrack.cli.early import check_library, check_part
 from seektrack.cli.editor_options import ClipsDir, EdlFile, OtioFile, VttFile, coded
-from seektrack.cli.saved import Saved, save_all
+from seektrack.cli.report_options import ReportFile, check_report
+from seektrack.cli.saved import Saved, save_all, save_page
 from seektrack.cli.search_options import (
     Count,
     CsvFile,
@@ -104,6 +105,7 @@ def search(
     edl_file: EdlFile = None,
     otio_file: OtioFile = None,
     vtt_file: VttFile = None,
+    report: ReportFile = None,
     model: LibraryModel = None,
     device: Device = None,
     quiet: Quiet = False,
@@ -122,6 +124,7 @@ def search(
         raise InputError("--rank-by goes with --hits", hint="add --hits")
     wordings = given_templates(template)
     check_part(start_s, end_s)
+    check_report(report)
     check_value("--only", only, ONLY)
     check_value("--rank-by", rank_by, RANK_BY)
     check_library(library)
@@ -160,6 +163,7 @@ def search(
         files = {"csv": csv_file, "frames": frames_dir, "sheet": sheet_file}
         files |= {"clips": clips_dir, "edl": edl_file, "otio": otio_file, "vtt": vtt_file}
         saved = save_all(found, text or "", files)
+    save_page(saved, found, report, title=str(text or image or align))
     if found or as_json:
         told = saved.told(coded(found)) if as_json else found
         value = with_reading(told, found.query, found.notices) if explain else told

@@ -31,6 +31,7 @@ from seektrack.cli.engine import (
     follow_settings,
 )
 from seektrack.cli.prompts import BOX_FORM, POINT_FORM, PromptsFile, given_prompts
+from seektrack.cli.report_options import RenderMode, ReportFile, check_report
 from seektrack.cli.search_options import (
     EndS,
     Explain,
@@ -53,8 +54,17 @@ from seektrack.cli.track_options import (
     check_together,
     with_names,
 )
-from seektrack.cli.tracked import Done, exit_status, failure, of_result, of_tracks, print_done, say_done
-from seektrack.cli.values import check_value, complete_format
+from seektrack.cli.tracked import (
+    Done,
+    exit_status,
+    failure,
+    of_result,
+    of_tracks,
+    print_done,
+    say_done,
+    write_page,
+)
+from seektrack.cli.values import RENDERS, check_value, complete_format
 from seektrack.cli.values import formats as known_formats
 from seektrack.errors import InputError, NothingFoundError
 from seektrack.library.made_with import model_for
@@ -119,6 +129,8 @@ def track(
         ),
     ] = None,
     no_overlay: Annotated[bool, typer.Option("--no-overlay", help="Write no overlay video.")] = False,
+    render: RenderMode = "auto",
+    report: ReportFile = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Of several videos: follow again what an earlier run has done.")
     ] = False,
@@ -162,6 +174,8 @@ def track(
     check_together(
         text, prompts, detections, masks=masks, tracker=tracker, grounder=grounder, every=ground_every
     )
+    check_report(report)
+    check_value("--render", render, RENDERS)
     chosen = tuple(formats) if formats else defaults.FORMATS
     how = opening(
         start=start, end=end, frames=frames, fps=fps, window=window, cache=cache, interpolate=interpolate
@@ -209,9 +223,10 @@ def track(
         settings,
         out,
         chosen,
-        not no_overlay,
+        False if no_overlay else render,
         detections,
         masks,
+        report is not None,
     )
     with damage_told_later():
         if library is not None:
@@ -225,6 +240,7 @@ def track(
     told = [one.to_dict() for one in done]
     value = with_reading(told, query, notices) if explain else told
     screen.result(value, lambda console: print_done(console, done))
+    write_page(screen, report, query, done)
     say_done(screen, done)
     status = exit_status(done)
     if status:
@@ -251,9 +267,10 @@ class _Asked:
     settings: FollowSettings | None
     out: Path
     formats: tuple[str, ...]
-    overlay: bool
+    overlay: bool | str
     detections: Path | None = None
     masks: bool = False
+    paged: bool = False
 
     def common(self) -> dict[str, Any]:
         """What every function of the pipeline that follows takes."""
@@ -290,7 +307,7 @@ def _one(screen: Screen, video: str, asked: _Asked, how: Opening | None) -> Done
             **asked.by_model(),
             **asked.common(),
         )
-    return of_tracks(tracks, asked.out, asked.formats, overlay=asked.overlay)
+    return of_tracks(tracks, asked.out, asked.formats, overlay=asked.overlay, paged=asked.paged)
 
 
 def _many(
@@ -313,7 +330,7 @@ def _many(
             **asked.by_model(),
             **asked.common(),
         ):
-            done.append(of_result(followed))
+            done.append(of_result(followed, overlay=asked.overlay, paged=asked.paged))
             screen.note(done[-1].in_one_line())
     if passed_over:
         screen.note(f"passed over: {count_reasons(passed_over)}")
@@ -344,7 +361,9 @@ def _in_library(screen: Screen, library: Path, asked: _Asked, how: Opening | Non
             **asked.common(),
         )
     return [
-        of_tracks(one.tracks, one.folder or asked.out, asked.formats, overlay=asked.overlay)
+        of_tracks(
+            one.tracks, one.folder or asked.out, asked.formats, overlay=asked.overlay, paged=asked.paged
+        )
         for one in results
     ] + failed
 

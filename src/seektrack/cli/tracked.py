@@ -17,7 +17,9 @@ from seektrack.outputs.remarks import Remarks
 from seektrack.types import Tracks
 
 if TYPE_CHECKING:
+    from seektrack.outputs import TrackedVideo
     from seektrack.pipeline import FollowedVideo
+    from seektrack.query import Query
 
 _FEW = 3
 SOME_FAILED, MOST_FAILED = 10, 99
@@ -38,6 +40,7 @@ class Done:
         unchanged: Whether an earlier run had done it.
         error: Why it failed.
         remarks: What the result says of itself: unknown footage, damage, why nothing was found.
+        page: How a report shows it, where one is asked for.
     """
 
     video: str
@@ -49,6 +52,7 @@ class Done:
     unchanged: bool = False
     error: SeekTrackError | None = None
     remarks: Remarks = field(default_factory=Remarks)
+    page: TrackedVideo | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON tells it; the files written hold all of the tracks."""
@@ -77,23 +81,30 @@ class Done:
         )
 
 
-def of_tracks(tracks: Tracks, folder: Path, formats: Iterable[str], *, overlay: bool) -> Done:
-    """What is told of tracks just written into a folder."""
+def of_tracks(
+    tracks: Tracks, folder: Path, formats: Iterable[str], *, overlay: bool | str, paged: bool = False
+) -> Done:
+    """What is told of tracks just written into a folder; ``paged`` for a report too."""
     from seektrack.outputs.told import summary, written
+    from seektrack.pipeline.pages import video_card
 
+    files = written(folder, formats, overlay=overlay)
     return Done(
         tracks.video.path,
         tracks.query,
         len(tracks.frame_times),
         summary(tracks),
         folder,
-        written(folder, formats, overlay=overlay),
+        files,
         remarks=Remarks.of(tracks),
+        page=video_card(tracks, files, render=str(overlay)) if paged else None,
     )
 
 
-def of_result(followed: FollowedVideo) -> Done:
-    """What is told of one of several videos."""
+def of_result(followed: FollowedVideo, *, overlay: bool | str = True, paged: bool = False) -> Done:
+    """What is told of one of several videos; ``paged`` for a report too."""
+    from seektrack.pipeline.pages import tracked_video
+
     return Done(
         followed.video,
         followed.query,
@@ -104,12 +115,31 @@ def of_result(followed: FollowedVideo) -> Done:
         followed.unchanged,
         followed.error,
         followed.remarks,
+        tracked_video(followed, render=str(overlay)) if paged else None,
     )
 
 
 def failure(video: str, error: SeekTrackError) -> Done:
     """What is told of a video that failed."""
     return Done(video, error=error)
+
+
+def write_page(screen: Screen, report: Path | None, query: Query | None, done: Sequence[Done]) -> None:
+    """Write the page of what was followed where one is asked for, and name it."""
+    if report is None:
+        return
+    from seektrack.pipeline import save_report
+
+    pages = [one.page for one in done if one.page is not None]
+    failed = [one.in_one_line() for one in done if one.error is not None]
+    save_report(
+        report,
+        query=query or "",
+        tracks=pages,
+        notices=failed,
+        title="" if query is not None else ", ".join(page.title for page in pages[:_FEW]),
+    )
+    screen.note(f"written: {report}")
 
 
 def exit_status(done: Sequence[Done]) -> int:

@@ -16,19 +16,10 @@ from seektrack.evaluation.measures import (
     track_scores,
     visible_sights,
 )
-from seektrack.outputs import mark_region
-from seektrack.outputs.report import (
-    Figure,
-    FigureTable,
-    MomentCard,
-    QuerySection,
-    ReportPage,
-    TrackedVideo,
-    write_report,
-)
+from seektrack.outputs.report import Figure, FigureTable, QuerySection, ReportPage, write_report
 from seektrack.pipeline import Library, SearchAndTrackResult, search_and_track, track_objects
+from seektrack.pipeline.pages import moment_cards, video_card
 from seektrack.types import Moment, Progress
-from seektrack.video import open_video
 from seektrack.world import SceneSettings, Split, seeds, vocabulary
 
 QUERIES = ("a red car", "a yellow dog", "a blue robot")
@@ -220,33 +211,8 @@ def _measured(text: str, result: SearchAndTrackResult, footage: Sequence[Footage
 
 
 def _section(text: str, moments: Sequence[Moment], results: Sequence[SearchAndTrackResult]) -> QuerySection:
-    cards = []
-    for moment in moments:
-        with open_video(moment.video) as source:
-            picture = mark_region(source.frame_at(moment.key.frame_index).image, moment.key.box)
-        name = Path(moment.video).stem
-        cards.append(
-            MomentCard(
-                name,
-                moment.start_s,
-                moment.end_s,
-                moment.confidence,
-                picture,
-                moment.key.time_s,
-                moment.domain,
-            )
-        )
-    videos = []
-    for result in results:
-        with open_video(result.video) as source:
-            backdrop = source.frame_at(0).image
-        exports = {name: path for name, path in result.files.items() if name != "overlay"}
-        videos.append(
-            TrackedVideo(
-                Path(result.video).stem, result.tracks, result.files.get("overlay"), backdrop, exports
-            )
-        )
-    return QuerySection(text, tuple(cards), tuple(videos))
+    videos = tuple(video_card(result.tracks, result.files) for result in results)
+    return QuerySection(text, moment_cards(moments), videos)
 
 
 def _search_table(found: SearchScores, scenes: int) -> FigureTable:

@@ -5,11 +5,19 @@ from seektrack.outputs.dataframes import to_dataframe
 from seektrack.outputs.events import Event, events
 from seektrack.outputs.logs import LOGS, Log, save_log
 from seektrack.outputs.motion import mean_speed, velocities
-from seektrack.outputs.overlay import OverlayStyle, draw_overlay, mark_region, trails_at, write_overlay
+from seektrack.outputs.overlay import (
+    OverlayStyle,
+    draw_overlay,
+    mark_region,
+    overlay_style,
+    trails_at,
+    write_overlay,
+)
 from seektrack.outputs.palette import hex_colour, object_colour
 from seektrack.outputs.prompts import read_prompts
 from seektrack.outputs.recognise import recognise
 from seektrack.outputs.registry import FORMATS, Format, load_tracks, save_formats, save_tracks
+from seektrack.outputs.render import RENDERS, Render
 from seektrack.outputs.report import (
     Figure,
     FigureTable,
@@ -30,7 +38,9 @@ __all__ = [
     "Log",
     "MomentCard",
     "OverlayStyle",
+    "RENDERS",
     "QuerySection",
+    "Render",
     "ReportPage",
     "TrackedVideo",
     "convert",
@@ -41,6 +51,7 @@ __all__ = [
     "mark_region",
     "mean_speed",
     "object_colour",
+    "overlay_style",
     "read_prompts",
     "recognise",
     "retimed",

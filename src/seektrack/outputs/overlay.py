@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from seektrack.errors import InputError
 from seektrack.geometry import Box
 from seektrack.outputs.palette import object_colour
+from seektrack.outputs.render import Render, blur, check_render, cut_out, is_outlined, matte
 from seektrack.outputs.tags import draw_tags
 from seektrack.outputs.warned import draw_warnings
 from seektrack.types import Frame, Mask, Observation, Track, Tracks
@@ -38,6 +39,9 @@ class OverlayStyle:
         tags: Whether to write label, id and score.
         dim_background: How much to darken what is not an object, 0 to 1.
         anomalies: Whether to mark where tracks are likely wrong.
+        render: What is shown of the objects: ``fill`` or ``outline`` (by default outlines where a label names
+            a colour), ``cut-out`` on transparent ground, ``matte`` in black and white, ``blur`` of the
+            objects, or ``blur-others`` of all else. Only the first two draw trails, tags and anomalies.
     """
 
     mask_opacity: float = 0.42
@@ -45,6 +49,26 @@ class OverlayStyle:
     tags: bool = True
     dim_background: float = 0.0
     anomalies: bool = True
+    render: Render = "auto"
+
+    @property
+    def filename(self) -> str:
+        """Of the video drawn so: with transparency it is a .mov."""
+        return "overlay.mov" if self.render == "cut-out" else "overlay.mp4"
+
+
+def overlay_style(overlay: bool | str | OverlayStyle) -> OverlayStyle | None:
+    """How an overlay is drawn: True the usual way, a text the mode of that name, False not at all.
+
+    Raises:
+        InputError: There is no such mode.
+    """
+    if isinstance(overlay, OverlayStyle):
+        check_render(overlay.render)
+        return overlay
+    if isinstance(overlay, str):
+        return OverlayStyle(render=check_render(overlay))
+    return OverlayStyle() if overlay else None
 
 
 def draw_overlay(
@@ -58,7 +82,7 @@ def draw_overlay(
 
     A seen object gets a translucent fill and a contour, or its box when it has no mask; a predicted one a
     dashed box; a hidden one also the dashed outline of the whole where that was estimated. Surer objects are
-    drawn last, so their tags lie on top.
+    drawn last, so their tags lie on top. Other ways are ``style.render``'s.
 
     Args:
         image: uint8 (H, W, 3) RGB; left as it is.
@@ -67,7 +91,7 @@ def draw_overlay(
         style: How it looks; the default when None.
 
     Returns:
-        uint8 (H, W, 3) RGB.
+        uint8 (H, W, 3) RGB; a cut-out is (H, W, 4) RGBA.
 
     Raises:
         InputError: The picture is not uint8 (H, W, 3), or a mask is of another size.
@@ -76,13 +100,21 @@ def draw_overlay(
         raise InputError(f"a picture must be uint8 (H, W, 3), got {image.dtype} {image.shape}")
     style = style or OverlayStyle()
     pairs = sorted(observations, key=lambda pair: (pair[1].visible, pair[1].score))
-    out = np.ascontiguousarray(image).copy()
+    image = np.ascontiguousarray(image)
+    if style.render == "cut-out":
+        return cut_out(image, pairs)
+    if style.render == "matte":
+        return matte(image, pairs)
+    if style.render in ("blur", "blur-others"):
+        return blur(image, pairs, others=style.render == "blur-others")
+    out = image.copy()
     unit = line_unit(out)
     if style.dim_background > 0:
         _dim(out, pairs, style.dim_background)
     for track, o in pairs:
         if o.visible and o.mask is not None:
-            _draw_mask(out, o, object_colour(track.obj_id), style.mask_opacity, unit)
+            opacity = 0.0 if is_outlined(track, style.render) else style.mask_opacity
+            _draw_mask(out, o, object_colour(track.obj_id), opacity, unit)
     for track, o in pairs:
         colour = object_colour(track.obj_id)
         _draw_trail(out, (trails or {}).get(track.obj_id, ()), colour, unit)
@@ -139,7 +171,7 @@ def write_overlay(
     Args:
         frames: The pictures, in order; those no track touches are written plain.
         tracks: What to draw.
-        path: An H.264 .mp4.
+        path: An H.264 .mp4; a .mov for cut-outs.
         fps: A constant rate to write at, without sound; None keeps the time of each frame.
         style: How it looks; the default when None.
 
@@ -161,14 +193,17 @@ def write_overlay(
         raise InputError(f"no frames to write to {target}")
     height, width = first.hw
     rate = fps or tracks.video.fps
-    with VideoWriter(target, width=width, height=height, fps=rate, sources=(tracks.video.path,)) as writer:
+    alpha, sources = style.render == "cut-out", (tracks.video.path,)
+    drawn_on = style.render in ("auto", "fill", "outline")
+    trailed = drawn_on and style.trail_s > 0
+    with VideoWriter(target, width=width, height=height, fps=rate, sources=sources, alpha=alpha) as writer:
         frame: Frame | None = first
         last_s = first.time_s
         while frame is not None:
             last_s = frame.time_s
-            trails = trails_at(tracks, frame.time_s, seconds=style.trail_s) if style.trail_s > 0 else None
+            trails = trails_at(tracks, frame.time_s, seconds=style.trail_s) if trailed else None
             drawn = draw_overlay(frame.image, tracks.at(frame.index), trails=trails, style=style)
-            if style.anomalies:
+            if style.anomalies and drawn_on:
                 draw_warnings(drawn, tracks, frame.index, frame.time_s)
             writer.write(drawn, None if fps else frame.timestamp - first.timestamp)
             frame = next(iterator, None)
@@ -197,10 +232,12 @@ def _draw_mask(out: Image, o: Observation, colour: Colour, opacity: float, unit:
     mask = o.mask.to_array()[y0:y1, x0:x1]
     part = out[y0:y1, x0:x1]
     inside = mask.astype(np.uint8)
-    tinted = cv2.addWeighted(part, 1 - opacity, np.full_like(part, colour), opacity, 0)
-    cv2.copyTo(tinted, inside, part)
+    if opacity > 0:
+        tinted = cv2.addWeighted(part, 1 - opacity, np.full_like(part, colour), opacity, 0)
+        cv2.copyTo(tinted, inside, part)
     contours, _ = cv2.findContours(inside, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_NONE, offset=(x0, y0))
-    cv2.drawContours(out, contours, -1, colour, max(1, round(1.4 * unit)), cv2.LINE_AA)
+    width = max(1, round((1.4 if opacity > 0 else 2.2) * unit))
+    cv2.drawContours(out, contours, -1, colour, width, cv2.LINE_AA)
 
 
 def _draw_hidden(out: Image, amodal: Mask, colour: Colour, unit: float) -> None:

@@ -46,7 +46,7 @@ class MomentCard:
         video: Its name, for people.
         start_s, end_s: Seconds.
         confidence: In [0, 1].
-        key_frame: uint8 (H, W, 3) RGB.
+        key_frame: uint8 (H, W, 3) RGB, or None where its video is gone.
         key_time_s: Seconds of the key frame, or None.
         domain: Whether the encoder was shown frames like it; ``outside``, the confidence is unknown.
     """
@@ -55,7 +55,7 @@ class MomentCard:
     start_s: float
     end_s: float
     confidence: float
-    key_frame: Image
+    key_frame: Image | None
     key_time_s: float | None = None
     domain: Known = "unmeasured"
 
@@ -88,12 +88,14 @@ class QuerySection:
         moments: Best first; empty when nothing matches.
         videos: What was followed.
         note: A sentence to add, or empty.
+        reading: How the query was read, a line for each fact.
     """
 
     text: str
     moments: tuple[MomentCard, ...] = ()
     videos: tuple[TrackedVideo, ...] = ()
     note: str = ""
+    reading: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,7 @@ class Figure:
         unit: After the number, or empty.
         full: The value that fills the bar; None draws no bar.
         digits: Decimals to show.
+        said: What to show instead of the number, or empty.
     """
 
     name: str
@@ -115,10 +118,13 @@ class Figure:
     unit: str = ""
     full: float | None = 1.0
     digits: int = 3
+    said: str = ""
 
     @property
     def text(self) -> str:
         """The number as shown."""
+        if self.said:
+            return self.said
         if self.value != self.value:
             return "n/a"
         return f"{self.value:,.{self.digits}f}" + (f" {self.unit}" if self.unit else "")
@@ -198,10 +204,15 @@ def _query(number: int, query: QuerySection, page: Path, embed_bytes: int) -> di
         for n, v in enumerate(query.videos, start=1)
     ]
     moments = [
-        {"card": m, "url": _jpeg_url(m.key_frame, _THUMBNAIL_WIDTH), "level": _level(m.confidence)}
+        {
+            "card": m,
+            "url": None if m.key_frame is None else _jpeg_url(m.key_frame, _THUMBNAIL_WIDTH),
+            "level": _level(m.confidence),
+        }
         for m in query.moments
     ]
-    return {"id": f"q{number}", "text": query.text, "note": query.note, "moments": moments, "videos": videos}
+    shown = {"text": query.text, "note": query.note, "reading": query.reading}
+    return {"id": f"q{number}", **shown, "moments": moments, "videos": videos}
 
 
 def _level(confidence: float) -> str:

@@ -7,17 +7,19 @@ from pathlib import Path
 from typing import Any
 
 from seektrack import known
+from seektrack.outputs.overlay import OverlayStyle, overlay_style
 from seektrack.outputs.registry import FORMATS
 from seektrack.types import Tracks
 
-OVERLAY = "overlay.mp4"
+OVERLAY = OverlayStyle().filename
 
 
-def written(folder: Path, formats: Iterable[str], *, overlay: bool) -> dict[str, Path]:
+def written(folder: Path, formats: Iterable[str], *, overlay: bool | str | OverlayStyle) -> dict[str, Path]:
     """What lies in a folder once tracks were written into it, by format; ``overlay`` is the video."""
     files = {name: folder / FORMATS[name].filename for name in formats}
-    if overlay:
-        files["overlay"] = folder / OVERLAY
+    style = overlay_style(overlay)
+    if style is not None:
+        files["overlay"] = folder / style.filename
     return files
 
 

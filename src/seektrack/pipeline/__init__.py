@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from seektrack.pipeline.live import watch
     from seektrack.pipeline.many import FollowedVideo, track_videos
     from seektrack.pipeline.models import Models, parse_model
+    from seektrack.pipeline.pages import save_report
     from seektrack.pipeline.regions import REGIONS, Regions
     from seektrack.pipeline.session import PropagatedMask, TrackingSession
     from seektrack.pipeline.session_corrections import Corrected, Correction
@@ -35,6 +36,7 @@ __all__ = [
     "TrackingSession",
     "open_session",
     "parse_model",
+    "save_report",
     "search_and_track",
     "start_session",
     "track_objects",
@@ -50,6 +52,7 @@ __getattr__, __dir__ = lazily(
         "live": "watch",
         "many": "FollowedVideo track_videos",
         "models": "Models parse_model",
+        "pages": "save_report",
         "regions": "REGIONS Regions",
         "session": "PropagatedMask TrackingSession",
         "session_corrections": "Corrected Correction",

@@ -28,6 +28,7 @@ from seektrack.types import Hit, Moment, Progress, Tracks
 from seektrack.video.network import is_address
 
 if TYPE_CHECKING:
+    from seektrack.outputs import OverlayStyle
     from seektrack.pipeline.library import Library
     from seektrack.tracking import FollowSettings
 
@@ -69,7 +70,7 @@ def search_and_track(
     settings: FollowSettings | None = None,
     out: str | Path | None = None,
     formats: Iterable[str] = defaults.FORMATS,
-    overlay: bool = True,
+    overlay: bool | str | OverlayStyle = True,
     on_error: OnError | None = None,
     progress: Progress | None = None,
 ) -> list[SearchAndTrackResult]:

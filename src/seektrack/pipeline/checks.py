@@ -15,6 +15,7 @@ from seektrack.types import Prompt
 if TYPE_CHECKING:
     import os
 
+    from seektrack.outputs import OverlayStyle
     from seektrack.video import VideoSource
 
 
@@ -22,7 +23,7 @@ def check_outputs(
     out: str | Path | None,
     formats: Iterable[str],
     *,
-    overlay: bool = True,
+    overlay: bool | str | OverlayStyle = True,
     sources: Sequence[str | os.PathLike[str]] = (),
 ) -> tuple[str, ...]:
     """The formats, once they are known to exist and their files known to be writable and no source.
@@ -30,19 +31,19 @@ def check_outputs(
     Nothing is made: a run that fails leaves no folder behind.
 
     Raises:
-        InputError: A format is unknown.
+        InputError: A format or render mode is unknown.
         OutputError: The folder or a file in it cannot be written, or is read from.
     """
-    from seektrack.outputs import FORMATS
+    from seektrack.outputs import FORMATS, overlay_style
 
-    chosen = tuple(formats)
+    chosen, style = tuple(formats), overlay_style(overlay)
     unknown = [name for name in chosen if name not in FORMATS]
     if unknown:
         raise InputError(f"unknown format {unknown[0]!r}", hint=f"use one of {', '.join(FORMATS)}")
     if out is not None:
         check_folder(out)
         names = [FORMATS[name].filename for name in chosen if not FORMATS[name].is_folder]
-        for name in (*names, *(["overlay.mp4"] if overlay else [])):
+        for name in (*names, *([] if style is None else [style.filename])):
             check_target(Path(out) / name, sources=sources)
     return chosen
 

@@ -24,6 +24,7 @@ from seektrack.types import Progress, Prompt, Tracks
 from seektrack.video import Opening
 
 if TYPE_CHECKING:
+    from seektrack.outputs import OverlayStyle
     from seektrack.tracking import FollowSettings
     from seektrack.video import VideoInput
 
@@ -72,7 +73,7 @@ def track_videos(
     settings: FollowSettings | None = None,
     out: str | Path | None = None,
     formats: Iterable[str] = defaults.FORMATS,
-    overlay: bool = True,
+    overlay: bool | str | OverlayStyle = True,
     fresh: bool = False,
     on_passed_over: OnPassedOver | None = None,
     progress: Progress | None = None,
@@ -153,7 +154,7 @@ class _Run:
     settings: FollowSettings | None
     folders: OutputFolders | None
     formats: tuple[str, ...]
-    overlay: bool
+    overlay: bool | str | OverlayStyle
     progress: Progress | None
 
     def asked(self) -> dict[str, Any]:
@@ -168,7 +169,7 @@ class _Run:
             "filters": self.filters,
             "settings": repr(self.settings),
             "formats": sorted(self.formats),
-            "overlay": self.overlay,
+            "overlay": self.overlay if isinstance(self.overlay, bool | str) else repr(self.overlay),
         }
 
     def follow(self, video: NamedVideo, *, fresh: bool) -> FollowedVideo:

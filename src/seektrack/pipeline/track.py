@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from seektrack.outputs import OverlayStyle
     from seektrack.tracking import FollowSettings
     from seektrack.video import Opening, VideoInput, VideoSource
 
@@ -51,7 +52,7 @@ def track_objects(
     retrieval_score: float | None = None,
     out: str | Path | None = None,
     formats: Iterable[str] = defaults.FORMATS,
-    overlay: bool = True,
+    overlay: bool | str | OverlayStyle = True,
     progress: Progress | None = None,
 ) -> Tracks:
     """Segment and follow objects through a video: those a text names, or those pointed at.
@@ -85,7 +86,8 @@ def track_objects(
         retrieval_score: How sure the search was that led here; kept with the result.
         out: Folder for the results; nothing is written when None.
         formats: What to write there (``seektrack.outputs.FORMATS``).
-        overlay: Whether to write ``overlay.mp4`` there too.
+        overlay: Whether to write ``overlay.mp4`` there too; a mode (``seektrack.outputs.RENDERS``), as
+            ``outline`` or ``blur``, says how it is drawn, an ``OverlayStyle`` everything about it.
         progress: Called with ``(done, total, stage)``.
 
     Returns:
@@ -93,8 +95,8 @@ def track_objects(
         says why. ``damage`` says what was wrong with the video, ``domain`` whether the encoder knows such.
 
     Raises:
-        InputError: None or several of text, prompts and detections, an unknown format, filter, tracker or
-            grounder, a prompt outside the picture, a row of the detections that cannot be.
+        InputError: None or several of text, prompts and detections, an unknown format, render mode, filter,
+            tracker or grounder, a prompt outside the picture, a row of the detections that cannot be.
         QueryError: The text is empty.
         VideoError: The video cannot be read.
         OutputError: The folder cannot be written; checked before anything is computed.
@@ -164,7 +166,7 @@ def write_results(
     folder: Path,
     formats: Iterable[str] = defaults.FORMATS,
     *,
-    overlay: bool = True,
+    overlay: bool | str | OverlayStyle = True,
     progress: Progress | None = None,
 ) -> dict[str, Path]:
     """Write tracks in several formats, and the overlay video as far as they were followed, into a folder.
@@ -172,10 +174,11 @@ def write_results(
     Returns:
         The path of each format; ``overlay`` is the video.
     """
-    from seektrack.outputs import save_formats, write_overlay
+    from seektrack.outputs import overlay_style, save_formats, write_overlay
 
+    style = overlay_style(overlay)
     written = save_formats(tracks, folder, formats)
-    if overlay:
+    if style is not None:
         total = len(tracks.frame_times)
         last = max(tracks.frame_times, default=-1)
 
@@ -185,7 +188,7 @@ def write_results(
                     progress(i + 1, total, "drawing")
                 yield frame
 
-        target = folder / "overlay.mp4"
-        write_overlay(counted(), tracks, target)  # type: ignore[arg-type]  # the generator yields Frames
+        target = folder / style.filename
+        write_overlay(counted(), tracks, target, style=style)  # type: ignore[arg-type]  # the generator yields Frames
         written["overlay"] = target
     return written

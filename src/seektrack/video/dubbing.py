@@ -24,12 +24,12 @@ _SAMPLES = 1024
 def dub(
     silent: Path, video: str | os.PathLike[str], path: Path, *, start_s: float = 0.0, end_s: float
 ) -> bool:
-    """Write an MP4 with the pictures of one and the sound of a stretch of another, AAC of one channel.
+    """Write the pictures of one file with the sound of a stretch of another, AAC of one channel.
 
     Args:
-        silent: H.264 in MP4, from 0 s; its packets are copied.
+        silent: What `VideoWriter` wrote, from 0 s; its packets are copied.
         video: Where the sound comes from.
-        path: The file to write, which may be ``silent`` itself.
+        path: The file to write, which may be ``silent`` itself; a .mov is QuickTime, else it is MP4.
         start_s, end_s: The stretch of ``video``, in seconds; its sound is at 0 s of the new file.
 
     Returns:
@@ -44,7 +44,7 @@ def dub(
         return False
     with new_file(path, sources=(video,)) as temporary:
         try:
-            _join(silent, chain([first], sound), temporary)
+            _join(silent, chain([first], sound), temporary, "mov" if path.suffix.lower() == ".mov" else "mp4")
         except av.FFmpegError as error:
             raise OutputError(f"cannot write {path}: {error}") from error
     return True
@@ -67,9 +67,9 @@ def _sound(
         return
 
 
-def _join(silent: Path, sound: Iterator[tuple[int, NDArray[np.float32]]], path: Path) -> None:
+def _join(silent: Path, sound: Iterator[tuple[int, NDArray[np.float32]]], path: Path, container: str) -> None:
     options = {"movflags": "+faststart"}
-    with av.open(str(silent)) as pictures, av.open(str(path), "w", format="mp4", options=options) as made:
+    with av.open(str(silent)) as pictures, av.open(str(path), "w", format=container, options=options) as made:
         stream = made.add_stream_from_template(pictures.streams.video[0])
         voice = made.add_stream("aac", rate=SOUND_RATE, layout="mono")
         frames = _frames(sound)

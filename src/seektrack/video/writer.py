@@ -1,4 +1,4 @@
-"""Writing H.264 video with the times it is given."""
+"""Writing video with the times it is given: H.264, or with transparency QuickTime Animation."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 import av
 import numpy as np
@@ -27,6 +27,8 @@ _SUFFIXES = (".mp4", ".m4v", ".mov")
 class VideoWriter:
     """An H.264 yuv420p file under construction; it takes its name only once it is whole.
 
+    With ``alpha`` it is lossless QuickTime Animation of RGBA pictures instead, which editors take.
+
     Written beside its target under a hidden name and renamed by `close`; an error inside the ``with``
     block removes it and leaves an older file of that name as it was. Colours are BT.709, and tagged so. Odd
     sizes grow by one repeated row or column.
@@ -38,6 +40,7 @@ class VideoWriter:
         crf: x264 quality, 0 (lossless) to 51.
         preset: x264 speed, ``ultrafast`` to ``veryslow``.
         sources: Files being read, none of which may be the target.
+        alpha: Pictures are RGBA, and the file a .mov.
 
     Raises:
         OutputError: The target cannot be written.
@@ -54,6 +57,7 @@ class VideoWriter:
         crf: int = 20,
         preset: str = "veryfast",
         sources: Iterable[str | os.PathLike[str]] = (),
+        alpha: bool = False,
     ) -> None:
         if width < 1 or height < 1:
             raise InputError(f"a video needs a size of at least 1x1, got {width}x{height}")
@@ -62,6 +66,7 @@ class VideoWriter:
         self.path = Path(path)
         self.n_written = 0
         self._hw = height, width
+        self._alpha = alpha
         self._fps = exact_fps(fps)
         self._time_base = Fraction(1, math.lcm(90_000, self._fps.numerator))
         if self._time_base.denominator >= 2**31:
@@ -69,8 +74,10 @@ class VideoWriter:
         self._last_pts: int | None = None
         self._closed = False
         self._to_yuv = VideoReformatter()
-        if self.path.suffix.lower() not in _SUFFIXES:
-            raise OutputError(f"cannot write {self.path} as H.264", hint=f"end it in {', '.join(_SUFFIXES)}")
+        suffixes = (".mov",) if alpha else _SUFFIXES
+        if self.path.suffix.lower() not in suffixes:
+            kind = "video with transparency" if alpha else "H.264"
+            raise OutputError(f"cannot write {self.path} as {kind}", hint=f"end it in {', '.join(suffixes)}")
         self._file = NewFile(self.path, sources=sources)
         self._open(crf, preset)
 
@@ -78,15 +85,24 @@ class VideoWriter:
         try:
             self._file.temporary.touch(exist_ok=False)
             self._container = av.open(
-                str(self._file.temporary), "w", format="mp4", container_options={"movflags": "+faststart"}
+                str(self._file.temporary),
+                "w",
+                format="mov" if self._alpha else "mp4",
+                container_options={"movflags": "+faststart"},
             )
-            options = {"crf": str(crf), "preset": preset}
-            self._stream = self._container.add_stream("libx264", rate=self._fps, options=options)
+            options = {} if self._alpha else {"crf": str(crf), "preset": preset}
+            codec_name: Literal["libx264"] = "qtrle" if self._alpha else "libx264"  # type: ignore[assignment]
+            self._stream = self._container.add_stream(codec_name, rate=self._fps, options=options)
         except (OSError, FFmpegError) as error:
             self._discard()
             raise self._failed(error) from error
         height, width = self._hw
         codec = self._stream.codec_context
+        if self._alpha:
+            self._stream.width, self._stream.height, self._stream.pix_fmt = width, height, "argb"
+            self._stream.time_base = codec.time_base = self._time_base
+            codec.gop_size = max(1, round(2 * self._fps))
+            return
         self._stream.width, self._stream.height = width + width % 2, height + height % 2
         self._stream.pix_fmt = "yuv420p"
         self._stream.time_base = codec.time_base = self._time_base
@@ -98,7 +114,7 @@ class VideoWriter:
         """Append a picture.
 
         Args:
-            image: uint8 (H, W, 3), RGB, of the writer's size.
+            image: uint8 (H, W, 3), RGB, of the writer's size; with ``alpha`` (H, W, 4).
             timestamp: Seconds, rising from picture to picture; None: one frame length after the last.
 
         Raises:
@@ -107,20 +123,27 @@ class VideoWriter:
         """
         if self._closed:
             raise OutputError(f"{self.path} is already closed")
-        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape != (*self._hw, 3):
-            raise InputError(f"the picture must be uint8 {(*self._hw, 3)}, got {describe(image)}")
+        shape = (*self._hw, 4 if self._alpha else 3)
+        if not isinstance(image, np.ndarray) or image.dtype != np.uint8 or image.shape != shape:
+            raise InputError(f"the picture must be uint8 {shape}, got {describe(image)}")
         pts = self._pts(timestamp)
-        h, w = self._hw
-        if h % 2 or w % 2:
-            image = np.pad(image, ((0, h % 2), (0, w % 2), (0, 0)), mode="edge")
-        rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")
-        frame = self._to_yuv.reformat(
-            rgb, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
-        )
+        frame = self._animation(image) if self._alpha else self._yuv(image)
         frame.pts, frame.time_base = pts, self._time_base
         self._mux(frame)
         self._last_pts = pts
         self.n_written += 1
+
+    def _animation(self, image: NDArray[np.uint8]) -> av.VideoFrame:
+        return av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgba").reformat(format="argb")
+
+    def _yuv(self, image: NDArray[np.uint8]) -> av.VideoFrame:
+        h, w = self._hw
+        if h % 2 or w % 2:
+            image = np.pad(image, ((0, h % 2), (0, w % 2), (0, 0)), mode="edge")
+        rgb = av.VideoFrame.from_ndarray(np.ascontiguousarray(image), "rgb24")
+        return self._to_yuv.reformat(
+            rgb, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
+        )
 
     def close(self) -> None:
         """Finish the file and give it its name; closing twice does nothing.
