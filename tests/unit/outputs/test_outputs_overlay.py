@@ -149,9 +149,10 @@ def test_the_overlay_video_keeps_every_frame_and_its_time(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("codec", "name"), [("aac", "film.mkv"), ("pcm_s16le", "film.mov"), ("mp2", "film.ts")]
+    ("codec", "name", "render"),
+    [("aac", "film.mkv", "auto"), ("pcm_s16le", "film.mov", "cut-out"), ("mp2", "film.ts", "blur")],
 )
-def test_the_overlay_has_the_sound_of_its_part_of_the_film(tmp_path, codec, name):
+def test_the_overlay_has_the_sound_of_its_part_of_the_film(tmp_path, codec, name, render):
     film = tmp_path / name
     with av.open(str(film), "w") as made:
         pictures = made.add_stream("libx264", rate=10, options={"preset": "ultrafast"})
@@ -170,7 +171,8 @@ def test_the_overlay_has_the_sound_of_its_part_of_the_film(tmp_path, codec, name
         made.mux(voice.encode(None))
     tracks = Tracks(VideoInfo(str(film), 32, 32, Fraction(10)), "", (), {})
     with open_video(film, start_s=1.5) as source:
-        path = write_overlay(source, tracks, tmp_path / "o.mp4")
+        style = OverlayStyle(render=render)
+        path = write_overlay(source, tracks, tmp_path / style.filename, style=style)
         steady = write_overlay(source, tracks, tmp_path / "steady.mp4", fps=5)
     loud = np.zeros(25)
     for heard in read_sound(path, rate=16000, length_s=0.1, hop_s=0.1):
@@ -180,7 +182,7 @@ def test_the_overlay_has_the_sound_of_its_part_of_the_film(tmp_path, codec, name
         assert source.times() == [Fraction(i, 10) for i in range(25)]
     with av.open(str(steady)) as silent:
         assert not silent.streams.audio
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([name, "o.mp4", "steady.mp4"])
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([name, style.filename, "steady.mp4"])
 
 
 def test_an_overlay_that_cannot_be_written(tmp_path):
