@@ -67,7 +67,9 @@ def _sound(
         return
 
 
-def _join(silent: Path, sound: Iterator[tuple[int, NDArray[np.float32]]], path: Path, container: str) -> None:
+def _join(
+    silent: Path, sound: Iterator[tuple[int, NDArray[np.float32]]], path: Path, container: str = "mp4"
+) -> None:
     options = {"movflags": "+faststart"}
     with av.open(str(silent)) as pictures, av.open(str(path), "w", format=container, options=options) as made:
         stream = made.add_stream_from_template(pictures.streams.video[0])
