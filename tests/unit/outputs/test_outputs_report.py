@@ -136,9 +136,12 @@ def test_moments_show_their_picture_time_and_confidence(tmp_path):
 
 
 def test_a_query_without_an_answer_says_so(tmp_path):
-    page = render(tmp_path, ReportPage("t", queries=(QuerySection("a giraffe"),)))
+    nothing = QuerySection("a giraffe")
+    page = render(tmp_path, ReportPage("t", queries=(nothing,)))
     assert "Nothing matches." in page.words
-    assert page.all("a", "none")
+    assert not page.all("a", "chip")  # one question needs no way to it
+    page = render(tmp_path, ReportPage("t", queries=(nothing, QuerySection("dogs", (moment(),)))))
+    assert len(page.all("a", "none")) == 1
 
 
 def test_small_videos_go_inside_and_large_ones_are_linked_beside_the_page(tmp_path, tracks):
