@@ -11,8 +11,6 @@ from seektrack.outputs.overlay import OverlayStyle, overlay_style
 from seektrack.outputs.registry import FORMATS
 from seektrack.types import Tracks
 
-OVERLAY = OverlayStyle().filename
-
 
 def written(folder: Path, formats: Iterable[str], *, overlay: bool | str | OverlayStyle) -> dict[str, Path]:
     """What lies in a folder once tracks were written into it, by format; ``overlay`` is the video."""
