@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,16 +11,14 @@ import typer
 from rich.table import Table
 
 from seektrack import defaults
-from seektrack.cli import eval_tracking
+from seektrack.cli import eval_real, eval_tracking
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads, table
-from seektrack.cli.figures import figure, figure_table, print_figures, report_figures
+from seektrack.cli.figures import figure, print_figures, report_figures
 from seektrack.cli.report_options import ReportFile, check_report
 from seektrack.errors import InputError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from seektrack.evaluation.real import Measured
+    pass
 
 app = typer.Typer(help="Measure accuracy on footage with known truth.", no_args_is_help=True)
 
@@ -246,66 +244,7 @@ def retrieval(
     print_figures(screen, figures, report, title="Retrieval")
 
 
-@app.command()
-def real(
-    folders: Annotated[
-        list[Path],
-        typer.Argument(
-            help="Folders with truth: films as NAME/00000.jpg with the mask NAME/00000.png (or DAVIS and "
-            "its kind), names.json saying what films show, photographs as ID.jpg with regions ID.0.png, "
-            "mosaics of named tiles as SET/test/CLASS.jpg with counts.json; or folders of such folders."
-        ),
-    ],
-    only: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--only",
-            help="Measure this layout alone, films, 'named films', names or regions; again for more.",
-        ),
-    ] = None,
-    prompts: Annotated[
-        str, typer.Option("--prompts", help="What objects are pointed at with, joined by commas.")
-    ] = "mask,box,click",
-    limit: Annotated[
-        int | None, typer.Option("--limit", min=1, help="Most films or pictures of a folder, by name.")
-    ] = None,
-    frames: Annotated[int | None, typer.Option("--frames", min=2, help="Most frames of a film.")] = None,
-    model: Model = defaults.MODEL,
-    device: Device = None,
-    report: ReportFile = None,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
-) -> None:
-    """Measure on real footage and photographs with truth of your own: masks, regions, names."""
-    check_report(report)
-    spare_threads(model)
-    from seektrack.evaluation.real import RealSettings, evaluate_real
-
-    screen = Screen(quiet=quiet, as_json=as_json)
-    kinds = tuple(kind.strip() for kind in prompts.split(",") if kind.strip())
-    with screen.progress() as progress:
-        settings = RealSettings(
-            model=model, device=device, prompts=kinds, limit=limit, frames=frames, progress=progress
-        )
-        found = evaluate_real(folders, settings, only=only or ())
-    plain = {folder: [one.as_json() for one in several] for folder, several in found.items()}
-    report_figures(screen, plain, report, title="Real footage")
-    screen.result(plain, lambda console: _print_real(console, found))
-
-
-def _print_real(console: Console, found: Mapping[str, Sequence[Measured]]) -> None:
-    """Each folder's figures, and under them what each of its films, classes… contributed."""
-    for folder, several in found.items():
-        for one in several:
-            console.print(f"{folder}: {one.layout}", style="bold", soft_wrap=True)
-            console.print(figure_table(one.figures))
-            if one.items:
-                names = list(next(iter(one.items.values())))
-                shown = table("", *names, right=tuple(names))
-                for item, values in one.items.items():
-                    shown.add_row(item, *(figure(values.get(name, "")) for name in names))
-                console.print(shown)
-
-
+app.command()(eval_real.real)
+app.command()(eval_real.vos)
 app.command()(eval_tracking.tracks)
 app.command()(eval_tracking.tracking)

@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from seektrack import defaults
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads, table
+from seektrack.cli.eval_real import measure
 from seektrack.cli.figures import print_figures, report_figures
 from seektrack.cli.report_options import ReportFile, check_report
 from seektrack.errors import InputError
@@ -57,19 +58,36 @@ def tracks(
 
 
 def tracking(
+    folders: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            help="Sequences of your own with boxes and identities: folders of MOT Challenge, KITTI tracking "
+            "or UA-DETRAC. The world's staged scenes when left out.",
+            show_default=False,
+        ),
+    ] = None,
     conditions: Annotated[
         list[str] | None,
         typer.Option("--condition", help="One of the staged conditions; may be given more than once."),
     ] = None,
     clips: Annotated[int, typer.Option("--clips", min=1, help="Scenes of each condition.")] = 12,
-    frames: Annotated[int, typer.Option("--frames", min=48, help="Frames of a scene.")] = 96,
+    frames: Annotated[
+        int | None,
+        typer.Option(
+            "--frames", min=2, show_default="96, or all", help="Frames of a scene, or of a sequence."
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, help="Most sequences of a folder, by name.")
+    ] = None,
     first: Annotated[int, typer.Option("--first", min=0, help="Number of the first scene.")] = 0,
     ways: Annotated[
         list[str] | None,
         typer.Option(
             "--way",
             help="text, masks, boxes, or a rival: reference (transformers' own session from the same masks) "
-            "or bytetrack (text on every frame). May be given more than once; all when left out.",
+            "or bytetrack (text on every frame). Of sequences: text, boxes, or detections (det/det.txt). May "
+            "be given more than once; all when left out.",
         ),
     ] = None,
     folder: Annotated[
@@ -87,12 +105,27 @@ def tracking(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Follow objects through staged scenes of the world: eight conditions, exact truth, rivals beside.
+    """Follow objects through staged scenes of the world, or through sequences of your own.
 
-    Conditions: plain, moving-camera, crowded, occluded, returning, fast, look-alikes, cuts.
+    The world's conditions: plain, moving-camera, crowded, occluded, returning, fast, look-alikes, cuts; exact
+    truth, rivals beside. Sequences are told by condition too: static or moving camera, dense, occluded, fast.
     """
     check_report(report)
     spare_threads(model)
+    if folders:
+        staged = {"--condition": conditions, "--folder": folder, "--markdown": markdown}
+        if given := [name for name, value in staged.items() if value is not None]:
+            raise InputError(f"{given[0]} is for the world's scenes", hint="leave it out, or the folders")
+        from seektrack.evaluation.real import RealSettings
+        from seektrack.evaluation.real.results import WAYS as FILM_WAYS
+
+        asked = RealSettings(
+            model=model, device=device, ways=tuple(ways or FILM_WAYS), limit=limit, frames=frames
+        )
+        measure(Screen(quiet=quiet, as_json=as_json), folders, asked, ("boxed films",), report)
+        return
+    if limit is not None:
+        raise InputError("--limit is for sequences of your own", hint="--clips says how many scenes")
     from seektrack.evaluation.tracking import WAYS, evaluate_tracking
     from seektrack.world.staged import CONDITIONS
 
@@ -101,7 +134,7 @@ def tracking(
         measured = evaluate_tracking(
             conditions=conditions or CONDITIONS,
             clips=clips,
-            n_frames=frames,
+            n_frames=96 if frames is None else frames,
             first=first,
             ways=ways or WAYS,
             model=model,

@@ -12,6 +12,7 @@ from seektrack.metrics.masks import (
     sequence_scores,
 )
 from seektrack.metrics.matching import FrameMatch, frame_matches
+from seektrack.metrics.over_time import OverTimeScores, over_time
 from seektrack.metrics.retrieval import RetrievalScores, evaluate
 from seektrack.metrics.tracking import ClearScores, IdentityScores, clear, identity
 
@@ -21,6 +22,7 @@ __all__ = [
     "HotaScores",
     "IdentityScores",
     "MaskScores",
+    "OverTimeScores",
     "RetrievalScores",
     "SequenceScores",
     "boundary_f",
@@ -33,5 +35,6 @@ __all__ = [
     "j_and_f",
     "mask_scores",
     "match_objects",
+    "over_time",
     "sequence_scores",
 ]

@@ -173,9 +173,11 @@ FROZEN = {
         *COMMON,
     ],
     "eval tracking": [
+        "FOLDERS",
         "--condition",
         "--clips",
         "--frames",
+        "--limit",
         "--first",
         "--way",
         "--folder",
@@ -188,6 +190,16 @@ FROZEN = {
     "eval real": [
         "FOLDERS",
         "--only",
+        "--prompts",
+        "--limit",
+        "--frames",
+        "--model -m",
+        "--device",
+        "--report",
+        *COMMON,
+    ],
+    "eval vos": [
+        "FOLDERS",
         "--prompts",
         "--limit",
         "--frames",

@@ -87,7 +87,12 @@ def test_the_frame_asked_for_does_not_count(tmp_path):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("seektrack.evaluation.real.films.VideoSession", Silent)
         scores = film_scores(load_sam2("pocket"), masks_beside(tmp_path)[0], RealSettings(prompts=("mask",)))
-    assert scores == {"JF_mask": [0.0], "J_mask": [0.0], "F_mask": [0.0]}
+    assert {name: scores[f"{name}_mask"] for name in ("JF", "J", "F", "lost")} == {
+        "JF": [0.0],
+        "J": [0.0],
+        "F": [0.0],
+        "lost": [1.0],
+    }
 
 
 def test_a_click_falls_on_the_innermost_pixel():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from seektrack.errors import InputError
 from seektrack.evaluation.real.results import Measured, RealSettings, mean
 from seektrack.geometry import mask_to_box, resize_mask
-from seektrack.metrics.masks import sequence_scores
+from seektrack.metrics import over_time, sequence_scores
 from seektrack.segmentation import Sam2, VideoSession, load_sam2
 from seektrack.training.datasets import FrameMasks, MaskClip
 from seektrack.training.sam2.sources import holds_clips, read_clips
@@ -23,6 +24,7 @@ LONG_SIDE = 640
 """Larger pictures are measured at this size: the network sees less."""
 MIN_PIXELS = 20
 """An object is asked for on the first frame that shows so much of it."""
+_FIGURES = ("JF", "J", "F", "consistency", "drift", "lost")
 BoolMask = NDArray[np.bool_]
 
 
@@ -45,24 +47,41 @@ def measure_films(folder: Path, settings: RealSettings) -> Measured:
     sam2 = load_sam2(settings.segmenter, device=settings.device)
     count = len(clips) if settings.limit is None else min(settings.limit, len(clips))
     items: dict[str, dict[str, float]] = {}
-    objects = 0
+    objects, frames, seconds = 0, 0, 0.0
     for number in range(count):
         clip = clips[number]
         settings.tell(number, count, "films")
+        began = time.monotonic()
         scores = film_scores(sam2, clip, settings)
         objects += max((len(values) for values in scores.values()), default=0)
         if scores:
             items[clip.key] = {name: mean(values) for name, values in scores.items()}
+            seconds += time.monotonic() - began
+            frames += _length(clip, settings.frames)
     settings.tell(count, count, "films")
     if not items:
         raise InputError(f"no clip in {folder} shows an object for two frames", hint="look at its masks")
     names = list(next(iter(items.values())))
     figures = {name: mean(item[name] for item in items.values()) for name in names}
-    return Measured("films", {**figures, "films": len(items), "objects": objects}, items)
+    shown = {film: {n: v for n, v in item.items() if n[0] in "JF"} for film, item in items.items()}
+    pace = round(frames / max(seconds, 1e-9), 2)
+    return Measured(
+        "films", {**figures, "films": len(items), "objects": objects, "frames_per_s": pace}, shown
+    )
+
+
+def _length(clip: MaskClip, most: int | None) -> int:
+    with clip.open() as source:
+        count = source.info.n_frames or 0
+    return count if most is None else min(count, most)
 
 
 def film_scores(sam2: Sam2, clip: MaskClip, settings: RealSettings) -> dict[str, list[float]]:
-    """``JF_mask``, ``J_mask``, ``F_mask`` and so on for each prompt asked for: one value an object."""
+    """Figures for each prompt asked for, one value an object.
+
+    ``JF_mask``, ``J_mask``, ``F_mask``, and by `seektrack.metrics.over_time` ``consistency_mask``,
+    ``drift_mask``, ``lost_mask``; the same for ``box`` and ``click``.
+    """
     asked: dict[int, tuple[int, str]] = {}
     truth: dict[int, list[BoolMask]] = defaultdict(list)
     answers: dict[int, list[BoolMask]] = defaultdict(list)
@@ -84,11 +103,14 @@ def film_scores(sam2: Sam2, clip: MaskClip, settings: RealSettings) -> dict[str,
         for number, said in zip(answer.obj_ids, answer.masks(), strict=True):
             truth[number].append(known.get(asked[number][0], empty))
             answers[number].append(said if void is None else said & ~void)
-    out: dict[str, list[float]] = {f"{m}_{k}": [] for k in settings.prompts for m in ("JF", "J", "F")}
+    out: dict[str, list[float]] = {f"{m}_{k}": [] for k in settings.prompts for m in _FIGURES}
     for number, (_, kind) in asked.items():
         if len(truth[number]) > 1:
             scores = sequence_scores(truth[number][1:], answers[number][1:])
-            for name, value in (("JF", scores.j_and_f), ("J", scores.j_mean), ("F", scores.f_mean)):
+            steady = over_time(truth[number][1:], answers[number][1:])
+            agreement = (scores.j_and_f, scores.j_mean, scores.f_mean)
+            values = (*agreement, steady.consistency, steady.drift, steady.lost)
+            for name, value in zip(_FIGURES, values, strict=True):
                 out[f"{name}_{kind}"].append(value)
     return out if all(out.values()) else {}
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seektrack.errors import InputError
+from seektrack.evaluation.real.boxed import holds_boxed_films, measure_boxed_films
 from seektrack.evaluation.real.films import holds_films, measure_films
 from seektrack.evaluation.real.found import holds_named_films, measure_found
 from seektrack.evaluation.real.names import holds_names, measure_names
@@ -35,6 +36,11 @@ class Layout:
 
 LAYOUTS: Mapping[str, Layout] = {
     "films": Layout("clips with masks: NAME/00000.jpg with NAME/00000.png", holds_films, measure_films),
+    "boxed films": Layout(
+        "sequences with boxes: NAME/gt/gt.txt with seqinfo.ini, label_02/0000.txt or MVI_*.xml",
+        holds_boxed_films,
+        measure_boxed_films,
+    ),
     "named films": Layout(
         "films with names.json: what each shows, as a text", holds_named_films, measure_found
     ),

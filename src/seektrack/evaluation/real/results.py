@@ -14,6 +14,9 @@ from seektrack.types import Progress
 
 PROMPTS = ("mask", "box", "click")
 """What an object may be pointed at with: its true mask, the tight box of it, a click well inside."""
+WAYS = ("text", "boxes", "detections")
+"""How the objects of films with boxes are followed: by their names, from their first boxes, or from given
+detections of every frame."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +27,7 @@ class RealSettings:
         model: ``ENCODER+SEGMENTER`` or one name for both; a layout loads the part it measures.
         device: Where; the best there is by default.
         prompts: Of `PROMPTS`, those to ask with.
+        ways: Of `WAYS`, how to follow the objects of films with boxes.
         limit: Most films, or pictures, of a folder, the first by name; all when None.
         frames: Most frames of a film; all when None.
         progress: Called with done, total and what is being measured.
@@ -35,17 +39,18 @@ class RealSettings:
     model: str = "pocket"
     device: str | None = None
     prompts: tuple[str, ...] = PROMPTS
+    ways: tuple[str, ...] = WAYS
     limit: int | None = None
     frames: int | None = None
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
-        unknown = [kind for kind in self.prompts if kind not in PROMPTS]
-        if unknown or not self.prompts:
-            raise InputError(
-                f"prompts {', '.join(map(repr, self.prompts)) or 'of no kind'}",
-                hint=f"take some of {', '.join(PROMPTS)}",
-            )
+        for name, asked, known in (("prompts", self.prompts, PROMPTS), ("ways", self.ways, WAYS)):
+            if not asked or not set(asked) <= set(known):
+                raise InputError(
+                    f"{name} {', '.join(map(repr, asked)) or 'of no kind'}",
+                    hint=f"take some of {', '.join(known)}",
+                )
         for name, least in (("limit", 1), ("frames", 2)):
             value = getattr(self, name)
             if value is not None and value < least:
@@ -91,6 +96,6 @@ class Measured:
 
 
 def mean(values: Iterable[float | bool]) -> float:
-    """The mean, to four places; NaN of nothing."""
-    kept = list(values)
+    """The mean of what can be said, to four places; NaN of nothing."""
+    kept = [value for value in values if not np.isnan(value)]
     return round(float(np.mean(kept)), 4) if kept else float("nan")

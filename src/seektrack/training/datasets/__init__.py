@@ -12,6 +12,7 @@ from seektrack.training.datasets.masks import davis, mask_folders, youtube_vos
 from seektrack.training.datasets.medical import decathlon, scans
 from seektrack.training.datasets.mots import mots_challenge
 from seektrack.training.datasets.regions import RegionPicture, region_pictures
+from seektrack.training.datasets.vehicles import kitti_tracking, ua_detrac
 from seektrack.training.datasets.world import choose_world, world_boxes, world_masks, world_texts
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "coco_captions",
     "davis",
     "decathlon",
+    "kitti_tracking",
     "flickr30k",
     "mask_folders",
     "masks_beside",
@@ -35,6 +37,7 @@ __all__ = [
     "msr_vtt",
     "region_pictures",
     "scans",
+    "ua_detrac",
     "world_boxes",
     "world_masks",
     "world_texts",
