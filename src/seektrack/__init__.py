@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         open_session,
         save_report,
         search_and_track,
+        segment_frame,
         start_session,
         track_objects,
         track_videos,
@@ -58,6 +59,7 @@ __all__ = [
     "Corrected",
     "open_session",
     "search_and_track",
+    "segment_frame",
     "start_session",
     "track_objects",
     "track_videos",
@@ -92,7 +94,7 @@ __getattr__, __dir__ = lazily(
     {
         "library.rows": "Where",
         "pipeline": "Corrected Correction Library TrackingSession open_session save_report search_and_track "
-        "start_session track_objects track_videos",
+        "segment_frame start_session track_objects track_videos",
         "query": "Query read",
     },
 )

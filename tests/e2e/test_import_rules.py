@@ -29,7 +29,10 @@ HEAVY = (
 )
 LAZY = [
     "seektrack",
-    *(f"seektrack.{p}" for p in ("checkpoints", "encoders", "library", "pipeline", "retrieval", "video")),
+    *(
+        f"seektrack.{p}"
+        for p in ("checkpoints", "encoders", "library", "pipeline", "retrieval", "serving", "video")
+    ),
 ]
 
 

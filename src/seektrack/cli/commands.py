@@ -14,6 +14,7 @@ _HOMES = {
     "index": "index:index",
     "search": "search:search",
     "live": "live:live",
+    "serve": "serve:serve",
     "track": "track:track",
     "frame": "frame:frame",
     "videos": "videos:videos",

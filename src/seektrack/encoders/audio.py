@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from seektrack import checkpoints
 from seektrack.encoders.base import Encoder, Vocabulary, l2_normalise
 from seektrack.encoders.registry import register_encoder
+from seektrack.encoders.tokens import tokens_of
 from seektrack.errors import InputError, ModelError
 
 _THINGS = """
@@ -100,7 +101,8 @@ class ClapEncoder:
         # RoBERTa's positions start behind the padding index, so its last two rows are never reached.
         longest = int(self._model.config.text_config.max_position_embeddings) - 2
         for start in range(0, len(texts), batch_size):
-            inputs = self._tokenizer(
+            inputs = tokens_of(
+                self._tokenizer,
                 list(texts[start : start + batch_size]),
                 padding=True,
                 truncation=True,

@@ -21,6 +21,7 @@ from seektrack.encoders.base import Vocabulary, l2_normalise
 from seektrack.encoders.calibration import Calibration
 from seektrack.encoders.domain import Domain
 from seektrack.encoders.preprocess import ImageSettings, clip_transform
+from seektrack.encoders.tokens import tokens_of
 from seektrack.errors import InputError, ModelError, SeekTrackError
 
 SIGLIP_TEXT_LENGTH = 64
@@ -205,7 +206,8 @@ class ClipEncoder:
     def text_inputs(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
         """What ``network.get_text_features`` takes, on the model's device; a text too long is cut."""
         siglip = self._family.startswith("siglip")
-        inputs = self._tokenizer(
+        inputs = tokens_of(
+            self._tokenizer,
             list(texts),
             padding="max_length" if siglip else True,
             truncation=True,

@@ -15,6 +15,7 @@ from typing import Any
 
 from seektrack.encoders.base import Encoder
 from seektrack.encoders.contrast import contrast_texts
+from seektrack.encoders.tokens import tokens_of
 from seektrack.query import COLOURS, words_of
 from seektrack.query.spoken.en import COMMON_WORDS
 from seektrack.query.spoken.en import LANGUAGE as ENGLISH
@@ -111,7 +112,7 @@ def _single_token(tokenizer: Any) -> Callable[[str], bool]:
         return lambda _: False
 
     def known(word: str) -> bool:
-        tokens = tokenizer(word, add_special_tokens=False)["input_ids"]
+        tokens = tokens_of(tokenizer, word, add_special_tokens=False)["input_ids"]
         return len(tokens) == 1 and tokens[0] != getattr(tokenizer, "unk_token_id", None)
 
     return known

@@ -18,6 +18,7 @@ from seektrack.encoders.base import TEMPORAL, l2_normalise
 from seektrack.encoders.preprocess import ImageSettings, clip_transform
 from seektrack.encoders.shots import CutFinder, Shot
 from seektrack.encoders.temporal_network import TemporalModel, TemporalSizes
+from seektrack.encoders.tokens import tokens_of
 from seektrack.errors import InputError, ModelError
 from seektrack.files import new_files
 
@@ -118,8 +119,13 @@ class TemporalEncoder:
         rows = []
         for i in range(0, len(texts), batch_size):
             some = list(texts[i : i + batch_size])
-            tokens = self._tokenizer(
-                some, padding=True, truncation=True, max_length=longest, return_tensors="pt"
+            tokens = tokens_of(
+                self._tokenizer,
+                some,
+                padding=True,
+                truncation=True,
+                max_length=longest,
+                return_tensors="pt",
             )
             with torch.inference_mode():
                 found = self._model.embed_tokens(

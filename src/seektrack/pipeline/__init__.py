@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seektrack.pipeline.models import Models, parse_model
     from seektrack.pipeline.pages import save_report
     from seektrack.pipeline.regions import REGIONS, Regions
+    from seektrack.pipeline.segment import FrameSegmenter, segment_frame
     from seektrack.pipeline.session import PropagatedMask, TrackingSession
     from seektrack.pipeline.session_corrections import Corrected, Correction
     from seektrack.pipeline.session_start import open_session, start_session
@@ -27,6 +28,7 @@ __all__ = [
     "Correction",
     "Edit",
     "FollowedVideo",
+    "FrameSegmenter",
     "IndexReport",
     "Library",
     "Models",
@@ -38,6 +40,7 @@ __all__ = [
     "parse_model",
     "save_report",
     "search_and_track",
+    "segment_frame",
     "start_session",
     "track_objects",
     "track_videos",
@@ -54,6 +57,7 @@ __getattr__, __dir__ = lazily(
         "models": "Models parse_model",
         "pages": "save_report",
         "regions": "REGIONS Regions",
+        "segment": "FrameSegmenter segment_frame",
         "session": "PropagatedMask TrackingSession",
         "session_corrections": "Corrected Correction",
         "session_start": "open_session start_session",

@@ -323,6 +323,10 @@ class Library(Asking):
         """Every video of the library."""
         return self._open_to_read(check=False).videos()
 
+    def holds(self, video: str) -> bool:
+        """Whether a video is in the library under this path; cheap also where there are many."""
+        return self._open_to_read(check=False).holds(video)
+
     def stats(self) -> LibraryStats:
         """The library in numbers."""
         return self._open_to_read(check=False).stats()

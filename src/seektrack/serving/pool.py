@@ -1,0 +1,306 @@
+"""One pool for all who ask: people first, jobs between them.
+
+Jobs run in threads of their own and tell how far they are after every step; there they wait while somebody's
+click is computed, and there they stop when they are told to. Networks compute outside Python's lock, so a
+click never waits for a job's step to end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, ParamSpec, TypeVar
+
+from seektrack.errors import SeekTrackError, foreseen
+from seektrack.serving.events import Board
+from seektrack.serving.jobs import Job, Jobs
+from seektrack.serving.refusals import RefusedError, too_many
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_LOG = logging.getLogger("seektrack.serving")
+_MOST_WAIT_S = 2.0
+"""What a job waits for people in one step, so that it gets on even where somebody always clicks."""
+_IDLE_S, _AGAIN_S = 60.0, 5.0
+"""Until jobs are looked for though none was told of, and until a full disk is tried again."""
+
+
+class StoppedError(Exception):
+    """A job was told to stop."""
+
+
+class Gate:
+    """Shut while people's requests are computed; jobs pass when it is open."""
+
+    def __init__(self) -> None:
+        self._inside = 0
+        self._condition = threading.Condition()
+
+    @contextlib.contextmanager
+    def shut(self) -> Iterator[None]:
+        """Jobs wait from now to the end of the block."""
+        with self._condition:
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._inside -= 1
+                self._condition.notify_all()
+
+    def wait(self) -> None:
+        """Let people go first, but not for ever."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._inside == 0, _MOST_WAIT_S)
+
+
+class Clicks:
+    """Requests of people: few at a time, few waiting, none for ever.
+
+    Args:
+        gate: Shut while one is computed.
+        threads: At a time.
+        waiting: Most that wait.
+        seconds: Most that one takes.
+    """
+
+    def __init__(self, gate: Gate, *, threads: int, waiting: int, seconds: float) -> None:
+        self._gate, self._most, self._seconds = gate, threads + waiting, seconds
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="seektrack-click")
+        self._lock = threading.Lock()
+        self._inside = 0
+
+    async def run(self, call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What the call gives, computed in a thread.
+
+        Raises:
+            RefusedError: Too many wait, or it takes too long.
+        """
+        with self._lock:
+            if self._inside >= self._most:
+                raise too_many("too many requests wait for the processor", after_s=2)
+            self._inside += 1
+
+        def work() -> T:
+            try:
+                with self._gate.shut():
+                    return call(*args, **kwargs)
+            finally:
+                with self._lock:
+                    self._inside -= 1
+
+        # The count goes down in the thread: what took too long still takes a place until it ends.
+        try:
+            future = asyncio.get_running_loop().run_in_executor(self._threads, work)
+        except BaseException:
+            with self._lock:
+                self._inside -= 1
+            raise
+        try:
+            return await asyncio.wait_for(asyncio.shield(future), self._seconds)
+        except TimeoutError:
+            future.add_done_callback(lambda done: done.cancelled() or done.exception())
+            raise RefusedError(
+                503,
+                "too_slow",
+                f"it was not done within {self._seconds:g} s",
+                hint="ask for less, or ask again when less is going on",
+                headers={"Retry-After": "10"},
+            ) from None
+
+    def close(self) -> None:
+        """Take no more; what is computed is not waited for."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+@dataclass
+class Step:
+    """How far a job is: ``total`` 0 or less is unknown."""
+
+    done: int = 0
+    total: int = 0
+    stage: str = ""
+
+
+class Running:
+    """One job at work: what it tells, and how it is told to stop.
+
+    Args:
+        job: The job.
+        gate: Where it waits for people.
+        board: Where it tells of itself.
+        seconds: Most it takes.
+    """
+
+    def __init__(self, job: Job, gate: Gate, board: Board, *, seconds: float) -> None:
+        self.job, self.step = job, Step()
+        self.cancelled, self.ending = threading.Event(), threading.Event()
+        self._gate, self._board = gate, board
+        self._until, self._seconds = time.monotonic() + seconds, seconds
+
+    def progress(self, done: int, total: int, stage: str) -> None:
+        """Told after every step of the work; waits while people are served.
+
+        Raises:
+            StoppedError: It is to stop.
+            RefusedError: It took too long.
+        """
+        if self.cancelled.is_set() or self.ending.is_set():
+            raise StoppedError
+        if time.monotonic() > self._until:
+            raise RefusedError(
+                503, "too_slow", f"the job was not done within {self._seconds:g} s", hint="ask for less of it"
+            )
+        if (done, total, stage) != (self.step.done, self.step.total, self.step.stage):
+            self.step = Step(int(done), int(total), str(stage))
+            self._board.tell(self.job.id)
+        self._gate.wait()
+
+
+class Pool:
+    """Threads that do jobs, in their order.
+
+    Args:
+        jobs: Where they are kept.
+        gate: Shut while people are served.
+        board: Where changes are told.
+        work: Does one; gives its result.
+        workers: Threads.
+        seconds: Most a job takes.
+    """
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        gate: Gate,
+        board: Board,
+        work: Callable[[Running], dict[str, Any]],
+        *,
+        workers: int,
+        seconds: float,
+    ) -> None:
+        self.jobs, self.board = jobs, board
+        self._gate, self._work, self._seconds = gate, work, seconds
+        self._running: dict[str, Running] = {}
+        self._lock = threading.Lock()
+        self._wake = threading.Condition()
+        self._news = 0
+        self._ending = False
+        self._threads = [
+            threading.Thread(target=self._loop, name=f"seektrack-job-{n}", daemon=True)
+            for n in range(workers)
+        ]
+
+    def start(self) -> None:
+        """Begin."""
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, *, wait_s: float = 5.0) -> None:
+        """End; a job that runs is put back, to be done again by the next server."""
+        with self._wake:
+            self._ending = True
+            self._wake.notify_all()
+        with self._lock:
+            for running in self._running.values():
+                running.ending.set()
+        until = time.monotonic() + wait_s
+        for thread in self._threads:
+            if thread.is_alive():
+                thread.join(max(0.0, until - time.monotonic()))
+
+    def wake(self) -> None:
+        """There is a new job."""
+        with self._wake:
+            self._news += 1
+            self._wake.notify_all()
+
+    def cancel(self, job_id: str) -> Job:
+        """Stop a job, see `Jobs.cancel`."""
+        job = self.jobs.cancel(job_id)
+        with self._lock:
+            running = self._running.get(job_id)
+        if running is not None:
+            running.cancelled.set()
+        self.board.tell(job_id)
+        return job
+
+    def step_of(self, job_id: str) -> Step | None:
+        """How far a job is that runs; None of others."""
+        with self._lock:
+            running = self._running.get(job_id)
+        return None if running is None else running.step
+
+    def _loop(self) -> None:
+        while not self._ending:
+            seen = self._news
+            try:
+                job = self.jobs.take()
+            except SeekTrackError as error:  # a full disk: the job stays where it is
+                _LOG.error("no job can be taken: %s", error)
+                self._sleep(None, _AGAIN_S)
+                continue
+            if job is not None:
+                self._do(job)
+            else:
+                self._sleep(seen, _IDLE_S)
+
+    def _sleep(self, seen: int | None, seconds: float) -> None:
+        """Until there is news, or the end, or the time is over."""
+        with self._wake:
+            self._wake.wait_for(
+                lambda: self._ending or (seen is not None and self._news != seen), timeout=seconds
+            )
+
+    def _do(self, job: Job) -> None:
+        running = Running(job, self._gate, self.board, seconds=self._seconds)
+        with self._lock:
+            self._running[job.id] = running
+            if self._ending:
+                running.ending.set()
+        if job.cancelling or self.jobs.get(job.id).cancelling:
+            running.cancelled.set()
+        self.board.tell(job.id)
+        try:
+            self._kept(running)
+        finally:
+            with self._lock:
+                self._running.pop(job.id, None)
+            self.board.tell(job.id)
+
+    def _kept(self, running: Running) -> None:
+        """Do a job and keep how it ended."""
+        job = running.job
+        try:
+            result = self._work(running)
+        except StoppedError:
+            cancelled = running.cancelled.is_set()
+            self._keep(job, self.jobs.stopped if cancelled else self.jobs.put_back, job.id)
+        except Exception as error:
+            if not isinstance(error, SeekTrackError):
+                _LOG.exception("job %s (%s) failed", job.id, job.kind)
+            self._keep(job, self.jobs.fail, job.id, foreseen(error))
+        else:
+            self._keep(job, self.jobs.finish, job.id, result)
+
+    def _keep(self, job: Job, write: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Write how a job ended; while that cannot be written the job is not over, and nothing else begins.
+
+        If the server ends before it can, the next one finds the job running and looks for its results.
+        """
+        while True:
+            try:
+                write(*args, **kwargs)
+                return
+            except SeekTrackError as error:
+                _LOG.error("how job %s ended cannot be kept: %s", job.id, error)
+                if self._ending:
+                    return
+                self._sleep(None, _AGAIN_S)

@@ -1,0 +1,392 @@
+"""What is asked over the wire: the words of the Python API, within the bounds of a shared machine."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from seektrack import defaults
+from seektrack.serving.jobs import Priority
+
+Text = Annotated[str, Field(min_length=1, max_length=10_000)]
+Name = Annotated[str, Field(min_length=1, max_length=4096)]
+Seconds = Annotated[float, Field(ge=0, le=1e9)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1, le=1000)]
+Coordinate = Annotated[float, Field(ge=-1e7, le=1e7)]
+Index = Annotated[int, Field(ge=0, lt=2**31)]
+Identity = Annotated[int, Field(ge=0, lt=2**53)]
+Templates = str | Annotated[list[Annotated[str, Field(max_length=500)]], Field(min_length=1, max_length=100)]
+
+
+class Asked(BaseModel):
+    """What every request is: nothing beside what is named, nothing taken for what it is not."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Rle(Asked):
+    """A mask as COCO run lengths, compressed (text) or plain."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"size": [2, 2], "counts": "13"}]})
+
+    size: Annotated[list[Annotated[int, Field(ge=1, le=65_536)]], Field(min_length=2, max_length=2)]
+    counts: Annotated[str, Field(max_length=4_000_000)] | Annotated[list[Index], Field(max_length=1_000_000)]
+
+
+class PromptAsked(Asked):
+    """Where an object is on one frame: points, a box, both, or a mask; pixels of the source."""
+
+    obj_id: Identity = 0
+    frame_index: Index = 0
+    points: Annotated[
+        list[Annotated[list[Coordinate], Field(min_length=2, max_length=2)]] | None,
+        Field(max_length=1000, description="`[x, y]` each."),
+    ] = None
+    point_labels: Annotated[
+        list[Literal[0, 1]] | None,
+        Field(max_length=1000, description="1 inside, 0 outside; as many as points."),
+    ] = None
+    box: Annotated[
+        Annotated[list[Coordinate], Field(min_length=4, max_length=4)] | None,
+        Field(description="`[x0, y0, x1, y1]`."),
+    ] = None
+    mask: Rle | None = None
+    score: Share = 1.0
+    label: Annotated[str, Field(max_length=500)] = ""
+
+
+class SearchAsked(Asked):
+    """A question to a library, in the words of `Library.search`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "a red car", "k": 5}]})
+
+    text: Text | Annotated[list[Text], Field(min_length=1, max_length=50)]
+    k: Count = defaults.K
+    video: Name | None = None
+    start_s: Seconds | None = None
+    end_s: Seconds | None = None
+    only: Literal["objects", "frames"] | None = None
+    label: Text | None = None
+    min_confidence: Share | None = None
+    per_video: Count | None = None
+    missing: bool | None = None
+    templates: Templates = "auto"
+    motion: bool = True
+    correct: Annotated[
+        bool, Field(description="Put mistyped words right first, as the command line does.")
+    ] = False
+
+
+class MomentsAsked(SearchAsked):
+    """A question whose answers are moments."""
+
+    within_s: Seconds = defaults.WITHIN_S
+
+
+class HitsAsked(SearchAsked):
+    """A question whose answers are single frames and regions, in the words of `Library.hits`."""
+
+    rank_by: Literal["confidence", "cosine", "centred", "whitened", "qb-norm"] = "confidence"
+
+
+class SequencesAsked(Asked):
+    """Steps in their order, in the words of `Library.sequences`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"text": ["a red car appears", "a dog leaves"]}]}
+    )
+
+    text: Text | Annotated[list[Text], Field(min_length=1, max_length=50)]
+    k: Count = defaults.K
+    video: Name | None = None
+    start_s: Seconds | None = None
+    end_s: Seconds | None = None
+    per_video: Count | None = None
+    missing: bool | None = None
+    within_s: Seconds = defaults.WITHIN_S
+    templates: Templates = "auto"
+    motion: bool = True
+
+
+class CompareAsked(Asked):
+    """Wordings to be compared, in the words of `Library.compare`."""
+
+    texts: Annotated[list[Text], Field(min_length=1, max_length=50)]
+    k: Count = defaults.K
+    templates: Templates = "auto"
+
+
+class TextAsked(Asked):
+    """A text."""
+
+    text: Text
+
+
+class RemoveAsked(Asked):
+    """A video to be forgotten; its file stays."""
+
+    video: Name
+
+
+class IndexAsked(Asked):
+    """Videos to be brought into a library, in the words of `Library.index`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"videos": ["holiday/road.mp4"]}]})
+
+    videos: Annotated[list[Name], Field(min_length=1, max_length=1000)]
+    sampling: Annotated[str, Field(max_length=100)] = defaults.SAMPLING
+    regions: Literal["objects", "tiles", "none"] = "objects"
+    filters: Annotated[str | None, Field(max_length=200)] = None
+    temporal: bool | None = None
+    reindex: bool = False
+    exclude: Annotated[list[Annotated[str, Field(max_length=500)]], Field(max_length=100)] = []
+    prune: bool = False
+
+
+class Opened(Asked):
+    """Which part of a video, and how it is read."""
+
+    start_s: Seconds | None = None
+    end_s: Seconds | None = None
+    fps: Annotated[float | None, Field(gt=0, le=1000)] = None
+    frames: Annotated[int | None, Field(ge=1, le=10_000_000)] = None
+    window: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
+    interpolate: Annotated[int, Field(ge=1, le=16)] = 1
+    filters: Annotated[str | None, Field(max_length=200)] = None
+
+
+class Followed(Opened):
+    """What following asks for in every case."""
+
+    templates: Templates = "auto"
+    min_confidence: Share | None = None
+    formats: Annotated[
+        list[Annotated[str, Field(max_length=40)]],
+        Field(max_length=40, description="What is written besides `json`; more can be exported later."),
+    ] = list(defaults.FORMATS)
+    output_format: Annotated[
+        str | None, Field(max_length=40, description="One format instead of `formats`.")
+    ] = None
+    overlay: Annotated[bool, Field(description="Also draw the overlay video.")] = False
+
+    @property
+    def all_formats(self) -> list[str]:
+        """What is written."""
+        return [self.output_format] if self.output_format is not None else list(self.formats)
+
+
+class TrackAsked(Followed):
+    """Objects to be followed through one video, in the words of `track_objects`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"video": "holiday/road.mp4", "text": "a red car", "output_format": "coco"},
+                {"video": "holiday/road.mp4", "prompts": [{"obj_id": 1, "box": [10, 20, 110, 90]}]},
+            ]
+        }
+    )
+
+    video: Name
+    text: Text | Annotated[list[Text], Field(min_length=1, max_length=50)] | None = None
+    prompts: Annotated[list[PromptAsked] | None, Field(max_length=1000)] = None
+    tracker: Annotated[str | None, Field(max_length=40)] = None
+    ground_every: Annotated[int | None, Field(ge=1, le=10_000)] = None
+    model: Annotated[str | None, Field(max_length=200)] = None
+    seeds: Annotated[
+        list[Index], Field(max_length=1000, description="Frames known to show the text, looked at closely.")
+    ] = []
+    retrieval_score: Share | None = None
+
+    @model_validator(mode="after")
+    def _one_of_them(self) -> TrackAsked:
+        if (self.text is None) == (not self.prompts):
+            raise ValueError("give a text or prompts, and only one of them")
+        return self
+
+
+class SearchAndTrackAsked(Followed):
+    """A text to be found in a library and followed, in the words of `search_and_track`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "a red car", "top": 2}]})
+
+    text: Text | Annotated[list[Text], Field(min_length=1, max_length=50)]
+    top: Annotated[int, Field(ge=1, le=100)] = defaults.TOP
+
+
+class SegmentAsked(Asked):
+    """Objects pointed at on one frame, in the words of `segment_frame`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "video": "holiday/road.mp4",
+                    "prompts": [{"obj_id": 1, "frame_index": 12, "points": [[64, 60]], "point_labels": [1]}],
+                }
+            ]
+        }
+    )
+
+    video: Name
+    prompts: Annotated[list[PromptAsked], Field(min_length=1, max_length=100)]
+    model: Annotated[str | None, Field(max_length=200)] = None
+
+
+class NamedVideoAsked(Asked):
+    """A video named by its path."""
+
+    video: Name
+
+
+class JobAsked(Asked):
+    """How a job is queued."""
+
+    priority: Priority = "normal"
+
+
+class ErrorBody(BaseModel):
+    """What went wrong."""
+
+    code: Annotated[str, Field(description="For machines.", examples=["bad_input"])]
+    message: Annotated[str, Field(description="What failed and the value that came.")]
+    hint: Annotated[str, Field(description="The way out; empty when there is none.")]
+
+
+class ErrorAnswer(BaseModel):
+    """The one shape of every error."""
+
+    error: ErrorBody
+
+
+class HitAnswer(BaseModel):
+    """One frame, or a region of it."""
+
+    video: str
+    video_id: str
+    frame_index: int
+    time_s: float
+    score: float
+    confidence: Annotated[float | None, Field(description="Null where it cannot be known.")]
+    computed: Annotated[float, Field(description="What was computed; outside the domain it means nothing.")]
+    box: list[float] | None
+    query: str
+    domain: Literal["inside", "outside", "unmeasured"]
+    warning: str | None = None
+
+
+class MomentAnswer(BaseModel):
+    """A stretch of one video that answers a question; `moments` are the steps of an order of events."""
+
+    video: str
+    video_id: str
+    start_s: float
+    end_s: float
+    confidence: float | None
+    computed: float
+    key: HitAnswer
+    query: str
+    domain: Literal["inside", "outside", "unmeasured"]
+    warning: str | None = None
+    moments: list[MomentAnswer] = []
+
+
+class Reading(BaseModel):
+    """How a question was read."""
+
+    typed: str
+    query: Annotated[dict[str, Any] | None, Field(description="All of it, as `seektrack.read` gives it.")]
+    reading: Annotated[str | None, Field(description="In one line.")]
+    explained: Annotated[list[str], Field(description="A line a fact.")]
+    notices: Annotated[list[str], Field(description="What was left aside, and why.")]
+    corrected: Annotated[bool, Field(description="Whether mistyped words were put right.")] = False
+
+
+class MomentsAnswer(Reading):
+    """Moments, best first."""
+
+    results: list[MomentAnswer]
+
+
+class HitsAnswer(Reading):
+    """Single frames and regions, best first."""
+
+    results: list[HitAnswer]
+
+
+class StepAnswer(BaseModel):
+    """How far a job is; a total of 0 or less is unknown."""
+
+    done: int
+    total: int
+    stage: str
+
+
+class TracksSummary(BaseModel):
+    """One video that was followed."""
+
+    id: str
+    video: str
+    video_id: str
+    query: str
+    frames: int
+    tracks: list[dict[str, Any]]
+    formats: list[str]
+    overlay: bool
+    remarks: dict[str, Any]
+
+
+class JobResult(BaseModel):
+    """What a job gave."""
+
+    tracks: list[TracksSummary] = []
+    index: dict[str, Any] | None = None
+    failed: list[dict[str, Any]] = []
+
+
+class JobAnswer(BaseModel):
+    """One job."""
+
+    id: str
+    kind: str
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    priority: Priority
+    owner: str
+    request: dict[str, Any]
+    created_s: float
+    started_s: float | None
+    ended_s: float | None
+    attempts: int
+    cancelling: bool
+    progress: StepAnswer | None
+    error: ErrorBody | None
+    result: JobResult | None
+
+
+class ObservationAnswer(BaseModel):
+    """One object on one frame."""
+
+    obj_id: int
+    box: list[float]
+    mask: dict[str, Any] | None
+    score: float
+    visible: bool
+    state: str
+
+
+class FrameAnswer(BaseModel):
+    """Every object on one frame."""
+
+    frame_index: int
+    time_s: float
+    objects: list[ObservationAnswer]
+
+
+class FramesAnswer(BaseModel):
+    """Objects frame by frame; masks are COCO run lengths of the size of the video."""
+
+    width: int
+    height: int
+    frames: list[FrameAnswer]

@@ -1,0 +1,213 @@
+"""What one server holds: its libraries, networks, jobs, videos and results."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from seektrack import defaults
+from seektrack.errors import ModelError, SeekTrackError
+from seektrack.pipeline import FrameSegmenter, Library, Models
+from seektrack.pipeline.answer import Answer
+from seektrack.query import read
+from seektrack.retrieval import Comparison
+from seektrack.serving import work
+from seektrack.serving.events import Board
+from seektrack.serving.jobs import Jobs
+from seektrack.serving.pool import Clicks, Gate, Pool
+from seektrack.serving.refusals import not_found
+from seektrack.serving.results import Results
+from seektrack.serving.roots import Roots
+from seektrack.serving.settings import ServerSettings
+from seektrack.serving.state import State
+from seektrack.serving.videos import Named, Videos
+from seektrack.serving.wire import prompt_of
+from seektrack.types import Hit, Moment, Observation
+
+
+class Service:
+    """A server's inside; `seektrack.serving.app` puts HTTP around it.
+
+    Args:
+        settings: What is served.
+
+    Raises:
+        LibraryError: Another server holds the same state.
+        OutputError: Its folder cannot be written.
+        ModelError: A library's model is none.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        bounds = settings.bounds
+        self.settings = settings
+        self.libraries: dict[str, Library] = {}
+        self._models: dict[str, Models] = {}
+        for name, path in settings.named_libraries.items():
+            library = Library(path, device=settings.device, model=None if path.exists() else settings.model)
+            library.models = self._models.setdefault(library.models.name, library.models)
+            self.libraries[name] = library
+        usual = settings.model or next(iter(self._models), defaults.MODEL)
+        if usual not in self._models:
+            self._models[usual] = Models(usual, device=settings.device)
+        self.usual_model = usual
+        self.state = State(settings.state_folder)
+        settings.uploads.mkdir(parents=True, exist_ok=True)
+        self.indexing = {name: threading.Lock() for name in self.libraries}
+        self.board, self.gate = Board(), Gate()
+        self.jobs = Jobs(self.state, queued=bounds.queued)
+        self.results = Results(settings.state_folder / "results", held_bytes=bounds.results_mb * 2**20)
+        self.videos = Videos(
+            self.state,
+            Roots([*settings.roots, settings.uploads]),
+            self.libraries.values,
+            most_s=bounds.video_s,
+        )
+        self.clicks = Clicks(
+            self.gate, threads=settings.clicks, waiting=bounds.waiting, seconds=bounds.click_s
+        )
+        self.pool = Pool(
+            self.jobs,
+            self.gate,
+            self.board,
+            partial(work.do, self),
+            workers=settings.workers,
+            seconds=bounds.job_s,
+        )
+        self._segmenters: dict[str, FrameSegmenter] = {}
+        self._loading = threading.RLock()
+
+    def start(self) -> None:
+        """Take up what an earlier server left, and begin."""
+        for job in self.jobs.interrupted():
+            done = self.results.finished(job.id)
+            if done is not None:
+                self.jobs.finish(job.id, done)
+            elif job.cancelling:
+                self.jobs.stopped(job.id)
+            else:
+                self.jobs.begin_again(job.id)
+        self.pool.start()
+
+    def stop(self) -> None:
+        """End; what runs is done again by the next server."""
+        self.pool.stop()
+        self.clicks.close()
+        self.videos.close()
+        for library in self.libraries.values():
+            library.close()
+        self.state.close()
+
+    def library(self, name: str) -> Library:
+        """The library of a name.
+
+        Raises:
+            RefusedError: There is none.
+        """
+        if name not in self.libraries:
+            raise not_found(f"library {name[:80]!r}", hint=f"there are {', '.join(self.libraries)}")
+        return self.libraries[name]
+
+    def models_named(self, name: str | None) -> Models:
+        """The networks of a name, loaded; only those the server was started with can be named.
+
+        Raises:
+            ModelError: It was not, or they cannot be loaded.
+        """
+        chosen = self._models.get(name or self.usual_model)
+        if chosen is None:
+            raise ModelError(
+                f"the model {name!r} is not served", hint=f"this server has {', '.join(self._models)}"
+            )
+        return self.ready(chosen)
+
+    @property
+    def model_names(self) -> tuple[str, ...]:
+        """Models that are served."""
+        return tuple(self._models)
+
+    def ready(self, models: Models, *, sam2: bool = True) -> Models:
+        """The networks, loaded once, whoever asks first.
+
+        Raises:
+            ModelError: They cannot be loaded.
+        """
+        with self._loading:
+            _ = models.encoder
+            if sam2:
+                _ = models.sam2
+        return models
+
+    def warm(self) -> None:
+        """Load what the first request would wait for; what is wrong is told to that request."""
+        for library in self.libraries.values():
+            try:
+                self.ready(library.models)
+                library.hits("anything", k=1)
+            except SeekTrackError:
+                continue
+
+    def asked(
+        self,
+        name: str,
+        ask: Callable[[Library, Any], Answer[Any]],
+        text: str | Sequence[str],
+        *,
+        correct: bool,
+    ) -> tuple[Answer[Any], bool]:
+        """What a library answers, and whether mistyped words were put right.
+
+        Args:
+            name: Of the library.
+            ask: Puts the question.
+            text: The question.
+            correct: Put mistyped words right first.
+
+        Raises:
+            SeekTrackError: As :meth:`seektrack.Library.search`.
+        """
+        library = self.library(name)
+        self.ready(library.models, sam2=False)
+        fixed = False
+        if correct and isinstance(text, str):
+            right = library.corrected(text).text
+            fixed, text = right != text, right
+        return ask(library, text), fixed
+
+    def find(self, name: str, asked: dict[str, Any]) -> tuple[Answer[Moment], bool]:
+        """Moments of a library."""
+        given = dict(asked)
+        text, correct = given.pop("text"), given.pop("correct")
+        return self.asked(name, lambda library, t: library.search(t, **given), text, correct=correct)
+
+    def hits(self, name: str, asked: dict[str, Any]) -> tuple[Answer[Hit], bool]:
+        """Frames and regions of a library."""
+        given = dict(asked)
+        text, correct = given.pop("text"), given.pop("correct")
+        return self.asked(name, lambda library, t: library.hits(t, **given), text, correct=correct)
+
+    def sequences(self, name: str, asked: dict[str, Any]) -> Answer[Any]:
+        """Chains of moments of a library."""
+        given = dict(asked)
+        text = given.pop("text")
+        return self.asked(name, lambda library, t: library.sequences(t, **given), text, correct=False)[0]
+
+    def compare(self, name: str, asked: dict[str, Any]) -> Comparison:
+        """Wordings compared on a library."""
+        library = self.library(name)
+        self.ready(library.models, sam2=False)
+        texts = [read(text) for text in asked["texts"]]
+        return library.compare(texts, k=asked["k"], templates=asked["templates"])
+
+    def segment(
+        self, named: Named, prompts: Sequence[dict[str, Any]], model: str | None
+    ) -> tuple[int, float, dict[int, Observation]]:
+        """Masks of what is pointed at on one frame: its number, its time, and an observation an object."""
+        models = self.models_named(model)
+        with self._loading:
+            segmenter = self._segmenters.setdefault(models.name, FrameSegmenter(models))
+        frame = self.videos.frame(named, index=prompts[0]["frame_index"])
+        asked = [prompt_of(one) for one in prompts]
+        found = segmenter.segment(frame, asked, name=named.version)
+        return frame.index, frame.time_s, found

@@ -1,0 +1,239 @@
+"""What each kind of job does: a call of the pipeline, its results in a folder, a note when they are whole."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seektrack.errors import SeekTrackError, VideoError, foreseen
+from seektrack.outputs.remarks import Remarks
+from seektrack.outputs.told import OVERLAY, summary
+from seektrack.pipeline import Library, search_and_track, track_objects
+from seektrack.pipeline.track import write_results
+from seektrack.serving.pool import Running
+from seektrack.serving.refusals import RefusedError, shape
+from seektrack.serving.roots import check_plain
+from seektrack.serving.wire import prompt_of
+from seektrack.types import Tracks
+from seektrack.video import Opening, find_videos, open_video
+
+if TYPE_CHECKING:
+    from seektrack.serving.service import Service
+
+
+def do(service: Service, running: Running) -> dict[str, Any]:
+    """Do a job, or find that it was done and only not told.
+
+    Raises:
+        StoppedError: It was told to stop.
+        SeekTrackError: It failed.
+    """
+    job = running.job
+    result = service.results.finished(job.id)
+    if result is not None:
+        return result
+    if job.attempts > service.settings.bounds.attempts:
+        raise RefusedError(
+            500,
+            "crashed",
+            f"the server ended {job.attempts - 1} times while this job ran; it is not begun again by itself",
+            hint="look at the server's log, ask for less, then retry the job",
+        )
+    work = WORK[job.kind]
+    running.progress(0, 0, "preparing")
+    result = work(service, running)
+    service.results.finish(job.id, result)
+    return result
+
+
+def track(service: Service, running: Running) -> dict[str, Any]:
+    """Follow what a text or prompts name through one video."""
+    asked = running.job.request
+    named = service.videos.find(asked["video"])
+    service.videos.check_length(named, start_s=asked["start_s"], end_s=asked["end_s"])
+    models = service.models_named(asked["model"])
+    folder = service.results.begin(running.job.id) / "0"
+    prompts = [prompt_of(one) for one in asked["prompts"] or ()]
+    tracks = track_objects(
+        named.path,
+        asked["text"],
+        prompts=prompts or None,
+        tracker=asked["tracker"],
+        ground_every=asked["ground_every"],
+        min_confidence=asked["min_confidence"],
+        model=models,
+        seeds=asked["seeds"],
+        opening=_opening(asked),
+        filters=asked["filters"],
+        templates=asked["templates"],
+        retrieval_score=asked["retrieval_score"],
+        out=folder,
+        formats=_formats(asked),
+        overlay=asked["overlay"],
+        progress=running.progress,
+    )
+    return {"tracks": [_entry(service, running, 0, tracks, folder, asked)]}
+
+
+def search_and_follow(service: Service, running: Running) -> dict[str, Any]:
+    """Find a text in a library, then follow it through the videos that show it best."""
+    asked = running.job.request
+    library = service.library(asked["library"])
+    service.ready(library.models)
+    out = service.results.begin(running.job.id)
+    failed: list[dict[str, Any]] = []
+    found = search_and_track(
+        library,
+        asked["text"],
+        top=asked["top"],
+        start_s=asked["start_s"],
+        end_s=asked["end_s"],
+        filters=asked["filters"],
+        templates=asked["templates"],
+        min_confidence=asked["min_confidence"],
+        out=out,
+        formats=_formats(asked),
+        overlay=asked["overlay"],
+        on_error=lambda video, error: failed.append({"video": video, **shape(error)}),
+        progress=running.progress,
+    )
+    entries = [
+        _entry(service, running, n, one.tracks, one.folder or out, asked) for n, one in enumerate(found)
+    ]
+    return {"tracks": entries, "failed": failed}
+
+
+def index(service: Service, running: Running) -> dict[str, Any]:
+    """Bring videos into a library."""
+    asked = running.job.request
+    name = asked["library"]
+    paths, failed = _videos_below(service, asked["videos"])
+    if not paths:
+        raise VideoError(
+            "no video can be indexed of what was named",
+            hint="; ".join(str(one["error"]["message"]) for one in failed[:3]),
+        )
+    shared = service.library(name)
+    service.ready(shared.models)
+    folder = service.settings.named_libraries[name]
+    with service.indexing[name], Library(folder, model=shared.models.name) as library:
+        library.models = shared.models
+        try:
+            report = library.index(
+                paths,
+                sampling=asked["sampling"],
+                regions=asked["regions"],
+                filters=asked["filters"],
+                temporal=asked["temporal"],
+                reindex=asked["reindex"],
+                exclude=asked["exclude"],
+                progress=running.progress,
+            )
+        finally:
+            library.models.progress = None
+    told = {
+        "indexed": report.indexed,
+        "skipped": report.skipped,
+        "frames": report.frames,
+        "seconds": report.seconds,
+        "motion": report.motion,
+        "waiting": list(report.waiting),
+        "outside": list(report.outside),
+        "damaged": [{"video": video, "damage": damage} for video, damage in report.damaged],
+    }
+    failed += [{"video": video, **shape(error)} for video, error in report.failed]
+    service.results.of(running.job.id).mkdir(parents=True, exist_ok=True)
+    return {"tracks": [], "index": told, "failed": failed}
+
+
+def overlay(service: Service, running: Running) -> dict[str, Any]:
+    """Draw the overlay video of a result that has none."""
+    asked = running.job.request
+    folder, entry = service.results.entry(asked["tracks"])
+    tracks = service.results.tracks(asked["tracks"])
+    if not (folder / OVERLAY).is_file():
+        with open_video(service.videos.find(entry["video"]).path) as source:
+            write_results(tracks, source, folder, (), overlay=True, progress=running.progress)
+    service.results.of(running.job.id).mkdir(parents=True, exist_ok=True)
+    return {"tracks": [{**entry, "overlay": True}], "failed": []}
+
+
+WORK: dict[str, Callable[[Service, Running], dict[str, Any]]] = {
+    "track_objects": track,
+    "search_and_track": search_and_follow,
+    "index": index,
+    "overlay": overlay,
+}
+"""Kinds of jobs."""
+
+
+def _opening(asked: dict[str, Any]) -> Opening:
+    window = asked["window"]
+    return Opening(
+        fps=asked["fps"],
+        start_s=asked["start_s"],
+        end_s=asked["end_s"],
+        frames=asked["frames"],
+        window=None if window is None else (window[0], window[1]),
+        interpolate=asked["interpolate"],
+    )
+
+
+def _formats(asked: dict[str, Any]) -> list[str]:
+    """What is written; everything without loss always."""
+    chosen = [asked["output_format"]] if asked["output_format"] is not None else asked["formats"]
+    return list(dict.fromkeys(["json", *chosen]))
+
+
+def _entry(
+    service: Service, running: Running, n: int, tracks: Tracks, folder: Path, asked: dict[str, Any]
+) -> dict[str, Any]:
+    """What is told of one video that was followed."""
+    path = tracks.video.path
+    return {
+        "id": f"{running.job.id}.{n}",
+        "video": path,
+        "video_id": service.videos.tell([path])[path],
+        "query": tracks.query,
+        "frames": len(tracks.frame_times),
+        "tracks": summary(tracks),
+        "formats": _formats(asked),
+        "overlay": bool(asked["overlay"]),
+        "remarks": _plain(Remarks.of(tracks).to_dict()),
+        "folder": str(folder.relative_to(service.results.of(running.job.id))),
+    }
+
+
+def _plain(remarks: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: asdict(value) if hasattr(value, "__dataclass_fields__") else value
+        for key, value in remarks.items()
+    }
+
+
+def _videos_below(service: Service, names: list[str]) -> tuple[list[str], list[dict[str, Any]]]:
+    """Videos of the files and folders that were named, those that lie outside the roots told as failed."""
+    paths: list[str] = []
+    failed: list[dict[str, Any]] = []
+    for name in names:
+        try:
+            found = Path(service.videos.find(name).path)
+            inside = (
+                [found] if not found.is_dir() else find_videos([found], on_error=lambda path, error: None)
+            )
+        except SeekTrackError as error:
+            failed.append({"video": name, **shape(error)})
+            continue
+        for path in inside:
+            try:
+                resolved = path if path == found else service.videos.roots.inside(path)
+                if resolved is None:
+                    raise RefusedError(403, "forbidden", f"{path.name} leads outside the roots")
+                if path != found:
+                    check_plain(resolved, service.videos.roots)
+                paths.append(str(resolved))
+            except Exception as error:
+                failed.append({"video": str(path), **shape(foreseen(error))})
+    return paths, failed

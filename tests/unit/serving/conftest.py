@@ -1,0 +1,78 @@
+"""A library of two drawn films, indexed once, and servers on copies of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from seektrack.pipeline import Library
+from seektrack.serving import Bounds, ServerSettings, create_app
+from seektrack.video import VideoWriter
+from seektrack.world import SceneSettings, Split, render, sample_scene, seeds
+
+FILMS = ("road", "street")
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of two short films with a red car in each."""
+    folder = tmp_path_factory.mktemp("films")
+    settings = SceneSettings(n_frames=6, cast=(("car", "red"),), street_only=True)
+    for name, seed in zip(FILMS, seeds(Split.TEST, 2, start=3), strict=True):
+        frames = render(sample_scene(seed, settings)).frames
+        height, width = frames[0].shape[:2]
+        with VideoWriter(folder / f"{name}.mp4", width=width, height=height, fps=8) as writer:
+            for frame in frames:
+                writer.write(frame)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def indexed(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A library of the films."""
+    folder = tmp_path_factory.mktemp("indexed") / "films"
+    with Library(folder) as library:
+        library.index([films], sampling="every=2", regions="none")
+    return folder
+
+
+Serve = Callable[..., TestClient]
+
+
+@pytest.fixture
+def serve(indexed: Path, films: Path, tmp_path: Path) -> Iterator[Serve]:
+    """Starts a server on a copy of the library; keywords are its settings and bounds."""
+    with ExitStack() as stack:
+
+        def start(*, bounds: dict[str, Any] | None = None, **settings: Any) -> TestClient:
+            library = tmp_path / "films"
+            if not library.exists():
+                shutil.copytree(indexed, library)
+            given = {"libraries": (library,), "roots": (films,), **settings}
+            app = create_app(ServerSettings(**given, bounds=Bounds(**(bounds or {}))))
+            client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
+            return stack.enter_context(client)
+
+        yield start
+
+
+@pytest.fixture(scope="module")
+def served(indexed: Path, films: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """One server for the tests of a module that change nothing."""
+    library = tmp_path_factory.mktemp("served") / "films"
+    shutil.copytree(indexed, library)
+    app = create_app(ServerSettings((library,), roots=(films,)))
+    with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
+        yield client
+
+
+def ended(client: TestClient, job: dict[str, Any], *, wait_s: float = 60) -> dict[str, Any]:
+    """A job once it has ended."""
+    found: dict[str, Any] = client.get(f"/api/v1/jobs/{job['id']}", params={"wait": wait_s}).json()
+    return found
