@@ -9,14 +9,16 @@ from typing import Annotated, Any
 from fastapi import Query
 from fastapi.responses import FileResponse
 
-from seektrack.outputs.told import OVERLAY, summary
+from seektrack.outputs.render import Render
+from seektrack.outputs.told import summary
 from seektrack.serving.refusals import not_found
 from seektrack.serving.routes import JobId, Once, Owner, Served, TracksId, router
 from seektrack.serving.routes_jobs import told
 from seektrack.serving.routes_libraries import check_formats
-from seektrack.serving.schemas import FramesAnswer, JobAnswer, TrackAsked
+from seektrack.serving.schemas import FramesAnswer, JobAnswer, OverlayAsked, TrackAsked
 from seektrack.serving.service import Service
 from seektrack.serving.wire import frames_to_json, prompt_of
+from seektrack.serving.work import overlay_of
 from seektrack.types import Track, Tracks
 
 track_routes = router("tracks")
@@ -109,21 +111,28 @@ async def export(
 
 
 @track_routes.post("/tracks/{tracks_id}/overlay", status_code=202, response_model=JobAnswer)
-def draw_overlay(tracks_id: TracksId, service: Served, owner: Owner) -> dict[str, Any]:
-    """Draw the overlay video of a result: a job."""
+def draw_overlay(
+    tracks_id: TracksId, asked: OverlayAsked, service: Served, owner: Owner, once: Once = None
+) -> dict[str, Any]:
+    """Draw the overlay video of a result in one mode: a job."""
     service.results.entry(tracks_id)
-    job = service.jobs.add("overlay", {"tracks": tracks_id}, owner=owner)
+    request = {"tracks": tracks_id, **asked.model_dump()}
+    job = service.jobs.add("overlay", request, owner=owner, once=once)
     service.pool.wake()
     return told(service, job)
 
 
-@track_routes.get("/tracks/{tracks_id}/overlay.mp4", response_class=FileResponse, responses=_FILE)
-def get_overlay(tracks_id: TracksId, service: Served) -> FileResponse:
-    """The overlay video; ranges of bytes are given."""
-    folder, _ = service.results.entry(tracks_id)
-    if not (folder / OVERLAY).is_file():
+@track_routes.get("/tracks/{tracks_id}/overlay", response_class=FileResponse, responses=_FILE)
+def get_overlay(
+    tracks_id: TracksId, service: Served, render: Annotated[Render, Query()] = "auto"
+) -> FileResponse:
+    """The overlay video that was drawn in a mode; ranges of bytes are given."""
+    folder, entry = service.results.entry(tracks_id)
+    path = overlay_of(folder, entry, render)
+    if path is None:
         raise not_found("overlay of this result", hint="POST to /tracks/{id}/overlay draws it")
-    return FileResponse(folder / OVERLAY, media_type="video/mp4", filename=OVERLAY)
+    kind = "video/mp4" if path.suffix == ".mp4" else "video/quicktime"
+    return FileResponse(path, media_type=kind, filename=path.name)
 
 
 def window(tracks: Tracks, start: int, count: int, obj_ids: list[int] | None) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from seektrack import defaults
+from seektrack.outputs.render import Render
 from seektrack.serving.jobs import Priority
 
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
@@ -169,7 +170,9 @@ class Followed(Opened):
     output_format: Annotated[
         str | None, Field(max_length=40, description="One format instead of `formats`.")
     ] = None
-    overlay: Annotated[bool, Field(description="Also draw the overlay video.")] = False
+    overlay: Annotated[
+        bool | Render, Field(description="Also draw the overlay video, the usual way or in this mode.")
+    ] = False
 
     @property
     def all_formats(self) -> list[str]:
@@ -205,6 +208,12 @@ class TrackAsked(Followed):
         if (self.text is None) == (not self.prompts):
             raise ValueError("give a text or prompts, and only one of them")
         return self
+
+
+class OverlayAsked(Asked):
+    """An overlay video to be drawn."""
+
+    render: Render = "auto"
 
 
 class SearchAndTrackAsked(Followed):
@@ -334,7 +343,7 @@ class TracksSummary(BaseModel):
     frames: int
     tracks: list[dict[str, Any]]
     formats: list[str]
-    overlay: bool
+    overlay: bool | str
     remarks: dict[str, Any]
 
 
@@ -343,6 +352,7 @@ class JobResult(BaseModel):
 
     tracks: list[TracksSummary] = []
     index: dict[str, Any] | None = None
+    overlay: dict[str, Any] | None = None
     failed: list[dict[str, Any]] = []
 
 
@@ -374,6 +384,9 @@ class ObservationAnswer(BaseModel):
     score: float
     visible: bool
     state: str
+    amodal: Annotated[
+        dict[str, Any] | None, Field(description="The whole of a partly hidden one, where it was estimated.")
+    ] = None
 
 
 class FrameAnswer(BaseModel):

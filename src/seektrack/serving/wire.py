@@ -136,6 +136,7 @@ def observation_to_json(obj_id: int, seen: Observation) -> dict[str, Any]:
         "score": float(seen.score),
         "visible": bool(seen.visible),
         "state": seen.state,
+        "amodal": None if seen.amodal is None else seen.amodal.to_coco(),
     }
 
 
@@ -149,6 +150,7 @@ def observation_of(held: Mapping[str, Any], frame_index: int, time_s: float) -> 
         None if held["mask"] is None else Mask.from_coco(held["mask"]),
         held["score"],
         held["visible"],
+        None if held["amodal"] is None else Mask.from_coco(held["amodal"]),
     )
 
 

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seektrack.errors import SeekTrackError, VideoError, foreseen
+from seektrack.outputs import overlay_style
 from seektrack.outputs.remarks import Remarks
-from seektrack.outputs.told import OVERLAY, summary
+from seektrack.outputs.told import summary
 from seektrack.pipeline import Library, search_and_track, track_objects
 from seektrack.pipeline.track import write_results
 from seektrack.serving.pool import Running
@@ -152,12 +153,25 @@ def overlay(service: Service, running: Running) -> dict[str, Any]:
     """Draw the overlay video of a result that has none."""
     asked = running.job.request
     folder, entry = service.results.entry(asked["tracks"])
-    tracks = service.results.tracks(asked["tracks"])
-    if not (folder / OVERLAY).is_file():
+    tracks, render = service.results.tracks(asked["tracks"]), asked["render"]
+    if overlay_of(folder, entry, render) is None:
         with open_video(service.videos.find(entry["video"]).path) as source:
-            write_results(tracks, source, folder, (), overlay=True, progress=running.progress)
+            target = folder / _DRAWN / render
+            write_results(tracks, source, target, (), overlay=render, progress=running.progress)
     service.results.of(running.job.id).mkdir(parents=True, exist_ok=True)
-    return {"tracks": [{**entry, "overlay": True}], "failed": []}
+    return {"overlay": {"tracks": asked["tracks"], "render": render}}
+
+
+_DRAWN = "overlays"
+
+
+def overlay_of(folder: Path, entry: dict[str, Any], render: str) -> Path | None:
+    """The overlay video of a result in a mode; None where it was not drawn."""
+    style = overlay_style(render)
+    drawn = {True: "auto", False: None}.get(entry["overlay"], entry["overlay"])
+    places = [folder / _DRAWN / render, *([folder] if drawn == render else [])]
+    found = [place / style.filename for place in places] if style is not None else []
+    return next((path for path in found if path.is_file()), None)
 
 
 WORK: dict[str, Callable[[Service, Running], dict[str, Any]]] = {
@@ -200,7 +214,7 @@ def _entry(
         "frames": len(tracks.frame_times),
         "tracks": summary(tracks),
         "formats": _formats(asked),
-        "overlay": bool(asked["overlay"]),
+        "overlay": asked["overlay"],
         "remarks": _plain(Remarks.of(tracks).to_dict()),
         "folder": str(folder.relative_to(service.results.of(running.job.id))),
     }
