@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from seektrack import defaults
-from seektrack.cli import eval_real, eval_tracking
+from seektrack.cli import eval_real, eval_texts, eval_tracking
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads, table
 from seektrack.cli.figures import figure, print_figures, report_figures
 from seektrack.cli.report_options import ReportFile, check_report
@@ -195,55 +195,8 @@ def domain(
     print_figures(screen, figures, report, title="Known pictures")
 
 
-@app.command()
-def retrieval(
-    videos: Annotated[int, typer.Option("--videos", min=1, help="Held-out videos to render and index.")] = 20,
-    shots: Annotated[int, typer.Option("--shots", min=2, help="Shots of two seconds in each.")] = 5,
-    pairs: Annotated[int, typer.Option("--pairs", min=1, help="Ordered pairs to ask for.")] = 60,
-    temporal: Annotated[
-        str,
-        typer.Option("--temporal", help="The temporal encoder, or its folder, asked for what happens."),
-    ] = "temporal",
-    noise: Annotated[
-        bool,
-        typer.Option(
-            "--noise",
-            help="Instead, the same names under each kind of noise in texts and frames; a quarter of"
-            " the videos.",
-        ),
-    ] = False,
-    model: Model = defaults.MODEL,
-    device: Device = None,
-    report: ReportFile = None,
-    quiet: Quiet = False,
-    as_json: AsJson = False,
-) -> None:
-    """Search held-out footage of several shots by text and compare with its perfect truth."""
-    check_report(report)
-    spare_threads(model)
-    from seektrack.evaluation.noise import evaluate_noise
-    from seektrack.evaluation.retrieval import evaluate_retrieval
-
-    screen = Screen(quiet=quiet, as_json=as_json)
-    if noise:
-        with screen.progress() as progress:
-            few = max(1, videos // 4)
-            figures = evaluate_noise(videos=few, shots=shots, model=model, device=device, progress=progress)
-        print_figures(screen, figures, report, title="Retrieval under noise")
-        return
-    with screen.progress() as progress:
-        figures = evaluate_retrieval(
-            videos=videos,
-            shots=shots,
-            pairs=pairs,
-            temporal=temporal,
-            model=model,
-            device=device,
-            progress=progress,
-        )
-    print_figures(screen, figures, report, title="Retrieval")
-
-
+app.command()(eval_texts.retrieval)
+app.command()(eval_texts.clip)
 app.command()(eval_real.real)
 app.command()(eval_real.vos)
 app.command()(eval_tracking.tracks)

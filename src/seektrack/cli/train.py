@@ -39,9 +39,13 @@ def clip(
         str,
         typer.Option(
             "--data",
-            help="Pictures with captions: a folder with captions.csv, a COCO captions .json, or world:400.",
+            help="Pictures, videos or moments with texts: a folder with captions.csv or moments.csv, COCO "
+            "captions, Flickr30k, MSR-VTT, folders named by what their pictures show, or world:400.",
         ),
     ],
+    split: Annotated[
+        str | None, typer.Option("--split", help="Part of the data to learn from, such as train.")
+    ] = None,
     minutes: Minutes = 60.0,
     fresh: Fresh = False,
     model: Model = defaults.MODEL,
@@ -93,7 +97,7 @@ def clip(
     silent = spoken_by_another()
     screen = Screen(quiet=quiet or silent, as_json=as_json)
     spare_threads(model)
-    from seektrack.training.finetune import FinetuneRecipe, finetune_clip
+    from seektrack.training.finetune import FinetuneRecipe, finetune_clip, read_pairs
 
     settings = FinetuneRecipe(
         mode=recipe,
@@ -113,10 +117,13 @@ def clip(
     )
     if in_processes(context, processes):
         return
+    pairs = read_pairs(data, split=split)
+    for line in pairs.left_out.lines():
+        screen.warn(line)
     with screen.progress() as progress:
         figures = finetune_clip(
             settings,
-            data,
+            pairs,
             out,
             model=model,
             max_minutes=minutes,

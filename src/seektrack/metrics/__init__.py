@@ -13,6 +13,7 @@ from seektrack.metrics.masks import (
 )
 from seektrack.metrics.matching import FrameMatch, frame_matches
 from seektrack.metrics.over_time import OverTimeScores, over_time
+from seektrack.metrics.rankings import Rankings, rank_tables
 from seektrack.metrics.retrieval import RetrievalScores, evaluate
 from seektrack.metrics.tracking import ClearScores, IdentityScores, clear, identity
 
@@ -23,6 +24,7 @@ __all__ = [
     "IdentityScores",
     "MaskScores",
     "OverTimeScores",
+    "Rankings",
     "RetrievalScores",
     "SequenceScores",
     "boundary_f",
@@ -35,6 +37,7 @@ __all__ = [
     "j_and_f",
     "mask_scores",
     "match_objects",
+    "rank_tables",
     "over_time",
     "sequence_scores",
 ]

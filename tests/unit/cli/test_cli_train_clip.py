@@ -11,7 +11,8 @@ from seektrack.cli import main
 from seektrack.errors import InputError
 from seektrack.training import clip, finetune, scale
 from seektrack.training.clip import mix_recipe
-from seektrack.training.finetune import FinetuneRecipe
+from seektrack.training.datasets import LeftOuts
+from seektrack.training.finetune import FinetuneRecipe, PairSet
 
 
 def run(*arguments: str, group: str = "train") -> int:
@@ -28,6 +29,7 @@ def test_every_choice_of_a_fine_tuning_can_be_made(monkeypatch: pytest.MonkeyPat
         return {}
 
     monkeypatch.setattr(finetune, "finetune_clip", capture)
+    monkeypatch.setattr(finetune, "read_pairs", lambda data, split: PairSet([], LeftOuts([])))
     options = (
         "--data pictures --model base --recipe lora --epochs 3 --batch 12 --learning-rate 0.01 --rank 4"
         " --alignment 0.3 --image-to-text 0.2 --text-to-image 0.8 --balance --no-augment --precision bf16"
@@ -50,7 +52,7 @@ def test_every_choice_of_a_fine_tuning_can_be_made(monkeypatch: pytest.MonkeyPat
         patience=2,
         seed=9,
     )
-    assert (seen["data"], seen["out"], seen["model"]) == ("pictures", Path("runs/x"), "base")
+    assert (seen["data"], seen["out"], seen["model"]) == ([], Path("runs/x"), "base")
     assert (seen["max_minutes"], seen["resume"], seen["device"]) == (7, False, "cpu")
 
 

@@ -8,10 +8,12 @@ from seektrack.training.datasets.base import BoxClip, Dataset, FrameMasks, Image
 from seektrack.training.datasets.beside import masks_beside
 from seektrack.training.datasets.boxes import mot_challenge
 from seektrack.training.datasets.captions import coco_captions, flickr30k, middle_frames, msr_vtt
+from seektrack.training.datasets.left_out import LeftOut, LeftOuts
 from seektrack.training.datasets.masks import davis, mask_folders, youtube_vos
 from seektrack.training.datasets.medical import decathlon, scans
 from seektrack.training.datasets.mots import mots_challenge
 from seektrack.training.datasets.regions import RegionPicture, region_pictures
+from seektrack.training.datasets.texts import PictureOf, TextItem, TextSet, read_texts
 from seektrack.training.datasets.vehicles import kitti_tracking, ua_detrac
 from seektrack.training.datasets.world import choose_world, world_boxes, world_masks, world_texts
 
@@ -20,8 +22,13 @@ __all__ = [
     "Dataset",
     "FrameMasks",
     "ImageText",
+    "LeftOut",
+    "LeftOuts",
     "MaskClip",
+    "PictureOf",
     "RegionPicture",
+    "TextItem",
+    "TextSet",
     "VideoText",
     "choose_world",
     "coco_captions",
@@ -35,6 +42,7 @@ __all__ = [
     "mot_challenge",
     "mots_challenge",
     "msr_vtt",
+    "read_texts",
     "region_pictures",
     "scans",
     "ua_detrac",

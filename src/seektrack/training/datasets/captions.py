@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
 from seektrack.errors import InputError
 from seektrack.training.datasets.base import Dataset, ImageText, VideoText
-from seektrack.training.datasets.files import read_json, read_lines, read_table, require_file, require_folder
+from seektrack.training.datasets.files import require_file, require_folder
+from seektrack.training.datasets.rows import coco_rows, karpathy_rows, msr_vtt_rows, table_rows
 from seektrack.video import open_video
 from seektrack.video.finding import VIDEO_SUFFIXES
 from seektrack.video.stills import read_image
 
 Texts = Mapping[str, tuple[str, ...]]
-
-_TOKEN_LINE = re.compile(r"(?P<file>.+?)#\d+\s*\t(?P<text>.*)")
-# results.csv has a row that lacks its second bar: "2199200615.jpg| 4   A dog runs across the grass ."
-_BAR_LINE = re.compile(r"(?P<file>[^|]+)\|\s*\d+\s*\|?\s*(?P<text>.*)")
 
 
 def coco_captions(annotations: str | Path, images: str | Path) -> Dataset[ImageText]:
@@ -33,15 +28,7 @@ def coco_captions(annotations: str | Path, images: str | Path) -> Dataset[ImageT
         InputError: A file is missing or malformed.
     """
     path = Path(annotations)
-    data = read_json(path, what="captions file", needs=("images", "annotations"))
-    try:
-        names = {image["id"]: str(image["file_name"]) for image in data["images"]}
-        pairs = [(names[one["image_id"]], str(one["caption"])) for one in data["annotations"]]
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            f"the captions file {path} is not in COCO's layout: {error!r}",
-            hint='images need "id" and "file_name", annotations "image_id" of an image and "caption"',
-        ) from error
+    pairs = [(row.name, row.text) for row in coco_rows(path)]
     return _pictures(pairs, Path(images), path)
 
 
@@ -59,17 +46,8 @@ def flickr30k(captions: str | Path, images: str | Path, *, split: str | None = N
         InputError: A file is missing or malformed, or ``split`` is unknown to it.
     """
     path = Path(captions)
-    if path.suffix == ".json":
-        rows = _karpathy(path)
-    else:
-        lines = read_lines(path, what="captions file")
-        head = lines[0] if lines else ""
-        if "\t" in head and "#" in head:
-            rows = [(*_matched(_TOKEN_LINE, line, path), None) for line in lines]
-        elif "|" in head:
-            rows = [(*_matched(_BAR_LINE, line, path), None) for line in lines[1:]]
-        else:
-            rows = _columns(path, head)
+    found = karpathy_rows(path) if path.suffix == ".json" else table_rows(path, _gaps)
+    rows = [(row.name, row.text, row.split) for row in found]
     splits = {s for _, _, s in rows if s}
     if split is not None and split not in splits:
         known = f"it has {', '.join(sorted(splits))}" if splits else "its layout knows no splits"
@@ -93,24 +71,13 @@ def msr_vtt(captions: str | Path, videos: str | Path, *, split: str | None = Non
         InputError: A file is missing or malformed, or ``split`` is unknown to it.
     """
     path, folder = Path(captions), require_folder(Path(videos), what="folder of videos")
-    if path.suffix == ".csv":
-        table = read_table(path, what="captions file")
-        rows = [(r.get("video_id"), r.get("sentence"), None) for r in table]
-    else:
-        data = read_json(path, what="captions file", needs=("videos", "sentences"))
-        try:
-            splits = {v["video_id"]: v.get("split") for v in data["videos"]}
-            rows = [(s["video_id"], s["caption"], splits[s["video_id"]]) for s in data["sentences"]]
-        except (KeyError, TypeError) as error:
-            raise InputError(
-                f"the captions file {path} is not in MSR-VTT's layout: {error!r}",
-                hint='videos need "video_id", sentences "video_id" of a video and "caption"',
-            ) from error
+    found = table_rows(path, _gaps) if path.suffix == ".csv" else msr_vtt_rows(path)
+    rows = [(row.name, row.text, row.split) for row in found]
     known = sorted({str(s) for _, _, s in rows if s})
     if split is not None and split not in known:
         told = ", ".join(known) or "none"
         raise InputError(f"no split {split!r} in {path}: it has {told}", hint="leave split out")
-    pairs = [(v, t) for v, t, s in rows if v and t and (split is None or s == split)]
+    pairs = [(v, t) for v, t, s in rows if split is None or s == split]
     texts = _grouped(pairs, path)
     files = {p.stem: p for p in sorted(folder.iterdir()) if p.suffix.lower() in VIDEO_SUFFIXES}
     return Dataset(list(texts), partial(_video, texts, files, folder))
@@ -154,41 +121,7 @@ def _video(texts: Texts, files: Mapping[str, Path], folder: Path, key: str) -> V
     return VideoText(key, partial(open_video, files[key]), texts[key])
 
 
-def _matched(pattern: re.Pattern[str], line: str, path: Path) -> tuple[str, str]:
-    match = pattern.fullmatch(line)
-    if match is None:
-        raise InputError(
-            f"a line of {path} has no file name and text: {line!r}", hint="is the file complete?"
-        )
-    return match["file"].strip(), match["text"].strip()
-
-
-def _columns(path: Path, head: str) -> list[tuple[str, str, str | None]]:
-    rows = read_table(path, what="captions file")
-    names = set(rows[0]) if rows else set()
-    if {"image", "caption"} <= names:
-        return [(r["image"], r["caption"], None) for r in rows if r.get("caption")]
-    if {"filename", "raw"} <= names:
-        try:
-            return [(r["filename"], str(t), r.get("split")) for r in rows for t in json.loads(r["raw"])]
-        except (json.JSONDecodeError, KeyError) as error:
-            raise InputError(f'"raw" in {path} must be a JSON list of texts: {error!r}') from error
-    raise InputError(
-        f"cannot tell the layout of {path} from its first line {head[:80]!r}",
-        hint="known: file#n<TAB>text; file| n| text; columns image,caption; columns filename,raw,split",
-    )
-
-
-def _karpathy(path: Path) -> list[tuple[str, str, str | None]]:
-    data = read_json(path, what="captions file", needs=("images",))
-    try:
-        return [
-            (str(image["filename"]), str(sentence["raw"]), image.get("split"))
-            for image in data["images"]
-            for sentence in image["sentences"]
-        ]
-    except (KeyError, TypeError) as error:
-        raise InputError(
-            f"the captions file {path} is not in Karpathy's layout: {error!r}",
-            hint='images need "filename" and "sentences", a list of {"raw": text}',
-        ) from error
+def _gaps(where: str, why: str, error: InputError) -> None:
+    """Published tables hold rows without a text; whatever else cannot be used is refused."""
+    if why != "a file without a caption":
+        raise error

@@ -1,7 +1,7 @@
 """Fine-tuning any CLIP-family folder on one's own pictures and captions: recipe, data, losses, loop."""
 
-from seektrack.training.finetune.data import Pairs, read_pairs, world_pairs
+from seektrack.training.finetune.data import Pairs, PairSet, read_pairs, world_pairs
 from seektrack.training.finetune.loop import finetune_clip
 from seektrack.training.finetune.recipe import MODES, FinetuneRecipe
 
-__all__ = ["MODES", "FinetuneRecipe", "Pairs", "finetune_clip", "read_pairs", "world_pairs"]
+__all__ = ["MODES", "FinetuneRecipe", "PairSet", "Pairs", "finetune_clip", "read_pairs", "world_pairs"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import os
@@ -14,10 +13,11 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.errors import InputError, VideoError
+from seektrack.errors import InputError
 from seektrack.geometry import crop_square
+from seektrack.training.datasets.left_out import LeftOuts
+from seektrack.training.datasets.texts import PictureOf, read_texts
 from seektrack.training.datasets.world import choose_world, is_world
-from seektrack.video import read_image
 from seektrack.world import SceneSettings, actor_caption, frame_caption, render, sample_scene
 
 Picture: TypeAlias = NDArray[np.uint8]
@@ -27,10 +27,8 @@ Pairs: TypeAlias = Sequence[Any]
 how much the pair counts beside others of weight 1. Items may be made when they are asked for."""
 
 WORLD_SCENES = 400
-LAYOUTS = (
-    "a folder with captions.csv (file,caption), a COCO captions .json beside its images, or "
-    "world:400,style=rich,pictures=2"
-)
+FRAMES = 4
+"""Frames of a video or of a moment that are shown with its texts."""
 _MIN_PIXELS = 60
 
 
@@ -39,12 +37,12 @@ class Pair:
     """One picture and what it is called.
 
     Attributes:
-        image: Path or RGB uint8 (H, W, 3).
+        image: Path, frame of a video, or RGB uint8 (H, W, 3).
         texts: Its captions, trimmed.
         weight: How much it counts.
     """
 
-    image: Path | Picture
+    image: Path | Picture | PictureOf
     texts: tuple[str, ...]
     weight: float = 1.0
 
@@ -72,7 +70,7 @@ def pair_at(pairs: Pairs, index: int) -> Pair:
     if not 0 <= float(weight) < float("inf"):
         raise InputError(f"pair {index} has weight {weight}", hint="weights are 0 or more")
     image = Path(image) if isinstance(image, str | os.PathLike) else image
-    if not isinstance(image, Path | np.ndarray):
+    if not isinstance(image, Path | np.ndarray | PictureOf):
         raise InputError(
             f"the picture of pair {index} is a {type(image).__name__}",
             hint="give a path or an RGB uint8 array (H, W, 3)",
@@ -80,20 +78,15 @@ def pair_at(pairs: Pairs, index: int) -> Pair:
     return Pair(image, kept, float(weight))
 
 
-def load_picture(image: Path | Picture) -> Picture:
+def load_picture(image: Path | Picture | PictureOf) -> Picture:
     """A picture as RGB uint8 (H, W, 3), as a viewer shows it and as it is indexed.
 
     Raises:
         InputError: The file is missing or no picture.
     """
-    if not isinstance(image, Path):
+    if isinstance(image, np.ndarray):
         return image
-    try:
-        return read_image(image)
-    except VideoError as error:
-        raise InputError(
-            f"{image} cannot be read as a picture: {error.message}", hint="remove it from the captions"
-        ) from error
+    return (PictureOf(image) if isinstance(image, Path) else image).load()
 
 
 def same_text(text: str) -> str:
@@ -108,100 +101,47 @@ def digest(pairs: Pairs) -> str:
     return hashlib.sha256(json.dumps([len(pairs), texts]).encode()).hexdigest()[:16]
 
 
-def read_pairs(data: str | Path) -> Pairs:
-    """Read pictures with captions.
+class PairSet(list[Pair]):
+    """Pairs read from a data set.
 
     Args:
-        data: A folder with ``captions.csv`` or that file itself: columns ``file`` (relative to it),
-            ``caption``, and optional ``weight``, any number of rows for a picture. Or a COCO captions
-            ``.json``; its pictures are sought beside it, in ``images/``, and in the folder its name speaks
-            of (``annotations/captions_val2017.json``: ``val2017/``). Or ``world:SCENES`` with the options of
-            `seektrack.training.datasets.choose_world` after commas, and ``pictures=``, the frames looked at
-            in each scene.
+        pairs: What can be used.
+        left_out: What cannot.
+    """
+
+    def __init__(self, pairs: Iterable[Pair], left_out: LeftOuts) -> None:
+        super().__init__(pairs)
+        self.left_out = left_out
+
+
+def read_pairs(data: str | Path, *, split: str | None = None, frames: int = FRAMES) -> PairSet:
+    """Read pictures with texts.
+
+    Args:
+        data: What :func:`seektrack.training.datasets.read_texts` takes: an own folder, COCO captions,
+            Flickr30k, MSR-VTT, labelled moments, folders named by what their pictures show. Or
+            ``world:SCENES`` with the options of `seektrack.training.datasets.choose_world` after commas, and
+            ``pictures=``, the frames looked at in each scene.
+        split: Part of the data set.
+        frames: Frames of a video or a moment, each a pair of its own.
 
     Raises:
-        InputError: Nothing of the kind is there, a file it names is missing, or it is malformed.
+        InputError: Nothing of the kind is there, or nothing of it can be used.
     """
     text = os.fspath(data)
     if is_world(text):
         chosen = choose_world(text, count=WORLD_SCENES, others={"pictures": 1})
-        return world_pairs(chosen.seeds, chosen.settings, pictures=chosen.others["pictures"])
-    path = Path(text).expanduser()
-    if path.is_dir():
-        path = path / "captions.csv"
-    if not path.is_file():
-        raise InputError(f"no such file or folder: {path}", hint=f"--data takes {LAYOUTS}")
-    if path.suffix.lower() not in (".csv", ".json"):
-        raise InputError(f"{path} is neither .csv nor .json", hint=f"--data takes {LAYOUTS}")
-    pairs = _read_coco(path) if path.suffix.lower() == ".json" else _read_csv(path)
-    missing = [p.image for p in pairs if isinstance(p.image, Path) and not p.image.is_file()]
-    if missing:
-        raise InputError(
-            f"{len(missing)} of {len(pairs)} pictures in {path} are missing, first {missing[0]}",
-            hint="file names are relative to the folder of the captions",
+        return PairSet(
+            world_pairs(chosen.seeds, chosen.settings, pictures=chosen.others["pictures"]), LeftOuts()
         )
-    if not pairs:
-        raise InputError(f"{path} holds no captions", hint=f"--data takes {LAYOUTS}")
-    return pairs
-
-
-def _read_csv(path: Path) -> list[Pair]:
-    texts: dict[str, list[str]] = {}
-    weights: dict[str, float] = {}
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            rows = csv.DictReader(file)
-            if not {"file", "caption"} <= set(rows.fieldnames or ()):
-                raise InputError(
-                    f"{path} has the columns {rows.fieldnames}", hint="its first line must be file,caption"
-                )
-            for row in rows:
-                name, caption = (row["file"] or "").strip(), (row["caption"] or "").strip()
-                if not name or not caption:
-                    raise InputError(
-                        f"{path} line {rows.line_num} lacks a file or a caption",
-                        hint='quote captions that hold a comma: "a dog, asleep"',
-                    )
-                texts.setdefault(name, []).append(caption)
-                weights[name] = _weight(row.get("weight"), f"{path} line {rows.line_num}")
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"cannot read {path}: {error}", hint="save it as UTF-8 CSV") from error
-    return [Pair(path.parent / name, tuple(captions), weights[name]) for name, captions in texts.items()]
-
-
-def _weight(text: str | None, where: str) -> float:
-    try:
-        value = float(text) if text and text.strip() else 1.0
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < float("inf"):
-        raise InputError(f"{where} has weight {text!r}", hint="weights are numbers, 0 or more")
-    return value
-
-
-def _read_coco(path: Path) -> list[Pair]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        files = {image["id"]: str(image["file_name"]) for image in content["images"]}
-        texts: dict[Any, list[str]] = {}
-        for note in content["annotations"]:
-            if caption := str(note["caption"]).strip():
-                texts.setdefault(note["image_id"], []).append(caption)
-        named = [(files[image_id], tuple(captions)) for image_id, captions in texts.items()]
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is no COCO captions file: {type(error).__name__} {error}",
-            hint="it needs images [{id, file_name}] and annotations [{image_id, caption}]",
-        ) from error
-    home = path.parent
-    folders = [
-        home,
-        home / "images",
-        home.parent / path.stem.removeprefix("captions_"),
-        home.parent / "images",
-    ]
-    folder = next((f for f in folders if named and (f / named[0][0]).is_file()), home)
-    return [Pair(folder / name, captions) for name, captions in named]
+    found = read_texts(text, split=split, singles=False)
+    pairs = []
+    for item in found:
+        if item.video:
+            pairs += [Pair(shot, item.texts, item.weight) for shot in item.frames(frames)]
+        else:
+            pairs.append(Pair(item.file, item.texts, item.weight))
+    return PairSet(pairs, found.left_out)
 
 
 def world_pairs(

@@ -25,6 +25,7 @@ from seektrack.training.common import (
     warmed,
     whichever_is_further,
 )
+from seektrack.training.datasets.left_out import LeftOuts
 from seektrack.training.finetune.batches import Batches, split_pairs
 from seektrack.training.finetune.data import Pairs, digest, read_pairs
 from seektrack.training.finetune.losses import GradientBalancer, alignment_loss, info_nce
@@ -71,7 +72,8 @@ def finetune_clip(
 
     Returns:
         ``mode``, ``steps``, ``seconds``, ``stopped`` (``done``, ``patience`` or ``minutes``), ``loss``,
-        ``pairs`` and ``held_out`` (counts), ``trainable`` (parameters), ``folder``, and where pairs are held
+        ``pairs``, ``held_out`` and ``left_out`` (counts; what was left out is told in
+        ``training/left-out.csv``), ``trainable`` (parameters), ``folder``, and where pairs are held
         out ``r1_before``, ``r1``, ``text_r1``, ``image_r1`` and ``best_step`` of the weights written.
 
     Raises:
@@ -117,6 +119,8 @@ def _finetune(
         log.close()
         run.towers.save(out)
         write_text(out / "training" / "recipe.json", run.description + "\n")
+        if run.left_out:
+            run.left_out.write(out / "training" / "left-out.csv")
     run.scale.wait()
     return {**run.summary(), "folder": str(out)}
 
@@ -140,6 +144,7 @@ class _Run:
         self.batches = Batches(pairs, chosen, recipe, scale)
         self.validator = Validator(pairs, held_out) if len(held_out) else None
         self.n_pairs, self.n_held_out = len(chosen), len(held_out)
+        self.left_out = getattr(pairs, "left_out", None) or LeftOuts()
         self.total = recipe.steps or recipe.epochs * self.batches.per_epoch
         self.every = recipe.validate_every or self.batches.per_epoch
         self.towers = Towers(model, recipe, device=str(scale.device))
@@ -229,6 +234,7 @@ class _Run:
             "loss": round(self.loss, 4),
             "pairs": self.n_pairs,
             "held_out": self.n_held_out,
+            "left_out": len(self.left_out),
             "trainable": sum(weight.numel() for weight in self.towers.trainable().values()),
             **self.best.summary(),
         }

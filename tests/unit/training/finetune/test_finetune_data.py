@@ -67,14 +67,19 @@ def test_coco_captions_find_their_pictures(tmp_path: Path, where: str) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("captions.csv", "name,text\na.png,x\n", "columns"),
-        ("captions.csv", "file,caption\na.png,\n", "line 2 lacks"),
-        ("captions.csv", "file,caption,weight\na.png,x,heavy\n", "weight 'heavy'"),
-        ("captions.csv", "file,caption\ngone.png,x\n", "1 of 1 pictures"),
+        ("captions.csv", "name,text\na.png,x\n", "cannot tell the layout"),
+        ("captions.csv", "file,caption\na.png,\n", "line 2: a file without a caption"),
+        ("captions.csv", "file,caption,weight\na.png,x,heavy\n", "line 2: a weight that is no number"),
+        ("captions.csv", "file,caption\ngone.png,x\n", r"line 2 \(gone.png\): a caption whose picture"),
         ("captions.csv", "file,caption\n", "no captions"),
         ("captions.json", "{", "no COCO captions file"),
-        ("captions.json", '{"images": [], "annotations": [{"image_id": 1, "caption": "x"}]}', "KeyError 1"),
-        ("captions.txt", "a.png x", "neither"),
+        (
+            "captions.json",
+            '{"images": [], "annotations": [{"image_id": 1, "caption": "x"}]}',
+            "annotation 1: a caption without a picture",
+        ),
+        ("captions.txt", "a.png x", "cannot tell the layout"),
+        ("captions.xls", "a.png x", "neither"),
     ],
 )
 def test_malformed_captions_are_refused(tmp_path: Path, name: str, content: str, says: str) -> None:
