@@ -6,6 +6,7 @@ import json
 import sqlite3
 import time
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -147,20 +148,25 @@ class Jobs:
         found = self._state.all("SELECT state, count(*) AS n FROM jobs GROUP BY state")
         return dict.fromkeys(get_args(JobState), 0) | {row["state"]: row["n"] for row in found}
 
-    def take(self) -> Job | None:
+    def take(self, kinds: Sequence[str] = (), *, but: Sequence[str] = ()) -> Job | None:
         """The next job, which is running from now on; None when none waits.
+
+        Args:
+            kinds: Only of these kinds, where any are given.
+            but: Not of these.
 
         Of one priority the turn goes round those who ask: first to whom the fewest run for, then to whom the
         longest has not been served.
         """
         with self._state.writing() as connection:
             row = connection.execute(
-                """
-                SELECT * FROM jobs AS j WHERE state = 'queued' ORDER BY priority,
+                f"""
+                SELECT * FROM jobs AS j WHERE state = 'queued' {_among(kinds, but)} ORDER BY priority,
                     (SELECT count(*) FROM jobs r WHERE r.owner = j.owner AND r.state = 'running'),
                     coalesce((SELECT max(r.started_s) FROM jobs r WHERE r.owner = j.owner), 0), seq
                 LIMIT 1
-                """
+                """,
+                (*kinds, *but),
             ).fetchone()
             if row is None:
                 return None
@@ -261,6 +267,12 @@ class Jobs:
                 "UPDATE jobs SET state = ?, ended_s = ?, result = ?, error = ?, cancelling = 0 WHERE id = ?",
                 (state, time.time(), result, error, job_id),
             )
+
+
+def _among(kinds: Sequence[str], but: Sequence[str]) -> str:
+    marks = [", ".join("?" * len(names)) for names in (kinds, but)]
+    only = f"AND kind IN ({marks[0]}) " if kinds else ""
+    return only + (f"AND kind NOT IN ({marks[1]})" if but else "")
 
 
 def _job(row: sqlite3.Row) -> Job:

@@ -12,7 +12,7 @@ import contextlib
 import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, ParamSpec, TypeVar
@@ -134,15 +134,15 @@ class Running:
 
     Args:
         job: The job.
-        gate: Where it waits for people.
+        gates: Where it waits for people.
         board: Where it tells of itself.
         seconds: Most it takes.
     """
 
-    def __init__(self, job: Job, gate: Gate, board: Board, *, seconds: float) -> None:
+    def __init__(self, job: Job, gates: Sequence[Gate], board: Board, *, seconds: float) -> None:
         self.job, self.step = job, Step()
         self.cancelled, self.ending = threading.Event(), threading.Event()
-        self._gate, self._board = gate, board
+        self._gates, self._board = gates, board
         self._until, self._seconds = time.monotonic() + seconds, seconds
 
     def progress(self, done: int, total: int, stage: str) -> None:
@@ -161,7 +161,8 @@ class Running:
         if (done, total, stage) != (self.step.done, self.step.total, self.step.stage):
             self.step = Step(int(done), int(total), str(stage))
             self._board.tell(self.job.id)
-        self._gate.wait()
+        for gate in self._gates:
+            gate.wait()
 
 
 class Pool:
@@ -173,6 +174,7 @@ class Pool:
         board: Where changes are told.
         work: Does one; gives its result.
         workers: Threads.
+        watched: Kinds of jobs somebody watches: they have one more thread, and the others wait for them.
         seconds: Most a job takes.
     """
 
@@ -184,18 +186,22 @@ class Pool:
         work: Callable[[Running], dict[str, Any]],
         *,
         workers: int,
+        watched: Sequence[str] = (),
         seconds: float,
     ) -> None:
         self.jobs, self.board = jobs, board
+        self._watched, self._watching = tuple(watched), Gate()
         self._gate, self._work, self._seconds = gate, work, seconds
         self._running: dict[str, Running] = {}
         self._lock = threading.Lock()
         self._wake = threading.Condition()
         self._news = 0
         self._ending = False
+        lanes = [("seektrack-watched", True)] * bool(watched)
+        lanes += [(f"seektrack-job-{n}", False) for n in range(workers)]
         self._threads = [
-            threading.Thread(target=self._loop, name=f"seektrack-job-{n}", daemon=True)
-            for n in range(workers)
+            threading.Thread(target=self._loop, args=(is_watched,), name=name, daemon=True)
+            for name, is_watched in lanes
         ]
 
     def start(self) -> None:
@@ -238,19 +244,23 @@ class Pool:
             running = self._running.get(job_id)
         return None if running is None else running.step
 
-    def _loop(self) -> None:
+    def _loop(self, watched: bool) -> None:
+        kinds, but = (self._watched, ()) if watched else ((), self._watched)
         while not self._ending:
             seen = self._news
             try:
-                job = self.jobs.take()
+                job = self.jobs.take(kinds, but=but)
             except SeekTrackError as error:  # a full disk: the job stays where it is
                 _LOG.error("no job can be taken: %s", error)
                 self._sleep(None, _AGAIN_S)
                 continue
-            if job is not None:
-                self._do(job)
-            else:
+            if job is None:
                 self._sleep(seen, _IDLE_S)
+            elif watched:
+                with self._watching.shut():
+                    self._do(job, [self._gate])
+            else:
+                self._do(job, [self._gate, self._watching])
 
     def _sleep(self, seen: int | None, seconds: float) -> None:
         """Until there is news, or the end, or the time is over."""
@@ -259,8 +269,8 @@ class Pool:
                 lambda: self._ending or (seen is not None and self._news != seen), timeout=seconds
             )
 
-    def _do(self, job: Job) -> None:
-        running = Running(job, self._gate, self.board, seconds=self._seconds)
+    def _do(self, job: Job, gates: Sequence[Gate]) -> None:
+        running = Running(job, gates, self.board, seconds=self._seconds)
         with self._lock:
             self._running[job.id] = running
             if self._ending:

@@ -23,9 +23,9 @@ from seektrack.types import Track, Tracks
 
 track_routes = router("tracks")
 
-_MOST_FRAMES = 500
+MOST_FRAMES = 500
 """Frames of masks in one answer."""
-_FILE: dict[int | str, dict[str, Any]] = {
+FILE: dict[int | str, dict[str, Any]] = {
     200: {"content": {"application/octet-stream": {}}, "description": "The file."},
     206: {"content": {"application/octet-stream": {}}, "description": "The bytes asked for."},
 }
@@ -53,7 +53,7 @@ async def track_objects(
     return await service.clicks.run(take)
 
 
-@track_routes.get("/jobs/{job_id}/result", response_class=FileResponse, responses=_FILE)
+@track_routes.get("/jobs/{job_id}/result", response_class=FileResponse, responses=FILE)
 async def job_result(
     job_id: JobId, service: Served, n: Annotated[int, Query(ge=0, le=9999)] = 0
 ) -> FileResponse:
@@ -86,7 +86,7 @@ async def masks(
     service: Served,
     start: Annotated[int, Query(ge=0, lt=2**31, description="First frame.")] = 0,
     count: Annotated[
-        int, Query(ge=1, le=_MOST_FRAMES, description="At most so many frames from there.")
+        int, Query(ge=1, le=MOST_FRAMES, description="At most so many frames from there.")
     ] = 100,
     obj_id: Annotated[
         list[Annotated[int, Query(ge=0, lt=2**53)]] | None, Query(max_length=100, description="Only these.")
@@ -100,7 +100,7 @@ async def masks(
     return await service.clicks.run(look)
 
 
-@track_routes.get("/tracks/{tracks_id}/export", response_class=FileResponse, responses=_FILE)
+@track_routes.get("/tracks/{tracks_id}/export", response_class=FileResponse, responses=FILE)
 async def export(
     tracks_id: TracksId,
     service: Served,
@@ -122,7 +122,7 @@ def draw_overlay(
     return told(service, job)
 
 
-@track_routes.get("/tracks/{tracks_id}/overlay", response_class=FileResponse, responses=_FILE)
+@track_routes.get("/tracks/{tracks_id}/overlay", response_class=FileResponse, responses=FILE)
 def get_overlay(
     tracks_id: TracksId, service: Served, render: Annotated[Render, Query()] = "auto"
 ) -> FileResponse:

@@ -225,6 +225,67 @@ class SearchAndTrackAsked(Followed):
     top: Annotated[int, Field(ge=1, le=100)] = defaults.TOP
 
 
+class SessionAsked(Opened):
+    """A session over one video, in the words of `start_session`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"video": "holiday/road.mp4", "text": "a red car"}]}
+    )
+
+    video: Name
+    text: Text | Annotated[list[Text], Field(min_length=1, max_length=50)] | None = None
+    prompts: Annotated[list[PromptAsked] | None, Field(max_length=1000)] = None
+    tracks: Annotated[
+        str | None, Field(max_length=40, description="Id of a result to put right, instead.")
+    ] = None
+    templates: Annotated[str, Field(max_length=500)] = "auto"
+    min_confidence: Share | None = None
+    model: Annotated[str | None, Field(max_length=200)] = None
+
+
+Point = Annotated[list[Coordinate], Field(min_length=2, max_length=2)]
+
+
+class CorrectionAsked(Asked):
+    """What a person says of an object on one frame, in the words of `Correction`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"frame_index": 12, "obj_id": 1, "positive": [[64.0, 60.0]]}]}
+    )
+
+    frame_index: Index
+    obj_id: Identity | None = None
+    positive: Annotated[list[Point], Field(max_length=1000)] = []
+    negative: Annotated[list[Point], Field(max_length=1000)] = []
+    box: Annotated[list[Coordinate], Field(min_length=4, max_length=4)] | None = None
+    mask: Rle | None = None
+    label: Annotated[str, Field(max_length=500)] = ""
+
+
+class ObjectAsked(Asked):
+    """An object."""
+
+    obj_id: Identity
+
+
+class RenameAsked(ObjectAsked):
+    """What an object is called."""
+
+    label: Annotated[str, Field(max_length=500)]
+
+
+class MergeAsked(ObjectAsked):
+    """An object that another is made part of."""
+
+    into: Identity
+
+
+class SplitAsked(ObjectAsked):
+    """Where an object becomes another."""
+
+    frame_index: Index
+
+
 class SegmentAsked(Asked):
     """Objects pointed at on one frame, in the words of `segment_frame`."""
 
@@ -353,6 +414,7 @@ class JobResult(BaseModel):
     tracks: list[TracksSummary] = []
     index: dict[str, Any] | None = None
     overlay: dict[str, Any] | None = None
+    session: str | None = None
     failed: list[dict[str, Any]] = []
 
 

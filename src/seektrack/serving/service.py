@@ -20,6 +20,7 @@ from seektrack.serving.pool import Clicks, Gate, Pool
 from seektrack.serving.refusals import not_found
 from seektrack.serving.results import Results
 from seektrack.serving.roots import Roots
+from seektrack.serving.sessions import Sessions
 from seektrack.serving.settings import ServerSettings
 from seektrack.serving.state import State
 from seektrack.serving.videos import Named, Videos
@@ -73,8 +74,18 @@ class Service:
             self.board,
             partial(work.do, self),
             workers=settings.workers,
+            watched=work.WATCHED,
             seconds=bounds.job_s,
         )
+        self.sessions = Sessions(
+            self.state,
+            settings.state_folder / "sessions",
+            self.videos,
+            self.results,
+            self.models_named,
+            self.board,
+        )
+        self.ending = False
         self._segmenters: dict[str, FrameSegmenter] = {}
         self._loading = threading.RLock()
 
@@ -92,8 +103,10 @@ class Service:
 
     def stop(self) -> None:
         """End; what runs is done again by the next server."""
+        self.ending = True
         self.pool.stop()
         self.clicks.close()
+        self.sessions.close()
         self.videos.close()
         for library in self.libraries.values():
             library.close()

@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS videos (id TEXT PRIMARY KEY, path TEXT NOT NULL);
 CREATE TABLE IF NOT EXISTS sessions (
     id TEXT PRIMARY KEY,
     video TEXT NOT NULL,
-    request TEXT NOT NULL,
+    model TEXT NOT NULL,
     owner TEXT NOT NULL,
     created_s REAL NOT NULL,
     changed_s REAL NOT NULL

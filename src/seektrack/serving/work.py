@@ -66,7 +66,7 @@ def track(service: Service, running: Running) -> dict[str, Any]:
         min_confidence=asked["min_confidence"],
         model=models,
         seeds=asked["seeds"],
-        opening=_opening(asked),
+        opening=opening_of(asked),
         filters=asked["filters"],
         templates=asked["templates"],
         retrieval_score=asked["retrieval_score"],
@@ -174,16 +174,43 @@ def overlay_of(folder: Path, entry: dict[str, Any], render: str) -> Path | None:
     return next((path for path in found if path.is_file()), None)
 
 
+def follow(service: Service, running: Running) -> dict[str, Any]:
+    """Follow what a session asks for, to the end of its video."""
+    session_id = running.job.request["session"]
+    with service.sessions.opened(session_id, changes=True) as session:
+        session.follow(progress=running.progress)
+    return _of_session(service, running, session_id)
+
+
+def propagate(service: Service, running: Running) -> dict[str, Any]:
+    """Repair the frames around every correction of a session, told as they follow."""
+    session_id = running.job.request["session"]
+    with service.sessions.opened(session_id, changes=True) as session:
+        for one in session.propagate(progress=running.progress):
+            service.sessions.tell_mask(session_id, one)
+    return _of_session(service, running, session_id)
+
+
+def _of_session(service: Service, running: Running, session_id: str) -> dict[str, Any]:
+    service.results.of(running.job.id).mkdir(parents=True, exist_ok=True)
+    return {"session": session_id}
+
+
 WORK: dict[str, Callable[[Service, Running], dict[str, Any]]] = {
     "track_objects": track,
     "search_and_track": search_and_follow,
     "index": index,
     "overlay": overlay,
+    "follow": follow,
+    "propagate": propagate,
 }
 """Kinds of jobs."""
+WATCHED = ("propagate",)
+"""Those somebody watches: they have a thread of their own, and other jobs wait for them."""
 
 
-def _opening(asked: dict[str, Any]) -> Opening:
+def opening_of(asked: dict[str, Any]) -> Opening:
+    """How a request wants its video opened."""
     window = asked["window"]
     return Opening(
         fps=asked["fps"],
