@@ -18,7 +18,7 @@ RIVALS = trackers==2.6.1
 QUIET  = OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test lint format bench clean
+.PHONY: help install install-dev demo test lint format docs bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +59,10 @@ lint: $(VENV)/.installed-dev  ## style, types and the import rules
 format: $(VENV)/.installed-dev  ## rewrite the sources in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(VENV)/.installed-dev  ## the documentation as pages, in build/docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "open build/docs/guide/index.html"
 
 bench: $(VENV)/.installed-dev  ## measure speed and memory; see docs/benchmarks.md
 	@for script in benchmarks/*.py; do echo "== $$script"; $(QUIET) $(BIN)/python $$script || exit 1; done

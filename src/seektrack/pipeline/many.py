@@ -90,8 +90,9 @@ def track_videos(
         opening: How the videos are opened.
         fresh: Follow videos again that an earlier run has done.
         on_passed_over: Told of each file of a folder that is no video, and why.
-        text, prompts, model, device, filters, translate, templates, settings, out, formats, overlay,
-            progress: As for :func:`seektrack.pipeline.track_objects`; ``out`` holds one folder a video.
+        text, prompts, model, device, filters, translate, templates, settings, formats, overlay, progress: As
+            for :func:`seektrack.pipeline.track_objects`.
+        out: Folder for the results, one folder a video in it; nothing is written when None.
 
     Yields:
         Each video when it is done.

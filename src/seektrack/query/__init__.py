@@ -4,7 +4,7 @@ from seektrack.query.clauses import OPPOSITES
 from seektrack.query.cleaning import SCRIPTS, cleaned, language_name, language_of, shown
 from seektrack.query.explain import explain, in_short, left_aside
 from seektrack.query.language import Language, languages, register_language, words_of
-from seektrack.query.read import read
+from seektrack.query.reader import read
 from seektrack.query.spoken.en import COLOUR_FAMILIES, COLOURS, singular, with_article
 from seektrack.query.types import EVENTS, Clause, Concept, Event, Motion, Query, Term
 
