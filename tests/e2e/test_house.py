@@ -29,11 +29,21 @@ ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(Path(seektrack.__file__).parent.rglob("*.py"))
 ASKED_BY_OTHERS = {"on_broken_pipe", "_sym_db"}
 """Names a library looks for, or its generator writes."""
+HANDED_ON = {"model_validator", "field_validator"}
+"""Decorators that give a definition to a library, which calls it."""
+
+
+def is_registered(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    """Whether a decorator hands the definition to somebody who calls it, as a route or a command."""
+    calls = [d.func for d in node.decorator_list if isinstance(d, ast.Call)]
+    return any(isinstance(call, ast.Attribute) or call.id in HANDED_ON for call in calls)
 
 
 def defined(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
-        if isinstance(node, (ast.FunctionDef, ast.ClassDef)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and not is_registered(
+            node
+        ):
             yield node.name
     for node in tree.body:
         if isinstance(node, ast.Assign):

@@ -311,12 +311,6 @@ class NamedVideoAsked(Asked):
     video: Name
 
 
-class JobAsked(Asked):
-    """How a job is queued."""
-
-    priority: Priority = "normal"
-
-
 class ErrorBody(BaseModel):
     """What went wrong."""
 
