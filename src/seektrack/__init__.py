@@ -49,10 +49,12 @@ if TYPE_CHECKING:
         track_videos,
     )
     from seektrack.query import Query, read
+    from seektrack.serving import Client
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "Client",
     "Library",
     "TrackingSession",
     "Correction",
@@ -96,5 +98,6 @@ __getattr__, __dir__ = lazily(
         "pipeline": "Corrected Correction Library TrackingSession open_session save_report search_and_track "
         "segment_frame start_session track_objects track_videos",
         "query": "Query read",
+        "serving.client": "Client",
     },
 )

@@ -11,7 +11,8 @@ from seektrack.serving.settings import Bounds, ServerSettings, read_keys
 
 if TYPE_CHECKING:
     from seektrack.serving.app import create_app
+    from seektrack.serving.client import Client
 
-__all__ = ["Bounds", "ServerSettings", "create_app", "read_keys"]
+__all__ = ["Bounds", "Client", "ServerSettings", "create_app", "read_keys"]
 
-__getattr__, __dir__ = lazily(__name__, {"app": "create_app"})
+__getattr__, __dir__ = lazily(__name__, {"app": "create_app", "client": "Client"})

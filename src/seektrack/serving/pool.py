@@ -175,6 +175,7 @@ class Pool:
         work: Does one; gives its result.
         workers: Threads.
         watched: Kinds of jobs somebody watches: they have one more thread, and the others wait for them.
+        ended: Told of each job that is over.
         seconds: Most a job takes.
     """
 
@@ -187,9 +188,11 @@ class Pool:
         *,
         workers: int,
         watched: Sequence[str] = (),
+        ended: Callable[[Job], None] = lambda job: None,
         seconds: float,
     ) -> None:
         self.jobs, self.board = jobs, board
+        self._told_end = ended
         self._watched, self._watching = tuple(watched), Gate()
         self._gate, self._work, self._seconds = gate, work, seconds
         self._running: dict[str, Running] = {}
@@ -284,6 +287,8 @@ class Pool:
             with self._lock:
                 self._running.pop(job.id, None)
             self.board.tell(job.id)
+            with contextlib.suppress(SeekTrackError):
+                self._told_end(self.jobs.get(job.id))
 
     def _kept(self, running: Running) -> None:
         """Do a job and keep how it ended."""

@@ -42,9 +42,9 @@ class RefusedError(SeekTrackError):
         self.status, self.code, self.headers = status, code, headers or {}
 
 
-def not_found(what: str, *, hint: str = "") -> RefusedError:
+def not_found(what: str, *, hint: str = "", code: str = "not_found") -> RefusedError:
     """There is nothing of that name."""
-    return RefusedError(404, "not_found", f"there is no {what}", hint=hint)
+    return RefusedError(404, code, f"there is no {what}", hint=hint)
 
 
 def too_many(what: str, *, after_s: int) -> RefusedError:

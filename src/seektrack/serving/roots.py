@@ -48,7 +48,9 @@ class Roots:
                 check_plain(resolved, self)
                 return resolved
         raise not_found(
-            f"video {name[:200]!r} below the roots", hint="GET /api/v1/about lists them; or upload the video"
+            f"video {name[:200]!r} below the roots",
+            hint="GET /api/v1/about lists them; or upload the video",
+            code="bad_video",
         )
 
     def inside(self, path: Path) -> Path | None:

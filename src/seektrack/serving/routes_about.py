@@ -55,7 +55,7 @@ def about(service: Served) -> dict[str, Any]:
 def read_question(asked: TextAsked) -> dict[str, Any]:
     """How a question is read; nothing is searched."""
     query = read(asked.text)
-    return reading_to_json(query, query.notices)
+    return reading_to_json(query, query.notices, typed=asked.text)
 
 
 @about_routes.post("/login")

@@ -20,6 +20,7 @@ from seektrack.retrieval import Chain, chains_to_csv, hits_to_csv, moments_to_cs
 from seektrack.serving.routes import LibraryName, Once, Owner, Served, router
 from seektrack.serving.routes_jobs import told
 from seektrack.serving.schemas import (
+    AlignAsked,
     CompareAsked,
     HitsAnswer,
     HitsAsked,
@@ -68,15 +69,15 @@ async def list_videos(
 @library_routes.post("/libraries/{library}/search", response_model=MomentsAnswer)
 async def search(library: LibraryName, asked: MomentsAsked, service: Served) -> dict[str, Any]:
     """Moments that show what a question asks for, best first."""
-    found, fixed = await service.clicks.run(service.find, library, asked.model_dump())
-    return _moments(service, found, asked.text, corrected=fixed)
+    found, text = await service.clicks.run(service.find, library, asked.model_dump())
+    return _moments(service, found, asked.text, text)
 
 
 @library_routes.post("/libraries/{library}/hits", response_model=HitsAnswer)
 async def hits(library: LibraryName, asked: HitsAsked, service: Served) -> dict[str, Any]:
     """Single frames and regions that show what a question asks for, best first."""
-    found, fixed = await service.clicks.run(service.hits, library, asked.model_dump())
-    return _hits(service, found, asked.text, corrected=fixed)
+    found, text = await service.clicks.run(service.hits, library, asked.model_dump())
+    return _hits(service, found, asked.text, text)
 
 
 @library_routes.post("/libraries/{library}/sequences", response_model=MomentsAnswer)
@@ -102,8 +103,17 @@ async def compare(library: LibraryName, asked: CompareAsked, service: Served) ->
             }
             for wording in found.wordings
         ],
+        "overlap": _numbers(found.overlap),
+        "correlation": _numbers(found.correlation),
         "notices": list(found.notices),
     }
+
+
+@library_routes.post("/libraries/{library}/align", response_model=MomentsAnswer)
+async def align(library: LibraryName, asked: AlignAsked, service: Served) -> dict[str, Any]:
+    """Timed texts placed in a video, in order; one moment each."""
+    found = await service.clicks.run(service.align, library, asked.model_dump())
+    return _moments(service, found, [one.text for one in asked.texts])
 
 
 @library_routes.post("/libraries/{library}/corrected")
@@ -114,7 +124,7 @@ async def corrected(library: LibraryName, asked: TextAsked, service: Served) -> 
         chosen = service.library(library)
         service.ready(chosen.models, sam2=False)
         right = chosen.corrected(asked.text)
-        return {"text": right.text, "changed": right.text != asked.text}
+        return {"typed": right.typed, "text": right.text, "changes": [list(one) for one in right.changes]}
 
     return await service.clicks.run(put_right)
 
@@ -264,7 +274,15 @@ def _in_numbers(name: str, library: Library) -> dict[str, Any]:
         "vectors": stats.vectors,
         "bytes": stats.bytes,
         "why": "",
+        "encoder": stats.model,
+        "fingerprint": stats.fingerprint,
+        "dim": stats.dim,
     }
+
+
+def _numbers(values: Any) -> list[list[float | None]]:
+    """A table of numbers as JSON, null where there is none."""
+    return [[float(v) if np.isfinite(v) else None for v in row] for row in values]
 
 
 def _videos(service: Service, name: str, limit: int, offset: int) -> dict[str, Any]:
@@ -295,22 +313,19 @@ def _video(record: VideoRecord, video_id: str) -> dict[str, Any]:
 
 
 def _moments(
-    service: Service, found: Answer[Any], text: str | Sequence[str], *, corrected: bool = False
+    service: Service, found: Answer[Any], text: str | Sequence[str], asked: str | Sequence[str] | None = None
 ) -> dict[str, Any]:
     ids = service.videos.tell({one.video for one in found})
-    typed = text if isinstance(text, str) else "; ".join(text)
-    reading = reading_to_json(found.query, found.notices, typed=typed)
-    results = [moment_to_json(one, ids[one.video]) for one in found]
-    return {**reading, "corrected": corrected, "results": results}
+    reading = reading_to_json(found.query, found.notices, typed=text, asked=asked)
+    return {**reading, "results": [moment_to_json(one, ids[one.video]) for one in found]}
 
 
 def _hits(
-    service: Service, found: Answer[Hit], text: str | Sequence[str], *, corrected: bool = False
+    service: Service, found: Answer[Hit], text: str | Sequence[str], asked: str | Sequence[str] | None = None
 ) -> dict[str, Any]:
     ids = service.videos.tell({one.video for one in found})
-    typed = text if isinstance(text, str) else "; ".join(text)
-    reading = reading_to_json(found.query, found.notices, typed=typed)
-    return {**reading, "corrected": corrected, "results": [hit_to_json(one, ids[one.video]) for one in found]}
+    reading = reading_to_json(found.query, found.notices, typed=text, asked=asked)
+    return {**reading, "results": [hit_to_json(one, ids[one.video]) for one in found]}
 
 
 def _picture(content: bytes) -> Any:

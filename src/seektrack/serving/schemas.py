@@ -119,6 +119,23 @@ class CompareAsked(Asked):
     templates: Templates = "auto"
 
 
+class TimedAsked(Asked):
+    """A text and the interval it was meant for, on a clock of its own."""
+
+    text: Text
+    start_s: Seconds
+    end_s: Seconds
+
+
+class AlignAsked(Asked):
+    """Timed texts to be placed in a video, in the words of `Library.align`."""
+
+    texts: Annotated[list[TimedAsked], Field(min_length=1, max_length=2000)]
+    video: Name
+    templates: Templates = "auto"
+    motion: bool = True
+
+
 class TextAsked(Asked):
     """A text."""
 
@@ -156,6 +173,17 @@ class Opened(Asked):
     window: Annotated[list[float], Field(min_length=2, max_length=2)] | None = None
     interpolate: Annotated[int, Field(ge=1, le=16)] = 1
     filters: Annotated[str | None, Field(max_length=200)] = None
+
+
+class SeedAsked(Asked):
+    """A hit of a search, in the words of `Hit`."""
+
+    video: Name
+    frame_index: Index
+    time_s: Seconds
+    score: Annotated[float, Field(ge=-1.01, le=1.01)]
+    confidence: Share
+    box: Annotated[list[Coordinate], Field(min_length=4, max_length=4)] | None = None
 
 
 class Followed(Opened):
@@ -199,7 +227,8 @@ class TrackAsked(Followed):
     ground_every: Annotated[int | None, Field(ge=1, le=10_000)] = None
     model: Annotated[str | None, Field(max_length=200)] = None
     seeds: Annotated[
-        list[Index], Field(max_length=1000, description="Frames known to show the text, looked at closely.")
+        list[Index | SeedAsked],
+        Field(max_length=1000, description="Frames or hits known to show the text, looked at closely."),
     ] = []
     retrieval_score: Share | None = None
 
@@ -361,11 +390,11 @@ class Reading(BaseModel):
     """How a question was read."""
 
     typed: str
+    asked: Annotated[str | list[str], Field(description="What was read, mistyped words put right if asked.")]
     query: Annotated[dict[str, Any] | None, Field(description="All of it, as `seektrack.read` gives it.")]
     reading: Annotated[str | None, Field(description="In one line.")]
     explained: Annotated[list[str], Field(description="A line a fact.")]
     notices: Annotated[list[str], Field(description="What was left aside, and why.")]
-    corrected: Annotated[bool, Field(description="Whether mistyped words were put right.")] = False
 
 
 class MomentsAnswer(Reading):
@@ -397,6 +426,7 @@ class TracksSummary(BaseModel):
     query: str
     frames: int
     tracks: list[dict[str, Any]]
+    moments: list[dict[str, Any]] = []
     formats: list[str]
     overlay: bool | str
     remarks: dict[str, Any]

@@ -12,10 +12,10 @@ from seektrack.errors import ModelError, SeekTrackError
 from seektrack.pipeline import FrameSegmenter, Library, Models
 from seektrack.pipeline.answer import Answer
 from seektrack.query import read
-from seektrack.retrieval import Comparison
+from seektrack.retrieval import Comparison, TimedText
 from seektrack.serving import work
 from seektrack.serving.events import Board
-from seektrack.serving.jobs import Jobs
+from seektrack.serving.jobs import Job, Jobs
 from seektrack.serving.pool import Clicks, Gate, Pool
 from seektrack.serving.refusals import not_found
 from seektrack.serving.results import Results
@@ -75,6 +75,7 @@ class Service:
             partial(work.do, self),
             workers=settings.workers,
             watched=work.WATCHED,
+            ended=self._ended,
             seconds=bounds.job_s,
         )
         self.sessions = Sessions(
@@ -112,6 +113,12 @@ class Service:
             library.close()
         self.state.close()
 
+    def _ended(self, job: Job) -> None:
+        """Tell those who watch a session that its job is over."""
+        if "session" in job.request:
+            content = {"id": job.id, "kind": job.kind, "state": job.state, "error": job.error}
+            self.sessions.tell(job.request["session"], "job", content)
+
     def library(self, name: str) -> Library:
         """The library of a name.
 
@@ -119,7 +126,8 @@ class Service:
             RefusedError: There is none.
         """
         if name not in self.libraries:
-            raise not_found(f"library {name[:80]!r}", hint=f"there are {', '.join(self.libraries)}")
+            hint = f"there are {', '.join(self.libraries)}"
+            raise not_found(f"library {name[:80]!r}", hint=hint, code="bad_library")
         return self.libraries[name]
 
     def models_named(self, name: str | None) -> Models:
@@ -168,8 +176,8 @@ class Service:
         text: str | Sequence[str],
         *,
         correct: bool,
-    ) -> tuple[Answer[Any], bool]:
-        """What a library answers, and whether mistyped words were put right.
+    ) -> tuple[Answer[Any], str | Sequence[str]]:
+        """What a library answers, and the question that was read.
 
         Args:
             name: Of the library.
@@ -182,19 +190,17 @@ class Service:
         """
         library = self.library(name)
         self.ready(library.models, sam2=False)
-        fixed = False
         if correct and isinstance(text, str):
-            right = library.corrected(text).text
-            fixed, text = right != text, right
-        return ask(library, text), fixed
+            text = library.corrected(text).text
+        return ask(library, text), text
 
-    def find(self, name: str, asked: dict[str, Any]) -> tuple[Answer[Moment], bool]:
+    def find(self, name: str, asked: dict[str, Any]) -> tuple[Answer[Moment], str | Sequence[str]]:
         """Moments of a library."""
         given = dict(asked)
         text, correct = given.pop("text"), given.pop("correct")
         return self.asked(name, lambda library, t: library.search(t, **given), text, correct=correct)
 
-    def hits(self, name: str, asked: dict[str, Any]) -> tuple[Answer[Hit], bool]:
+    def hits(self, name: str, asked: dict[str, Any]) -> tuple[Answer[Hit], str | Sequence[str]]:
         """Frames and regions of a library."""
         given = dict(asked)
         text, correct = given.pop("text"), given.pop("correct")
@@ -212,6 +218,13 @@ class Service:
         self.ready(library.models, sam2=False)
         texts = [read(text) for text in asked["texts"]]
         return library.compare(texts, k=asked["k"], templates=asked["templates"])
+
+    def align(self, name: str, asked: dict[str, Any]) -> Answer[Moment]:
+        """Timed texts placed in a video of a library."""
+        library = self.library(name)
+        self.ready(library.models, sam2=False)
+        texts = [TimedText(one["text"], one["start_s"], one["end_s"]) for one in asked["texts"]]
+        return library.align(texts, asked["video"], templates=asked["templates"], motion=asked["motion"])
 
     def segment(
         self, named: Named, prompts: Sequence[dict[str, Any]], model: str | None

@@ -115,7 +115,11 @@ class Videos:
         """
         known = self._known(one)
         if known is None:
-            raise not_found(f"video {one[:40]!r}", hint="GET /api/v1/libraries/{library}/videos lists them")
+            raise not_found(
+                f"video {one[:40]!r}",
+                hint="GET /api/v1/libraries/{library}/videos lists them",
+                code="bad_video",
+            )
         return known
 
     def _known(self, one: str) -> Named | None:
@@ -126,7 +130,11 @@ class Videos:
         if self._in_library(path):
             self._check_link(path)
         elif self.roots.inside(Path(path)) is None:
-            raise not_found(f"video {one[:40]!r}", hint="it is gone, or in no library and below no root")
+            raise not_found(
+                f"video {one[:40]!r}",
+                hint="it is gone, or in no library and below no root",
+                code="bad_video",
+            )
         else:
             check_plain(Path(path), self.roots)
         return Named(one, path)

@@ -50,6 +50,31 @@ def prompt_to_json(prompt: Prompt) -> dict[str, Any]:
     }
 
 
+def seed_of(asked: Mapping[str, Any]) -> Hit:
+    """A hit from what `SeedAsked` let through."""
+    box = asked["box"]
+    return Hit(
+        asked["video"],
+        asked["frame_index"],
+        asked["time_s"],
+        asked["score"],
+        asked["confidence"],
+        None if box is None else (box[0], box[1], box[2], box[3]),
+    )
+
+
+def seed_to_json(hit: Hit) -> dict[str, Any]:
+    """What `seed_of` reads."""
+    return {
+        "video": hit.video,
+        "frame_index": int(hit.frame_index),
+        "time_s": float(hit.time_s),
+        "score": float(hit.score),
+        "confidence": float(hit.confidence),
+        "box": None if hit.box is None else [float(v) for v in hit.box],
+    }
+
+
 def hit_to_json(hit: Hit, video_id: str) -> dict[str, Any]:
     """A hit."""
     return {
@@ -116,10 +141,17 @@ def moment_of(held: Mapping[str, Any]) -> Moment:
     return Moment(*given)
 
 
-def reading_to_json(query: Query | None, notices: Sequence[str], *, typed: str = "") -> dict[str, Any]:
-    """How a question was read."""
+def reading_to_json(
+    query: Query | None,
+    notices: Sequence[str],
+    *,
+    typed: str | Sequence[str] = "",
+    asked: str | Sequence[str] | None = None,
+) -> dict[str, Any]:
+    """How a question was read, which was typed, and asked when mistyped words were put right."""
     return {
-        "typed": typed or ("" if query is None else query.typed),
+        "typed": typed if isinstance(typed, str) else "; ".join(typed),
+        "asked": typed if asked is None else asked,
         "query": None if query is None else asdict(query),
         "reading": None if query is None else in_short(query),
         "explained": [] if query is None else list(explain(query)),

@@ -16,7 +16,7 @@ from seektrack.pipeline.track import write_results
 from seektrack.serving.pool import Running
 from seektrack.serving.refusals import RefusedError, shape
 from seektrack.serving.roots import check_plain
-from seektrack.serving.wire import prompt_of
+from seektrack.serving.wire import moment_to_json, prompt_of, seed_of
 from seektrack.types import Tracks
 from seektrack.video import Opening, find_videos, open_video
 
@@ -65,7 +65,7 @@ def track(service: Service, running: Running) -> dict[str, Any]:
         ground_every=asked["ground_every"],
         min_confidence=asked["min_confidence"],
         model=models,
-        seeds=asked["seeds"],
+        seeds=[seed if isinstance(seed, int) else seed_of(seed) for seed in asked["seeds"]],
         opening=opening_of(asked),
         filters=asked["filters"],
         templates=asked["templates"],
@@ -100,9 +100,11 @@ def search_and_follow(service: Service, running: Running) -> dict[str, Any]:
         on_error=lambda video, error: failed.append({"video": video, **shape(error)}),
         progress=running.progress,
     )
-    entries = [
-        _entry(service, running, n, one.tracks, one.folder or out, asked) for n, one in enumerate(found)
-    ]
+    entries = []
+    for n, one in enumerate(found):
+        entry = _entry(service, running, n, one.tracks, one.folder or out, asked)
+        moments = [moment_to_json(moment, entry["video_id"]) for moment in one.moments]
+        entries.append({**entry, "moments": moments})
     return {"tracks": entries, "failed": failed}
 
 
@@ -142,6 +144,9 @@ def index(service: Service, running: Running) -> dict[str, Any]:
         "motion": report.motion,
         "waiting": list(report.waiting),
         "outside": list(report.outside),
+        "measured": report.measured,
+        "moved": [list(pair) for pair in report.moved],
+        "passed_over": [list(pair) for pair in report.passed_over],
         "damaged": [{"video": video, "damage": damage} for video, damage in report.damaged],
     }
     failed += [{"video": video, **shape(error)} for video, error in report.failed]

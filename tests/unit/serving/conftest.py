@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
+import uvicorn
 from fastapi.testclient import TestClient
 
 from seektrack.pipeline import Library
@@ -70,6 +73,24 @@ def served(indexed: Path, films: Path, tmp_path_factory: pytest.TempPathFactory)
     app = create_app(ServerSettings((library,), roots=(films,)))
     with TestClient(app, base_url="http://localhost", raise_server_exceptions=False) as client:
         yield client
+
+
+@pytest.fixture(scope="module")
+def live(indexed: Path, films: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a server on a socket of its own, for what a test client cannot do."""
+    library = tmp_path_factory.mktemp("live") / "films"
+    shutil.copytree(indexed, library)
+    app = create_app(ServerSettings((library,), roots=(films,)))
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield f"http://127.0.0.1:{port}"
+    server.should_exit = True
+    thread.join(10)
 
 
 def ended(client: TestClient, job: dict[str, Any], *, wait_s: float = 60) -> dict[str, Any]:

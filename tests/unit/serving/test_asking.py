@@ -69,8 +69,12 @@ def test_mistyped_words_are_put_right_where_asked(served: TestClient):
     asked = {"text": "a red caar", "min_confidence": 0.0}
     as_typed = served.post(f"{API}/libraries/films/search", json=asked).json()
     right = served.post(f"{API}/libraries/films/search", json=asked | {"correct": True}).json()
-    assert (as_typed["corrected"], as_typed["query"]["typed"]) == (False, "a red caar")
-    assert (right["corrected"], right["query"]["typed"]) == (True, "a red car")
+    assert (as_typed["asked"], as_typed["query"]["typed"]) == ("a red caar", "a red caar")
+    assert (right["typed"], right["asked"], right["query"]["typed"]) == (
+        "a red caar",
+        "a red car",
+        "a red car",
+    )
 
 
 def test_the_videos_of_a_library_are_told_with_ids_that_lead_to_their_frames(served: TestClient, films: Path):
