@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from seektrack import defaults
-from seektrack.cli import eval_real, eval_texts, eval_tracking
+from seektrack.cli import eval_real, eval_texts, eval_time, eval_tracking
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads, table
 from seektrack.cli.figures import figure, print_figures, report_figures
 from seektrack.cli.report_options import ReportFile, check_report
@@ -197,6 +197,7 @@ def domain(
 
 app.command()(eval_texts.retrieval)
 app.command()(eval_texts.clip)
+app.command()(eval_time.trajectory)
 app.command()(eval_real.real)
 app.command()(eval_real.vos)
 app.command()(eval_tracking.tracks)

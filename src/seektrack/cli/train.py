@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from seektrack import defaults
-from seektrack.cli import train_calibrate, train_sam2
+from seektrack.cli import train_calibrate, train_sam2, train_time
 from seektrack.cli.common import AsJson, Device, Quiet, Screen, quoted, spare_threads
 from seektrack.cli.figures import print_figures
 from seektrack.cli.moved import Moved
@@ -137,4 +137,5 @@ def clip(
 
 
 app.command()(train_sam2.sam2)
+app.command()(train_time.trajectory)
 app.command()(train_calibrate.calibrate)

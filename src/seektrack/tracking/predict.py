@@ -17,7 +17,7 @@ LEARNED = ("lstm", "transformer")
 
 
 PREDICTORS = ("kalman", *LEARNED)
-"""Names :func:`load_predictor` knows; a folder that ``seektrack pocket trajectory`` wrote is one too."""
+"""Names :func:`load_predictor` knows; a folder that ``seektrack train trajectory`` wrote is one too."""
 
 
 @dataclass(frozen=True)

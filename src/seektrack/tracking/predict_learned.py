@@ -24,16 +24,21 @@ class Predicted:
         centre: float64 (N, 2), pixels.
         velocity: float64 (N, 2), pixels per second.
         spread: float64 (N, 2), standard deviation of the centre in pixels.
+        sides, growth, sides_spread: float64 (N, 2), width and height in pixels, pixels per second, and their
+            standard deviation; None where only the centre is predicted.
     """
 
     centre: NDArray[np.float64]
     velocity: NDArray[np.float64]
     spread: NDArray[np.float64]
+    sides: NDArray[np.float64] | None = None
+    growth: NDArray[np.float64] | None = None
+    sides_spread: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True)
 class LearnedPredictor:
-    """A network trained on trajectories; it moves the centre, the sides stay those of the filter.
+    """A network trained on trajectories; one that predicts the centre alone leaves the sides to the filter.
 
     Attributes:
         model: The network.
@@ -42,7 +47,7 @@ class LearnedPredictor:
     model: TrajectoryModel
 
     def believe(self, history: History, states: Sequence[KalmanState]) -> list[KalmanState]:
-        """Beliefs whose centre, velocity and their uncertainty are the network's."""
+        """Beliefs whose centre or box, its velocity and uncertainty are the network's."""
         if not states:
             return []
         found = predict_at(self.model, history)
@@ -54,6 +59,11 @@ class LearnedPredictor:
         spread = np.maximum(found.spread[row], _LEAST_SPREAD * state.size)
         covariance[:2], covariance[:, :2] = 0.0, 0.0
         covariance[:2, :2] = np.diag(spread**2)
+        if found.sides is not None and found.growth is not None and found.sides_spread is not None:
+            mean[2:4], mean[6:8] = np.maximum(found.sides[row], 1.0), found.growth[row]
+            wide = np.maximum(found.sides_spread[row], _LEAST_SPREAD * state.size)
+            covariance[2:4], covariance[:, 2:4] = 0.0, 0.0
+            covariance[2:4, 2:4] = np.diag(wide**2)
         return replace(state, mean=mean, covariance=covariance)
 
 
@@ -67,13 +77,22 @@ def predict_at(model: TrajectoryModel, history: History) -> Predicted:
     n, count = steps.centre.shape[:2]
     rows = np.arange(n)
     ahead = np.clip(np.asarray(history.ahead_s) / steps.step_s, 1e-6, None)
-    knots = np.concatenate([steps.start[:, None], steps.centre], axis=1)
-    widths = np.concatenate([np.zeros((n, 1, 2)), steps.spread], axis=1)
     low = np.minimum(np.floor(ahead).astype(int), count - 1)
     part = (ahead - low)[:, None]
-    slope = knots[rows, low + 1] - knots[rows, low]
-    inside = np.minimum(part, 1.0)
-    spread = widths[rows, low] * (1 - inside) + widths[rows, low + 1] * inside
-    spread = spread * np.sqrt(np.maximum(ahead / count, 1.0))[:, None]
-    velocity = np.asarray(history.direction)[:, None] * slope / steps.step_s[:, None]
-    return Predicted(knots[rows, low] + part * slope, velocity, spread)
+    beyond = np.sqrt(np.maximum(ahead / count, 1.0))[:, None]
+    direction = np.asarray(history.direction)[:, None] / steps.step_s[:, None]
+
+    def read(knots: NDArray[np.float64], spreads: NDArray[np.float64]) -> tuple[NDArray[np.float64], ...]:
+        """Value, change a second and standard deviation at the time asked for."""
+        widths = np.concatenate([np.zeros((n, 1, 2)), spreads], axis=1)
+        slope = knots[rows, low + 1] - knots[rows, low]
+        inside = np.minimum(part, 1.0)
+        wide = widths[rows, low] * (1 - inside) + widths[rows, low + 1] * inside
+        return knots[rows, low] + part * slope, direction * slope, wide * beyond
+
+    centre, velocity, spread = read(
+        np.concatenate([steps.start[:, None], steps.centre], axis=1), steps.spread
+    )
+    if steps.sides is None or steps.sides_spread is None:
+        return Predicted(centre, velocity, spread)
+    return Predicted(centre, velocity, spread, *read(steps.sides, steps.sides_spread))

@@ -2,7 +2,8 @@
 
 They see the past on an even grid of time steps, in sizes of the object: where its centre was relative to the
 last one, how large it was, which steps nothing is known of, and how far the borders of the picture are. They
-answer, for each step to come, where the centre will be and how uncertain that is.
+answer, for each step to come, where the centre will be and how uncertain that is; one of the whole box also
+how its sides will have grown.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from seektrack import checkpoints
 from seektrack.errors import ModelError
@@ -29,6 +31,8 @@ MODEL_TYPE = "seektrack_trajectory"
 FEATURES = 9
 """Of a step: dx, dy, log w, log h, known, and the gaps to the four borders."""
 
+_MOST_GROWTH = 2.0
+"""Logarithm of the most that sides grow or shrink by."""
 _FAR = 4.0
 """Gaps to the border beyond this many sizes are all the same."""
 
@@ -42,6 +46,7 @@ class TrajectorySizes:
         past, future: Steps seen and steps predicted.
         step_s: Shortest time step in seconds; where frames are further apart, theirs is used.
         width, layers, heads: Of the network.
+        box: Whether it predicts the whole box and not the centre alone.
     """
 
     kind: str = "lstm"
@@ -51,6 +56,12 @@ class TrajectorySizes:
     width: int = 64
     layers: int = 2
     heads: int = 4
+    box: bool = False
+
+    @property
+    def numbers(self) -> int:
+        """C, numbers predicted a step: x and y of the centre, and of a whole box its log sides."""
+        return 4 if self.box else 2
 
     def __post_init__(self) -> None:
         if self.kind not in LEARNED:
@@ -68,12 +79,17 @@ class Steps:
         centre: float64 (N, K, 2), pixels.
         spread: float64 (N, K, 2), standard deviation of the centre in pixels.
         step_s: float64 (N,), length of a step in seconds.
+        sides: float64 (N, 1 + K, 2), width and height when last seen and then, pixels; None where only the
+            centre is predicted.
+        sides_spread: float64 (N, K, 2), their standard deviation in pixels.
     """
 
     start: Floats
     centre: Floats
     spread: Floats
     step_s: Floats
+    sides: Floats | None = None
+    sides_spread: Floats | None = None
 
 
 def features(boxes: Floats, known: NDArray[np.bool_], hw: Floats) -> tuple[NDArray[np.float32], Floats]:
@@ -124,7 +140,7 @@ class TrajectoryModel(nn.Module):
             self.layers = nn.TransformerEncoder(layer, sizes.layers, enable_nested_tensor=False)
             self.moment = nn.Parameter(torch.randn(sizes.past, w) * 0.3)
         self.steps = nn.Parameter(torch.randn(sizes.future, w) * 0.3)
-        self.leave = nn.Sequential(nn.LayerNorm(w), nn.Linear(w, 4))
+        self.leave = nn.Sequential(nn.LayerNorm(w), nn.Linear(w, 2 * sizes.numbers))
         for parameter in self.leave[1].parameters():
             nn.init.zeros_(parameter)
 
@@ -135,8 +151,8 @@ class TrajectoryModel(nn.Module):
             steps: (N, P, 9), see :func:`features`.
 
         Returns:
-            Centres relative to the last one (N, K, 2) and the logarithm of their standard deviations
-            (N, K, 2), in sizes.
+            (N, K, C): centres relative to the last one, in sizes, and of a whole box the logarithm of its
+            sides over the last ones; and the logarithm of their standard deviations, (N, K, C).
         """
         n = len(steps)
         hidden = self.enter(steps)
@@ -149,9 +165,11 @@ class TrajectoryModel(nn.Module):
             hidden = self.layers(tokens)[:, self.sizes.past :]
         out = self.leave(hidden)
         count = torch.arange(1, self.sizes.future + 1, device=steps.device)[:, None]
-        # Learnt is what differs from going on straight.
-        centre = pace(steps)[:, None] * count + out[..., :2] * count.sqrt()
-        return centre, (out[..., 2:] - 2.0).clamp(-6, 3) + 0.5 * count.log()
+        # Learnt is what differs from going on straight and staying as large.
+        numbers = self.sizes.numbers
+        straight = F.pad(pace(steps)[:, None] * count, (0, numbers - 2))
+        mean = straight + out[..., :numbers] * count.sqrt()
+        return mean, (out[..., numbers:] - 2.0).clamp(-6, 3) + 0.5 * count.log()
 
     def predict(self, history: History) -> Steps:
         """The next K steps of objects, in pixels."""
@@ -161,14 +179,22 @@ class TrajectoryModel(nn.Module):
         hw = np.broadcast_to(np.asarray(history.hw, np.float64), (len(grids), 2))
         steps, size = features(boxes, known, hw)
         with torch.inference_mode():
-            centre, spread = self(torch.from_numpy(steps))
+            mean, spread = (part.numpy().astype(np.float64) for part in self(torch.from_numpy(steps)))
         last = (boxes[:, -1, :2] + boxes[:, -1, 2:]) / 2
         scale = size[:, None, None]
+        sides = sides_spread = None
+        if s.box:
+            now = (boxes[:, -1, 2:] - boxes[:, -1, :2])[:, None]
+            later = now * np.exp(np.clip(mean[..., 2:], -_MOST_GROWTH, _MOST_GROWTH))
+            sides = np.concatenate([now, later], axis=1)
+            sides_spread = later * np.minimum(np.exp(spread[..., 2:]), 1.0)
         return Steps(
             last,
-            last[:, None] + centre.numpy().astype(np.float64) * scale,
-            np.exp(spread.numpy().astype(np.float64)) * scale,
+            last[:, None] + mean[..., :2] * scale,
+            np.exp(spread[..., :2]) * scale,
             np.array([g[2] for g in grids]),
+            sides,
+            sides_spread,
         )
 
 
@@ -241,6 +267,6 @@ def load_trajectory(folder: Path) -> TrajectoryModel:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ModelError(
             f"{folder} cannot be loaded as a trajectory predictor: {reason}",
-            hint="write the folder again with seektrack pocket trajectory",
+            hint="write the folder again with seektrack train trajectory",
         ) from error
     return model.eval()

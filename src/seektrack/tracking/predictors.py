@@ -15,7 +15,7 @@ def load_predictor(name: str | Path = defaults.PREDICTOR) -> Predictor:
 
     Args:
         name: ``"kalman"``, ``"lstm"``, ``"transformer"``, or a folder that
-            ``seektrack pocket trajectory`` wrote.
+            ``seektrack train trajectory`` wrote.
 
     Raises:
         ModelError: There is no such predictor, or its folder cannot be read.
@@ -31,6 +31,6 @@ def _learned(name: str) -> Predictor:
     if not (folder / "config.json").is_file():
         raise ModelError(
             f"there is no predictor {name!r}",
-            hint=f"choose from {', '.join(PREDICTORS)}, or a folder that seektrack pocket trajectory wrote",
+            hint=f"choose from {', '.join(PREDICTORS)}, or a folder that seektrack train trajectory wrote",
         )
     return LearnedPredictor(load_trajectory(folder))

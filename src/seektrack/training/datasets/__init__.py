@@ -14,6 +14,7 @@ from seektrack.training.datasets.medical import decathlon, scans
 from seektrack.training.datasets.mots import mots_challenge
 from seektrack.training.datasets.regions import RegionPicture, region_pictures
 from seektrack.training.datasets.texts import PictureOf, TextItem, TextSet, read_texts
+from seektrack.training.datasets.tracked import TrackSet, read_tracks
 from seektrack.training.datasets.vehicles import kitti_tracking, ua_detrac
 from seektrack.training.datasets.world import choose_world, world_boxes, world_masks, world_texts
 
@@ -29,6 +30,7 @@ __all__ = [
     "RegionPicture",
     "TextItem",
     "TextSet",
+    "TrackSet",
     "VideoText",
     "choose_world",
     "coco_captions",
@@ -43,6 +45,7 @@ __all__ = [
     "mots_challenge",
     "msr_vtt",
     "read_texts",
+    "read_tracks",
     "region_pictures",
     "scans",
     "ua_detrac",

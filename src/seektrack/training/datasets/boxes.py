@@ -10,8 +10,10 @@ from functools import partial
 from pathlib import Path
 
 from seektrack.errors import InputError
+from seektrack.geometry import Box
 from seektrack.training.datasets.base import BoxClip, Dataset
 from seektrack.training.datasets.files import read_lines, read_text, require_folder
+from seektrack.training.datasets.left_out import OnBad, refuse
 from seektrack.types import Observation, Track, Tracks, VideoInfo
 from seektrack.video import open_video
 
@@ -89,6 +91,7 @@ def read_boxes(
     classes: Sequence[int] | None = (PEDESTRIAN,),
     labels: Sequence[str] = CLASSES,
     first_pixel: int = 1,
+    bad: OnBad = refuse,
 ) -> Tracks:
     """``gt.txt``: ``frame,id,left,top,width,height,consider,class,visibility``, frames from 1.
 
@@ -100,6 +103,8 @@ def read_boxes(
         classes: Numbers of the classes to take; None for all.
         labels: Name of each class, from number 1.
         first_pixel: What the first column and row are called: 1 by MOT Challenge, 0 by CVAT.
+        bad: Told of each row that cannot be used; a box outside of the picture is one unless this is the
+            default, which refuses unreadable rows and keeps what was written.
 
     Raises:
         InputError: Missing, or a row is not made of at least six numbers.
@@ -116,14 +121,20 @@ def read_boxes(
             kind = int(float(row[7])) if len(row) >= 9 else None
             seen = float(row[8]) if len(row) >= 9 else 1.0
         except (ValueError, IndexError) as error:
-            raise InputError(
+            told = InputError(
                 f"{path} line {number} is not a row of boxes: {','.join(row)!r}",
                 hint="frame,id,left,top,width,height,consider,class,visibility",
-            ) from error
+            )
+            told.__cause__ = error
+            bad(f"line {number}", "no row of boxes", told)
+            continue
         if not consider or (kind is not None and classes is not None and kind not in classes):
             continue
         x0, y0 = left - first_pixel, top - first_pixel
         box = (x0, y0, x0 + width, y0 + height)
+        if bad is not refuse and (why := _unfit(box, info)):
+            bad(f"line {number}", why, InputError(f"{path} line {number}: {why}"))
+            continue
         time_s, score = float((frame - 1) / info.fps), seen if 0 <= seen <= 1 else 1.0
         by_id.setdefault(obj_id, []).append(Observation(frame - 1, time_s, box, None, score))
         called[obj_id] = _label(kind, labels)
@@ -135,6 +146,23 @@ def read_boxes(
     return Tracks(info, "", tracks, {i: float(i / info.fps) for i in indices})
 
 
+def _unfit(box: Box, info: VideoInfo) -> str:
+    """Why a box shows nothing; empty where it does."""
+    x0, y0, x1, y1 = box
+    if not (x1 > x0 and y1 > y0):
+        return "a box without area"
+    outside = x1 <= 0 or y1 <= 0 or x0 >= info.width or y0 >= info.height
+    return "a box outside of the picture" if outside else ""
+
+
+def sequence_labels(folder: Path) -> tuple[Sequence[str], int]:
+    """Names of a sequence's classes, and what its first pixel is called."""
+    ours, theirs = folder / "gt" / "gt.labels.txt", folder / "gt" / "labels.txt"
+    listed = next((path for path in (ours, theirs) if path.is_file()), None)
+    labels = CLASSES if listed is None else read_lines(listed, what="list of classes")
+    return labels, 0 if listed == theirs else 1
+
+
 def _label(kind: int | None, labels: Sequence[str]) -> str:
     if kind is None:
         return ""
@@ -144,9 +172,7 @@ def _label(kind: int | None, labels: Sequence[str]) -> str:
 def _clip(base: Path, classes: tuple[int, ...] | None, name: str) -> BoxClip:
     info = read_sequence_info(base / name / "seqinfo.ini")
     require_folder(Path(info.path), what="folder of pictures")
-    ours, theirs = base / name / "gt" / "gt.labels.txt", base / name / "gt" / "labels.txt"
-    listed = next((path for path in (ours, theirs) if path.is_file()), None)
-    labels = CLASSES if listed is None else read_lines(listed, what="list of classes")
-    truth, first = base / name / "gt" / "gt.txt", 0 if listed == theirs else 1
+    labels, first = sequence_labels(base / name)
+    truth = base / name / "gt" / "gt.txt"
     tracks = read_boxes(truth, info, classes=classes, labels=labels, first_pixel=first)
     return BoxClip(name, partial(open_video, info.path, fps=info.fps), tracks)

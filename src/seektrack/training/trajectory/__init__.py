@@ -2,6 +2,7 @@
 
 from seektrack.training.trajectory.data import Trajectories, trajectories
 from seektrack.training.trajectory.loop import train_trajectory
+from seektrack.training.trajectory.own import ways_of
 from seektrack.training.trajectory.recipe import TrajectoryRecipe
 
-__all__ = ["Trajectories", "TrajectoryRecipe", "train_trajectory", "trajectories"]
+__all__ = ["Trajectories", "TrajectoryRecipe", "train_trajectory", "trajectories", "ways_of"]

@@ -11,6 +11,7 @@ from seektrack.tracking.predict_network import features
 from seektrack.world import Actor, Scene, SceneSettings, sample_scene
 
 Floats = NDArray[np.float64]
+_MOST_GROWTH = 2.0
 _SEEN = 0.3
 """An object counts as seen where at least this much of its box lies in the picture."""
 
@@ -23,11 +24,13 @@ class Trajectories:
         boxes: float64 (A, T, 4), ``xyxy`` pixels, also where outside of the picture.
         seen: bool (A, T), whether the object is in the picture.
         hw: float64 (A, 2), height and width of the picture.
+        known: bool (A, T), whether the truth is known; everywhere when None.
     """
 
     boxes: Floats
     seen: NDArray[np.bool_]
     hw: Floats
+    known: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.boxes)
@@ -39,11 +42,14 @@ class Sample:
 
     Attributes:
         steps: float32 (B, P, 9), what the network sees.
-        target: float32 (B, K, 2), centres to come relative to the last one seen, in sizes.
+        target: float32 (B, K, 4), centres to come relative to the last one seen, in sizes, and the
+            logarithm of the sides over those last seen.
+        counts: float32 (B, K), 1 where the truth is known.
     """
 
     steps: NDArray[np.float32]
     target: NDArray[np.float32]
+    counts: NDArray[np.float32]
 
 
 def trajectories(scenes: range, settings: SceneSettings) -> Trajectories:
@@ -91,14 +97,17 @@ def clip(boxes: Floats, hw: Floats) -> Floats:
 def starts(data: Trajectories, *, past: int, future: int) -> NDArray[np.int64]:
     """Every (object, frame) from which a past and a future can be cut, int (S, 2).
 
-    The frame is the last one seen; at least two frames of the past are seen.
+    The frame is the last one seen; at least two frames of the past are seen, and one to come is known.
     """
     found = []
     for frame in range(past - 1, data.boxes.shape[1] - future):
         before = data.seen[:, frame - past + 1 : frame + 1]
-        rows = np.flatnonzero(before[:, -1] & (before.sum(1) >= 2))
+        usable = before[:, -1] & (before.sum(1) >= 2)
+        if data.known is not None:
+            usable &= data.known[:, frame + 1 : frame + 1 + future].any(1)
+        rows = np.flatnonzero(usable)
         found.append(np.stack([rows, np.full(len(rows), frame)], axis=1))
-    return np.concatenate(found)
+    return np.concatenate(found) if found else np.zeros((0, 2), np.int64)
 
 
 def sample(
@@ -134,11 +143,15 @@ def sample(
     hidden = hide[:, None] & (step >= begin[:, None]) & (step < (begin + length)[:, None]) & (step < past - 1)
     known &= ~hidden
     steps, size = features(measured, known, hw)
-    truth = data.boxes[rows, frames + np.arange(1, future + 1)]
-    centre = (truth[..., :2] + truth[..., 2:]) / 2
-    last = (measured[:, -1, :2] + measured[:, -1, 2:]) / 2
-    target = (centre - last[:, None]) / size[:, None, None]
-    return Sample(steps, target.astype(np.float32))
+    after = frames + np.arange(1, future + 1)
+    truth = data.boxes[rows, after]
+    centre, sides = (truth[..., :2] + truth[..., 2:]) / 2, truth[..., 2:] - truth[..., :2]
+    last = measured[:, -1]
+    off = (centre - (last[:, None, :2] + last[:, None, 2:]) / 2) / size[:, None, None]
+    grown = np.log(np.maximum(sides, 1.0) / np.maximum(last[:, None, 2:] - last[:, None, :2], 1.0))
+    target = np.concatenate([off, np.clip(grown, -_MOST_GROWTH, _MOST_GROWTH)], axis=-1)
+    counts = np.ones(target.shape[:2]) if data.known is None else data.known[rows, after]
+    return Sample(steps, target.astype(np.float32), counts.astype(np.float32))
 
 
 def measure(boxes: Floats, rng: np.random.Generator, *, noise: Floats | float) -> Floats:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from seektrack.errors import InputError, ModelError
 from seektrack.tracking.predict_network import TrajectoryModel, save_trajectory
 from seektrack.training.common import (
     Budget,
@@ -20,10 +22,12 @@ from seektrack.training.common import (
     warmed,
     whichever_is_further,
 )
+from seektrack.training.datasets.left_out import LeftOuts
 from seektrack.training.drive import drive
-from seektrack.training.trajectory.data import Sample, sample, starts, trajectories
+from seektrack.training.trajectory.data import Sample, Trajectories, sample, starts, trajectories
+from seektrack.training.trajectory.own import digest, parted, ways_of
 from seektrack.training.trajectory.recipe import TrajectoryRecipe
-from seektrack.types import Progress
+from seektrack.types import Progress, Tracks
 from seektrack.world import SceneSettings, Split, seeds
 
 HORIZONS = (1, 5, 10)
@@ -31,9 +35,12 @@ HORIZONS = (1, 5, 10)
 
 def train_trajectory(
     recipe: TrajectoryRecipe,
-    out: Path,
+    out: str | Path,
     *,
     max_minutes: float,
+    data: Sequence[Tracks] | None = None,
+    held_out: Sequence[Tracks] | None = None,
+    init: str | Path | None = None,
     resume: bool = True,
     progress: Progress | None = None,
     checkpoint_every_s: float = 30.0,
@@ -45,6 +52,10 @@ def train_trajectory(
         recipe: What to train, on what, for how many steps.
         out: Folder of the result; ``out/training`` keeps the checkpoint and the curve (``curve.csv``).
         max_minutes: Time allowed, counting earlier runs that this one resumes.
+        data: Tracks to learn from, see :func:`seektrack.training.datasets.read_tracks`; ways of the drawn
+            world when None.
+        held_out: Tracks to measure on; a share of ``data`` when None.
+        init: Folder of a predictor to start from, whose sizes are the recipe's; random weights when None.
         resume: Go on from ``out/training/checkpoint.pt`` where there is one.
         progress: Called with done, total and the name of the stage.
         checkpoint_every_s: Seconds between checkpoints.
@@ -52,16 +63,58 @@ def train_trajectory(
 
     Returns:
         The last figures (mean distance of the centre in sizes after 1, 5 and 10 steps on validation scenes,
-        and the loss), ``steps``, ``seconds`` and ``folder``.
+        and the loss), ``steps``, ``seconds`` and ``folder``. Of one's own data those of the weights that
+        measured best, which are the ones written, with ``…_before`` of the weights it started from.
 
     Raises:
-        ModelError: The checkpoint belongs to another recipe.
+        InputError: The data cannot be used.
+        ModelError: The checkpoint belongs to another recipe or other data, or ``init`` does not fit.
     """
     out = Path(out)
-    run = Run(recipe, out / "training", max_minutes=max_minutes, resume=resume, progress=progress)
-    return drive(
+    if init is not None and Path(init).resolve() == out.resolve():
+        raise InputError(f"{out} is the predictor to start from", hint="write the result to another folder")
+    ways = _Ways(recipe, data, held_out, progress)
+    run = Run(recipe, ways, init, out / "training", max_minutes=max_minutes, resume=resume)
+    figures = drive(
         run, out, progress=progress, checkpoint_every_s=checkpoint_every_s, validate_every_s=validate_every_s
     )
+    if ways.left_out:
+        ways.left_out.write(out / "training" / "left-out.csv")
+    return {**figures, **run.summary()}
+
+
+class _Ways:
+    """What is learnt from and what is measured on."""
+
+    def __init__(
+        self,
+        recipe: TrajectoryRecipe,
+        data: Sequence[Tracks] | None,
+        held_out: Sequence[Tracks] | None,
+        progress: Progress | None,
+    ) -> None:
+        self.own, self.left_out = data is not None, LeftOuts()
+        self.digest = "" if data is None else digest([*data, *(held_out or ())])
+        if progress:
+            progress(0, 1, "sampling scenes" if data is None else "reading tracks")
+        if data is None:
+            settings = SceneSettings(n_frames=recipe.frames, things=(0, 2))
+            self.train = trajectories(seeds(Split.TRAIN, recipe.scenes), settings)
+            self.kept: Trajectories | None = trajectories(
+                seeds(Split.VALIDATION, recipe.validation_scenes), settings
+            )
+        else:
+            chosen, kept = (
+                parted(data, recipe.held_out, recipe.seed) if held_out is None else (data, held_out)
+            )
+            s = recipe.sizes
+            how: dict[str, Any] = {
+                "step_s": s.step_s, "past": s.past, "future": s.future, "left_out": self.left_out
+            }  # fmt: skip
+            self.train = ways_of(chosen, **how)
+            self.kept = ways_of(kept, **how) if kept else None
+        if progress:
+            progress(1, 1, "sampling scenes" if data is None else "reading tracks")
 
 
 class Run:
@@ -70,36 +123,53 @@ class Run:
     def __init__(
         self,
         recipe: TrajectoryRecipe,
+        ways: _Ways,
+        init: str | Path | None,
         work: Path,
         *,
         max_minutes: float,
         resume: bool,
-        progress: Progress | None,
     ) -> None:
-        self.recipe, self.path = recipe, work / "checkpoint.pt"
-        self.description = json.dumps(dataclasses.asdict(recipe), sort_keys=True)
+        self.recipe, self.ways, self.path = recipe, ways, work / "checkpoint.pt"
+        made_of: dict[str, Any] = dataclasses.asdict(recipe)
+        if ways.own or init is not None:
+            made_of |= {"data": ways.digest, "init": str(init)}
+        self.description = json.dumps(made_of, sort_keys=True)
         state = load_checkpoint(self.path, recipe=self.description) if resume else None
-        settings, s = SceneSettings(n_frames=recipe.frames, things=(0, 2)), recipe.sizes
-        if progress:
-            progress(0, 1, "sampling scenes")
-        self.data = trajectories(seeds(Split.TRAIN, recipe.scenes), settings)
+        s = recipe.sizes
+        self.data = ways.train
         self.starts = starts(self.data, past=s.past, future=s.future)
-        held_out = trajectories(seeds(Split.VALIDATION, recipe.validation_scenes), settings)
-        rng = np.random.default_rng((recipe.seed, 1))
-        places = starts(held_out, past=s.past, future=s.future)
-        chosen = places[rng.permutation(len(places))[:4096]]
-        self.held_out = self._cut(held_out, chosen, rng)
+        if not len(self.starts):
+            raise InputError("no track has a past and a future to learn from", hint="give longer ones")
+        self.held_out = self._held_out(ways.kept)
         torch.manual_seed(recipe.seed)
         self.model = TrajectoryModel(s)
+        if init is not None:
+            start_from(self.model, init)
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(), lr=recipe.learning_rate, weight_decay=0.01
         )
         self.steps, self.loss = 0, 0.0
+        self.best: dict[str, Any] = {}
+        self.before: dict[str, Any] = {}
         if state is not None:
+            self.best, self.before = state.get("best", {}), state.get("before", {})
             self.model.load_state_dict(state["model"])
             self.optimiser.load_state_dict(state["optimiser"])
             self.steps, self.loss = state["steps"], state["loss"]
         self.budget = Budget(max_minutes, state["seconds"] if state is not None else 0.0)
+        if ways.own and not self.before:
+            self.validate()
+
+    def _held_out(self, kept: Trajectories | None) -> Sample | None:
+        if kept is None:
+            return None
+        s, rng = self.recipe.sizes, np.random.default_rng((self.recipe.seed, 1))
+        places = starts(kept, past=s.past, future=s.future)
+        chosen = places[rng.permutation(len(places))[:4096]]
+        if not len(chosen):
+            raise InputError("no held-out track has a past and a future", hint="hold out more (--held-out)")
+        return self._cut(kept, chosen, rng)
 
     def _cut(self, data: Any, picked: Any, rng: np.random.Generator) -> Sample:
         s, r = self.recipe.sizes, self.recipe
@@ -111,8 +181,21 @@ class Run:
         return whichever_is_further(self.steps / self.recipe.steps, self.budget.progress)
 
     def export(self, out: Path) -> None:
-        """Write the folder that is loaded by its name."""
-        save_trajectory(self.model, out)
+        """Write the folder that is loaded by its name: the best weights of one's own data, else the last."""
+        if not self.best:
+            save_trajectory(self.model, out)
+            return
+        chosen = TrajectoryModel(self.recipe.sizes)
+        chosen.load_state_dict(self.best["model"])
+        save_trajectory(chosen, out)
+
+    def summary(self) -> dict[str, Any]:
+        """Figures of the weights written beside those of the start; nothing of the drawn world."""
+        if not self.before:
+            return {}
+        before = {f"{name}_before": value for name, value in self.before.items()}
+        counts = {"samples": len(self.starts), "left_out": len(self.ways.left_out)}
+        return {**before, **self.best.get("figures", {}), **counts}
 
     def save(self) -> None:
         """Write the checkpoint."""
@@ -124,6 +207,8 @@ class Run:
             steps=self.steps,
             loss=self.loss,
             seconds=self.budget.used_s,
+            best=self.best,
+            before=self.before,
         )
 
     def step(self) -> None:
@@ -136,7 +221,7 @@ class Run:
         picked = self.starts[rng.integers(0, len(self.starts), r.batch)]
         batch = self._cut(self.data, picked, rng)
         centre, spread = self.model(torch.from_numpy(batch.steps))
-        loss = surprise(centre, spread, torch.from_numpy(batch.target))
+        loss = surprise(centre, spread, *self._truth(batch))
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -147,26 +232,68 @@ class Run:
 
     @torch.no_grad()
     def validate(self) -> dict[str, Any]:
-        """Mean distance from the truth on validation scenes, in sizes, and the loss there."""
-        steps, target = torch.from_numpy(self.held_out.steps), torch.from_numpy(self.held_out.target)
-        centre, spread = self.model.eval()(steps)
-        self.model.train()
-        far = (centre - target).norm(dim=-1).mean(0)
+        """Mean distance from the truth on what is held out, in sizes, and the loss there."""
         figures: dict[str, Any] = {"step": self.steps, "seconds": round(self.budget.used_s)}
-        figures |= {
-            "loss": round(self.loss, 4),
-            "held_out": round(float(surprise(centre, spread, target)), 4),
-        }
-        return figures | {f"off_{h}": round(float(far[h - 1]), 4) for h in HORIZONS if h <= len(far)}
+        figures["loss"] = round(self.loss, 4)
+        if self.held_out is None:
+            return figures
+        target, counts = self._truth(self.held_out)
+        centre, spread = self.model.eval()(torch.from_numpy(self.held_out.steps))
+        self.model.train()
+        found = {"held_out": round(float(surprise(centre, spread, target, counts)), 4)}
+        far = (centre - target)[..., :2].norm(dim=-1)
+        for h in HORIZONS:
+            if h <= far.shape[1] and counts[:, h - 1].any():
+                found[f"off_{h}"] = round(float(far[:, h - 1][counts[:, h - 1] > 0].mean()), 4)
+        if self.ways.own:
+            self.before = self.before or found
+            if found["held_out"] <= self.best.get("figures", {}).get("held_out", float("inf")):
+                weights = {name: value.clone() for name, value in self.model.state_dict().items()}
+                self.best = {"figures": {**found, "best_step": self.steps}, "model": weights}
+        return figures | found
+
+    def _truth(self, batch: Sample) -> tuple[Tensor, Tensor]:
+        numbers = self.recipe.sizes.numbers
+        return torch.from_numpy(batch.target[..., :numbers]), torch.from_numpy(batch.counts)
 
 
-def surprise(centre: Tensor, spread: Tensor, target: Tensor) -> Tensor:
+def start_from(model: TrajectoryModel, folder: str | Path) -> None:
+    """Take over the weights of a predictor; one of the centre alone is grown to predict the whole box.
+
+    Raises:
+        ModelError: It is none, or of other sizes.
+    """
+    from seektrack.tracking.predict_network import load_trajectory
+
+    given = load_trajectory(Path(folder))
+    if dataclasses.replace(given.sizes, box=model.sizes.box) != model.sizes:
+        raise ModelError(
+            f"{folder} has the sizes {given.sizes}", hint="train with the same sizes, or from random weights"
+        )
+    state = given.state_dict()
+    if model.sizes.box and not given.sizes.box:
+        for name in ("leave.1.weight", "leave.1.bias"):
+            centre, spread = state[name].chunk(2)
+            empty = torch.zeros_like(centre)
+            state[name] = torch.cat([centre, empty, spread, empty])
+    elif given.sizes.box and not model.sizes.box:
+        for name in ("leave.1.weight", "leave.1.bias"):
+            mean, spread = state[name].chunk(2)
+            state[name] = torch.cat([mean[:2], spread[:2]])
+    model.load_state_dict(state)
+
+
+def surprise(centre: Tensor, spread: Tensor, target: Tensor, counts: Tensor | None = None) -> Tensor:
     """Mean negative log-likelihood of the target under Student's t with four degrees of freedom, per number.
 
     Its heavy tails let an object turn round without dragging all predictions to the middle; ``spread`` is
-    the logarithm of the scale times the root of 2, which is the standard deviation.
+    the logarithm of the scale times the root of 2, which is the standard deviation. ``counts`` is 0 where
+    the truth is not known.
     """
     freedom = 4.0
     scale = spread - 0.5 * float(np.log(freedom / (freedom - 2)))
     off = (target - centre) * torch.exp(-scale)
-    return (scale + 0.5 * (freedom + 1) * torch.log1p(off**2 / freedom)).mean()
+    each = scale + 0.5 * (freedom + 1) * torch.log1p(off**2 / freedom)
+    if counts is None:
+        return each.mean()
+    return (each.mean(-1) * counts).sum() / counts.sum().clamp(min=1)

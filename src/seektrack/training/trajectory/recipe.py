@@ -23,6 +23,7 @@ class TrajectoryRecipe:
         warmup: Steps until the peak.
         gap: Chance that some of the past was hidden.
         noise: Standard deviation of a measured edge, in sizes, at most; each sample has its own.
+        held_out: Share of one's own videos kept from training to measure on.
         seed: Of weights and samples.
     """
 
@@ -37,9 +38,12 @@ class TrajectoryRecipe:
     warmup: int = 100
     gap: float = 0.4
     noise: float = 0.06
+    held_out: float = 0.2
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not 0 <= self.held_out < 1:
+            raise InputError(f"held_out must be at least 0 and below 1, got {self.held_out}")
         need = self.sizes.past + self.sizes.future
         if self.frames < need or min(self.scenes, self.validation_scenes, self.batch, self.steps) < 1:
             raise InputError(
