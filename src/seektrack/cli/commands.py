@@ -19,6 +19,7 @@ _HOMES = {
     "frame": "frame:frame",
     "videos": "videos:videos",
     "convert": "convert:convert",
+    "anomalies": "anomalies:anomalies",
     "link": "link:link",
     "label": "compare:label",
     "doctor": "doctor:doctor",

@@ -45,6 +45,7 @@ from seektrack.cli.search_options import (
 from seektrack.cli.source_options import Cache, Fps, Interpolate, MaxFrames, Window, opening
 from seektrack.cli.telling import damage_told_later
 from seektrack.cli.track_options import (
+    Anomalies,
     DetectionsFile,
     GrounderName,
     GroundEvery,
@@ -52,6 +53,7 @@ from seektrack.cli.track_options import (
     MinConfidence,
     TrackerName,
     check_together,
+    with_anomalies,
     with_names,
 )
 from seektrack.cli.tracked import (
@@ -131,6 +133,7 @@ def track(
     no_overlay: Annotated[bool, typer.Option("--no-overlay", help="Write no overlay video.")] = False,
     render: RenderMode = "auto",
     report: ReportFile = None,
+    anomalies: Anomalies = "repair",
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Of several videos: follow again what an earlier run has done.")
     ] = False,
@@ -203,6 +206,7 @@ def track(
         fuse=fuse,
         amodal=amodal,
     )
+    settings = with_anomalies(settings, anomalies)
     settings = with_names(
         settings,
         tracker=tracker,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seektrack.cli.values import complete_tracker
+from seektrack.cli.values import ANOMALIES, check_value, complete_tracker, completing
 from seektrack.errors import InputError
 from seektrack.types import Prompt
 
@@ -61,6 +62,33 @@ MinConfidence = Annotated[
         help="Least confidence of a track that is kept.",
     ),
 ]
+
+
+Anomalies = Annotated[
+    str,
+    typer.Option(
+        "--anomalies",
+        metavar="HOW",
+        help="Places where tracks are likely wrong: repair, told and what is proven put right; tell, told "
+        "only; off, not looked for.",
+        autocompletion=completing(ANOMALIES),
+    ),
+]
+
+
+def with_anomalies(settings: FollowSettings | None, how: str) -> FollowSettings | None:
+    """The settings with what is done about anomalies.
+
+    Raises:
+        InputError: There is no such way.
+    """
+    check_value("--anomalies", how, ANOMALIES)
+    if how == "repair":
+        return settings
+    from seektrack.tracking import FollowSettings
+
+    told = replace(settings or FollowSettings(), repair=False)
+    return replace(told, anomalies=None) if how == "off" else told
 
 
 def with_names(

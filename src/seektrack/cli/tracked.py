@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from rich.console import Console
 
 from seektrack import known
+from seektrack.anomaly import SEVERITIES, Anomaly
 from seektrack.cli.common import Screen, clock, short_path, table
 from seektrack.cli.shown import one_line
 from seektrack.errors import SeekTrackError
@@ -159,6 +160,17 @@ def print_done(console: Console, done: Sequence[Done]) -> None:
             rows.add_row(str(t["obj_id"]), t["label"], score, seen, str(t["frames"]))
         if rows.row_count:
             console.print(rows)
+        print_anomalies(console, one.remarks.anomalies, most=_FEW)
+
+
+def print_anomalies(console: Console, anomalies: Sequence[Anomaly], *, most: int) -> None:
+    """A line for each of the gravest places where tracks may be wrong, and how many more there are."""
+    order = sorted(anomalies, key=lambda a: (a.repaired, -SEVERITIES.index(a.severity), a.time_s))
+    for anomaly in order[:most]:
+        line = f"{clock(anomaly.time_s)} {anomaly.kind} ({anomaly.severity}): {anomaly.about}"
+        console.print(line, style=None if anomaly.repaired else "yellow", highlight=False)
+    if len(order) > most:
+        console.print(f"and {len(order) - most} more: see anomalies in the result")
 
 
 def say_done(screen: Screen, done: Sequence[Done]) -> None:

@@ -68,11 +68,15 @@ def completing_several(values: Iterable[str]) -> Complete:
     return complete
 
 
-def formats() -> tuple[str, ...]:
-    """Every format tracks are written in."""
-    from seektrack.outputs import FORMATS
+ANOMALIES = ("repair", "tell", "off")
+"""What is done about places where tracks are likely wrong."""
 
-    return tuple(FORMATS)
+
+def formats() -> tuple[str, ...]:
+    """Every format, and log, tracks are written in."""
+    from seektrack.outputs.registry import written_forms
+
+    return tuple(written_forms())
 
 
 def complete_format(incomplete: str) -> list[str]:

@@ -26,6 +26,7 @@ from seektrack.outputs import (
     yolo,
     youtube_vis,
 )
+from seektrack.outputs.logs import LOGS, Log, save_log
 from seektrack.outputs.recognise import recognise
 from seektrack.registry import Registry
 from seektrack.types import Tracks, VideoInfo
@@ -157,16 +158,24 @@ def save_tracks(tracks: Tracks, path: str | Path, format: str) -> Path:
     return target
 
 
+def written_forms() -> dict[str, Format | Log]:
+    """Everything a result is written as, by name: formats, then logs."""
+    return {**FORMATS, **LOGS}
+
+
 def save_formats(tracks: Tracks, folder: str | Path, formats: Iterable[str]) -> dict[str, Path]:
-    """Write several formats into one folder under their usual names.
+    """Write several formats, and logs (`LOGS`), into one folder under their usual names.
 
     Every name is checked before the first file is written.
 
     Returns:
         The path of each format.
     """
-    chosen = [format_named(name) for name in formats]
-    return {f.name: save_tracks(tracks, Path(folder) / f.filename, f.name) for f in chosen}
+    chosen = [LOGS[name] if name in LOGS else format_named(name) for name in formats]
+    return {
+        f.name: (save_log if isinstance(f, Log) else save_tracks)(tracks, Path(folder) / f.filename, f.name)
+        for f in chosen
+    }
 
 
 def load_tracks(path: str | Path, format: str | None = None, *, video: VideoInfo | None = None) -> Tracks:

@@ -8,13 +8,14 @@ from typing import Any
 
 from seektrack import known
 from seektrack.outputs.overlay import OverlayStyle, overlay_style
-from seektrack.outputs.registry import FORMATS
+from seektrack.outputs.registry import written_forms
 from seektrack.types import Tracks
 
 
 def written(folder: Path, formats: Iterable[str], *, overlay: bool | str | OverlayStyle) -> dict[str, Path]:
     """What lies in a folder once tracks were written into it, by format; ``overlay`` is the video."""
-    files = {name: folder / FORMATS[name].filename for name in formats}
+    forms = written_forms()
+    files = {name: folder / forms[name].filename for name in formats}
     style = overlay_style(overlay)
     if style is not None:
         files["overlay"] = folder / style.filename

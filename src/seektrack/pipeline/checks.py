@@ -34,15 +34,18 @@ def check_outputs(
         InputError: A format or render mode is unknown.
         OutputError: The folder or a file in it cannot be written, or is read from.
     """
-    from seektrack.outputs import FORMATS, overlay_style
+    from seektrack.outputs import overlay_style
+    from seektrack.outputs.registry import Format, written_forms
 
     chosen, style = tuple(formats), overlay_style(overlay)
-    unknown = [name for name in chosen if name not in FORMATS]
+    known = written_forms()
+    unknown = [name for name in chosen if name not in known]
     if unknown:
-        raise InputError(f"unknown format {unknown[0]!r}", hint=f"use one of {', '.join(FORMATS)}")
+        raise InputError(f"unknown format {unknown[0]!r}", hint=f"use one of {', '.join(known)}")
     if out is not None:
         check_folder(out)
-        names = [FORMATS[name].filename for name in chosen if not FORMATS[name].is_folder]
+        forms = [known[name] for name in chosen]
+        names = [f.filename for f in forms if not (isinstance(f, Format) and f.is_folder)]
         for name in (*names, *([] if style is None else [style.filename])):
             check_target(Path(out) / name, sources=sources)
     return chosen

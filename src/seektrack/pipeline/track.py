@@ -85,7 +85,7 @@ def track_objects(
         scanned: Embeddings of whole frames that exist already, by frame; they say where to look.
         retrieval_score: How sure the search was that led here; kept with the result.
         out: Folder for the results; nothing is written when None.
-        formats: What to write there (``seektrack.outputs.FORMATS``).
+        formats: What to write there (``seektrack.outputs.FORMATS``, ``LOGS``).
         overlay: Whether to write ``overlay.mp4`` there too; a mode (``seektrack.outputs.RENDERS``), as
             ``outline`` or ``blur``, says how it is drawn, an ``OverlayStyle`` everything about it.
         progress: Called with ``(done, total, stage)``.

@@ -1,5 +1,6 @@
 """Objects through time: motion, association, identity, and the passes that follow a text through a video."""
 
+from seektrack.tracking.anomalies import AnomalySettings, find_anomalies, look_at, tell_on
 from seektrack.tracking.association import CueWeights, Matches, assign, fuse_costs
 from seektrack.tracking.backward import BackwardSettings
 from seektrack.tracking.detected import follow_detections
@@ -21,6 +22,7 @@ from seektrack.tracking.trackers import TRACKERS
 from seektrack.tracking.where_to_look import Looks, LookSettings
 
 __all__ = [
+    "AnomalySettings",
     "BackwardSettings",
     "CameraMotion",
     "CueWeights",
@@ -51,11 +53,14 @@ __all__ = [
     "agrees",
     "assign",
     "finish_tracks",
+    "find_anomalies",
     "follow",
     "follow_detections",
     "follow_prompts",
     "link",
     "load_predictor",
+    "look_at",
+    "tell_on",
     "fuse_costs",
     "fuse_masks",
 ]

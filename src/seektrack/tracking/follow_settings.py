@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from seektrack.grounding import GroundSettings, PromptKind
+from seektrack.tracking.anomalies.settings import AnomalySettings
 from seektrack.tracking.backward import BackwardSettings
 from seektrack.tracking.motion import MotionSettings
 from seektrack.tracking.settings import EngineSettings, IdentitySettings
@@ -47,6 +48,8 @@ class FollowSettings:
         fuse: Frames on either side whose masks, carried along the optical flow, vote on each mask; gaps of a
             few frames are filled too. The video is read once more. 0 leaves masks as they come.
         amodal: Whether to estimate the whole mask of objects that are partly or wholly hidden.
+        anomalies: When a track counts as wrong (`Tracks.anomalies`); None looks for no such places.
+        repair: Whether swaps and drifts that are proven are put right.
     """
 
     ground: GroundSettings = field(default_factory=lambda: GroundSettings(min_confidence=0.3))
@@ -71,6 +74,8 @@ class FollowSettings:
     ground_every: int = 1
     fuse: int = 0
     amodal: bool = False
+    anomalies: AnomalySettings | None = field(default_factory=AnomalySettings)
+    repair: bool = True
 
 
 def ahead(source: VideoSource, settings: FollowSettings) -> Iterable[Frame]:

@@ -119,6 +119,7 @@ FROZEN = {
         *COMMON,
     ],
     "link": ["RESULTS", "--video", "--out -o", "--min-likeness", "--model -m", "--device", *COMMON],
+    "anomalies": ["RESULT", "--video", "--from", "--out -o", *COMMON],
     "convert": ["SOURCE", "TARGET", "--from", "--to", "--video", "--fps", "--size", *COMMON],
     "label": ["IMAGES", "--labels", "--count -k", "--model -m", "--device", *COMMON],
     "track": [
@@ -143,6 +144,7 @@ FROZEN = {
         "--no-overlay",
         "--render",
         "--report",
+        "--anomalies",
         "--grounder",
         "--min-confidence",
         "--tracker",
@@ -191,6 +193,16 @@ FROZEN = {
         "--by",
         "--threshold",
         "--report",
+        *COMMON,
+    ],
+    "eval anomalies": [
+        "--condition",
+        "--clips",
+        "--frames",
+        "--first",
+        "--way",
+        "--model -m",
+        "--device",
         *COMMON,
     ],
     "eval tracking": [

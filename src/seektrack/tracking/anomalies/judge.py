@@ -102,7 +102,8 @@ def motion(whole: Whole, path: Path, odd: Unlike) -> list[Anomaly]:
         allowed = how.jump * wide
         most = (how.jump + how.usual_far * usual_far[k]) * wide
         unlike = min(far[k], surprise[k]) > allowed and odd.less[k + 1] > how.unlike
-        if not touching(path.boxes[k], path.boxes[k + 1]) and (unlike or min(far[k], surprise[k]) > most):
+        beyond = k > 1 and min(far[k], surprise[k]) > most  # of its first sights nobody knows how it moves
+        if not touching(path.boxes[k], path.boxes[k + 1]) and (unlike or beyond):
             severity: Severity = "high" if unlike or surprise[k] > 2 * most else "medium"
             back = _returns(path, k, surprise, allowed)
             found.append(
