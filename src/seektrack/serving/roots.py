@@ -25,10 +25,14 @@ class Roots:
     def __init__(self, folders: Iterable[Path]) -> None:
         self.folders = [Path(os.path.realpath(folder.expanduser())) for folder in folders]
 
-    def find(self, name: str) -> Path:
+    def find(self, name: str, *, links: bool = False) -> Path:
         """The file or folder of a name: a path, or one relative to a root.
 
         What lies outside is told as what is not there, so that nothing can be learnt of it.
+
+        Args:
+            name: The name.
+            links: Whether a folder may hold links that lead outside, as its caller leaves them out.
 
         Raises:
             InputError: It is no name of a file, but an address or a camera.
@@ -45,7 +49,8 @@ class Roots:
         for candidate in [given] if given.is_absolute() else [root / given for root in self.folders]:
             resolved = self.inside(candidate)
             if resolved is not None:
-                check_plain(resolved, self)
+                if not (links and resolved.is_dir()):
+                    check_plain(resolved, self)
                 return resolved
         raise not_found(
             f"video {name[:200]!r} below the roots",

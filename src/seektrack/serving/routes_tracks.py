@@ -45,7 +45,9 @@ async def track_objects(
         check_formats(asked.all_formats)
         for prompt in asked.prompts or ():
             prompt_of(prompt.model_dump())
-        service.videos.find(asked.video)
+        service.check_model(asked.model)
+        named = service.videos.find(asked.video)
+        service.videos.check_length(named, start_s=asked.start_s, end_s=asked.end_s)
         job = service.jobs.add("track_objects", asked.model_dump(), owner=owner, once=once)
         service.pool.wake()
         return told(service, job)

@@ -136,12 +136,19 @@ class Service:
         Raises:
             ModelError: It was not, or they cannot be loaded.
         """
-        chosen = self._models.get(name or self.usual_model)
-        if chosen is None:
+        self.check_model(name)
+        return self.ready(self._models[name or self.usual_model])
+
+    def check_model(self, name: str | None) -> None:
+        """Refuse a model the server was not started with.
+
+        Raises:
+            ModelError: It was not.
+        """
+        if (name or self.usual_model) not in self._models:
             raise ModelError(
                 f"the model {name!r} is not served", hint=f"this server has {', '.join(self._models)}"
             )
-        return self.ready(chosen)
 
     @property
     def model_names(self) -> tuple[str, ...]:

@@ -91,8 +91,12 @@ class Videos:
             self._told.update(one for one, _ in new)
         return ids
 
-    def find(self, name: str) -> Named:
+    def find(self, name: str, *, links: bool = False) -> Named:
         """The video of a path, of a path below a root, or of an id.
+
+        Args:
+            name: The name.
+            links: See `Roots.find`.
 
         Raises:
             InputError: It is no name of a file.
@@ -104,7 +108,7 @@ class Videos:
         elif (known := self._known(name)) is not None:
             return known
         else:
-            path = str(self.roots.find(name))
+            path = str(self.roots.find(name, links=links))
         return Named(self.tell([path])[path], path)
 
     def by_id(self, one: str) -> Named:

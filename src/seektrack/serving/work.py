@@ -265,7 +265,7 @@ def _videos_below(service: Service, names: list[str]) -> tuple[list[str], list[d
     failed: list[dict[str, Any]] = []
     for name in names:
         try:
-            found = Path(service.videos.find(name).path)
+            found = Path(service.videos.find(name, links=True).path)
             inside = (
                 [found] if not found.is_dir() else find_videos([found], on_error=lambda path, error: None)
             )
@@ -277,8 +277,7 @@ def _videos_below(service: Service, names: list[str]) -> tuple[list[str], list[d
                 resolved = path if path == found else service.videos.roots.inside(path)
                 if resolved is None:
                     raise RefusedError(403, "forbidden", f"{path.name} leads outside the roots")
-                if path != found:
-                    check_plain(resolved, service.videos.roots)
+                check_plain(resolved, service.videos.roots)
                 paths.append(str(resolved))
             except Exception as error:
                 failed.append({"video": str(path), **shape(foreseen(error))})
