@@ -7,6 +7,7 @@
 PYTHON      ?= python3
 VENV        ?= .venv
 OUT         ?= demo-out
+DIST        ?= dist
 TORCH_INDEX ?=
 
 BIN   := $(VENV)/bin
@@ -18,7 +19,7 @@ RIVALS = trackers==2.6.1
 QUIET  = OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
 .DEFAULT_GOAL := help
-.PHONY: help install install-dev demo test lint format docs bench clean
+.PHONY: help install install-dev demo test lint format dist docs bench clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -59,6 +60,9 @@ lint: $(VENV)/.installed-dev  ## style, types and the import rules
 format: $(VENV)/.installed-dev  ## rewrite the sources in the house style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+dist: $(VENV)/.installed-dev  ## wheel and source archive, in dist/
+	@$(BIN)/python -m build --outdir $(DIST) . >/dev/null && ls $(DIST)
 
 docs: $(VENV)/.installed-dev  ## the documentation as pages, in build/docs
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
