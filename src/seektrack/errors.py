@@ -12,6 +12,7 @@
     │   └── LibraryMismatchError        a library indexed by another model
     ├── NothingFoundError               the search or grounding ended with nothing to show
     ├── OutputError (OSError)           a result that cannot be written
+    ├── ClusterError                    workers that cannot be reached, started or kept alive
     └── UnforeseenError                 anything else that was raised below, told in one line
 
 Each carries ``message`` (what failed, the value that came, what is allowed), ``hint`` (the way out)
@@ -102,6 +103,13 @@ class OutputError(SeekTrackError, OSError):
 
     def __str__(self) -> str:
         return SeekTrackError.__str__(self)
+
+
+class ClusterError(SeekTrackError):
+    """Workers that cannot be reached, started or kept alive."""
+
+    exit_code = 9
+    code = "no_workers"
 
 
 class UnforeseenError(SeekTrackError):

@@ -20,8 +20,7 @@ from seektrack import Library, Prompt, PromptError, VideoError, track_objects, t
 from seektrack.cli import main
 from seektrack.encoders import register_encoder, registry
 from seektrack.library import LibraryStore
-from seektrack.pipeline import Models, watch
-from seektrack.pipeline import many as many_module
+from seektrack.pipeline import Models, following, watch
 from seektrack.video import LiveSource, Opening, VideoInput, VideoWriter, open_video
 from seektrack.video.filtered import FilteredSource
 from seektrack.video.filters import parse_filter
@@ -268,7 +267,7 @@ class TestSeveralVideos:
             monkeypatch.undo()
             raise RuntimeError("a fault")
 
-        monkeypatch.setattr(many_module, "track_objects", breaks)
+        monkeypatch.setattr(following, "track_objects", breaks)
         done = list(track_videos(films, prompts=[prompt], model=models, opening=Opening(frames=2)))
         assert [one.error is None for one in done] == [False, True, False]
         assert done[0].error is not None and "RuntimeError: a fault" in done[0].error.message

@@ -30,6 +30,7 @@ from seektrack.cli.shown import shown
 from seektrack.cli.source_options import Fps, MaxFrames, Window, opening
 from seektrack.cli.tracked import MOST_FAILED, SOME_FAILED
 from seektrack.cli.values import ANN, REGIONS, SAMPLING, check_value, completing
+from seektrack.cli.worker_options import RayAddress, WorkerCount, working
 from seektrack.library.made_with import model_for
 
 if TYPE_CHECKING:
@@ -111,6 +112,8 @@ def index(
             help="Look again every so many seconds, until interrupted; files still being written wait.",
         ),
     ] = None,
+    workers: WorkerCount = None,
+    ray: RayAddress = None,
     device: Device = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -129,7 +132,7 @@ def index(
     from seektrack.pipeline import Library
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    with Library(library, model=model, device=device) as opened:
+    with working(workers, ray) as shared, Library(library, model=model, device=device) as opened:
         while True:
             with screen.progress(each="indexing") as progress:
                 report = opened.index(
@@ -145,6 +148,7 @@ def index(
                     exclude=exclude or (),
                     prune=prune,
                     settled_s=watch or 0.0,
+                    workers=shared,
                 )
             if watch is None or report.indexed or report.failed or report.moved or report.pruned:
                 screen.result(report, partial(_tell, report, library))

@@ -68,6 +68,7 @@ from seektrack.cli.tracked import (
 )
 from seektrack.cli.values import RENDERS, check_value, complete_format
 from seektrack.cli.values import formats as known_formats
+from seektrack.cli.worker_options import RayAddress, WorkerCount, working
 from seektrack.errors import InputError, NothingFoundError
 from seektrack.library.made_with import model_for
 from seektrack.missed import furthest
@@ -75,6 +76,7 @@ from seektrack.query import Query, read, shown
 from seektrack.types import Missed, Prompt
 
 if TYPE_CHECKING:
+    from seektrack.distributed import RayWorkers
     from seektrack.tracking import FollowSettings
     from seektrack.video import Opening
 
@@ -160,6 +162,8 @@ def track(
     template: Template = None,
     translate: Translate = None,
     explain: Explain = False,
+    workers: WorkerCount = None,
+    ray: RayAddress = None,
     model: LibraryModel = None,
     device: Device = None,
     quiet: Quiet = False,
@@ -232,13 +236,13 @@ def track(
         masks,
         report is not None,
     )
-    with damage_told_later():
+    with damage_told_later(), working(workers, ray) as shared:
         if library is not None:
-            done = _in_library(screen, library, asked, how, top=top)
+            done = _in_library(screen, library, asked, how, top=top, workers=shared)
         elif _is_one(videos):
             done = [_one(screen, videos[0], asked, how)]
         else:
-            done = _many(screen, videos, asked, how, fresh=fresh)
+            done = _many(screen, videos, asked, how, fresh=fresh, workers=shared)
     notices = tuple(dict.fromkeys(notice for one in done for notice in one.remarks.notices))
     tell_reading(screen, None, notices, wanted=False)
     told = [one.to_dict() for one in done]
@@ -315,7 +319,13 @@ def _one(screen: Screen, video: str, asked: _Asked, how: Opening | None) -> Done
 
 
 def _many(
-    screen: Screen, videos: Sequence[str], asked: _Asked, how: Opening | None, *, fresh: bool
+    screen: Screen,
+    videos: Sequence[str],
+    asked: _Asked,
+    how: Opening | None,
+    *,
+    fresh: bool,
+    workers: RayWorkers | None,
 ) -> list[Done]:
     from seektrack.pipeline import track_videos
     from seektrack.video import count_reasons
@@ -329,6 +339,7 @@ def _many(
             prompts=asked.prompts or None,
             opening=how,
             fresh=fresh,
+            workers=workers,
             on_passed_over=lambda _path, why: passed_over.append(why),
             progress=progress,
             **asked.by_model(),
@@ -341,7 +352,15 @@ def _many(
     return done
 
 
-def _in_library(screen: Screen, library: Path, asked: _Asked, how: Opening | None, *, top: int) -> list[Done]:
+def _in_library(
+    screen: Screen,
+    library: Path,
+    asked: _Asked,
+    how: Opening | None,
+    *,
+    top: int,
+    workers: RayWorkers | None,
+) -> list[Done]:
     if how is not None and replace(how, start_s=None, end_s=None, cache=None) != type(how)():
         raise InputError(
             "--frames, --fps, --window and --interpolate go with a video, not with --library",
@@ -360,6 +379,7 @@ def _in_library(screen: Screen, library: Path, asked: _Asked, how: Opening | Non
             start_s=None if how is None else how.start_s,
             end_s=None if how is None else how.end_s,
             cache=None if how is None else how.cache,
+            workers=workers,
             on_error=lambda video, error: failed.append(failure(video, error)),
             progress=progress,
             **asked.common(),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shlex
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,12 @@ from seektrack.library import Where
 from seektrack.outputs.told import written
 from seektrack.pipeline.checks import check_outputs
 from seektrack.pipeline.folders import OutputFolders, Record
-from seektrack.pipeline.sources import OnError
-from seektrack.pipeline.track import track_objects
+from seektrack.pipeline.following import FollowTask, check_written
+from seektrack.pipeline.sources import NamedVideo, OnError
+from seektrack.pipeline.workers import Came, Here, Workers
 from seektrack.query import Query, read
 from seektrack.types import Hit, Moment, Progress, Tracks
+from seektrack.video import Opening
 from seektrack.video.network import is_address
 
 if TYPE_CHECKING:
@@ -71,6 +73,7 @@ def search_and_track(
     out: str | Path | None = None,
     formats: Iterable[str] = defaults.FORMATS,
     overlay: bool | str | OverlayStyle = True,
+    workers: Workers | None = None,
     on_error: OnError | None = None,
     progress: Progress | None = None,
 ) -> list[SearchAndTrackResult]:
@@ -84,6 +87,8 @@ def search_and_track(
         min_confidence: Least confidence, in [0, 1], of a track that is kept.
         settings: How objects are found, followed and recognised; a tracker and a grounder by name with it.
         out: Folder for the results, one subfolder a video; nothing is written when None.
+        workers: Who follows, as :class:`seektrack.distributed.RayWorkers`, several videos at once; this
+            process when None.
         on_error: Told of each video that shows the text and is gone or cannot be followed; the next best
             takes its place. When None, a warning says so.
         cache, filters, translate, templates, formats, overlay, progress: As for
@@ -104,47 +109,116 @@ def search_and_track(
     by_video: dict[str, list[Moment]] = {}
     for moment in moments:
         by_video.setdefault(moment.video, []).append(moment)
-    folders = None if out is None else OutputFolders(out)
-    results: list[SearchAndTrackResult] = []
-    failed: list[SeekTrackError] = []
-    for video, found in by_video.items():
-        if len(results) == top:
-            break
-        folder = None if folders is None else folders.of(video)
+    run = _Run(
+        library,
+        query,
+        by_video,
+        wordings,
+        {
+            "filters": filters,
+            "templates": wordings,
+            "min_confidence": min_confidence,
+            "settings": settings,
+            "formats": chosen,
+            "overlay": overlay,
+        },
+        Opening(start_s=start_s, end_s=end_s, cache=cache),
+        None if out is None else OutputFolders(out),
+        on_error,
+        progress,
+    )
+    return run.best(top, workers or Here())
+
+
+@dataclass
+class _Run:
+    """The videos that show a text, to be followed as far as they are wanted."""
+
+    library: Library
+    query: Query
+    by_video: dict[str, list[Moment]]
+    wordings: Templates
+    asked: dict[str, Any]
+    opening: Opening
+    folders: OutputFolders | None
+    on_error: OnError | None
+    progress: Progress | None
+    results: dict[str, SearchAndTrackResult] = field(default_factory=dict)
+    failed: list[SeekTrackError] = field(default_factory=list)
+
+    def best(self, top: int, workers: Workers) -> list[SearchAndTrackResult]:
+        """The best ``top`` videos that can be followed; for each that fails the next best is tried."""
+        videos = list(self.by_video)
+        tried = 0
+        while len(self.results) < top and tried < len(videos):
+            chosen = videos[tried : tried + top - len(self.results)]
+            tried += len(chosen)
+            for came in workers.run(self._tasks(chosen, many=workers.many), self.library.models):
+                if not came.ended:
+                    self._take(came)
+                if workers.many and self.progress:
+                    self.progress(len(self.results), top, "videos")
+        if workers.many and self.progress:
+            self.progress(top, top, "videos")
+        if self.failed and not self.results:
+            raise self.failed[0]
+        return [self.results[video] for video in videos if video in self.results]
+
+    def _tasks(self, videos: Sequence[str], *, many: bool) -> Iterator[FollowTask]:
+        for video in videos:
+            found = self.by_video[video]
+            try:
+                _check_there(self.library, video)
+                asked = {
+                    **self.asked,
+                    "text": self.query,
+                    "seeds": _seeds(self.library, self.query, video, found, self.wordings),
+                    "scanned": None if self.asked["filters"] else _scanned(self.library, video),
+                    "retrieval_score": max(moment.confidence for moment in found),
+                    "out": self._folder(video, many=many),
+                }
+            except (ModelError, QueryError):
+                raise
+            except Exception as error:
+                self._fail(video, error)
+                continue
+            named = NamedVideo(video, video, opening=self.opening)
+            task = FollowTask(named, asked, None if many else self.progress)
+            if task.ships or not many:
+                yield task
+                continue
+            for came in Here().run([task], self.library.models):
+                if not came.ended:
+                    self._take(came)
+
+    def _folder(self, video: str, *, many: bool) -> Path | None:
+        folder = None if self.folders is None else self.folders.of(video)
+        return folder.absolute() if folder is not None and many else folder
+
+    def _take(self, came: Came[FollowTask]) -> None:
+        video = came.task.name
+        if isinstance(came.error, (ModelError, QueryError)):
+            raise came.error
         try:
-            _check_there(library, video)
-            tracks = track_objects(
-                video,
-                query,
-                model=library.models,
-                seeds=_seeds(library, query, video, found, wordings),
-                start_s=start_s,
-                end_s=end_s,
-                cache=cache,
-                filters=filters,
-                templates=wordings,
-                min_confidence=min_confidence,
-                settings=settings,
-                scanned=None if filters else _scanned(library, video),
-                retrieval_score=max(moment.confidence for moment in found),
-                out=folder,
-                formats=chosen,
-                overlay=overlay,
-                progress=progress,
-            )
-            files = {} if folder is None else written(folder, chosen, overlay=overlay)
+            if came.error is not None:
+                raise came.error
+            tracks: Tracks = came.piece
+            came.task.dropped = True  # that was all of it
+            folder = came.task.asked["out"]
+            files = {}
             if folder is not None:
-                Record.of(tracks, video, [], {"text": query.typed}, files).write(folder)
-        except (ModelError, QueryError):
-            raise
+                check_written(folder, video)
+                files = written(folder, self.asked["formats"], overlay=self.asked["overlay"])
+                Record.of(tracks, video, [], {"text": self.query.typed}, files).write(folder)
         except Exception as error:
-            failed.append(foreseen(error, what=video))
-            _tell(on_error, video, failed[-1])
-            continue
-        results.append(SearchAndTrackResult(video, tuple(found), tracks, files, folder))
-    if failed and not results:
-        raise failed[0]
-    return results
+            self._fail(video, error)
+            return
+        moments = tuple(self.by_video[video])
+        self.results[video] = SearchAndTrackResult(video, moments, tracks, files, folder)
+
+    def _fail(self, video: str, error: Exception) -> None:
+        self.failed.append(foreseen(error, what=video))
+        _tell(self.on_error, video, self.failed[-1])
 
 
 def _seeds(

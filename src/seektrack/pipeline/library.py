@@ -4,47 +4,41 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import partial
-from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from seektrack import defaults
 from seektrack.checkpoints import stable_name
-from seektrack.errors import ModelError, SeekTrackError, VideoError
+from seektrack.errors import SeekTrackError
 from seektrack.grounding import GroundSettings
 from seektrack.library import (
-    DistanceShelf,
     IndexManifest,
     IndexSettings,
     LibraryStats,
     LibraryStore,
     Maker,
-    TurnTimes,
     VideoRecord,
 )
 from seektrack.library.made_with import made_with, model_for
 from seektrack.pipeline.asking import Asking
-from seektrack.pipeline.checks import check_shown
 from seektrack.pipeline.clips import Clips
-from seektrack.pipeline.failures import done_by_others, failure, nothing_named
+from seektrack.pipeline.embedding import Embedding
+from seektrack.pipeline.failures import done_by_others, nothing_named
+from seektrack.pipeline.indexing import IndexRun
 from seektrack.pipeline.models import Models
-from seektrack.pipeline.regions import Regions, check_regions, embed_frames
+from seektrack.pipeline.regions import check_regions
 from seektrack.pipeline.renewing import check_all_named, chosen_of, finish_switch, prune_below
-from seektrack.pipeline.sounds import index_sound
-from seektrack.pipeline.sources import NamedVideo, named_videos
-from seektrack.types import Frame, Progress
+from seektrack.pipeline.sources import named_videos
+from seektrack.pipeline.workers import Workers
+from seektrack.types import Progress
 
 if TYPE_CHECKING:
-    from seektrack.encoders.audio import SoundEncoder
     from seektrack.retrieval import MotionScorer
     from seektrack.video import Opening, Sampling, VideoInput
-    from seektrack.video.filters import Filters
 
-_FRAMES_AT_ONCE = 8
 INDEX_POINTS_PER_SIDE = 12
 """Grid of proposals while indexing; coarser than when tracking, as every sampled frame pays for it."""
 
@@ -128,6 +122,7 @@ class Library(Asking):
         exclude: Iterable[str] = (),
         prune: bool = False,
         settled_s: float = 0.0,
+        workers: Workers | None = None,
         progress: Progress | None = None,
     ) -> IndexReport:
         """Bring videos into the library, or up to date.
@@ -156,6 +151,8 @@ class Library(Asking):
                 name, the whole path and every end of it.
             prune: Take out videos at or below the paths named whose files are gone.
             settled_s: Pass over files that changed less than so many seconds ago, as one being copied does.
+            workers: Who embeds, as :class:`seektrack.distributed.RayWorkers`; this process when None, which
+                alone writes the library either way.
             progress: Called with ``(done, total, stage)``; frames within a video, videos within the run.
 
         Raises:
@@ -188,117 +185,52 @@ class Library(Asking):
         store = self._open_to_write(reindex=reindex, named=[video.key for video in named])
         self._note_model(store)
         clips = self._clips_to_write(store, temporal)
-        how = _Indexing(chosen, cut, clean, "" if opening is None else str(opening), reindex)
+        how = Embedding(
+            chosen,
+            cut,
+            clean,
+            "" if opening is None else str(opening),
+            self.ground,
+            self.models.encoder.fingerprint,
+            self.models.sam2_fingerprint if cut == "objects" and self._sees else "",
+        )
         before = {video.path for video in store.videos()}
-        indexed = skipped = frames = moving = 0
-        for i, video in enumerate(named):
-            if progress:
-                progress(i, len(named), "videos")
-            try:
-                count = self._index_one(store, video, how, progress)
-                moving += clips is not None and clips.index(video, reindex=reindex, progress=progress)
-            except ModelError:
-                raise
-            except Exception as error:  # whatever one video raises is that video's failure
-                failed.append((video.key, failure(video, error)))
-                continue
-            finally:
-                video.close()
-            indexed, skipped = indexed + (count is not None), skipped + (count is None)
-            frames += count or 0
+        run = IndexRun(
+            store, self.models, how, reindex=reindex, clips=clips, workers=workers, progress=progress
+        )
+        run.failed = failed
+        run.over(named)
         if clips is not None:
-            moving += clips.index_missing(failed, progress)
+            run.motion += clips.index_missing(failed, progress)
         measured = measure_missing(self.models, store, failed, progress)
-        if progress:
-            progress(len(named), len(named), "videos")
         waiting = finish_switch(store)
         self._note_model(store)
         manifest = None if kept is None else store.choose_index(kept)
-        skipped += done_by_others(store, named, failed)
+        skipped = run.skipped + done_by_others(store, named, failed)
         pruned = prune_below(store, videos) if prune else ()
         keys = {video.key for video in named}
         records = [video for video in store.videos() if video.path in keys]
         return IndexReport(
-            indexed,
+            run.indexed,
             skipped,
             failed,
-            frames,
+            run.frames,
             time.monotonic() - began,
             manifest,
-            moving,
+            run.motion,
             waiting,
             measured=measured,
             passed_over=tuple(passed_over),
             outside=outside_videos(store),
-            moved=tuple((old, new) for new, old in how.moved.items() if old in before),
+            moved=tuple((old, new) for new, old in run.moved.items() if old in before),
             damaged=tuple((video.path, video.damage) for video in records if video.damage),
             pruned=tuple(pruned),
         )
 
-    def _index_one(
-        self, store: LibraryStore, video: NamedVideo, how: _Indexing, progress: Progress | None
-    ) -> int | None:
-        """Frames embedded, or None when the video was up to date."""
-        from seektrack.video import Limits, prefetch, sample
-        from seektrack.video.filtered import FilteredSource
-        from seektrack.video.turns import Turns
-
-        if hasattr(self.models.encoder, "embed_sounds"):
-            hears = cast("SoundEncoder", self.models.encoder)
-            if video.path is None:
-                raise VideoError(
-                    f"the sound of {video.key} cannot be indexed", hint="save it to a file first"
-                )
-            return index_sound(store, hears, video.path, reindex=how.reindex, progress=progress)
-        by = f" by={self.models.sam2_fingerprint[:8]}" if how.regions == "objects" else ""
-        settings = f"{how.sampling} regions={how.regions}{by}" + (
-            f" filter={how.filters}" if how.filters else ""
-        )
-        settings += f" {how.opened}" if how.opened else ""
-        status = store.status(video.key, settings=settings)
-        if video.path is not None and status == "new":
-            was_at = store.recognise(video.path)
-            if was_at is not None:
-                how.moved[video.key] = was_at
-                status = store.status(video.key, settings=settings)
-        anew = video.live or (how.reindex and store.making.fingerprint == store.fingerprint)
-        if not anew and status == "done":
-            return None
-        source, count = video.source, 0
-        check_shown(source)
-        distances: dict[int, float] = {}
-        total = source.info.n_frames or 0
-        if progress:
-            progress(0, total, f"indexing {video.name}")
-        with store.begin_video(video.key, source.info, settings=settings, restart=anew) as handle:
-            shown = FilteredSource(source, how.filters) if how.filters else source
-            at_once = Limits.current().fitting(3 * source.frame_bytes, _FRAMES_AT_ONCE)
-            turns = Turns(
-                frame_s=float(1 / source.info.fps),
-                min_change=how.sampling.min_change,
-                most_held=Limits.current().fitting(source.frame_bytes, 16),
-            )
-            sampled = prefetch(sample(shown, how.sampling, turns=turns), depth=2 * at_once)
-            resumed = handle.last_frame_index >= 0
-            fresh = (frame for frame in sampled if frame.index > handle.last_frame_index)
-            for chunk in iter(partial(_take, fresh, at_once), []):
-                rows = embed_frames(self.models, chunk, how.regions, settings=self.ground)
-                distances |= {r.frame_index: r.distance for r in rows if r.distance is not None}
-                handle.append(rows)
-                count += len(chunk)
-                if progress:
-                    seen = chunk[-1].index + 1
-                    progress(min(seen, total - 1) if total else seen, total, f"indexing {video.name}")
-            handle.finish(
-                damage="" if source.damage is None else str(source.damage),
-                turns=TurnTimes(turns.begins, turns.end_s),
-            )
-        domain = getattr(self.models.encoder, "domain", None)
-        if domain is not None and not resumed:  # what an earlier run measured was not kept: measure_missing
-            DistanceShelf(store).put(video.key, distances, domain.digest)
-        if progress:
-            progress(max(total, 1), max(total, 1), f"indexing {video.name}")
-        return count
+    @property
+    def _sees(self) -> bool:
+        """Whether the encoder embeds pictures, and not sound."""
+        return not hasattr(self.models.encoder, "embed_sounds")
 
     def _clips_to_write(self, store: LibraryStore, temporal: bool | str | None) -> Clips | None:
         """Where stretches go; None when none are wanted."""
@@ -390,19 +322,3 @@ class Library(Asking):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-@dataclass(frozen=True)
-class _Indexing:
-    """How the videos of one run are indexed."""
-
-    sampling: Sampling
-    regions: Regions
-    filters: Filters | None
-    opened: str
-    reindex: bool
-    moved: dict[str, str] = field(default_factory=dict)
-
-
-def _take(frames: Iterator[Frame], count: int) -> list[Frame]:
-    return list(islice(frames, count))

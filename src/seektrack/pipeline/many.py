@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,9 +17,10 @@ from seektrack.outputs.remarks import Remarks
 from seektrack.outputs.told import summary, written
 from seektrack.pipeline.checks import check_outputs
 from seektrack.pipeline.folders import OutputFolders, Record, read_record
+from seektrack.pipeline.following import FollowTask, check_written
 from seektrack.pipeline.models import Models
 from seektrack.pipeline.sources import NamedVideo, OnPassedOver, named_videos
-from seektrack.pipeline.track import track_objects
+from seektrack.pipeline.workers import Came, Here, Workers
 from seektrack.query import Query, in_short, read
 from seektrack.types import Progress, Prompt, Tracks
 from seektrack.video import Opening
@@ -75,6 +77,7 @@ def track_videos(
     formats: Iterable[str] = defaults.FORMATS,
     overlay: bool | str | OverlayStyle = True,
     fresh: bool = False,
+    workers: Workers | None = None,
     on_passed_over: OnPassedOver | None = None,
     progress: Progress | None = None,
 ) -> Iterator[FollowedVideo]:
@@ -89,13 +92,15 @@ def track_videos(
             videos.
         opening: How the videos are opened.
         fresh: Follow videos again that an earlier run has done.
+        workers: Who follows them, as :class:`seektrack.distributed.RayWorkers`, several at once, which all
+            see the same disk; this process when None.
         on_passed_over: Told of each file of a folder that is no video, and why.
         text, prompts, model, device, filters, translate, templates, settings, formats, overlay, progress: As
             for :func:`seektrack.pipeline.track_objects`.
         out: Folder for the results, one folder a video in it; nothing is written when None.
 
     Yields:
-        Each video when it is done.
+        Each video when it is done, with ``workers`` in the order in which they are.
 
     Raises:
         VideoError: Nothing that was given is there, or there is no video in it.
@@ -127,17 +132,7 @@ def track_videos(
         none = VideoError("there are no videos in what was named", hint="name video files or folders")
         raise next((one.error for one in missing if one.error is not None), none)
     yield from missing
-    for i, video in enumerate(named):
-        if progress:
-            progress(i, len(named), "videos")
-        try:
-            yield run.follow(video, fresh=fresh)
-        except (ModelError, QueryError):
-            raise  # it would be the same for every video
-        except Exception as error:
-            yield FollowedVideo(video.key, error=foreseen(error, what=video.key))
-        finally:
-            video.close()
+    yield from run.over(named, workers or Here(), fresh=fresh)
     if progress:
         progress(len(named), len(named), "videos")
 
@@ -173,40 +168,92 @@ class _Run:
             "overlay": self.overlay if isinstance(self.overlay, bool | str) else repr(self.overlay),
         }
 
-    def follow(self, video: NamedVideo, *, fresh: bool) -> FollowedVideo:
-        """Follow one video, or tell that it was followed before."""
-        folder = None if self.folders is None else self.folders.of(video.key)
-        identity, asked = _identity(video), self.asked()
-        done = None if folder is None or fresh or video.live else read_record(folder)
-        if folder is not None and done is not None and done.answers(folder, video.key, identity, asked):
-            kept = {name: folder / file for name, file in done.files.items()}
-            return FollowedVideo(
-                video.key,
-                str(self.query or ""),
-                tuple(done.found),
-                done.frames,
-                folder,
-                kept,
-                unchanged=True,
-                remarks=Remarks.read(done.remarks),
-            )
-        tracks = track_objects(
-            video.source,
-            self.query,
-            prompts=self.prompts or None,
-            model=self.models,
-            filters=self.filters,
-            templates=self.templates,
-            settings=self.settings,
-            out=folder,
-            formats=self.formats,
-            overlay=self.overlay,
-            progress=self.progress,
+    def over(self, named: Sequence[NamedVideo], workers: Workers, *, fresh: bool) -> Iterator[FollowedVideo]:
+        """Follow videos, each told when it is done."""
+        told: deque[FollowedVideo] = deque()
+        places: dict[int, Path | None] = {}
+
+        def tasks() -> Iterator[FollowTask]:
+            for i, video in enumerate(named):
+                if not workers.many and self.progress:
+                    self.progress(i, len(named), "videos")
+                folder = None if self.folders is None else self.folders.of(video.key)
+                before = None if fresh else self._done_before(video, folder)
+                if before is not None:
+                    told.append(before)
+                    continue
+                task = self._task(video, folder, many=workers.many)
+                places[id(task)] = folder
+                if task.ships or not workers.many:
+                    yield task
+                    continue
+                told.extend(self._told(came, folder) for came in Here().run([task], self.models))
+
+        done = 0
+        for came in workers.run(tasks(), self.models):
+            while told:
+                done += 1
+                yield told.popleft()
+            if not came.ended:
+                done += 1
+                yield self._told(came, places[id(came.task)])
+            if workers.many and self.progress:
+                self.progress(done, len(named), "videos")
+        yield from told
+
+    def _done_before(self, video: NamedVideo, folder: Path | None) -> FollowedVideo | None:
+        """What an earlier run did, asked the same; None where it did not."""
+        done = None if folder is None or video.live else read_record(folder)
+        if folder is None or done is None:
+            return None
+        if not done.answers(folder, video.key, _identity(video), self.asked()):
+            return None
+        kept = {name: folder / file for name, file in done.files.items()}
+        return FollowedVideo(
+            video.key,
+            str(self.query or ""),
+            tuple(done.found),
+            done.frames,
+            folder,
+            kept,
+            unchanged=True,
+            remarks=Remarks.read(done.remarks),
         )
-        files: dict[str, Path] = {}
-        if folder is not None:
-            files = written(folder, self.formats, overlay=self.overlay)
-            Record.of(tracks, video.key, identity, asked, files).write(folder)
+
+    def _task(self, video: NamedVideo, folder: Path | None, *, many: bool) -> FollowTask:
+        asked = {
+            "text": self.query,
+            "prompts": self.prompts or None,
+            "filters": self.filters,
+            "templates": self.templates,
+            "settings": self.settings,
+            "out": folder.absolute() if folder is not None and many else folder,
+            "formats": self.formats,
+            "overlay": self.overlay,
+        }
+        return FollowTask(video, asked, None if many else self.progress)
+
+    def _told(self, came: Came[FollowTask], folder: Path | None) -> FollowedVideo:
+        """What came of a video, noted in its folder.
+
+        Raises:
+            ModelError, QueryError: It would be the same for every video.
+        """
+        video = came.task.video
+        if isinstance(came.error, (ModelError, QueryError)):
+            raise came.error
+        try:
+            if came.error is not None:
+                raise came.error
+            tracks: Tracks = came.piece
+            came.task.dropped = True  # that was all of it
+            files: dict[str, Path] = {}
+            if folder is not None:
+                check_written(folder, video.key)
+                files = written(folder, self.formats, overlay=self.overlay)
+                Record.of(tracks, video.key, _identity(video), self.asked(), files).write(folder)
+        except Exception as error:
+            return FollowedVideo(video.key, error=foreseen(error, what=video.key))
         found, frames = tuple(summary(tracks)), len(tracks.frame_times)
         said = Remarks.of(tracks)
         return FollowedVideo(video.key, tracks.query, found, frames, folder, files, tracks, remarks=said)

@@ -7,6 +7,7 @@ import os
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -56,6 +57,16 @@ class NamedVideo:
         return self.key.startswith("camera://") or (
             is_address(self.key) and not self.key.lower().startswith(("http", "memory"))
         )
+
+    @property
+    def ships(self) -> bool:
+        """Whether another process can open it as well: a file or a folder, no address, and not in memory."""
+        return self.path is not None and isinstance(self.what, (str, os.PathLike))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What another process needs to open it: not what is open here, nor whom to tell."""
+        kept = {name: value for name, value in self.__dict__.items() if name != "source"}
+        return kept | {"_progress": None, "what": str(self.path) if self.ships else self.what}
 
     @cached_property
     def source(self) -> VideoSource:
