@@ -27,7 +27,7 @@ from seektrack.training.trajectory import TrajectoryRecipe
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted(Path(seektrack.__file__).parent.rglob("*.py"))
-ASKED_BY_OTHERS = {"on_broken_pipe", "_sym_db"}
+ASKED_BY_OTHERS = {"on_broken_pipe", "_sym_db", "get_next"}
 """Names a library looks for, or its generator writes."""
 HANDED_ON = {"model_validator", "field_validator"}
 """Decorators that give a definition to a library, which calls it."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from seektrack.checkpoints import hub, names
+from seektrack.checkpoints.graphs import has_graphs
 from seektrack.checkpoints.names import Part
 from seektrack.errors import ModelError
 
@@ -85,7 +86,7 @@ def check_folder(folder: Path, name: str) -> None:
             f"{name!r} is a folder without a config.json",
             hint="pass the folder that save_pretrained wrote, with config.json and *.safetensors",
         )
-    if not any(folder.glob("*.safetensors")):
+    if not has_graphs(folder) and not any(folder.glob("*.safetensors")):
         raise ModelError(
             f"{name!r} holds no *.safetensors weights",
             hint="other formats can run code when loaded; save the model again with save_pretrained",

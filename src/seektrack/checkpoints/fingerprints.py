@@ -7,6 +7,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from seektrack.checkpoints.graphs import Graphs, only_graphs, read_graphs
+from seektrack.errors import ModelError
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -22,11 +25,13 @@ def folder_fingerprint(folder: Path) -> str:
     """Hash what decides an encoder's embeddings: configuration, preprocessing, tokenizer and weights.
 
     In a hub snapshot without safetensors of its own (the hub converted them), the commit in the folder's name
-    stands for them.
+    stands for them. Graphs without the weights they were made of carry those weights' fingerprint.
 
     Returns:
         32 hexadecimal digits.
     """
+    if only_graphs(folder):
+        return read_graphs(folder).answers_fingerprint
     digest = hashlib.sha256()
     weights = sorted(path for path in folder.glob("*.safetensors") if path.name != DOMAIN_FILE)
     for path in [folder / n for n in _HASHED if (folder / n).is_file()] + weights:
@@ -37,6 +42,20 @@ def folder_fingerprint(folder: Path) -> str:
     if not weights:
         digest.update(folder.name.encode())
     return digest.hexdigest()[:32]
+
+
+def check_source(graphs: Graphs, folder: Path, name: str) -> None:
+    """See that graphs beside weights were made of them.
+
+    Raises:
+        ModelError: They were made of others.
+    """
+    made_of = graphs.settings.get("source", graphs.fingerprint)
+    if (folder / "model.safetensors").is_file() and folder_fingerprint(folder) != made_of:
+        raise ModelError(
+            f"the graphs in {folder} were not made of the weights of {name!r} beside them",
+            hint="write them again with seektrack models export, or take --runtime torch",
+        )
 
 
 def weights_fingerprint(said: str, weights: Iterable[tuple[str, Tensor]]) -> str:

@@ -30,11 +30,11 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from seektrack.cli.early import check_device
+from seektrack.cli.early import check_device, check_runtime_option
 from seektrack.cli.shown import PlainConsole, one_line, shown
 from seektrack.cli.shown import as_json as to_json
 from seektrack.cli.telling import Teller, still_at_it
-from seektrack.cli.values import DEVICES, FILTERS, complete_model, completing, completing_several
+from seektrack.cli.values import DEVICES, FILTERS, RUNTIMES, complete_model, completing, completing_several
 from seektrack.errors import OutputError, SeekTrackError
 from seektrack.known import fields
 from seektrack.library.made_with import MODEL_VARIABLE
@@ -71,6 +71,18 @@ Device = Annotated[
         help="cpu, cuda, cuda:1 or mps; chosen for you when left out.",
         callback=check_device,
         autocompletion=completing(DEVICES),
+    ),
+]
+Runtime = Annotated[
+    str | None,
+    typer.Option(
+        "--runtime",
+        metavar="NAME",
+        show_default=False,
+        help="Who computes: torch; onnx, for graphs that models export wrote; onnx:cuda, onnx:tensorrt or"
+        " onnx:openvino. When left out, what the model's folder holds.",
+        callback=check_runtime_option,
+        autocompletion=completing(RUNTIMES),
     ),
 ]
 FrameFilter = Annotated[

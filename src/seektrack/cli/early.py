@@ -41,6 +41,19 @@ def check_device(context: typer.Context, device: str | None) -> str | None:
     return device
 
 
+def check_runtime_option(context: typer.Context, runtime: str | None) -> str | None:
+    """The ``--runtime`` option's callback: refuse what is no runtime, or whose provider is not here.
+
+    Raises:
+        ModelError: There is no such runtime or provider, or it is not installed.
+    """
+    if runtime is not None and not context.resilient_parsing:
+        from seektrack.checkpoints.graphs import check_runtime
+
+        check_runtime(runtime)
+    return runtime
+
+
 def _missing(kind: str, built: frozenset[str]) -> str:
     """Why there can be no device of a kind here; empty when there may be one."""
     if kind == "mps":

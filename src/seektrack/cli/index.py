@@ -20,6 +20,7 @@ from seektrack.cli.common import (
     LibraryFolder,
     LibraryModel,
     Quiet,
+    Runtime,
     Screen,
     clock,
     spare_threads,
@@ -115,6 +116,7 @@ def index(
     workers: WorkerCount = None,
     ray: RayAddress = None,
     device: Device = None,
+    runtime: Runtime = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -132,7 +134,8 @@ def index(
     from seektrack.pipeline import Library
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    with working(workers, ray) as shared, Library(library, model=model, device=device) as opened:
+    opened_as: dict[str, Any] = {"model": model, "device": device, "runtime": runtime}
+    with working(workers, ray) as shared, Library(library, **opened_as) as opened:
         while True:
             with screen.progress(each="indexing") as progress:
                 report = opened.index(

@@ -17,6 +17,7 @@ from seektrack.cli.common import (
     LibraryFolder,
     LibraryModel,
     Quiet,
+    Runtime,
     Screen,
     clock,
     quoted,
@@ -108,6 +109,7 @@ def search(
     report: ReportFile = None,
     model: LibraryModel = None,
     device: Device = None,
+    runtime: Runtime = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -141,7 +143,7 @@ def search(
         asking["motion"] = False
     less_sure: Sequence[Hit] = []
     gone = 0
-    with Library(library, model=model, device=device) as opened:
+    with Library(library, model=model, device=device, runtime=runtime) as opened:
         found: Answer[Any]
         if image is not None:
             found = opened.similar(read_picture(image), k=k, **where, **_given(min_confidence=min_confidence))

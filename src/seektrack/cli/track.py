@@ -11,7 +11,16 @@ import typer
 
 from seektrack import defaults
 from seektrack.checkpoints import parse_preset
-from seektrack.cli.common import AsJson, Device, FrameFilter, LibraryModel, Quiet, Screen, spare_threads
+from seektrack.cli.common import (
+    AsJson,
+    Device,
+    FrameFilter,
+    LibraryModel,
+    Quiet,
+    Runtime,
+    Screen,
+    spare_threads,
+)
 from seektrack.cli.early import check_library, check_there
 from seektrack.cli.engine import (
     Amodal,
@@ -166,6 +175,7 @@ def track(
     ray: RayAddress = None,
     model: LibraryModel = None,
     device: Device = None,
+    runtime: Runtime = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -235,6 +245,7 @@ def track(
         detections,
         masks,
         report is not None,
+        runtime,
     )
     with damage_told_later(), working(workers, ray) as shared:
         if library is not None:
@@ -279,6 +290,7 @@ class _Asked:
     detections: Path | None = None
     masks: bool = False
     paged: bool = False
+    runtime: str | None = None
 
     def common(self) -> dict[str, Any]:
         """What every function of the pipeline that follows takes."""
@@ -292,12 +304,13 @@ class _Asked:
         }
 
     def by_model(self) -> dict[str, Any]:
-        """The model, at a resolution of its own where one is asked for."""
-        if self.resolution is None:
+        """The model, at a resolution or by a runtime of its own where one is asked for."""
+        if self.resolution is None and self.runtime is None:
             return {"model": self.model, "device": self.device}
         from seektrack.pipeline.models import Models
 
-        return {"model": Models(self.model, device=self.device, resolution=self.resolution), "device": None}
+        models = Models(self.model, device=self.device, resolution=self.resolution, runtime=self.runtime)
+        return {"model": models, "device": None}
 
 
 def _one(screen: Screen, video: str, asked: _Asked, how: Opening | None) -> Done:
@@ -369,7 +382,8 @@ def _in_library(
     from seektrack.pipeline import Library, search_and_track
 
     failed: list[Done] = []
-    with Library(library, model=asked.model, device=asked.device) as opened, screen.progress() as progress:
+    opened_as: dict[str, Any] = {"model": asked.model, "device": asked.device, "runtime": asked.runtime}
+    with Library(library, **opened_as) as opened, screen.progress() as progress:
         if asked.resolution is not None:
             opened.models.resolution = asked.resolution
         results = search_and_track(

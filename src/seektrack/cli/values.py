@@ -14,6 +14,7 @@ import typer
 from seektrack.checkpoints.names import PRESETS
 from seektrack.errors import InputError
 
+RUNTIMES = ("torch", "onnx", "onnx:cpu", "onnx:cuda", "onnx:tensorrt", "onnx:openvino")
 DEVICES = ("cpu", "cuda", "mps")
 PROPAGATION = ("memory", "hybrid", "flow")
 FLOW = ("dis", "farneback", "raft")
@@ -22,6 +23,7 @@ REFINE = ("roi", "progressive", "multiscale", "tiles")
 POST = ("close", "open", "smooth", "fill", "specks", "largest", "contour", "spline", "grabcut")
 PREDICTORS = ("kalman", "lstm", "transformer")
 PRECISION = ("fp32", "bf16", "fp16")
+GRAPH_PRECISION = ("fp32", "fp16", "int8")
 CACHE = ("raw", "jpeg")
 FILTERS = ("nlm", "bilateral", "gaussian", "clahe")
 SAMPLING = ("adaptive", "keyframes", "fps=2", "every=5")

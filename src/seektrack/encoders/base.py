@@ -9,6 +9,8 @@ from typing import Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.errors import InputError
+
 TEMPORAL = "seektrack_temporal"
 """``model_type`` of our own encoder of stretches of video."""
 
@@ -78,3 +80,13 @@ def l2_normalise(vectors: NDArray[np.floating]) -> NDArray[np.float32]:
     vectors = np.asarray(vectors, dtype=np.float32)
     norm = np.linalg.norm(vectors, axis=-1, keepdims=True)
     return np.asarray(vectors / np.maximum(norm, 1e-12), dtype=np.float32)
+
+
+def check_batch_size(batch_size: int) -> None:
+    """Refuse batches of nothing.
+
+    Raises:
+        InputError: Below 1.
+    """
+    if batch_size < 1:
+        raise InputError(f"batch_size must be at least 1, got {batch_size}")

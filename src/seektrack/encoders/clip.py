@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from seektrack.encoders.base import Vocabulary, l2_normalise
+from seektrack.encoders.base import Vocabulary, check_batch_size, l2_normalise
 from seektrack.encoders.calibration import Calibration
 from seektrack.encoders.domain import Domain
 from seektrack.encoders.preprocess import ImageSettings, clip_transform
 from seektrack.encoders.tokens import tokens_of
-from seektrack.errors import InputError, ModelError, SeekTrackError
+from seektrack.errors import ModelError, SeekTrackError
 
 SIGLIP_TEXT_LENGTH = 64
 MAX_LOGIT_SCALE = 100.0
@@ -276,13 +276,3 @@ def _naflex_processor(config: Any, settings: ImageSettings) -> Any:
 
     patch = int(config.vision_config.patch_size)
     return Siglip2ImageProcessorPil(patch_size=patch, max_num_patches=(settings.size // patch) ** 2)
-
-
-def check_batch_size(batch_size: int) -> None:
-    """Refuse batches of nothing.
-
-    Raises:
-        InputError: Below 1.
-    """
-    if batch_size < 1:
-        raise InputError(f"batch_size must be at least 1, got {batch_size}")

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seektrack import checkpoints, defaults
+from seektrack.checkpoints.fingerprints import check_source
+from seektrack.checkpoints.graphs import check_runtime, only_graphs, read_graphs
 from seektrack.encoders.base import TEMPORAL, Encoder, Vocabulary
 from seektrack.encoders.calibration import read_calibration
 from seektrack.encoders.domain import read_domain
@@ -28,6 +30,7 @@ def load_encoder(
     *,
     device: str | None = None,
     dtype: str | None = None,
+    runtime: str | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Encoder:
     """Load an encoder.
@@ -38,19 +41,25 @@ def load_encoder(
             temporal encoder is a `seektrack.encoders.temporal.TemporalEncoder`, which embeds clips.
         device: ``"cpu"``, ``"cuda"``, ``"mps"``…; the best there is by default.
         dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; by default float16 on CUDA, else float32.
+        runtime: Who computes: ``torch``, or the graphs that lie in the folder by ``onnx`` or ``onnx:cuda``,
+            ``onnx:tensorrt``, ``onnx:openvino``; what the folder holds if not given.
         progress: Called with ``(done, total, stage)`` while a model is fetched from the hub.
 
     Raises:
-        ModelError: The model is unknown, incomplete, not of the CLIP family, or not reachable.
+        ModelError: The model is unknown, incomplete, not of the CLIP family, or not reachable; the runtime is
+            not here, or has no graphs of it.
     """
+    check_runtime(runtime)
     name = os.fspath(model)
     factory = registered(name)
     if factory is not None:
         return factory(device=device, dtype=dtype)
+    found = checkpoints.find(name, "text", more=tuple(encoder_names()))
+    way, _, provider = (runtime or ("onnx" if only_graphs(found.folder) else "torch")).partition(":")
+    if way == "onnx":
+        return _load_graphs(found, provider or "cpu")
     checkpoints.pick_device(device)  # before anything is fetched or read
-    folder = checkpoints.obtain(
-        checkpoints.find(name, "text", more=tuple(encoder_names())), progress=progress
-    )
+    folder = checkpoints.obtain(found, progress=progress)
     kind = checkpoints.model_type(folder)
     if kind == "clap":
         from seektrack.encoders.audio import load_clap
@@ -61,6 +70,19 @@ def load_encoder(
 
         return load_temporal(folder, name=name, device=device, dtype=dtype)
     return load_clip(folder, name=name, device=device, dtype=dtype)
+
+
+def _load_graphs(found: checkpoints.Checkpoint, provider: str) -> Encoder:
+    from seektrack.encoders.clip_onnx import OnnxClipEncoder
+
+    if found.folder is None:
+        raise ModelError(
+            f"the model {found.name!r} is not on this machine, and no graphs of it",
+            hint=f"seektrack models export {found.name} --to FOLDER, then --model FOLDER",
+        )
+    graphs = read_graphs(found.folder, found.name, kind="clip")
+    check_source(graphs, found.folder, found.name)
+    return OnnxClipEncoder(found.name, graphs, vocabulary=read_vocabulary(found.folder), provider=provider)
 
 
 def load_clip(

@@ -18,8 +18,8 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from seektrack.encoders.base import Vocabulary, l2_normalise
-from seektrack.encoders.clip import ClipEncoder, check_batch_size
+from seektrack.encoders.base import Vocabulary, check_batch_size, l2_normalise
+from seektrack.encoders.clip import ClipEncoder
 from seektrack.encoders.colours import COLOURS, colour_rows
 from seektrack.encoders.lexicon import Lexicon
 from seektrack.encoders.photo_network import Gate, PhotoNetwork, PhotoSizes

@@ -115,24 +115,35 @@ class TemporalEncoder:
     def embed_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> NDArray[np.float32]:
         """Embed texts as float32 (N, D) rows of unit length; a text too long for the model is cut."""
         _check_batch_size(batch_size)
-        longest = int(self._model.text.config.max_position_embeddings)
         rows = []
         for i in range(0, len(texts), batch_size):
-            some = list(texts[i : i + batch_size])
-            tokens = tokens_of(
-                self._tokenizer,
-                some,
-                padding=True,
-                truncation=True,
-                max_length=longest,
-                return_tensors="pt",
-            )
             with torch.inference_mode():
-                found = self._model.embed_tokens(
-                    {k: tokens[k].to(self.device) for k in ("input_ids", "attention_mask")}
-                )
+                found = self._model.embed_tokens(self.text_inputs(texts[i : i + batch_size]))
             rows.append(self._unit_rows(found))
         return np.concatenate(rows) if rows else np.zeros((0, self.dim), dtype=np.float32)
+
+    @property
+    def network(self) -> TemporalModel:
+        """The networks, to be trained or exported."""
+        return self._model
+
+    @property
+    def tokenizer(self) -> Any:
+        """Of the text tower."""
+        return self._tokenizer
+
+    def text_inputs(self, texts: Sequence[str]) -> dict[str, torch.Tensor]:
+        """What ``network.embed_tokens`` takes, on the model's device; a text too long is cut."""
+        longest = int(self._model.text.config.max_position_embeddings)
+        tokens = tokens_of(
+            self._tokenizer,
+            list(texts),
+            padding=True,
+            truncation=True,
+            max_length=longest,
+            return_tensors="pt",
+        )
+        return {k: tokens[k].to(self.device) for k in ("input_ids", "attention_mask")}
 
     def embed_frames(self, images: Sequence[Image], *, batch_size: int = 32) -> NDArray[np.float32]:
         """What single frames show where: float32 (N, G, G, C), to be reused by every clip a frame is in."""

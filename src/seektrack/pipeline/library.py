@@ -89,6 +89,8 @@ class Library(Asking):
             library was made with; for a new one SEEKTRACK_MODEL, or ``pocket``.
         device: ``cpu``, ``cuda`` or ``mps``; chosen when None.
         ground: How objects are proposed when they are indexed.
+        runtime: Who computes: ``torch``, ``onnx`` or ``onnx:PROVIDER``; what the model's folder holds when
+            None.
 
     Raises:
         ModelError: The name is empty or the folder is not a model. Weights load when first needed.
@@ -101,9 +103,10 @@ class Library(Asking):
         model: str | None = None,
         device: str | None = None,
         ground: GroundSettings | None = None,
+        runtime: str | None = None,
     ) -> None:
         self.path = Path(path).expanduser()
-        self.models = Models(model_for(self.path, model), device=device)
+        self.models = Models(model_for(self.path, model), device=device, runtime=runtime)
         self.ground = ground or GroundSettings(points_per_side=INDEX_POINTS_PER_SIDE)
         self._store: LibraryStore | None = None
         self._clips: Clips | None = None

@@ -18,6 +18,7 @@ from seektrack.checkpoints import (
     pick_device,
     stable_name,
 )
+from seektrack.checkpoints.graphs import can_run, check_runtime, has_graphs
 from seektrack.encoders.registry import encoder_names, registered
 from seektrack.types import Progress
 
@@ -36,19 +37,26 @@ class Models:
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; chosen when None.
         resolution: Side of the square the segmenter sees, in pixels; the preset's or the checkpoint's own
             when None.
+        runtime: Who computes: ``torch``, ``onnx`` or ``onnx:PROVIDER``; what the folder holds if None.
 
     Attributes:
         preset: What the name stands for.
         progress: Called with ``(done, total, stage)`` while something is fetched or loaded; may be set.
 
     Raises:
-        ModelError: The name is empty, or the folder no model.
+        ModelError: The name is empty, the folder no model, or the runtime not here.
     """
 
     def __init__(
-        self, model: str = defaults.MODEL, *, device: str | None = None, resolution: int | None = None
+        self,
+        model: str = defaults.MODEL,
+        *,
+        device: str | None = None,
+        resolution: int | None = None,
+        runtime: str | None = None,
     ) -> None:
-        self.name, self.device = model, device
+        check_runtime(runtime)
+        self.name, self.device, self.runtime = model, device, runtime
         self.preset: Preset = parse_preset(model)
         self.encoder_name, self.sam2_name = self.preset.clip, self.preset.sam2
         self.resolution = resolution or self.preset.resolution
@@ -66,7 +74,7 @@ class Models:
         if registered(self.encoder_name) is None:
             find(self.encoder_name, "text", more=tuple(encoder_names()))
         find(self.sam2_name, "mask")
-        if self.device is not None:
+        if self.device is not None and not (self.runtime or "").startswith("onnx"):
             pick_device(self.device)
 
     @cached_property
@@ -75,7 +83,19 @@ class Models:
         from seektrack.encoders import load_encoder
 
         with self._loading(self.encoder_name):
-            return load_encoder(self.encoder_name, device=self.device, progress=self.progress)
+            return load_encoder(
+                self.encoder_name,
+                device=self.device,
+                runtime=self.runtime or self._quickest(),
+                progress=self.progress,
+            )
+
+    def _quickest(self) -> str | None:
+        """Graphs that lie beside the encoder's weights, if nothing else is asked for: they load at once."""
+        if self.device is not None or registered(self.encoder_name):
+            return None
+        folder = find(self.encoder_name, "text").folder
+        return "onnx" if has_graphs(folder) and can_run() else None
 
     @cached_property
     def encoder_fingerprint(self) -> str | None:
@@ -100,7 +120,11 @@ class Models:
 
         with self._loading(self.sam2_name):
             return load_sam2(
-                self.sam2_name, device=self.device, resolution=self.resolution, progress=self.progress
+                self.sam2_name,
+                device=self.device,
+                resolution=self.resolution,
+                runtime=self.runtime,
+                progress=self.progress,
             )
 
     @cached_property

@@ -2,6 +2,7 @@
 
 from seektrack.segmentation.automatic import AutomaticMaskGenerator
 from seektrack.segmentation.chain import PostProcess, compose, parse_steps
+from seektrack.segmentation.features import ImageFeatures
 from seektrack.segmentation.finish import Finish, FinishedMasks, FinishedSession
 from seektrack.segmentation.flow_session import FlowSession, open_session, resume_session
 from seektrack.segmentation.image_predictor import ImagePredictor
@@ -9,7 +10,6 @@ from seektrack.segmentation.inference_state import InferenceState
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.memory import REMEMBER, Remember, check_remember
 from seektrack.segmentation.model import PRECISIONS, Sam2, load_sam2
-from seektrack.segmentation.network import ImageFeatures
 from seektrack.segmentation.propagation import LazyFeatures, PropagationSettings
 from seektrack.segmentation.propose import Proposal, propose
 from seektrack.segmentation.refine import Refined, RefineSettings, refine

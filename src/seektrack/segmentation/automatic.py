@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError
@@ -203,6 +202,6 @@ def _uncropped(proposal: Proposal, crop: Window, hw: tuple[int, int]) -> Proposa
 def _suppressed(found: list[_Found], scores: Sequence[float], threshold: float) -> list[_Found]:
     if not found:
         return []
-    boxes = torch.tensor([f.proposal.box for f in found])
-    kept = suppress(box_iou_matrix(boxes), torch.tensor(scores, dtype=torch.float32), threshold)
+    boxes = np.array([f.proposal.box for f in found], dtype=np.float32)
+    kept = suppress(box_iou_matrix(boxes), np.array(scores, dtype=np.float32), threshold)
     return [found[i] for i in kept.tolist()]

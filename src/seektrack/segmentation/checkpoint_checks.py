@@ -87,7 +87,7 @@ def check_tensors(tensors: Mapping[str, Tensor], state: dict[str, Any], sam2: Sa
         InputError: One is not; names it.
     """
     side, tokens = sam2.resolution // 4, (sam2.resolution // 16) ** 2
-    pointer = int(sam2.model.no_object_pointer.shape[-1])
+    pointer = sam2.network.sizes.hidden_dim
     row: dict[str, tuple[int, ...]] = {
         "logits": (side, side),
         "score": (),

@@ -12,15 +12,14 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from seektrack.errors import PromptError
 from seektrack.geometry import BoolMask, Box
-from seektrack.segmentation import network
+from seektrack.segmentation.arrays import floats
+from seektrack.segmentation.features import Array, ImageFeatures
 from seektrack.segmentation.masks import upsample
 from seektrack.segmentation.model import Sam2
-from seektrack.segmentation.network import ImageFeatures
 from seektrack.segmentation.prompts import point_inputs
 from seektrack.types import Prompt
 
@@ -159,7 +158,6 @@ def _is_about(clicks: Clicks, before: BoolMask | None) -> bool:
     return all(away[pixel_of(p, hw)] <= reach for p in clicks.positive)
 
 
-@torch.inference_mode()
 def _candidates(
     sam2: Sam2, features: ImageFeatures, clicks: Clicks, before: BoolMask | None
 ) -> Iterable[tuple[BoolMask, float]]:
@@ -177,27 +175,22 @@ def _candidates(
         box=clicks.box,
     )
     inputs = point_inputs(prompt, features.hw, sam2.resolution)
-    asked: list[torch.Tensor | None] = [None]
+    asked: list[Array | None] = [None]
     if before is not None:
         asked.append(_dense(before, sam2))
     for dense in asked:
-        decoded = network.decode(
-            sam2.model,
-            features,
-            network.without_memory(sam2.model, features),
-            points=inputs.points[None].to(sam2.device, sam2.dtype),
-            labels=inputs.labels[None].to(sam2.device),
-            mask=dense,
+        decoded = sam2.network.decode(
+            features, points=inputs.points[None], labels=inputs.labels[None], mask=dense
         )
-        for logits, iou in zip(decoded.logits[0], decoded.iou[0].float().tolist(), strict=True):
+        for logits, iou in zip(decoded.logits[0], floats(decoded.iou[0]).tolist(), strict=True):
             yield upsample(logits, features.hw) > 0, min(max(iou, 0.0), 1.0)
 
 
-def _dense(mask: BoolMask, sam2: Sam2) -> torch.Tensor:
+def _dense(mask: BoolMask, sam2: Sam2) -> Array:
     """A mask as a dense prompt (1, 1, h, h)."""
     side = sam2.resolution // 4
     small = cv2.resize(mask.astype(np.float32), (side, side), interpolation=cv2.INTER_AREA)
-    return torch.from_numpy((small * 2 - 1) * _SURE)[None, None].to(sam2.device, sam2.dtype)
+    return sam2.network.array(np.asarray((small * 2 - 1) * _SURE)[None, None])
 
 
 def _deepest(mask: BoolMask, away_from: Points) -> tuple[float, float]:

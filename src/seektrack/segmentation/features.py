@@ -1,10 +1,20 @@
-"""What the image encoder says of a frame; see ``segmentation.network`` for the shape letters."""
+"""What a network says, whoever computes it; see ``segmentation.network`` for the shape letters.
+
+Arrays are those of the runtime: torch's tensors on the network's device, or numpy's arrays.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
-from torch import Tensor
+Array = Any
+"""A tensor of torch or an array of numpy."""
+
+NO_OBJECT_LOGIT = -1024.0
+"""Mask logit everywhere when the object is not on the frame."""
+MASK_LOGIT_SCALE, MASK_LOGIT_BIAS = 20.0, -10.0
+"""A mask prompt's pixels become logits ``scale * mask + bias``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -19,12 +29,39 @@ class ImageFeatures:
         hw: Height and width of the source picture in pixels.
     """
 
-    s0: Tensor
-    s1: Tensor
-    top: Tensor
-    position: Tensor
+    s0: Array
+    s1: Array
+    top: Array
+    position: Array
     hw: tuple[int, int]
 
-    def rows(self, index: Tensor) -> ImageFeatures:
-        """The features of rows ``index`` (long, (B',)), in that order; rows may repeat."""
+    def rows(self, index: Array) -> ImageFeatures:
+        """The features of rows ``index`` (ints, (B',)), in that order; rows may repeat."""
         return replace(self, s0=self.s0[index], s1=self.s1[index], top=self.top[index])
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """All the mask decoder's answers to a batch of prompts.
+
+    Attributes:
+        logits: float (B, 4, h, h); mask 0 is the single answer, 1 to 3 are for an ambiguous prompt.
+        iou: float (B, 4), predicted overlap with the truth, in [0, 1].
+        tokens: float (B, 4, C), the mask tokens an object pointer is made from; the pointers themselves of
+            a runtime whose graph makes them.
+        score: float (B, 1), logit that the object is on the frame.
+    """
+
+    logits: Array
+    iou: Array
+    tokens: Array
+    score: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Chosen:
+    """One answer per object: ``logits`` (B, h, h), ``iou`` (B,), ``token`` (B, C)."""
+
+    logits: Array
+    iou: Array
+    token: Array

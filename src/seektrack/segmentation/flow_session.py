@@ -4,23 +4,25 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError
+from seektrack.segmentation.arrays import floats, like
 from seektrack.segmentation.carry import OUTSIDE, Carrier, Floats
-from seektrack.segmentation.checkpoint import load_session, read
-from seektrack.segmentation.checkpoint_flow import FlowState, load_flow_session, save_flow_session
+from seektrack.segmentation.features import NO_OBJECT_LOGIT, ImageFeatures
 from seektrack.segmentation.flow import make_flow
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.model import Sam2
-from seektrack.segmentation.network import NO_OBJECT_LOGIT, ImageFeatures
 from seektrack.segmentation.prompts import check_prompt
 from seektrack.segmentation.propagation import LazyFeatures, PropagationSettings, only
 from seektrack.segmentation.session import VideoSession
 from seektrack.types import Prompt
+
+if TYPE_CHECKING:
+    from seektrack.segmentation.checkpoint_flow import FlowState
 
 
 class FlowSession:
@@ -149,6 +151,8 @@ class FlowSession:
         Raises:
             OutputError: The file cannot be written.
         """
+        from seektrack.segmentation.checkpoint_flow import save_flow_session
+
         save_flow_session(self, path)
 
     @classmethod
@@ -159,10 +163,14 @@ class FlowSession:
             InputError: The file is missing or not a session of this kind.
             ModelError: It was written with another network or resolution, or its flow method cannot be had.
         """
+        from seektrack.segmentation.checkpoint_flow import load_flow_session
+
         return load_flow_session(path, sam2, cls)
 
     def state(self) -> FlowState:
         """Where it stands, for ``restore``."""
+        from seektrack.segmentation.checkpoint_flow import FlowState
+
         arrays = self.carrier.state()
         if self._view is not None:
             arrays["image"] = self._view.image
@@ -214,28 +222,28 @@ class FlowSession:
         """The anchor's answer with its masks carried; what was carried out of the picture is gone."""
         inside = logits > 0
         area = inside.sum(axis=(1, 2))
-        there = torch.from_numpy(area > 0).to(anchor.logits.device)
+        there = area > 0
         sure = (inside * trust).sum(axis=(1, 2)) / np.maximum(area, 1)
-        carried = torch.from_numpy(logits).to(anchor.logits)
+        carried = np.where(there[:, None, None], logits, NO_OBJECT_LOGIT)
         return replace(
             anchor,
             frame_index=frame_index,
-            logits=torch.where(there[:, None, None], carried, NO_OBJECT_LOGIT),
-            object_scores=anchor.object_scores * there,
-            iou_scores=anchor.iou_scores * torch.from_numpy(sure).to(anchor.iou_scores),
+            logits=like(carried, anchor.logits),
+            object_scores=anchor.object_scores * like(there, anchor.object_scores),
+            iou_scores=anchor.iou_scores * like(sure, anchor.iou_scores),
         )
 
     def _nothing(self, view: LazyFeatures, frame_index: int) -> FrameMasks:
         """The answer where nobody is followed."""
         sam2 = self.session.sam2
-        side, width = sam2.resolution // 4, int(sam2.model.hidden_dim)
-        none = torch.zeros(0, device=sam2.device, dtype=sam2.dtype)
+        side, width = sam2.resolution // 4, sam2.network.sizes.hidden_dim
+        none = sam2.network.array(np.zeros(0))
         hw = (int(view.image.shape[0]), int(view.image.shape[1]))
         return FrameMasks(
             frame_index=frame_index,
             obj_ids=[],
             logits=none.reshape(0, side, side),
-            object_scores=none.float(),
+            object_scores=none,
             iou_scores=none,
             pointers=none.reshape(0, width),
             hw=hw,
@@ -244,7 +252,7 @@ class FlowSession:
 
 def _floats(answer: FrameMasks) -> Floats:
     """Logits as the flow carries them."""
-    return np.asarray(answer.logits.float().clamp(min=OUTSIDE).cpu().numpy())
+    return np.maximum(floats(answer.logits), OUTSIDE)
 
 
 def open_session(
@@ -263,6 +271,9 @@ def resume_session(path: str | Path, sam2: Sam2) -> VideoSession | FlowSession:
         InputError: The file is missing or not a session.
         ModelError: It was written with another network or resolution, or its flow method cannot be had.
     """
+    from seektrack.segmentation.checkpoint import load_session, read
+    from seektrack.segmentation.checkpoint_flow import load_flow_session
+
     _, state = read(path)
     if "flow" in state:
         return load_flow_session(path, sam2, FlowSession)

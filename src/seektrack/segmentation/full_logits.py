@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from seektrack.segmentation.features import NO_OBJECT_LOGIT
 from seektrack.segmentation.masks import FrameMasks
-from seektrack.segmentation.network import NO_OBJECT_LOGIT
 from seektrack.segmentation.postprocess import fill_holes
 
 _FILLED, _LOST = 0.1, -10.0

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
 from seektrack.errors import InputError, PromptError
-from seektrack.segmentation import network
+from seektrack.segmentation.arrays import floats
+from seektrack.segmentation.features import Array, ImageFeatures
+from seektrack.segmentation.masks import upsample
 from seektrack.segmentation.model import Sam2, load_sam2
-from seektrack.segmentation.network import ImageFeatures
 from seektrack.segmentation.postprocess import fill_holes, remove_specks
 from seektrack.segmentation.prompts import BOX_CORNER_LABELS
 
@@ -57,7 +55,7 @@ class ImagePredictor:
         return cls(load_sam2(model_id, **settings), **own)
 
     @property
-    def device(self) -> torch.device:
+    def device(self) -> Any:
         """Where the network is."""
         return self.sam2.device
 
@@ -78,14 +76,13 @@ class ImagePredictor:
         self._features = []
         self._is_batch = False
 
-    def get_image_embedding(self) -> Tensor:
+    def get_image_embedding(self) -> Array:
         """Coarsest features of the picture, float (1, C, f, f), as masks are decoded from.
 
         Raises:
             InputError: No picture is set.
         """
-        with torch.inference_mode():
-            return network.without_memory(self.sam2.model, self._single())
+        return self.sam2.network.without_memory(self._single())
 
     def predict(
         self,
@@ -169,7 +166,6 @@ class ImagePredictor:
             raise InputError("a single picture is needed", hint="call set_image first")
         return self._features[0]
 
-    @torch.inference_mode()
     def _predict(
         self,
         features: ImageFeatures,
@@ -182,7 +178,7 @@ class ImagePredictor:
         return_logits: bool,
         normalize_coords: bool,
     ) -> Masks:
-        model, device = self.sam2.model, self.sam2.device
+        network = self.sam2.network
         height, width = features.hw
         scale = np.array([1.0, 1.0]) if not normalize_coords else np.array([1 / width, 1 / height])
         points, labels, several = _points(point_coords, point_labels, box, scale * self.sam2.resolution)
@@ -190,26 +186,21 @@ class ImagePredictor:
             raise PromptError("the prompt is empty", hint="give point_coords, box or mask_input")
         mask = None if mask_input is None else self._mask_input(mask_input)
         if mask is not None and points is not None:
-            mask = mask.expand(len(points), -1, -1, -1)
+            mask = np.broadcast_to(mask, (len(points), *mask.shape[1:]))
         decoded = network.decode(
-            model,
-            features,
-            network.without_memory(model, features),
-            points=None if points is None else torch.from_numpy(points).to(device, torch.float32),
-            labels=None if labels is None else torch.from_numpy(labels).to(device, torch.int32),
-            mask=mask,
+            features, points=points, labels=labels, mask=None if mask is None else network.array(mask)
         )
         if multimask_output:
             low, scores = decoded.logits[:, 1:], decoded.iou[:, 1:]
         else:
-            chosen = network.choose(model, decoded, multimask=False)
+            chosen = network.choose(decoded, multimask=False)
             low, scores = chosen.logits[:, None], chosen.iou[:, None]
-        full = F.interpolate(low.float(), features.hw, mode="bilinear", align_corners=False)
-        cleaned = self._cleaned(full.cpu().numpy())
+        full = np.stack([np.stack([upsample(one, features.hw) for one in several]) for several in low])
+        cleaned = self._cleaned(full)
         answer = (
             cleaned if return_logits else cleaned > self.mask_threshold,
-            scores.float().cpu().numpy(),
-            low.float().clamp(-32.0, 32.0).cpu().numpy(),
+            floats(scores),
+            np.clip(floats(low), -32.0, 32.0),
         )
         return answer if several else (answer[0][0], answer[1][0], answer[2][0])
 
@@ -226,9 +217,9 @@ class ImagePredictor:
             one[inside & ~after] = self.mask_threshold - 10.0
         return logits
 
-    def _mask_input(self, mask_input: Any) -> Tensor:
+    def _mask_input(self, mask_input: Any) -> NDArray[np.float32]:
         side = self.sam2.resolution // 4
-        mask = torch.as_tensor(np.asarray(mask_input), dtype=self.sam2.dtype, device=self.sam2.device)
+        mask = np.asarray(mask_input, dtype=np.float32)
         if mask.ndim == 3:
             mask = mask[:, None]
         if mask.ndim != 4 or mask.shape[1:] != (1, side, side):

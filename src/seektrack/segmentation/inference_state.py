@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from seektrack.errors import InputError, PromptError
+from seektrack.segmentation.features import ImageFeatures
 from seektrack.segmentation.memory import Row
-from seektrack.segmentation.network import ImageFeatures
 from seektrack.types import Prompt
 from seektrack.video import VideoSource
 

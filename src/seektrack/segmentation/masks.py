@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
 from seektrack.geometry import BoolMask
+from seektrack.segmentation import arrays
+from seektrack.segmentation.features import Array
 
 if TYPE_CHECKING:
     from seektrack.segmentation.memory import Row
@@ -35,10 +34,10 @@ class FrameMasks:
 
     frame_index: int
     obj_ids: list[int]
-    logits: Tensor
-    object_scores: Tensor
-    iou_scores: Tensor
-    pointers: Tensor
+    logits: Array
+    object_scores: Array
+    iou_scores: Array
+    pointers: Array
     hw: tuple[int, int]
 
     @classmethod
@@ -47,18 +46,19 @@ class FrameMasks:
     ) -> FrameMasks:
         """The answer that holds each object's row, in their order."""
         answers, side = list(rows.values()), sam2.resolution // 4
-        empty = torch.zeros(0, device=sam2.device, dtype=sam2.dtype)
+        network = sam2.network
 
-        def column(values: Iterable[Tensor], *shape: int) -> Tensor:
-            return torch.stack(list(values)) if answers else empty.reshape(0, *shape)
+        def column(values: Iterable[Array], *shape: int) -> Array:
+            held = list(values)
+            return arrays.namespace(*held).stack(held) if held else network.array(np.zeros((0, *shape)))
 
         return cls(
             frame_index=frame_index,
             obj_ids=list(rows),
             logits=column((r.logits for r in answers), side, side),
-            object_scores=column(r.score for r in answers).float().sigmoid(),
+            object_scores=arrays.sigmoid(column(r.score for r in answers)),
             iou_scores=column(r.iou for r in answers),
-            pointers=column((r.pointer for r in answers), sam2.model.hidden_dim),
+            pointers=column((r.pointer for r in answers), network.sizes.hidden_dim),
             hw=hw,
         )
 
@@ -109,12 +109,14 @@ class FrameMasks:
         return f"FrameMasks(frame_index={self.frame_index}, obj_ids={self.obj_ids}, hw={self.hw})"
 
 
-def upsample(logits: Tensor, hw: tuple[int, int]) -> NDArray[np.float32]:
+def upsample(logits: Array, hw: tuple[int, int]) -> NDArray[np.float32]:
     """Bilinear resize of one mask's logits (h, w) to float32 (H, W)."""
-    if logits.device.type != "cpu":
-        full = F.interpolate(logits.float()[None, None], hw, mode="bilinear", align_corners=False)
+    if not isinstance(logits, np.ndarray) and logits.device.type != "cpu":
+        from torch.nn.functional import interpolate
+
+        full = interpolate(logits.float()[None, None], hw, mode="bilinear", align_corners=False)
         return np.asarray(full[0, 0].cpu().numpy())
     import cv2
 
-    small = np.ascontiguousarray(logits.detach().to(torch.float32).numpy())
+    small = np.ascontiguousarray(arrays.floats(logits))
     return np.asarray(cv2.resize(small, (hw[1], hw[0]), interpolation=cv2.INTER_LINEAR), dtype=np.float32)

@@ -11,9 +11,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar, get_args
 
-from torch import Tensor
-
 from seektrack.errors import InputError
+from seektrack.segmentation.features import Array
 
 Remember = Literal["all", "seen"]
 REMEMBER: tuple[Remember, ...] = get_args(Remember)
@@ -44,8 +43,8 @@ class Remembered:
             are made when read.
     """
 
-    tokens: Tensor
-    keys: Tensor | None = None
+    tokens: Array
+    keys: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,10 +59,10 @@ class Row:
         memory: What is remembered of it.
     """
 
-    logits: Tensor
-    score: Tensor
-    iou: Tensor
-    pointer: Tensor
+    logits: Array
+    score: Array
+    iou: Array
+    pointer: Array
     memory: Remembered
 
 
@@ -83,13 +82,13 @@ class Recall:
     Attributes:
         memories: M of them.
         offsets: M ints, 0 for a prompted frame, else how many steps ago.
-        pointers: P tensors (C,).
+        pointers: P arrays (C,).
         pointer_offsets: P ints.
     """
 
     memories: list[Remembered]
     offsets: list[int]
-    pointers: list[Tensor]
+    pointers: list[Array]
     pointer_offsets: list[int]
 
 
@@ -131,7 +130,7 @@ class ObjectMemory:
     settings: MemorySettings
     conditioning: list[Conditioning] = field(default_factory=list)
     memories: deque[tuple[int, Remembered]] = field(default_factory=deque)
-    pointers: deque[tuple[int, Tensor]] = field(default_factory=deque)
+    pointers: deque[tuple[int, Array]] = field(default_factory=deque)
     followed: int | None = None
 
     def conditioned_at(self, position: int) -> Conditioning | None:

@@ -8,27 +8,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 
 from seektrack import checkpoints, defaults
-from seektrack.checkpoints import weights_fingerprint
+from seektrack.checkpoints.graphs import check_runtime, only_graphs
 from seektrack.errors import InputError, ModelError
-from seektrack.segmentation.fused import FusedNetwork
-from seektrack.segmentation.network import ImageFeatures
+from seektrack.segmentation.features import Array, ImageFeatures
+from seektrack.segmentation.onnx_network import OnnxNetwork
+from seektrack.segmentation.runtime import Network
 
 if TYPE_CHECKING:
+    import torch
     from transformers import Sam2VideoModel
+
+    from seektrack.segmentation.fused import FusedNetwork
+    from seektrack.segmentation.torch_network import TorchNetwork
 
 RESOLUTION_STEP = 32
 """The side of the input must be a multiple: the first windows span 8 patches of 4 pixels."""
 
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+PRECISIONS = ("fp32", "bf16", "fp16")
 """Names of what the heavy layers may compute in."""
-
-_MEAN = (0.485, 0.456, 0.406)
-_STD = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,39 +36,56 @@ class Sam2:
     """A SAM 2 network with its preprocessing.
 
     Attributes:
-        model: transformers' ``Sam2VideoModel`` in evaluation mode.
+        model: transformers' ``Sam2VideoModel`` in evaluation mode, or an ``OnnxNetwork``.
         resolution: Side S of the square the network sees, in pixels.
         name: What it was loaded as.
         precision: What the heavy layers compute in, ``fp32``, ``bf16`` or ``fp16``; the weights, prompts and
-            answers keep their own type.
+            answers keep their own type. What graphs compute in was settled when they were written.
     """
 
-    model: Sam2VideoModel
+    model: Any
     resolution: int
     name: str = ""
     precision: str = "fp32"
 
     @property
+    def runtime(self) -> str:
+        """Who computes: ``torch`` or ``onnx``."""
+        return "onnx" if isinstance(self.model, OnnxNetwork) else "torch"
+
+    @property
+    def network(self) -> Network:
+        """Whoever computes; torch's form is made when first needed, and again when the weights changed."""
+        return self.model if isinstance(self.model, OnnxNetwork) else self._torch()
+
+    @property
     def fused(self) -> FusedNetwork:
-        """The network in its fused form, made when first needed and again when the weights have changed."""
+        """The network in its fused form; only of torch."""
+        return self._torch().fused
+
+    def _torch(self) -> TorchNetwork:
+        from seektrack.segmentation.torch_network import TorchNetwork
+
+        if isinstance(self.model, OnnxNetwork):
+            raise InputError(
+                f"{self.name!r} runs as ONNX graphs; this needs torch", hint="load it with runtime='torch'"
+            )
         signature = _signature(self.model)
-        held: tuple[object, FusedNetwork] | None = self.__dict__.get("_fused")
+        held: tuple[object, TorchNetwork] | None = self.__dict__.get("_network")
         if held is None or held[0] != signature:
-            dtype = self.dtype if self.precision == "fp32" else PRECISIONS[self.precision]
-            held = (signature, FusedNetwork(self.model, dtype))
-            self.__dict__["_fused"] = held
+            held = (signature, TorchNetwork(self.model, self.precision))
+            self.__dict__["_network"] = held
         return held[1]
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
-        return torch.device(self.model.device)
+        """Where the weights are; only of torch."""
+        return self._torch().device
 
     @property
     def dtype(self) -> torch.dtype:
-        """Floating type of the weights."""
-        dtype: torch.dtype = self.model.dtype
-        return dtype
+        """Floating type of the weights; only of torch."""
+        return self._torch().dtype
 
     @property
     def fingerprint(self) -> str:
@@ -76,18 +93,23 @@ class Sam2:
 
         32 hexadecimal digits; all weights are read each time.
         """
-        return weights_fingerprint(f"{self.resolution}", self.model.state_dict().items())
+        return self.network.fingerprint
 
     def at(self, precision: str) -> Sam2:
         """The same weights computing in another precision.
 
         Raises:
-            ModelError: There is no such precision on this device.
+            ModelError: There is no such precision on this device, or for graphs.
         """
-        _check_precision(precision, self.device)
+        _check_precision(precision, self.network.device_type)
+        if self.runtime == "onnx" and precision != self.precision:
+            raise ModelError(
+                f"the graphs of {self.name!r} compute in what they were written in, not in {precision}",
+                hint="write others: seektrack models export MODEL --to FOLDER --precision fp16",
+            )
         return self if precision == self.precision else replace(self, precision=precision)
 
-    def preprocess(self, image: NDArray[np.uint8]) -> torch.Tensor:
+    def preprocess(self, image: NDArray[np.uint8]) -> Array:
         """Resize a picture to the square the network sees and normalise it by ImageNet's mean and deviation.
 
         Args:
@@ -101,23 +123,12 @@ class Sam2:
         """
         return self.preprocess_batch([image])
 
-    def preprocess_batch(self, images: Sequence[NDArray[np.uint8]]) -> torch.Tensor:
+    def preprocess_batch(self, images: Sequence[NDArray[np.uint8]]) -> Array:
         """Like ``preprocess`` for several pictures, sizes may differ: float (B, 3, S, S)."""
-        size = (self.resolution, self.resolution)
-        squares = []
         for image in images:
             _check_image(image)
-            pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self.device).permute(2, 0, 1)[None]
-            if image.shape[:2] != size:
-                if pixels.device.type != "cpu":
-                    pixels = pixels.float()
-                pixels = F.interpolate(pixels, size, mode="bilinear", align_corners=False, antialias=True)
-            squares.append(pixels)
-        mean = torch.tensor(_MEAN, device=self.device).view(3, 1, 1) * 255
-        std = torch.tensor(_STD, device=self.device).view(3, 1, 1) * 255
-        return ((torch.cat(squares).float() - mean) / std).to(self.dtype).contiguous()
+        return self.network.pixels(images)
 
-    @torch.inference_mode()
     def encode(self, image: NDArray[np.uint8]) -> ImageFeatures:
         """Features of one picture, uint8 (H, W, 3) RGB, to share among everything asked of it.
 
@@ -125,7 +136,7 @@ class Sam2:
             InputError: The array is not an RGB picture.
         """
         pixels = self.preprocess(image)
-        return self.fused.encode(pixels, hw=(int(image.shape[0]), int(image.shape[1])))
+        return self.network.encode(pixels, hw=(int(image.shape[0]), int(image.shape[1])))
 
 
 def load_sam2(
@@ -136,6 +147,7 @@ def load_sam2(
     resolution: int | None = None,
     precision: str = "fp32",
     compile: bool = False,
+    runtime: str | None = None,
     progress: Callable[[int, int, str], None] | None = None,
 ) -> Sam2:
     """Load a SAM 2 checkpoint in the Hugging Face form, from safetensors only.
@@ -148,17 +160,26 @@ def load_sam2(
             not given. Position codes are adapted to it.
         precision: What the heavy layers compute in: ``fp32``, ``bf16``, or on a GPU ``fp16``.
         compile: Compile the image encoder with ``torch.compile``: a minute or more at the first picture.
+        runtime: Who computes: ``torch``, or the graphs that lie in the folder by ``onnx`` or ``onnx:cuda``,
+            ``onnx:tensorrt``, ``onnx:openvino``; what the folder holds if not given.
         progress: Called with ``(done, total, stage)`` while a checkpoint is fetched from the hub.
 
     Raises:
         ModelError: The checkpoint is unknown, incomplete or of another kind, or the resolution does not fit.
     """
-    where = checkpoints.pick_device(device)
-    _check_precision(precision, where)
+    check_runtime(runtime)
     name = str(model)
-    folder = checkpoints.obtain(checkpoints.find(name, "mask"), progress=progress)
+    found = checkpoints.find(name, "mask")
+    kind, _, provider = (runtime or ("onnx" if only_graphs(found.folder) else "torch")).partition(":")
+    if kind == "onnx":
+        network = OnnxNetwork.load(found, provider=provider or "cpu", resolution=resolution)
+        return Sam2(network, network.sizes.resolution, name=name)
+    where = checkpoints.pick_device(device)
+    _check_precision(precision, where.type)
+    folder = checkpoints.obtain(found, progress=progress)
     config = _load_config(folder, name)
     set_resolution(config, resolution)
+    import torch
     from transformers import Sam2VideoModel
 
     loaded = checkpoints.load_network(
@@ -210,10 +231,10 @@ def set_resolution(config: Any, resolution: int | None) -> None:
     config.vision_config.backbone_config.image_size = [side, side]
 
 
-def _check_precision(precision: str, device: torch.device) -> None:
+def _check_precision(precision: str, device_type: str) -> None:
     if precision not in PRECISIONS:
         raise ModelError(f"there is no precision {precision!r}", hint=f"take one of {', '.join(PRECISIONS)}")
-    if precision == "fp16" and device.type == "cpu":
+    if precision == "fp16" and device_type == "cpu":
         raise ModelError("fp16 needs a GPU", hint="on a CPU take bf16")
 
 

@@ -12,18 +12,26 @@ equal for all objects is computed once.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from seektrack.segmentation.features import ImageFeatures
+from seektrack.segmentation.arrays import stability
+from seektrack.segmentation.features import (
+    MASK_LOGIT_BIAS,
+    MASK_LOGIT_SCALE,
+    NO_OBJECT_LOGIT,
+    Chosen,
+    Decoded,
+    ImageFeatures,
+)
 from seektrack.segmentation.network_memory import (
     condition,
     memory_mask,
     object_pointer,
     pointer_tokens,
+    pointer_tokens_over,
     remember,
 )
 
@@ -44,41 +52,11 @@ __all__ = [
     "memory_mask",
     "object_pointer",
     "pointer_tokens",
+    "pointer_tokens_over",
     "remember",
     "stability",
     "without_memory",
 ]
-
-NO_OBJECT_LOGIT = -1024.0
-"""Mask logit everywhere when the object is not on the frame."""
-MASK_LOGIT_SCALE, MASK_LOGIT_BIAS = 20.0, -10.0
-"""A mask prompt's pixels become logits ``scale * mask + bias``."""
-
-
-@dataclass(frozen=True, eq=False)
-class Decoded:
-    """All the mask decoder's answers to a batch of prompts.
-
-    Attributes:
-        logits: float (B, 4, h, h); mask 0 is the single answer, 1 to 3 are for an ambiguous prompt.
-        iou: float (B, 4), predicted overlap with the truth, in [0, 1].
-        tokens: float (B, 4, C), the mask tokens an object pointer is made from.
-        score: float (B, 1), logit that the object is on the frame.
-    """
-
-    logits: Tensor
-    iou: Tensor
-    tokens: Tensor
-    score: Tensor
-
-
-@dataclass(frozen=True, eq=False)
-class Chosen:
-    """One answer per object: ``logits`` (B, h, h), ``iou`` (B,), ``token`` (B, C)."""
-
-    logits: Tensor
-    iou: Tensor
-    token: Tensor
 
 
 def encode(model: Sam2VideoModel, pixels: Tensor, *, hw: tuple[int, int] | None = None) -> ImageFeatures:
@@ -179,13 +157,3 @@ def choose(model: Sam2VideoModel, decoded: Decoded, *, multimask: bool) -> Chose
         best = torch.where(stable, 0, best)
         return Chosen(decoded.logits[rows, best], decoded.iou[rows, best], decoded.tokens[:, 0])
     return Chosen(decoded.logits[:, 0], decoded.iou[:, 0], decoded.tokens[:, 0])
-
-
-def stability(logits: Tensor, *, delta: float | Tensor, threshold: float = 0.0) -> Tensor:
-    """Overlap of the masks cut at ``threshold + delta`` and ``threshold - delta``; 1 where both are empty.
-
-    Logits are (..., h, w), ``delta`` one number or (..., 1, 1), the result is (...,).
-    """
-    inner = (logits > threshold + delta).flatten(-2).sum(dim=-1).float()
-    outer = (logits > threshold - delta).flatten(-2).sum(dim=-1).float()
-    return torch.where(outer > 0, inner / outer.clamp(min=1), torch.ones_like(outer))

@@ -108,10 +108,15 @@ def pointer_tokens(
     model: Sam2VideoModel, pointers: Tensor, offsets: Tensor, max_pointers: int | None
 ) -> tuple[Tensor, Tensor]:
     """Pointers (B, P, C) as memory tokens (B, P * C / 64, 64) with their time codes; see ``condition``."""
+    limit = max_pointers or model.config.max_object_pointers_in_encoder
+    return pointer_tokens_over(model, pointers, offsets.float() / float(limit - 1))
+
+
+def pointer_tokens_over(model: Sam2VideoModel, pointers: Tensor, ages: Tensor) -> tuple[Tensor, Tensor]:
+    """The same for ages (P,) or (B, P) as parts of the longest remembered."""
     rows, count, width = pointers.shape
     if model.config.enable_temporal_pos_encoding_for_object_pointers:
-        limit = max_pointers or model.config.max_object_pointers_in_encoder
-        sines = _sine_code(offsets.float() / float(limit - 1), width).to(pointers.dtype)
+        sines = _sine_code(ages, width).to(pointers.dtype)
         codes = model.temporal_positional_encoding_projection_layer(sines).expand(rows, count, -1)
     else:
         codes = pointers.new_zeros(rows, count, model.mem_dim)

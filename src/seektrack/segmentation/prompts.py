@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+from numpy.typing import NDArray
 
 from seektrack.errors import PromptError
 from seektrack.geometry import clip_box
@@ -20,10 +17,10 @@ BOX_CORNER_LABELS = (2, 3)
 
 @dataclass(frozen=True, eq=False)
 class PointInputs:
-    """Points of one object in the square input: ``points`` float (K, 2), ``labels`` int (K,)."""
+    """Points of one object in the square input: ``points`` float32 (K, 2), ``labels`` int32 (K,)."""
 
-    points: Tensor
-    labels: Tensor
+    points: NDArray[np.float32]
+    labels: NDArray[np.int32]
 
 
 def check_prompt(prompt: Prompt, hw: tuple[int, int] | None = None) -> None:
@@ -92,22 +89,6 @@ def point_inputs(prompt: Prompt, hw: tuple[int, int], side: int) -> PointInputs:
     if prompt.points is not None and prompt.point_labels is not None:
         coordinates += [(float(x), float(y)) for x, y in prompt.points]
         labels += [int(v) for v in prompt.point_labels]
-    points = torch.tensor(coordinates, dtype=torch.float32)
-    points = points * torch.tensor([side / hw[1], side / hw[0]])
-    return PointInputs(points, torch.tensor(labels, dtype=torch.int32))
-
-
-def mask_inputs(prompts: Sequence[Prompt], side: int) -> Tensor:
-    """Mask prompts in the square input: float (B, 1, S, S) of 0 and 1.
-
-    A mask that would vanish at that size keeps the pixels it covers most.
-    """
-    squares = []
-    for prompt in prompts:
-        if prompt.mask is None:
-            raise PromptError(f"object {prompt.obj_id}: a mask is needed here")
-        mask = torch.from_numpy(prompt.mask.to_array()).float()[None, None]
-        if mask.shape[-2:] != (side, side):
-            mask = F.interpolate(mask, (side, side), mode="bilinear", align_corners=False, antialias=True)
-        squares.append(mask >= mask.max().clamp(1e-6, 0.5))
-    return torch.cat(squares).float()
+    points = np.array(coordinates, dtype=np.float32)
+    points = points * np.array([side / hw[1], side / hw[0]], dtype=np.float32)
+    return PointInputs(points, np.array(labels, dtype=np.int32))

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 from seektrack import defaults
 from seektrack.errors import InputError
+from seektrack.segmentation.features import ImageFeatures
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.memory import Remember, check_remember
 from seektrack.segmentation.model import Sam2
-from seektrack.segmentation.network import ImageFeatures
 
 Mode = Literal["memory", "hybrid", "flow"]
 MODES: tuple[Mode, ...] = ("memory", "hybrid", "flow")

@@ -6,16 +6,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from seektrack.errors import InputError
 from seektrack.geometry import Box
-from seektrack.segmentation import network
+from seektrack.segmentation.arrays import floats, like, namespace, stability
+from seektrack.segmentation.features import Array, ImageFeatures
 from seektrack.segmentation.masks import upsample
 from seektrack.segmentation.model import Sam2
-from seektrack.segmentation.network import ImageFeatures
 from seektrack.segmentation.suppression import box_iou_matrix, mask_boxes, mask_iou_matrix, suppress
 from seektrack.types import Mask
 
@@ -53,16 +51,15 @@ class Proposal:
 class _Candidates:
     """Low-resolution answers: logits (N, h, h), score and stability (N,), point (N, 2) in the input."""
 
-    logits: Tensor
-    score: Tensor
-    stability: Tensor
-    point: Tensor
+    logits: Array
+    score: Array
+    stability: Array
+    point: Array
 
-    def rows(self, index: Tensor) -> _Candidates:
+    def rows(self, index: Array) -> _Candidates:
         return _Candidates(*(getattr(self, n)[index] for n in ("logits", "score", "stability", "point")))
 
 
-@torch.inference_mode()
 def propose(
     sam2: Sam2,
     image: NDArray[np.uint8] | ImageFeatures,
@@ -127,7 +124,7 @@ def propose(
     grid = point_grid(points_per_side) if points is None else np.asarray(points, dtype=np.float64)
     if grid.ndim != 2 or grid.shape[1] != 2 or not len(grid):
         raise InputError(f"points must be (P, 2) with P > 0, got {grid.shape}")
-    where = torch.from_numpy(grid).to(sam2.device, torch.float32) * sam2.resolution
+    where = grid.astype(np.float32) * np.float32(sam2.resolution)
     height, width = features.hw
     cell = height * width / (sam2.resolution // 4) ** 2
     areas = (min_area / cell / 2, max_area_fraction * height * width / cell)
@@ -138,12 +135,13 @@ def propose(
         if refine_once:
             candidates = _refined(sam2, features, candidates, points_per_batch)
         candidates = candidates.rows(candidates.score >= pred_iou_thresh)
-        delta: float | Tensor | None = stability_score_offset
+        delta: float | Array | None = stability_score_offset
+        xp = namespace(candidates.logits)
         if delta is None:
-            delta = 0.1 * candidates.logits.abs().mean(dim=(1, 2), keepdim=True)
-        stable = network.stability(candidates.logits, delta=delta, threshold=mask_threshold)
+            delta = 0.1 * xp.mean(xp.abs(candidates.logits), axis=(1, 2), keepdims=True)
+        stable = stability(candidates.logits, delta=delta, threshold=mask_threshold)
         inside = candidates.logits > mask_threshold
-        area = inside.flatten(1).sum(dim=1)
+        area = xp.sum(xp.astype(inside, xp.int32), axis=(1, 2))
         keep = (stable >= stability_score_thresh) & (area > areas[0]) & (area <= areas[1])
         if require_point:
             keep &= _holds(inside, candidates.point)
@@ -172,53 +170,63 @@ _FIELDS = ("logits", "score", "stability", "point")
 _MASK_RANGE = {"all": slice(0, 4), "several": slice(1, 4), "single": slice(0, 1)}
 
 
-def _decode(sam2: Sam2, features: ImageFeatures, points: Tensor, answers: Answers) -> _Candidates:
+def _decode(
+    sam2: Sam2, features: ImageFeatures, points: NDArray[np.float32], answers: Answers
+) -> _Candidates:
     """Every wanted mask for every point; stability is not yet known and holds zeros."""
-    labels = torch.ones(len(points), 1, dtype=torch.int32, device=points.device)
-    embedding = network.without_memory(sam2.model, features)
-    decoded = network.decode(sam2.model, features, embedding, points=points[:, None], labels=labels)
+    labels = np.ones((len(points), 1), dtype=np.int32)
+    decoded = sam2.network.decode(features, points=points[:, None], labels=labels)
     wanted = _MASK_RANGE[answers]
     logits = decoded.logits[:, wanted]
-    score = decoded.iou[:, wanted].flatten().float()
+    xp = namespace(logits)
+    score = xp.astype(xp.reshape(decoded.iou[:, wanted], (-1,)), xp.float32)
     return _Candidates(
-        logits.flatten(0, 1), score, torch.zeros_like(score), points.repeat_interleave(logits.shape[1], dim=0)
+        xp.reshape(logits, (-1, *logits.shape[2:])),
+        score,
+        xp.zeros_like(score),
+        like(np.repeat(points, logits.shape[1], axis=0), score),
     )
 
 
 def _refined(sam2: Sam2, features: ImageFeatures, candidates: _Candidates, batch: int) -> _Candidates:
     """One answer for each, asked for with its point and its own logits."""
-    embedding = network.without_memory(sam2.model, features)
+    xp = namespace(candidates.score)
+    where = floats(candidates.point)[:, None]
     logits, score = [], []
-    for start in range(0, len(candidates.score), batch):
+    for start in range(0, candidates.score.shape[0], batch):
         rows = slice(start, start + batch)
-        points = candidates.point[rows, None]
-        labels = torch.ones(points.shape[:2], dtype=torch.int32, device=points.device)
-        dense = candidates.logits[rows, None].clamp(-32.0, 32.0)
-        decoded = network.decode(sam2.model, features, embedding, points=points, labels=labels, mask=dense)
-        chosen = network.choose(sam2.model, decoded, multimask=False)
+        labels = np.ones((len(where[rows]), 1), dtype=np.int32)
+        dense = xp.clip(candidates.logits[rows, None], -32.0, 32.0)
+        decoded = sam2.network.decode(features, points=where[rows], labels=labels, mask=dense)
+        chosen = sam2.network.choose(decoded, multimask=False)
         logits.append(chosen.logits)
-        score.append(chosen.iou.float())
-    return _Candidates(torch.cat(logits), torch.cat(score), candidates.stability, candidates.point)
+        score.append(xp.astype(chosen.iou, xp.float32))
+    return _Candidates(xp.concat(logits), xp.concat(score), candidates.stability, candidates.point)
 
 
 def _surest(found: list[_Candidates]) -> _Candidates:
     """The surest of all candidates, as many as are looked at further; of equal ones the earlier."""
-    pool = _Candidates(*(torch.cat([getattr(c, n) for c in found]) for n in _FIELDS))
-    return pool.rows(pool.score.argsort(descending=True, stable=True)[:MAX_CANDIDATES])
+    xp = namespace(found[0].score)
+    pool = _Candidates(*(xp.concat([getattr(c, n) for c in found]) for n in _FIELDS))
+    return pool.rows(xp.argsort(pool.score, descending=True, stable=True)[:MAX_CANDIDATES])
 
 
-def _at_edge(boxes: Tensor, side: int, hw: tuple[int, int], edges: tuple[bool, bool, bool, bool]) -> Tensor:
+def _at_edge(boxes: Array, side: int, hw: tuple[int, int], edges: tuple[bool, bool, bool, bool]) -> Array:
     """Whether low-resolution boxes (N, 4) come near one of the edges named: bool (N,)."""
     height, width = hw
-    scale = boxes.new_tensor([width / side, height / side] * 2)
-    near = (boxes * scale - boxes.new_tensor([0.0, 0.0, width, height])).abs() <= EDGE
-    return (near & torch.tensor(edges, device=boxes.device)).any(dim=1)
+    xp = namespace(boxes)
+    scale, whole = (
+        like(np.array(v), boxes) for v in ([width / side, height / side] * 2, [0, 0, width, height])
+    )
+    near = xp.abs(boxes * scale - whole) <= EDGE
+    return xp.any(near[:, np.flatnonzero(edges)], axis=1)
 
 
-def _holds(inside: Tensor, points: Tensor) -> Tensor:
+def _holds(inside: Array, points: Array) -> Array:
     """Whether each mask (N, h, h) holds its point (N, 2), given in the square input: bool (N,)."""
-    cell = (points / 4).long().clamp(0, inside.shape[-1] - 1)
-    return inside[torch.arange(len(inside), device=inside.device), cell[:, 1], cell[:, 0]]
+    xp = namespace(inside)
+    cell = xp.clip(xp.astype(points / 4, xp.int64), 0, inside.shape[-1] - 1)
+    return inside[xp.arange(inside.shape[0], device=inside.device), cell[:, 1], cell[:, 0]]
 
 
 def _full_size(

@@ -14,12 +14,11 @@ from typing import Literal
 
 import cv2
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError
 from seektrack.geometry import BoolMask, Box, box_iou, clip_box, mask_iou, mask_to_box
-from seektrack.segmentation import network
+from seektrack.segmentation.arrays import floats
 from seektrack.segmentation.masks import upsample
 from seektrack.segmentation.model import Sam2
 from seektrack.segmentation.prompts import BOX_CORNER_LABELS
@@ -100,7 +99,6 @@ class _Ask:
     sure_box: bool = False
 
 
-@torch.inference_mode()
 def refine(
     sam2: Sam2,
     image: NDArray[np.uint8],
@@ -213,26 +211,18 @@ def _answers(
     for start in range(0, len(windows), settings.batch):
         batch = windows[start : start + settings.batch]
         rows = [i for i, ask in enumerate(asks) if ask.window in batch]
+        network, side = sam2.network, sam2.resolution
         pixels = sam2.preprocess_batch([image[y0:y1, x0:x1] for x0, y0, x1, y1 in batch])
-        features = network.encode(sam2.model, pixels)
-        index = torch.tensor([batch.index(asks[i].window) for i in rows], device=sam2.device)
-        corners = np.stack([_corners(asks[i], sam2.resolution) for i in rows])
-        labels = torch.tensor([BOX_CORNER_LABELS] * len(rows), dtype=torch.int32, device=sam2.device)
-        own = features.rows(index)
+        features = network.encode(pixels, hw=(side, side))
+        dense = np.stack([_dense(asks[i], side // 4) for i in rows])
         decoded = network.decode(
-            sam2.model,
-            own,
-            network.without_memory(sam2.model, own),
-            points=torch.from_numpy(corners).to(sam2.device, torch.float32),
-            labels=labels,
-            mask=torch.stack([_dense(asks[i], sam2.resolution // 4) for i in rows]).to(
-                sam2.device, sam2.dtype
-            )
-            if settings.use_mask
-            else None,
+            features.rows(np.array([batch.index(asks[i].window) for i in rows])),
+            points=np.stack([_corners(asks[i], side) for i in rows]),
+            labels=np.array([BOX_CORNER_LABELS] * len(rows), dtype=np.int32),
+            mask=network.array(dense) if settings.use_mask else None,
         )
-        chosen = network.choose(sam2.model, decoded, multimask=False)
-        for i, logits, iou in zip(rows, chosen.logits, chosen.iou.tolist(), strict=True):
+        chosen = network.choose(decoded, multimask=False)
+        for i, logits, iou in zip(rows, chosen.logits, floats(chosen.iou).tolist(), strict=True):
             x0, y0, x1, y1 = asks[i].window
             out[i] = upsample(logits, (y1 - y0, x1 - x0)), float(iou)
     return [out[i] for i in range(len(asks))]
@@ -246,12 +236,12 @@ def _corners(ask: _Ask, side: int) -> NDArray[np.float64]:
     return inside * (side / (x1 - x0), side / (y1 - y0))
 
 
-def _dense(ask: _Ask, side: int) -> torch.Tensor:
+def _dense(ask: _Ask, side: int) -> NDArray[np.float32]:
     """The coarse mask in the window as a dense prompt (1, h, h)."""
     x0, y0, x1, y1 = ask.window
     part = ask.coarse[y0:y1, x0:x1].astype(np.float32)
     small = cv2.resize(part, (side, side), interpolation=cv2.INTER_AREA)
-    return torch.from_numpy((small * 2 - 1) * SURE)[None]
+    return np.asarray((small * 2 - 1) * SURE, dtype=np.float32)[None]
 
 
 def _merged(

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError, PromptError
-from seektrack.segmentation.answer import Job, answer
-from seektrack.segmentation.checkpoint import load_session, save_session
+from seektrack.segmentation.answer import Job
+from seektrack.segmentation.features import ImageFeatures
 from seektrack.segmentation.heap import release_free_memory
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.memory import (
@@ -24,7 +24,6 @@ from seektrack.segmentation.memory import (
     check_remember,
 )
 from seektrack.segmentation.model import Sam2
-from seektrack.segmentation.network import ImageFeatures
 from seektrack.segmentation.prompts import check_prompt, point_inputs
 from seektrack.types import Prompt
 
@@ -50,7 +49,8 @@ class VideoSession:
         max_conditioning: Prompted frames kept for an object.
         total_frames: Length of the video, where answers on a video shorter than the pointer memory must equal
             the reference's, which scales time codes to it.
-        memory_dtype: What memories are stored in; bfloat16 is what the reference does.
+        memory_dtype: What memories are stored in, a type of torch; bfloat16, as the reference does, if not
+            given.
         direction: 1 or -1, where frames are conditioned ahead of the first step; the steps tell otherwise.
         remember: Which followed frames leave a memory: ``all``, as in the reference, or those the object was
             ``seen`` on, see :class:`~seektrack.segmentation.memory.MemorySettings`.
@@ -67,7 +67,7 @@ class VideoSession:
         max_objects_per_batch: int = 32,
         max_conditioning: int = 8,
         total_frames: int | None = None,
-        memory_dtype: torch.dtype = torch.bfloat16,
+        memory_dtype: Any = None,
         direction: int = 0,
         remember: Remember = "all",
     ) -> None:
@@ -77,19 +77,19 @@ class VideoSession:
                 "max_objects_per_batch and max_conditioning must be at least 1,"
                 f" got {max_objects_per_batch} and {max_conditioning}"
             )
-        config = sam2.model.config
-        n_pointers = int(config.max_object_pointers_in_encoder)
+        sizes = sam2.network.sizes
+        n_pointers = sizes.n_pointers
         if total_frames is not None:
             n_pointers = max(min(n_pointers, total_frames), 2)
         self.sam2 = sam2
         self.hw = hw
         self.max_objects_per_batch = max_objects_per_batch
-        self.memory_dtype = memory_dtype
+        self.memory_dtype = sam2.network.memory_dtype if memory_dtype is None else memory_dtype
         self.settings = MemorySettings(
-            n_memories=int(sam2.model.num_maskmem),
+            n_memories=sizes.n_memories,
             n_pointers=n_pointers,
             max_conditioning=max_conditioning,
-            select_conditioning=int(config.max_cond_frame_num),
+            select_conditioning=sizes.select_conditioning,
             remember=remember,
         )
         self.timeline = Timeline(direction=direction)
@@ -168,7 +168,6 @@ class VideoSession:
         self.timeline.turn()
         self.latest.clear()
 
-    @torch.inference_mode()
     def step(self, image: NDArray[np.uint8] | ImageFeatures, frame_index: int) -> FrameMasks:
         """Answer for every object on one frame.
 
@@ -198,12 +197,11 @@ class VideoSession:
             self._keep(job, row)
         self.latest = {obj_id: rows[obj_id] for obj_id in self.objects}
         self._n_steps += 1
-        if self._n_steps % RELEASE_EVERY == 0 and self.sam2.device.type == "cpu":
+        if self._n_steps % RELEASE_EVERY == 0 and self.sam2.network.device_type == "cpu":
             del features, jobs
             release_free_memory()
         return self._answer(frame_index, self.latest)
 
-    @torch.inference_mode()
     def condition(self, image: NDArray[np.uint8] | ImageFeatures, frame_index: int) -> FrameMasks:
         """Answer a frame's prompts before the first step, so that steps on either side of it know of them.
 
@@ -232,6 +230,8 @@ class VideoSession:
         Raises:
             OutputError: The file cannot be written.
         """
+        from seektrack.segmentation.checkpoint import save_session
+
         save_session(self, path)
 
     @classmethod
@@ -242,6 +242,8 @@ class VideoSession:
             InputError: The file is missing or not a session of this kind.
             ModelError: It was written with another network or resolution.
         """
+        from seektrack.segmentation.checkpoint import load_session
+
         return load_session(path, sam2, cls)
 
     def _look(
@@ -260,12 +262,8 @@ class VideoSession:
     def _run(self, features: ImageFeatures, jobs: Sequence[Job]) -> Iterator[tuple[Job, Row]]:
         """Answers to jobs, computed in batches."""
         for batch in self._batches(jobs):
-            answers = answer(
-                self.sam2,
-                features,
-                batch,
-                n_pointers=self.settings.n_pointers,
-                memory_dtype=self.memory_dtype,
+            answers = self.sam2.network.answer(
+                features, batch, n_pointers=self.settings.n_pointers, memory_dtype=self.memory_dtype
             )
             yield from zip(batch, answers, strict=True)
 

@@ -3,43 +3,47 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import Tensor
+
+from seektrack.segmentation.arrays import floats, namespace
+from seektrack.segmentation.features import Array
 
 
-def mask_iou_matrix(masks: Tensor) -> Tensor:
+def mask_iou_matrix(masks: Array) -> Array:
     """Intersection over union of every pair of bool masks (N, ...): float (N, N); empty pairs give 0."""
-    flat = masks.flatten(1).float()
+    xp = namespace(masks)
+    flat = xp.astype(xp.reshape(masks, (masks.shape[0], int(np.prod(masks.shape[1:])))), xp.float32)
     inter = flat @ flat.T
-    area = flat.sum(dim=1)
+    area = xp.sum(flat, axis=1)
     union = area[:, None] + area[None, :] - inter
-    return inter / union.clamp(min=1)
+    return inter / xp.clip(union, 1, None)
 
 
-def mask_boxes(masks: Tensor) -> Tensor:
+def mask_boxes(masks: Array) -> Array:
     """Tight half-open ``xyxy`` boxes of bool masks (N, h, w): float (N, 4); zeros where empty."""
     height, width = masks.shape[-2:]
-    columns, rows = masks.any(dim=1), masks.any(dim=2)
-    x0, y0 = columns.int().argmax(dim=1), rows.int().argmax(dim=1)
-    x1 = width - columns.flip(1).int().argmax(dim=1)
-    y1 = height - rows.flip(1).int().argmax(dim=1)
-    return torch.stack([x0, y0, x1, y1], dim=1).float() * columns.any(dim=1)[:, None]
+    xp = namespace(masks)
+    columns, rows = (xp.astype(xp.any(masks, axis=axis), xp.int32) for axis in (1, 2))
+    x0, y0 = xp.argmax(columns, axis=1), xp.argmax(rows, axis=1)
+    x1 = width - xp.argmax(xp.flip(columns, axis=1), axis=1)
+    y1 = height - xp.argmax(xp.flip(rows, axis=1), axis=1)
+    return xp.astype(xp.stack([x0, y0, x1, y1], axis=1), xp.float32) * xp.max(columns, axis=1)[:, None]
 
 
-def box_iou_matrix(boxes: Tensor, *, slack: float = 0.0) -> Tensor:
+def box_iou_matrix(boxes: Array, *, slack: float = 0.0) -> Array:
     """Intersection over union of every pair of ``xyxy`` boxes (N, 4): float (N, N).
 
     With ``slack``, the least it can be where each edge may lie so far off, in pixels.
     """
-    low = torch.maximum(boxes[:, None, :2], boxes[None, :, :2]) + slack
-    high = torch.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - slack
-    inter = (high - low).clamp(min=0).prod(dim=2)
-    area = (boxes[:, 2:] - boxes[:, :2] + 2 * slack).clamp(min=0).prod(dim=1)
+    xp = namespace(boxes)
+    low = xp.maximum(boxes[:, None, :2], boxes[None, :, :2]) + slack
+    high = xp.minimum(boxes[:, None, 2:], boxes[None, :, 2:]) - slack
+    inter = xp.prod(xp.clip(high - low, 0, None), axis=2)
+    area = xp.prod(xp.clip(boxes[:, 2:] - boxes[:, :2] + 2 * slack, 0, None), axis=1)
     union = area[:, None] + area[None, :] - inter
-    return torch.where(union > 0, inter / union.clamp(min=1e-9), torch.zeros_like(union))
+    return xp.where(union > 0, inter / xp.clip(union, 1e-9, None), xp.zeros_like(union))
 
 
-def suppress(overlap: Tensor, scores: Tensor, threshold: float) -> Tensor:
+def suppress(overlap: Array, scores: Array, threshold: float) -> Array:
     """Greedy non-maximum suppression.
 
     Args:
@@ -48,14 +52,15 @@ def suppress(overlap: Tensor, scores: Tensor, threshold: float) -> Tensor:
         threshold: What overlaps a better one by more is dropped.
 
     Returns:
-        long (K,), indices of what is kept, best first.
+        ints (K,), indices of what is kept, best first.
     """
-    order = scores.argsort(descending=True, stable=True)
-    clashes = (overlap > threshold)[order][:, order].cpu().numpy()
+    xp = namespace(overlap, scores)
+    order = xp.argsort(scores, descending=True, stable=True)
+    clashes = floats(overlap > threshold)[floats(order).astype(int)][:, floats(order).astype(int)] > 0
     alive = np.ones(len(clashes), dtype=bool)
     kept = []
     for i in range(len(alive)):
         if alive[i]:
             kept.append(i)
             alive &= ~clashes[i]
-    return order[torch.tensor(kept, dtype=torch.long, device=order.device)]
+    return order[xp.asarray(np.array(kept, dtype=np.int64), device=order.device)]

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from seektrack.segmentation.features import ImageFeatures
 from seektrack.segmentation.flow_session import FlowSession
 from seektrack.segmentation.inference_state import InferenceState
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.memory import ObjectMemory, Row
 from seektrack.segmentation.model import Sam2
-from seektrack.segmentation.network import ImageFeatures
 from seektrack.segmentation.propagation import PropagationSettings
 from seektrack.segmentation.session import VideoSession
 from seektrack.types import Frame, Prompt

@@ -32,6 +32,7 @@ FROZEN = {
         "--workers",
         "--ray",
         "--device",
+        "--runtime",
         *COMMON,
     ],
     "search": [
@@ -66,6 +67,7 @@ FROZEN = {
         "--report",
         "--model -m",
         "--device",
+        "--runtime",
         *COMMON,
     ],
     "live": [
@@ -174,6 +176,7 @@ FROZEN = {
         "--ray",
         "--model -m",
         "--device",
+        "--runtime",
         *COMMON,
     ],
     "frame": [
@@ -443,6 +446,7 @@ FROZEN = {
         *COMMON,
     ],
     "models fetch": ["NAME", "--to", *COMMON],
+    "models export": ["MODEL", "--to", "--beside", "--precision", "--resolution", "--calibrate", *COMMON],
     "doctor": COMMON,
 }
 

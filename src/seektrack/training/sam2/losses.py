@@ -183,7 +183,8 @@ def nothing_loss(decoded: Decoded, weights: LossWeights) -> Tensor:
     """Loss of clicks on the background: no overlap is predicted and no object is there."""
     score = decoded.score[:, 0].float()
     absent = F.binary_cross_entropy_with_logits(score, torch.zeros_like(score))
-    return weights.iou * decoded.iou.float().abs().mean() + weights.score * absent
+    overlap: Tensor = decoded.iou.float().abs().mean()
+    return weights.iou * overlap + weights.score * absent
 
 
 def dense_loss(prediction: Tensor, ids: Tensor) -> Tensor:

@@ -1,0 +1,15 @@
+"""Networks made smaller and carried elsewhere: exported as ONNX graphs, in half precision or eight bits.
+
+Checkpoints in, model folders out. It knows the networks and what loads them, and nothing of the product.
+"""
+
+from typing import TYPE_CHECKING
+
+from seektrack.lazy import lazily
+
+if TYPE_CHECKING:
+    from seektrack.compression.models import export_beside, export_model
+
+__all__ = ["export_beside", "export_model"]
+
+__getattr__, __dir__ = lazily(__name__, {"models": "export_beside export_model"})

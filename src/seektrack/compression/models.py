@@ -1,0 +1,308 @@
+"""A model by name, exported: which of its networks become graphs, and what lies beside them."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack import checkpoints, defaults
+from seektrack.checkpoints.fingerprints import folder_fingerprint
+from seektrack.checkpoints.graphs import GRAPH_PRECISIONS, GraphPrecision, Graphs, only_graphs
+from seektrack.checkpoints.presets import NOTE, note_of
+from seektrack.compression import export
+from seektrack.compression.parts import GraphPart
+from seektrack.compression.sharing import WEIGHTS, share_weights
+from seektrack.encoders.base import TEMPORAL
+from seektrack.errors import InputError, ModelError
+from seektrack.files import check_folder, new_files, write_text
+from seektrack.types import Progress
+
+if TYPE_CHECKING:
+    from seektrack.encoders.clip import ClipEncoder
+    from seektrack.encoders.temporal import TemporalEncoder
+    from seektrack.segmentation import Sam2
+
+Pictures = Sequence[NDArray[np.uint8]]
+
+_BESIDE = (
+    "config.json",
+    "preprocessor_config.json",
+    "processor_config.json",
+    "vocabulary.json",
+    "calibration.json",
+    "domain.safetensors",
+)
+"""Files of an encoder that its graphs need too, as they are."""
+_TRAJECTORY = "seektrack_trajectory"
+_PREDICTORS = ("lstm", "transformer")
+
+
+@dataclass(frozen=True, eq=False)
+class _Network:
+    """A network to be written: its parts, what the note tells, and a writer of what lies beside."""
+
+    parts: list[GraphPart]
+    said: export.Written
+    beside: Callable[[Path], None]
+    calibrate: Callable[[Pictures], Mapping[str, list[dict[str, NDArray[Any]]]]] | None = None
+
+
+def export_model(
+    model: str | Path = defaults.MODEL,
+    *,
+    to: str | Path,
+    precision: GraphPrecision = "fp32",
+    resolution: int | None = None,
+    pictures: Pictures = (),
+    progress: Progress | None = None,
+) -> list[Graphs]:
+    """Write a model's networks as ONNX graphs, for use without torch.
+
+    Every graph is run against torch, at sizes it was not written with, before it is believed. The folder is a
+    model folder: ``--model FOLDER`` takes it.
+
+    Args:
+        model: A built-in name, ``ENCODER+SEGMENTER``, ``temporal``, ``lstm`` or ``transformer``, a folder
+            or a hub id of the CLIP family, SAM 2, a temporal encoder or a trajectory predictor.
+        to: Folder for the files; with two networks it gets the folders ``clip`` and ``sam2``.
+        precision: ``fp32``; ``fp16``; or ``int8``, weights in eight bits. A part that would lose too much
+            stays in fp32, and the note says so.
+        resolution: Side of the square a SAM 2 sees, in pixels; the model's own if not given.
+        pictures: RGB uint8 (H, W, 3), as they come in use: with ``int8`` the image networks' activations are
+            then held in eight bits too.
+        progress: Called with ``(done, total, stage)``.
+
+    Returns:
+        What was written, one a network.
+
+    Raises:
+        InputError: An unknown precision, or pictures without int8.
+        ModelError: The model is unknown, is graphs already, or cannot be written faithfully.
+        OutputError: The folder cannot be written.
+    """
+    if precision not in GRAPH_PRECISIONS:
+        raise InputError(
+            f"there is no precision {precision!r} of graphs",
+            hint=f"take one of {', '.join(GRAPH_PRECISIONS)}",
+        )
+    if len(pictures) and precision != "int8":
+        raise InputError("pictures calibrate int8 only", hint="give precision='int8' with them")
+    target = Path(to)
+    check_folder(target)
+    export.check_installed()
+    name = str(model)
+    halves = _halves(name)
+    found = []
+    for folder, network in _networks(halves, resolution, progress):
+        into = target / folder if folder else target
+        held = network.calibrate(pictures) if len(pictures) and network.calibrate else None
+        with new_files(into) as temporary:
+            network.beside(temporary)
+            graphs = export.write_graphs(
+                network.parts,
+                temporary,
+                network.said,
+                precision=precision,
+                calibration=held,
+                progress=progress,
+            )
+        found.append(Graphs(**{**vars(graphs), "folder": into}))
+    if len(halves) > 1:
+        preset = checkpoints.parse_preset(name)
+        write_text(target / NOTE, note_of(replace(preset, resolution=None)))
+    return found
+
+
+def export_beside(model: str | Path = defaults.MODEL, *, progress: Progress | None = None) -> list[Graphs]:
+    """Write graphs beside a model's own weights, which they read: the folder then holds both forms once.
+
+    Args:
+        model: As for :func:`export_model`, on this machine.
+        progress: Called with ``(done, total, stage)``.
+
+    Returns:
+        What was written, one a network.
+
+    Raises:
+        ModelError: The model is not in a folder of this machine with ``model.safetensors``.
+        OutputError: The folder cannot be written.
+    """
+    found = []
+    for kind, name, _ in _halves(str(model)):
+        folder = _own_folder(kind, name)
+        with tempfile.TemporaryDirectory() as temporary:
+            asked = name if kind in ("trajectory", "temporal") else str(folder)
+            (written,) = export_model(asked, to=temporary, progress=progress)
+            with new_files(folder) as into:
+                for one in (*(f.file for f in written.files.values()), "onnx.json"):
+                    shutil.copyfile(Path(temporary) / one, into / one)
+        placed = replace(written, folder=folder, model=name)
+        found.append(share_weights(placed, folder / WEIGHTS))
+    return found
+
+
+def _own_folder(kind: str, name: str) -> Path:
+    """Where a network lies, with its weights in one file.
+
+    Raises:
+        ModelError: It does not.
+    """
+    if kind == "trajectory":
+        found = checkpoints.packaged_folder(f"trajectory/{name}") if name in _PREDICTORS else Path(name)
+    else:
+        found = checkpoints.find(name, "mask" if kind == "sam2" else "text").folder or Path(name)
+    if not (found / WEIGHTS).is_file():
+        raise ModelError(
+            f"the model {name!r} has no {WEIGHTS} on this machine that graphs could lie beside",
+            hint="write them elsewhere: seektrack models export MODEL --to FOLDER",
+        )
+    return found
+
+
+def _halves(name: str) -> list[tuple[str, str, str]]:
+    """What is written: kind, name, and folder below the target."""
+    folder = Path(name).expanduser()
+    if name in _PREDICTORS or checkpoints.model_type(folder) == _TRAJECTORY:
+        return [("trajectory", name, "")]
+    if name == "temporal" or checkpoints.model_type(folder) == TEMPORAL:
+        return [("temporal", name, "")]
+    preset = checkpoints.parse_preset(name)
+    if any(only_graphs(one) for one in (folder, folder / "clip", folder / "sam2")):
+        raise ModelError(
+            f"the model {name!r} is ONNX graphs already", hint="give the model they were made of"
+        )
+    both = [("clip", preset.clip, "clip"), ("sam2", preset.sam2, "sam2")]
+    one = [(kind, half, "") for kind, half, _ in both if half == name]
+    single = len(one) == 1 and name not in checkpoints.PRESETS
+    return one if single else both
+
+
+def _networks(
+    halves: Sequence[tuple[str, str, str]], resolution: int | None, progress: Progress | None
+) -> Iterator[tuple[str, _Network]]:
+    for kind, name, folder in halves:
+        if kind == "sam2":
+            yield folder, _sam2(name, resolution, progress)
+        elif kind == "trajectory":
+            yield folder, _trajectory(name)
+        else:
+            yield folder, _encoder(name, progress)
+
+
+def _sam2(name: str, resolution: int | None, progress: Progress | None) -> _Network:
+    from seektrack.compression.sam2_parts import sam2_parts, sam2_settings
+    from seektrack.segmentation import load_sam2
+
+    sam2 = load_sam2(name, device="cpu", resolution=resolution, progress=progress)
+    source = checkpoints.find(name, "mask").folder
+    settings = {**sam2_settings(sam2), "source": folder_fingerprint(source) if source else ""}
+    said = export.Written("sam2", name, sam2.fingerprint, settings)
+    return _Network(
+        sam2_parts(sam2.model),
+        said,
+        lambda folder: _copy(source, folder, ("config.json",)),
+        lambda pictures: _sam2_inputs(sam2, pictures),
+    )
+
+
+def _encoder(name: str, progress: Progress | None) -> _Network:
+    from seektrack.compression import clip_parts
+    from seektrack.encoders import load_encoder
+    from seektrack.encoders.clip import ClipEncoder
+    from seektrack.encoders.temporal import TemporalEncoder
+
+    encoder = load_encoder(name, device="cpu", dtype="float32", progress=progress)
+    if isinstance(encoder, TemporalEncoder):
+        settings = clip_parts.temporal_settings(encoder)
+        parts = clip_parts.temporal_parts(encoder)
+        said = export.Written("temporal", name, encoder.fingerprint, settings)
+        return _Network(parts, said, lambda folder: _with_tokenizer(encoder, folder, settings["text"]))
+    if not isinstance(encoder, ClipEncoder):
+        raise ModelError(
+            f"{name!r} is no encoder of the CLIP family, nor a temporal one", hint="use it with torch"
+        )
+    settings = clip_parts.clip_settings(encoder)
+    said = export.Written("clip", name, encoder.fingerprint, settings)
+    return _Network(
+        clip_parts.clip_parts(encoder),
+        said,
+        lambda folder: _with_tokenizer(encoder, folder, settings["text"]),
+        lambda pictures: _clip_inputs(encoder, pictures),
+    )
+
+
+def _trajectory(name: str) -> _Network:
+    from seektrack.compression.clip_parts import trajectory_parts
+    from seektrack.tracking.predict_network import load_trajectory
+
+    folder = checkpoints.packaged_folder(f"trajectory/{name}") if name in _PREDICTORS else Path(name)
+    model = load_trajectory(folder)
+    said = export.Written("trajectory", name, folder_fingerprint(folder), {})
+    return _Network(trajectory_parts(model), said, lambda into: _copy(folder, into, ("config.json",)))
+
+
+def _copy(source: Path | None, folder: Path, names: Sequence[str]) -> None:
+    for name in names:
+        if source is not None and (source / name).is_file():
+            shutil.copyfile(source / name, folder / name)
+
+
+def _with_tokenizer(
+    encoder: ClipEncoder | TemporalEncoder, folder: Path, settings: Mapping[str, Any]
+) -> None:
+    """An encoder's files, and its tokenizer in the one form that is read without transformers.
+
+    Raises:
+        ModelError: There is no such form, or it reads a text otherwise.
+    """
+    from seektrack.compression.clip_parts import TOKENIZER_SAMPLES
+    from seektrack.encoders.text_reader import TextReader
+
+    _copy(encoder.folder, folder, _BESIDE)
+    encoder.tokenizer.save_pretrained(folder)
+    reader = TextReader.load(folder, settings)
+    for text in TOKENIZER_SAMPLES:
+        inputs = encoder.text_inputs([text])
+        ids, mask = reader([text])
+        same = np.array_equal(ids, inputs["input_ids"].numpy())
+        if "attention_mask" in inputs:
+            same &= np.array_equal(mask, inputs["attention_mask"].numpy())
+        if not same:
+            raise ModelError(
+                f"without transformers the tokenizer of {encoder.name!r} reads {text[:30]!r} otherwise",
+                hint="use it with torch",
+            )
+
+
+@contextmanager
+def _inference() -> Iterator[None]:
+    import torch
+
+    with torch.inference_mode():
+        yield
+
+
+def _clip_inputs(encoder: ClipEncoder, pictures: Pictures) -> dict[str, list[dict[str, NDArray[Any]]]]:
+    """What the vision graphs see of pictures."""
+    found: dict[str, list[dict[str, NDArray[Any]]]] = {}
+    sides = {encoder.image_size: "vision", encoder.fine_size: "vision_fine"}
+    for side, part in sides.items():
+        settings = encoder.settings.at(side) if side else encoder.settings
+        if side:
+            seen = [encoder.image_inputs([picture], settings)["pixel_values"] for picture in pictures]
+            found[part] = [{"pixels": pixels.float().numpy()} for pixels in seen]
+    return found
+
+
+def _sam2_inputs(sam2: Sam2, pictures: Pictures) -> dict[str, list[dict[str, NDArray[Any]]]]:
+    """What the image encoder sees of pictures, and the memory encoder of what is followed through them."""
+    with _inference():
+        return {"image_encoder": [{"pixels": sam2.preprocess(picture).numpy()} for picture in pictures]}

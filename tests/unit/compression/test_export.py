@@ -1,0 +1,137 @@
+"""Graphs are run against torch before they are believed; what loses too much stays in float."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from typer.testing import CliRunner
+
+from seektrack.checkpoints.graphs import OPSET, Session, read_graphs
+from seektrack.cli import app
+from seektrack.compression import export_model
+from seektrack.compression.export import Written, write_graphs
+from seektrack.compression.parts import GraphPart
+from seektrack.errors import InputError, ModelError
+
+SAID = Written("trajectory", "test", "0" * 32, {})
+
+
+class Line(nn.Module):
+    """A layer whose answer depends on something a graph cannot see."""
+
+    def __init__(self, spread: float = 1.0) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(64, 64, bias=False)
+        with torch.no_grad():
+            self.layer.weight *= torch.logspace(0, np.log10(spread), 64)[None]
+        self.shift = 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.layer(x)) + self.shift
+
+
+def part(module: Line, values: Tensor | None = None) -> GraphPart:
+    x = torch.randn(3, 64, generator=torch.Generator().manual_seed(1)) if values is None else values
+    return GraphPart("line", module, {"x": x}, ("y",), {"x": {0: "rows"}}, lambda: [{"x": x[:1]}])
+
+
+def test_what_is_written_is_read_and_answers_alike(tmp_path: Path) -> None:
+    module = Line()
+    written = write_graphs([part(module)], tmp_path, SAID)
+    session = Session(read_graphs(tmp_path), "line")
+    x = np.random.default_rng(2).normal(size=(5, 64)).astype(np.float32)
+    np.testing.assert_allclose(session(x)[0], module(torch.from_numpy(x)).detach().numpy(), atol=1e-5)
+    assert written.opset == OPSET and written.files["line"].error < 1e-5
+
+
+def test_a_graph_that_answers_otherwise_is_refused(tmp_path: Path) -> None:
+    module = Line()
+    made = part(module)
+
+    def others() -> list[dict[str, Tensor]]:
+        module.shift = 1.0  # from here on torch says something else than when the graph was written
+        return [dict(made.inputs)]
+
+    changed = GraphPart("line", module, made.inputs, ("y",), made.dynamic, others)
+    with pytest.raises(ModelError, match="answers otherwise than torch"):
+        write_graphs([changed], tmp_path, SAID)
+    assert not (tmp_path / "onnx.json").exists()
+
+
+def test_int8_is_smaller_and_near_and_what_loses_stays_float(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good", tmp_path / "bad"
+    good.mkdir()
+    bad.mkdir()
+    kept = write_graphs([part(Line())], good, SAID, precision="int8").files["line"]
+    assert kept.precision == "int8" and 0 < kept.error <= 0.05
+    # One number of a row is ten thousand times the others: eight bits for the row say nothing of the rest.
+    values = torch.randn(3, 64, generator=torch.Generator().manual_seed(1))
+    values[:, 0] = 1e5
+    lost = Line()
+    with torch.no_grad():
+        lost.layer.weight[:, 0] = 0
+    left = write_graphs([part(lost, values)], bad, SAID, precision="int8").files["line"]
+    assert left.precision == "fp32" and "off" in left.why and left.error < 1e-4
+
+
+@pytest.fixture(scope="module")
+def predictor(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("graphs") / "transformer"
+    done = CliRunner().invoke(app, ["models", "export", "transformer", "--to", str(folder), "--json"])
+    assert done.exit_code == 0, done.output
+    assert json.loads(done.stdout)["networks"][0]["graphs"]["trajectory"]["precision"] == "fp32"
+    return folder
+
+
+def test_a_predictor_of_any_number_of_objects(predictor: Path) -> None:
+    from seektrack.checkpoints import packaged_folder
+    from seektrack.tracking.predict_network import load_trajectory
+
+    session = Session(read_graphs(predictor, kind="trajectory"), "trajectory")
+    model = load_trajectory(packaged_folder("trajectory/transformer"))
+    for count in (1, 2, 9):
+        steps = np.random.default_rng(count).normal(size=(count, model.sizes.past, 9)).astype(np.float32)
+        steps[..., 4] = 1
+        with torch.inference_mode():
+            wanted = model(torch.from_numpy(steps))
+        for want, got in zip(wanted, session(steps), strict=True):
+            np.testing.assert_allclose(got, want.numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"precision": "int4"}, "no precision 'int4'"),
+        ({"pictures": [np.zeros((8, 8, 3), np.uint8)]}, "int8 only"),
+    ],
+)
+def test_what_cannot_be_asked_for(tmp_path: Path, given: dict[str, object], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        export_model("lstm", to=tmp_path, **given)  # type: ignore[arg-type]
+
+
+def test_graphs_are_not_exported_again(predictor: Path, tmp_path: Path) -> None:
+    config = json.loads((predictor / "config.json").read_text())
+    (predictor / "config.json").write_text(json.dumps({**config, "model_type": "clip"}))
+    try:
+        with pytest.raises(ModelError, match="ONNX graphs already"):
+            export_model(predictor, to=tmp_path)
+    finally:
+        (predictor / "config.json").write_text(json.dumps(config))
+
+
+def test_the_command_says_what_it_needs(tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    for argv, said in (
+        (["pocket"], "--to FOLDER or --beside"),
+        (["pocket", "--to", str(tmp_path), "--calibrate", "x.mp4"], "int8"),
+        (["pocket", "--beside", "--precision", "int8"], "fp32"),
+    ):
+        done = run(app, ["models", "export", *argv])
+        assert isinstance(done.exception, InputError) and said in str(done.exception)
