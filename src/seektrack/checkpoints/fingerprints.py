@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seektrack.checkpoints.graphs import Graphs, only_graphs, read_graphs
+from seektrack.checkpoints.graphs import Graphs, has_graphs, only_graphs, read_graphs
 from seektrack.errors import ModelError
 
 if TYPE_CHECKING:
@@ -50,12 +50,24 @@ def check_source(graphs: Graphs, folder: Path, name: str) -> None:
     Raises:
         ModelError: They were made of others.
     """
-    made_of = graphs.settings.get("source", graphs.fingerprint)
-    if (folder / "model.safetensors").is_file() and folder_fingerprint(folder) != made_of:
+    if not _fit(graphs, folder):
         raise ModelError(
             f"the graphs in {folder} were not made of the weights of {name!r} beside them",
             hint="write them again with seektrack models export, or take --runtime torch",
         )
+
+
+def graphs_fit(folder: Path) -> bool:
+    """Whether a folder holds graphs that can be read and were made of the weights beside them."""
+    try:
+        return has_graphs(folder) and _fit(read_graphs(folder), folder)
+    except ModelError:
+        return False
+
+
+def _fit(graphs: Graphs, folder: Path) -> bool:
+    made_of = graphs.settings.get("source", graphs.fingerprint)
+    return not (folder / "model.safetensors").is_file() or folder_fingerprint(folder) == made_of
 
 
 def weights_fingerprint(said: str, weights: Iterable[tuple[str, Tensor]]) -> str:

@@ -18,7 +18,8 @@ from seektrack.checkpoints import (
     pick_device,
     stable_name,
 )
-from seektrack.checkpoints.graphs import can_run, check_runtime, has_graphs
+from seektrack.checkpoints.fingerprints import graphs_fit
+from seektrack.checkpoints.graphs import can_run, check_runtime
 from seektrack.encoders.registry import encoder_names, registered
 from seektrack.types import Progress
 
@@ -95,7 +96,7 @@ class Models:
         if self.device is not None or registered(self.encoder_name):
             return None
         folder = find(self.encoder_name, "text").folder
-        return "onnx" if has_graphs(folder) and can_run() else None
+        return "onnx" if folder is not None and can_run() and graphs_fit(folder) else None
 
     @cached_property
     def encoder_fingerprint(self) -> str | None:
