@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from fastapi import Query
 from fastapi.responses import FileResponse
 
+from seektrack.outputs.anomaly_entries import anomaly_to_dict
 from seektrack.outputs.render import Render
 from seektrack.outputs.told import summary
 from seektrack.serving.refusals import not_found
@@ -158,6 +159,7 @@ def described(tracks: Tracks) -> dict[str, Any]:
             for track in tracks
             for one in summary(replace(tracks, tracks=(track,)))
         ],
+        "anomalies": [anomaly_to_dict(one) for one in tracks.anomalies],
     }
 
 
