@@ -107,6 +107,7 @@ def _classes() -> dict[str, type]:
     from seektrack.grounding import GroundSettings
     from seektrack.query.types import Clause, Concept, Motion, Term
     from seektrack.segmentation import PropagationSettings, RefineSettings
+    from seektrack.tracking.anomalies.settings import AnomalySettings
     from seektrack.tracking.association import CueWeights
     from seektrack.tracking.backward import BackwardSettings
     from seektrack.tracking.follow_settings import FollowSettings
@@ -118,7 +119,8 @@ def _classes() -> dict[str, type]:
     from seektrack.video import Opening
 
     known = (
-        Asked, BackwardSettings, Clause, Concept, CueRange, CueWeights, EngineSettings, FollowSettings,
+        AnomalySettings, Asked, BackwardSettings, Clause, Concept, CueRange, CueWeights, EngineSettings,
+        FollowSettings,
         GroundSettings, IdentitySettings, KalmanSettings, LikenessSettings, LookSettings, Motion,
         MotionSettings, Opening, Prompt, PropagationSettings, Query, RefineSettings, Term,
     )  # fmt: skip
