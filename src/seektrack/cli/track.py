@@ -51,6 +51,17 @@ from seektrack.cli.search_options import (
     tell_reading,
     with_reading,
 )
+from seektrack.cli.session_options import (
+    Corrections,
+    Edits,
+    SessionFile,
+    TracksFile,
+    Undo,
+    check_session,
+    parse_corrections,
+    parse_edits,
+)
+from seektrack.cli.sessions import SessionWork
 from seektrack.cli.source_options import Cache, Fps, Interpolate, MaxFrames, Window, opening
 from seektrack.cli.telling import damage_told_later
 from seektrack.cli.track_options import (
@@ -82,10 +93,11 @@ from seektrack.errors import InputError, NothingFoundError
 from seektrack.library.made_with import model_for
 from seektrack.missed import furthest
 from seektrack.query import Query, read, shown
-from seektrack.types import Missed, Prompt
+from seektrack.types import Missed, Prompt, Tracks
 
 if TYPE_CHECKING:
     from seektrack.distributed import RayWorkers
+    from seektrack.pipeline.models import Models
     from seektrack.tracking import FollowSettings
     from seektrack.video import Opening
 
@@ -113,6 +125,11 @@ def track(
     prompts_file: PromptsFile = None,
     detections: DetectionsFile = None,
     masks: Masks = False,
+    session: SessionFile = None,
+    tracks: TracksFile = None,
+    correct: Corrections = None,
+    edit: Edits = None,
+    undo: Undo = 0,
     library: Annotated[
         Path | None,
         typer.Option("--library", "-l", help="Follow --text in the best moments of this library."),
@@ -187,7 +204,19 @@ def track(
     """
     videos = tuple(video or ())
     prompts = given_prompts(point or (), box or (), prompts_file, videos[0] if len(videos) == 1 else None)
-    _check(videos, text, has_prompts=bool(prompts), library=library, detections=detections)
+    asks = text is not None or bool(prompts) or detections is not None
+    check_session(
+        session,
+        videos=videos,
+        asks=asks,
+        several=bool(videos) and not _is_one(videos),
+        library=library,
+        tracks=tracks,
+        changes=bool(correct or edit or undo),
+    )
+    corrections, edits = parse_corrections(correct or ()), parse_edits(edit or ())
+    if session is None or asks:
+        _check(videos, text, has_prompts=bool(prompts), library=library, detections=detections)
     check_together(
         text, prompts, detections, masks=masks, tracker=tracker, grounder=grounder, every=ground_every
     )
@@ -203,6 +232,7 @@ def track(
         check_library(library)
     _check_names(chosen, filters)
     query = _read(text, translate)
+    named = model
     model = model_for(library, model)
     spare_threads(model)
     settings = follow_settings(
@@ -248,7 +278,26 @@ def track(
         runtime,
     )
     with damage_told_later(), working(workers, ray) as shared:
-        if library is not None:
+        if session is not None:
+            work = SessionWork(
+                session,
+                videos[0] if videos else None,
+                query,
+                prompts,
+                asked.models,
+                named,
+                device,
+                settings,
+                how,
+                filters,
+                asked.templates,
+                tracks,
+                corrections,
+                edits,
+                undo,
+            )
+            done = [_in_session(screen, work, asked, how)]
+        elif library is not None:
             done = _in_library(screen, library, asked, how, top=top, workers=shared)
         elif _is_one(videos):
             done = [_one(screen, videos[0], asked, how)]
@@ -266,7 +315,9 @@ def track(
         raise typer.Exit(status)
     if not any(one.found for one in done):
         raise _nothing(
-            library or ", ".join(videos), query, [why for one in done for why in one.remarks.missed]
+            library or ", ".join(videos) or str(session),
+            query,
+            [why for one in done for why in one.remarks.missed],
         )
     if any(one.found and one.remarks.domain == "outside" for one in done):
         screen.warn_unknown("what was followed", model)
@@ -307,10 +358,13 @@ class _Asked:
         """The model, at a resolution or by a runtime of its own where one is asked for."""
         if self.resolution is None and self.runtime is None:
             return {"model": self.model, "device": self.device}
+        return {"model": self.models(), "device": None}
+
+    def models(self) -> Models:
+        """The networks, loaded when first needed."""
         from seektrack.pipeline.models import Models
 
-        models = Models(self.model, device=self.device, resolution=self.resolution, runtime=self.runtime)
-        return {"model": models, "device": None}
+        return Models(self.model, device=self.device, resolution=self.resolution, runtime=self.runtime)
 
 
 def _one(screen: Screen, video: str, asked: _Asked, how: Opening | None) -> Done:
@@ -328,6 +382,31 @@ def _one(screen: Screen, video: str, asked: _Asked, how: Opening | None) -> Done
             **asked.by_model(),
             **asked.common(),
         )
+    return of_tracks(tracks, asked.out, asked.formats, overlay=asked.overlay, paged=asked.paged)
+
+
+def _in_session(screen: Screen, work: SessionWork, asked: _Asked, how: Opening | None) -> Done:
+    from seektrack.pipeline import track_objects
+    from seektrack.pipeline.checks import check_outputs
+
+    check_outputs(asked.out, asked.formats, overlay=asked.overlay)
+    special = asked.detections is not None or (asked.settings is not None and asked.settings.tracker)
+    with screen.progress() as progress:
+
+        def followed() -> Tracks:
+            return track_objects(
+                work.video or "",
+                asked.query,
+                detections=asked.detections,
+                masks=asked.masks,
+                opening=how,
+                progress=progress,
+                **asked.by_model(),
+                **{**asked.common(), "out": None},
+            )
+
+        with work.run(followed if special else None, progress) as session:
+            tracks = session.write(asked.out, formats=asked.formats, overlay=asked.overlay, progress=progress)
     return of_tracks(tracks, asked.out, asked.formats, overlay=asked.overlay, paged=asked.paged)
 
 

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from seektrack.pipeline.pages import save_report
     from seektrack.pipeline.regions import REGIONS, Regions
     from seektrack.pipeline.segment import FrameSegmenter, segment_frame
-    from seektrack.pipeline.session import PropagatedMask, TrackingSession
+    from seektrack.pipeline.session import TrackingSession
     from seektrack.pipeline.session_corrections import Corrected, Correction
+    from seektrack.pipeline.session_repair import PropagatedMask
     from seektrack.pipeline.session_start import open_session, start_session
     from seektrack.pipeline.session_store import Edit
     from seektrack.pipeline.track import track_objects
@@ -58,8 +59,9 @@ __getattr__, __dir__ = lazily(
         "pages": "save_report",
         "regions": "REGIONS Regions",
         "segment": "FrameSegmenter segment_frame",
-        "session": "PropagatedMask TrackingSession",
+        "session": "TrackingSession",
         "session_corrections": "Corrected Correction",
+        "session_repair": "PropagatedMask",
         "session_start": "open_session start_session",
         "session_store": "Edit",
         "track": "track_objects",

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
-from threading import RLock
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from seektrack.errors import InputError, ModelError, PromptError
+from seektrack import defaults
+from seektrack.errors import InputError, PromptError
 from seektrack.pipeline import session_edits as edits
-from seektrack.pipeline.models import Models
-from seektrack.pipeline.session_asked import Asked, unpacked
 from seektrack.pipeline.session_corrections import Corrected, Correction, together
+from seektrack.pipeline.session_held import HeldSession
+from seektrack.pipeline.session_repair import PropagatedMask, repair_around
 from seektrack.pipeline.session_rows import (
     OWN,
     Named,
@@ -26,30 +24,15 @@ from seektrack.pipeline.session_rows import (
     Seen,
     pack_named,
     pack_seen,
-    unpack_named,
-    unpack_seen,
 )
-from seektrack.pipeline.session_store import Changes, Edit, Key, SessionStore
-from seektrack.types import Frame, Mask, Observation, Progress, Track, Tracks, VideoInfo
+from seektrack.pipeline.session_store import Edit, Key
+from seektrack.types import Mask, Observation, Progress, Tracks
 
 if TYPE_CHECKING:
-    from seektrack.segmentation.network import ImageFeatures
-    from seektrack.tracking.repair import Mended
-    from seektrack.video import VideoInput, VideoSource
-
-_KEPT = 4
-"""Frames whose features are kept for the next click on them."""
+    from seektrack.outputs import OverlayStyle
 
 
-class PropagatedMask(NamedTuple):
-    """One object on one frame around a correction; ``mask`` is None where it is not seen."""
-
-    frame_index: int
-    obj_id: int
-    mask: Mask | None
-
-
-class TrackingSession:
+class TrackingSession(HeldSession):
     """The objects of one video, followed, put right by hand, saved as it goes.
 
     Made by :func:`seektrack.start_session` and :func:`seektrack.open_session`. Every edit is in the file
@@ -64,17 +47,6 @@ class TrackingSession:
     Attributes:
         path: Its file; None for a session in memory.
     """
-
-    def __init__(self, store: SessionStore, video: VideoInput, models: Models) -> None:
-        self._store, self._video, self.models = store, video, models
-        self.path = store.path
-        self._lock = RLock()
-        self._objects: dict[int, edits.Held] = {}
-        self._stamps: dict[int, int] = {}
-        self._tracks: dict[int, Track] = {}
-        self._frames: dict[int, float] = {}
-        self._features: OrderedDict[int, tuple[Frame, ImageFeatures]] = OrderedDict()
-        self._read()
 
     def __enter__(self) -> Self:
         return self
@@ -106,74 +78,36 @@ class TrackingSession:
         with self._lock:
             self._store.save(Path(path))
 
-    @property
-    def info(self) -> VideoInfo:
-        """What is known of the video."""
-        return self._source.info
+    def write(
+        self,
+        folder: str | Path,
+        *,
+        formats: Iterable[str] = defaults.FORMATS,
+        overlay: bool | str | OverlayStyle = True,
+        progress: Progress | None = None,
+    ) -> Tracks:
+        """Write the tracks as they are now, as :func:`seektrack.track_objects` does with ``out``.
 
-    @property
-    def query(self) -> str:
-        """The text that was asked for; empty when objects were pointed at."""
-        return str(self._store.meta("query") or "")
-
-    @property
-    def followed(self) -> bool:
-        """Whether the video was followed to its end; `follow` does what is missing."""
-        return bool(self._store.meta("followed"))
-
-    @property
-    def tracks(self) -> Tracks:
-        """The tracks as they are now."""
-        from seektrack.outputs.remarks import Remarks
-
-        with self._lock:
-            order = sorted(self._objects, key=lambda i: (self._objects[i].named.place, i))
-            for obj_id in order:
-                if obj_id not in self._tracks:
-                    self._tracks[obj_id] = self._objects[obj_id].track(obj_id)
-            tracks = tuple(self._tracks[i] for i in order if self._objects[i].frames)
-            found = Tracks(self.info, self.query, tracks, dict(self._frames))
-            return Remarks.read(self._store.meta("remarks") or {}).onto(found)
-
-    @property
-    def edits(self) -> tuple[Edit, ...]:
-        """Everything that was done by hand, in order; undone edits come last."""
-        with self._lock:
-            return tuple(self._store.edits())
-
-    @property
-    def pending(self) -> tuple[int, ...]:
-        """Objects that were put right on a frame while the frames around it are still as they were."""
-        with self._lock:
-            return tuple(dict.fromkeys(obj_id for _, obj_id in edits.pending(self._store.edits())))
-
-    def masks(self, frame_index: int) -> dict[int, Mask]:
-        """Masks of the objects seen on a frame, by id; nothing is computed."""
-        with self._lock:
-            found = ((i, held.frames.get(frame_index)) for i, held in self._objects.items())
-            return {
-                i: s.observation.mask
-                for i, s in found
-                if s is not None and s.observation.visible and s.observation.mask is not None
-            }
-
-    def frame(self, frame_index: int) -> Frame:
-        """A frame of the video, as it is looked at.
+        Returns:
+            The tracks written.
 
         Raises:
-            PromptError: The video has no such frame, or the session does not show it.
+            InputError: A format or render mode is unknown.
+            OutputError: The folder cannot be written.
         """
-        with self._lock:
-            start, stop = self._source._range()
-            if not start <= frame_index < stop:
-                frames = f"frames are {start} to {stop - 1}" if stop > start else "it shows no frames"
-                raise PromptError(f"there is no frame {frame_index} in {self.info.path}", hint=frames)
-            if frame_index in self._features:
-                return self._features[frame_index][0]
-            return self._source.frame_at(frame_index)
+        from seektrack.pipeline.checks import check_outputs
+        from seektrack.pipeline.source_to_tracks import write_results
+
+        tracks = self.tracks
+        chosen = check_outputs(folder, formats, overlay=overlay, sources=[self.info.path])
+        with self.asked.opening.open(self._video) as source:
+            write_results(tracks, source, Path(folder), chosen, overlay=overlay, progress=progress)
+        return tracks
 
     def follow(self, *, progress: Progress | None = None) -> Tracks:
         """Follow the video to its end where that was not done yet; corrections made meanwhile stand.
+
+        Killed at any instant, it goes on from where it was some seconds before, with the same result.
 
         Args:
             progress: Called with ``(done, total, stage)``.
@@ -181,24 +115,18 @@ class TrackingSession:
         Raises:
             SeekTrackError: As :func:`seektrack.track_objects`.
         """
-        from seektrack.pipeline.track import track_objects
+        from seektrack.tracking.logged import LogEndedError
 
         if self.followed:
             return self.tracks
-        asked = self.asked
         self._check_networks()
-        tracks = track_objects(
-            self._video,
-            asked.query,
-            prompts=asked.prompts or None,
-            model=self.models,
-            opening=asked.opening,
-            filters=asked.filters,
-            templates=asked.templates,
-            settings=asked.settings,
-            progress=progress,
-        )
-        self.take_over(tracks, said={(p.obj_id, p.frame_index): Said.of_prompt(p) for p in asked.prompts})
+        try:
+            tracks = self._follow(progress)
+        except LogEndedError:
+            self._store.forget_log()
+            tracks = self._follow(progress)
+        pointed = {(p.obj_id, p.frame_index): Said.of_prompt(p) for p in self.asked.prompts}
+        self.take_over(tracks, said=pointed)
         return self.tracks
 
     def take_over(self, tracks: Tracks, *, said: Mapping[Key, Said] | None = None) -> None:
@@ -313,7 +241,7 @@ class TrackingSession:
                 start = min(int(e.what["frame_index"]) for e, _ in due)
                 here = [(e, i) for e, i in due if int(e.what["frame_index"]) == start]
             done.update(e.id for e, _ in here)
-            yield from self._repair(start, here, progress)
+            yield from repair_around(self, start, here, progress)
 
     def rename(self, obj_id: int, label: str) -> None:
         """Call an object something else.
@@ -375,80 +303,27 @@ class TrackingSession:
         """
         return self._back(self._store.redo, "redo")
 
-    @cached_property
-    def asked(self) -> Asked:
-        """What the session was asked."""
-        asked: Asked = unpacked(self._store.meta("asked"))
-        return asked
+    def _follow(self, progress: Progress | None) -> Tracks:
+        """Follow, from where a log of it ends where there is one."""
+        from seektrack.pipeline.session_log import FollowLog
+        from seektrack.pipeline.source_to_tracks import follow_source
+        from seektrack.tracking.engine import Sam2Engine
+        from seektrack.tracking.logged import LoggedEngine
 
-    @cached_property
-    def _source(self) -> VideoSource:
-        return self._opened()
-
-    def _opened(self) -> VideoSource:
-        """The video as it is looked at."""
-        from seektrack.video.filtered import FilteredSource
-        from seektrack.video.filters import parse_filter
-
-        source = self.asked.opening.open(self._video)
-        return (
-            source if self.asked.filters is None else FilteredSource(source, parse_filter(self.asked.filters))
-        )
-
-    def _read(self) -> None:
-        """Take in what the file holds.
-
-        Raises:
-            InputError: A row cannot be read.
-        """
-        self._objects, self._tracks = {}, {}
-        rows = list(self._store.rows())
-        try:
-            for obj_id, frame_index, value in rows:
-                if frame_index == OWN:
-                    self._objects[obj_id] = edits.Held(unpack_named(value))
-                else:
-                    self._objects[obj_id].frames[frame_index] = unpack_seen(frame_index, value)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"the session {self.path} is damaged: {error}") from error
-        self._frames = self._store.frames()
-
-    def _apply(self, changes: Changes) -> None:
-        """Take in what was written to the file."""
-        for (obj_id, frame_index), value in sorted(changes.items(), key=lambda c: c[0]):
-            self._tracks.pop(obj_id, None)
-            self._stamps[obj_id] = self._stamps.get(obj_id, 0) + 1
-            if frame_index == OWN and value is None:
-                self._objects.pop(obj_id, None)
-            elif frame_index == OWN and value is not None:
-                frames = self._objects[obj_id].frames if obj_id in self._objects else {}
-                self._objects[obj_id] = edits.Held(unpack_named(value), frames)
-            elif obj_id in self._objects and value is None:
-                self._objects[obj_id].frames.pop(frame_index, None)
-            elif obj_id in self._objects and value is not None:
-                self._objects[obj_id].frames[frame_index] = unpack_seen(frame_index, value)
-
-    def _do(self, kind: str, what: Mapping[str, Any], changes: Changes) -> None:
-        self._store.add(kind, what, changes)
-        self._apply(changes)
-
-    def _back(self, step: Any, what: str) -> Edit:
-        with self._lock:
-            found = step()
-            if found is None:
-                raise InputError(
-                    f"there is nothing to {what}", hint="edits of this session are listed by edits"
-                )
-            edit: Edit = found[0]
-            self._apply(found[1])
-            return edit
-
-    def _next_id(self) -> int:
-        pointed = [p.obj_id for p in self.asked.prompts]
-        return max([0, *self._objects, *pointed]) + 1
-
-    def _next_place(self) -> int:
-        return max((held.named.place for held in self._objects.values()), default=-1) + 1
+        asked = self.asked
+        engine = Sam2Engine(self.models.sam2, asked.settings.engine)
+        with self._opened() as source:
+            tracks = follow_source(
+                source,
+                self.models,
+                asked.query,
+                asked.prompts,
+                settings=asked.settings,
+                engine=LoggedEngine(engine, FollowLog(self._store)),
+                templates=asked.templates,
+                progress=progress,
+            )
+            return replace(tracks, damage="" if source.damage is None else str(source.damage))
 
     def _mask(self, obj_id: int, frame_index: int, said: Said, earlier: Seen | None) -> Mask:
         """The mask that a person's clicks ask for."""
@@ -475,123 +350,6 @@ class TrackingSession:
             if other != obj_id and not clicked and 0 < (mask & pixels).sum() < 0.5 * mask.sum():
                 mask = mask & ~pixels
         return mask
-
-    def _looked(self, frame_index: int) -> tuple[Frame, ImageFeatures]:
-        """A frame and its features, kept for the next click on it."""
-        if frame_index not in self._features:
-            self._check_networks()
-            frame = self.frame(frame_index)
-            self._features[frame_index] = frame, self.models.sam2.encode(frame.image)
-            if len(self._features) > _KEPT:
-                self._features.popitem(last=False)
-        self._features.move_to_end(frame_index)
-        return self._features[frame_index]
-
-    def _check_networks(self) -> None:
-        """Refuse another segmenter than the one the session was made with.
-
-        Raises:
-            ModelError: It is another one.
-        """
-        if self.__dict__.get("_checked"):
-            return
-        own, kept = self.models.sam2_fingerprint, self._store.meta("network")
-        if kept is None:
-            self._store.put_meta({"network": own})
-        elif kept != own:
-            made_with = self._store.meta("model")
-            raise ModelError(
-                f"the session {self.path} was made with another segmenter than {self.models.sam2_name!r}",
-                hint=f"it was made with {made_with!r}; take that model, or start another session",
-            )
-        self.__dict__["_checked"] = True
-
-    def _repair(
-        self, start: int, due: Sequence[tuple[Edit, int]], progress: Progress | None
-    ) -> Iterator[PropagatedMask]:
-        """Follow anew what was put right on one frame, and keep it when all of it is there."""
-        from seektrack.tracking.engine import Sam2Engine
-        from seektrack.tracking.repair import Earlier, Repair
-
-        self._check_networks()
-        with self._lock:
-            known = {}
-            for _, obj_id in due:
-                held = self._objects.get(obj_id)
-                if held is None or start not in held.frames or held.frames[start].said is None:
-                    continue
-                sure = {
-                    f: s.observation.mask
-                    for f, s in held.frames.items()
-                    if s.said is not None and s.observation.mask is not None
-                }
-                track = {f: s.observation for f, s in held.frames.items()}
-                known[obj_id] = Earlier(sure, track, held.named.label)
-            stamps = {obj_id: self._stamps.get(obj_id, 0) for obj_id in known}
-        engine = Sam2Engine(self.models.sam2, self.asked.settings.engine)
-        both = []
-        with self._opened() as source:
-            count = 0
-            for direction in (1, -1) if known else ():
-                repair = Repair(
-                    engine,
-                    source,
-                    start,
-                    known,
-                    direction=1 if direction > 0 else -1,
-                    settings=self.asked.settings,
-                )
-                for one in repair:
-                    o = one.observation
-                    count += 1
-                    if progress is not None:
-                        progress(count, 0, "repairing")
-                    yield PropagatedMask(
-                        one.frame_index, one.obj_id, None if o is None or not o.visible else o.mask
-                    )
-                both.append(repair.mended)
-            times = self._new_times(source, both)
-        with self._lock:
-            changes: dict[Key, str | None] = {}
-            mended = [i for i in known if self._stamps.get(i, 0) == stamps[i]]
-            self._frames = dict(sorted((self._frames | times).items()))
-            for obj_id in mended:
-                changes |= self._mended(obj_id, [one[obj_id] for one in both])
-            top = max(e.id for e in self._store.edits() if not e.undone)
-            repaired = [e.id for e, i in due if i in mended or i not in known]
-            self._store.extend(top, changes, repaired, times)
-            self._apply(changes)
-
-    def _new_times(self, source: VideoSource, both: Sequence[Mapping[int, Mended]]) -> dict[int, float]:
-        """Seconds of frames that were never gone through before."""
-        new = {f for mended in both for one in mended.values() for f in one.observations} - set(self._frames)
-        if not new:
-            return {}
-        times, first = source.times(), source.first_index
-        return {f: float(times[f - first]) for f in new}
-
-    def _mended(self, obj_id: int, both: Sequence[Mended]) -> Changes:
-        """The rows of one object after the frames on both sides were followed anew."""
-        from seektrack.tracking.repair import Mended, mended_absences
-
-        held = self._objects[obj_id]
-        whole = Mended(
-            [f for one in both for f in one.frames],
-            {f: o for one in both for f, o in one.observations.items()},
-            {f: why for one in both for f, why in one.away.items()},
-        )
-        changes: dict[Key, str | None] = {}
-        observed = {f: s.observation for f, s in held.frames.items()}
-        for f in whole.frames:
-            seen = whole.observations.get(f)
-            if seen is None:
-                observed.pop(f, None)
-            else:
-                observed[f] = seen
-            changes[obj_id, f] = None if seen is None else pack_seen(Seen(seen))
-        absences = mended_absences(held.named.absences, whole, sorted(self._frames), observed)
-        changes[obj_id, OWN] = pack_named(replace(held.named, absences=absences))
-        return changes
 
 
 def _usual_area(frames: Mapping[int, Seen], frame_index: int) -> float | None:

@@ -6,11 +6,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from fractions import Fraction
-from functools import cache
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from seektrack.encoders import Templates
 from seektrack.errors import InputError
 from seektrack.query import Query
 from seektrack.types import Mask, Prompt
@@ -37,7 +38,7 @@ class Asked:
     prompts: tuple[Prompt, ...]
     opening: Opening
     filters: str | None
-    templates: str
+    templates: Templates
     settings: FollowSettings
 
 
@@ -61,10 +62,12 @@ def packed(value: Any) -> Any:
         return {"is": type(value).__name__, "value": [packed(v) for v in value]}
     if isinstance(value, Mapping):
         return {"is": "dict", "value": [[packed(k), packed(v)] for k, v in value.items()]}
-    name = type(value).__name__
-    if is_dataclass(value) and _classes().get(name) is type(value):
+    name = _named(type(value))
+    if name is not None:
         return {"is": name, **{f.name: packed(getattr(value, f.name)) for f in fields(value)}}
-    raise InputError(f"a session cannot keep a {name}", hint="follow without session, and save the result")
+    raise InputError(
+        f"a session cannot keep a {type(value).__name__}", hint="follow without session, and save the result"
+    )
 
 
 def unpacked(held: Any) -> Any:
@@ -75,7 +78,7 @@ def unpacked(held: Any) -> Any:
     """
     try:
         return _unpacked(held)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (ImportError, KeyError, TypeError, ValueError) as error:
         raise InputError(
             f"what the session was asked cannot be read: {error}", hint="another release may have written it"
         ) from error
@@ -97,31 +100,30 @@ def _unpacked(held: Any) -> Any:
         return (tuple if kind == "tuple" else list)(_unpacked(v) for v in value or ())
     if kind == "dict":
         return {_unpacked(k): _unpacked(v) for k, v in value or ()}
-    made = _classes()[str(kind)]
-    return made(**{name: _unpacked(v) for name, v in held.items() if name != "is"})
+    return _class(str(kind))(**{name: _unpacked(v) for name, v in held.items() if name != "is"})
 
 
-@cache
-def _classes() -> dict[str, type]:
-    """What may stand in a session's file, by name."""
-    from seektrack.grounding import GroundSettings
-    from seektrack.query.types import Clause, Concept, Motion, Term
-    from seektrack.segmentation import PropagationSettings, RefineSettings
-    from seektrack.tracking.anomalies.settings import AnomalySettings
-    from seektrack.tracking.association import CueWeights
-    from seektrack.tracking.backward import BackwardSettings
-    from seektrack.tracking.follow_settings import FollowSettings
-    from seektrack.tracking.kalman import KalmanSettings
-    from seektrack.tracking.likeness import CueRange, LikenessSettings
-    from seektrack.tracking.motion import MotionSettings
-    from seektrack.tracking.settings import EngineSettings, IdentitySettings
-    from seektrack.tracking.where_to_look import LookSettings
-    from seektrack.video import Opening
+_MODULES = tuple(f"seektrack.{name}." for name in ("grounding", "query", "segmentation", "tracking", "video"))
+_NOUNS = ("Clause", "Concept", "CueRange", "CueWeights", "Motion", "Opening", "Query", "Term")
 
-    known = (
-        AnomalySettings, Asked, BackwardSettings, Clause, Concept, CueRange, CueWeights, EngineSettings,
-        FollowSettings,
-        GroundSettings, IdentitySettings, KalmanSettings, LikenessSettings, LookSettings, Motion,
-        MotionSettings, Opening, Prompt, PropagationSettings, Query, RefineSettings, Term,
-    )  # fmt: skip
-    return {one.__name__: one for one in known}
+
+def _named(cls: type) -> str | None:
+    """How a class is named in a session's file; None of one that has no place there."""
+    if cls in (Asked, Prompt):
+        return cls.__name__
+    ours = cls.__module__.startswith(_MODULES) and is_dataclass(cls)
+    ours = ours and (cls.__name__.endswith("Settings") or cls.__name__ in _NOUNS)
+    return f"{cls.__module__.removeprefix('seektrack.')}:{cls.__name__}" if ours else None
+
+
+def _class(name: str) -> type:
+    """The class of a name that `_named` gave; nothing else is imported or made."""
+    nouns = {"Asked": Asked, "Prompt": Prompt}
+    if name in nouns:
+        return nouns[name]
+    module, _, cls = name.partition(":")
+    path = f"seektrack.{module}"
+    found = getattr(import_module(path), cls, None) if path.startswith(_MODULES) else None
+    if not isinstance(found, type) or _named(found) != name:
+        raise ValueError(f"there is no {name!r}")
+    return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from seektrack import defaults
-from seektrack.encoders import check_templates
+from seektrack.encoders import Templates, check_templates
 from seektrack.encoders.translation import Translator, as_translator
 from seektrack.errors import InputError, VideoError
 from seektrack.library.identity import identify, library_key
@@ -42,7 +42,7 @@ def start_session(
     opening: Opening | None = None,
     filters: str | None = None,
     translate: str | Translator | None = None,
-    templates: str = "auto",
+    templates: Templates = "auto",
     grounder: str | None = None,
     min_confidence: float | None = None,
     settings: FollowSettings | None = None,
@@ -149,6 +149,45 @@ def open_session(
     with closing_on_error(session):
         if model is not None:
             session._check_networks()
+    return session
+
+
+def session_for(
+    path: str | Path,
+    video: VideoInput,
+    query: Query | None,
+    prompts: Sequence[Prompt],
+    models: Models,
+    opening: Opening,
+    filters: str | None,
+    templates: Templates,
+    settings: FollowSettings,
+) -> TrackingSession:
+    """The session of a file that asks the same, to go on with, or a new one there.
+
+    Raises:
+        InputError: The session that is there follows something else.
+    """
+    if not Path(path).exists():
+        return start_session(
+            video,
+            query,
+            prompts=prompts or None,
+            path=path,
+            model=models,
+            opening=opening,
+            filters=filters,
+            templates=templates,
+            settings=settings,
+        )
+    session = open_session(path, video=video, model=models)
+    asked = Asked(query, tuple(prompts), opening, filters, templates, settings)
+    with closing_on_error(session):
+        if packed(asked) != packed(session.asked):
+            raise InputError(
+                f"the session {path} is there already and follows something else, or in another way",
+                hint="ask the same to go on with it, or name another file",
+            )
     return session
 
 

@@ -12,6 +12,7 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from threading import RLock
 from typing import Any
 
 from seektrack.errors import InputError, OutputError
@@ -37,6 +38,9 @@ CREATE TABLE changes (
     obj_id INTEGER NOT NULL, frame_index INTEGER NOT NULL, before TEXT, after TEXT,
     PRIMARY KEY (edit, obj_id, frame_index)
 ) WITHOUT ROWID;
+CREATE TABLE steps (session INTEGER NOT NULL, step INTEGER NOT NULL, value TEXT NOT NULL,
+    PRIMARY KEY (session, step)) WITHOUT ROWID;
+CREATE TABLE state (one INTEGER PRIMARY KEY CHECK (one = 1), session INTEGER, step INTEGER, value BLOB);
 """
 
 Key = tuple[int, int]
@@ -69,6 +73,7 @@ class SessionStore:
 
     def __init__(self, connection: sqlite3.Connection, path: Path | None) -> None:
         self._connection, self.path = connection, path
+        self._guard = RLock()
         self._revision = int(self.meta("revision") or 0)
 
     @classmethod
@@ -163,6 +168,32 @@ class SessionStore:
                         (*key, value),
                     )
             self._put_meta(meta)
+            self._connection.execute("DELETE FROM steps")
+            self._connection.execute("DELETE FROM state")
+
+    def steps(self) -> list[tuple[int, int, str]]:
+        """What was logged while the video is followed: session, step and answer."""
+        return self._connection.execute("SELECT session, step, value FROM steps").fetchall()
+
+    def state(self) -> tuple[int, int, bytes] | None:
+        """The state of the network's session that was kept last: session, step and state."""
+        return self._connection.execute("SELECT session, step, value FROM state").fetchone()  # type: ignore[no-any-return]
+
+    def log(self, steps: Mapping[tuple[int, int], str], session: int, step: int, state: bytes) -> None:
+        """Log answers, and keep a state in place of the last."""
+        with self._transaction():
+            self._connection.executemany(
+                "INSERT OR REPLACE INTO steps VALUES (?, ?, ?)", [(*key, text) for key, text in steps.items()]
+            )
+            self._connection.execute(
+                "INSERT OR REPLACE INTO state VALUES (1, ?, ?, ?)", (session, step, state)
+            )
+
+    def forget_log(self) -> None:
+        """Follow from the beginning."""
+        with self._transaction():
+            self._connection.execute("DELETE FROM steps")
+            self._connection.execute("DELETE FROM state")
 
     def add(self, kind: str, what: Mapping[str, Any], changes: Changes) -> int:
         """Do something new: write rows, remember what they wrote over, and forget what could be redone.
@@ -192,6 +223,13 @@ class SessionStore:
             self._connection.executemany(
                 "UPDATE edits SET repaired = ? WHERE id = ?", [(edit, one) for one in repaired]
             )
+
+    def before(self, edit: int, key: Key) -> str | None:
+        """What an edit wrote over; None where nothing was there."""
+        found = self._connection.execute(
+            "SELECT before FROM changes WHERE edit = ? AND obj_id = ? AND frame_index = ?", (edit, *key)
+        ).fetchone()
+        return None if found is None or found[0] is None else str(found[0])
 
     def undo(self) -> tuple[Edit, dict[Key, str | None]] | None:
         """Take back the latest edit; what is there now of what it changed, None where there is no edit."""
@@ -255,6 +293,10 @@ class SessionStore:
             InputError: Another process changed the session.
             OutputError: The file cannot be written.
         """
+        with self._guard:
+            yield from self._written()
+
+    def _written(self) -> Iterator[None]:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
             try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from seektrack.encoders.translation import Translator, as_translator
 from seektrack.pipeline.checks import check_outputs, check_prompts, check_shown
 from seektrack.pipeline.detections import Detections, check_asked, chosen_settings, follow_given
 from seektrack.pipeline.models import Models
+from seektrack.pipeline.source_to_tracks import follow_source, write_results
 from seektrack.query import Query, read
 from seektrack.types import Hit, Progress, Prompt, Tracks
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from seektrack.outputs import OverlayStyle
     from seektrack.tracking import FollowSettings
-    from seektrack.video import Opening, VideoInput, VideoSource
+    from seektrack.video import Opening, VideoInput
 
 
 def track_objects(
@@ -50,6 +50,7 @@ def track_objects(
     settings: FollowSettings | None = None,
     scanned: Mapping[int, NDArray[np.float32]] | None = None,
     retrieval_score: float | None = None,
+    session: str | Path | None = None,
     out: str | Path | None = None,
     formats: Iterable[str] = defaults.FORMATS,
     overlay: bool | str | OverlayStyle = True,
@@ -84,6 +85,8 @@ def track_objects(
         settings: How objects are found, followed and recognised.
         scanned: Embeddings of whole frames that exist already, by frame; they say where to look.
         retrieval_score: How sure the search was that led here; kept with the result.
+        session: A file to keep the result in as it goes, to be put right by hand
+            (:func:`seektrack.open_session`); killed, the same call goes on where it stopped.
         out: Folder for the results; nothing is written when None.
         formats: What to write there (``seektrack.outputs.FORMATS``, ``LOGS``).
         overlay: Whether to write ``overlay.mp4`` there too; a mode (``seektrack.outputs.RENDERS``), as
@@ -102,8 +105,9 @@ def track_objects(
         OutputError: The folder cannot be written; checked before anything is computed.
         ModelError: The model cannot be loaded.
     """
+    from seektrack.pipeline.session_start import session_for, start_session
     from seektrack.segmentation import PropagationSettings
-    from seektrack.tracking import EngineSettings, FollowSettings, finish_tracks, follow, follow_prompts
+    from seektrack.tracking import EngineSettings, FollowSettings, finish_tracks
     from seektrack.video import Opening
     from seektrack.video.filtered import FilteredSource
     from seektrack.video.filters import parse_filter
@@ -128,67 +132,49 @@ def track_objects(
     )
     given: dict[str, Any] = {"start_s": start_s, "end_s": end_s, "cache": cache}
     how = replace(opening or Opening(), **{k: v for k, v in given.items() if v is not None})
+    by_itself = detections is None and settings.tracker is None and not seeds
+    if session is not None and by_itself:
+        with session_for(
+            session, video, target, prompts or (), models, how, filters, templates, settings
+        ) as opened:
+            opened.follow(progress=progress)
+            if out is None:
+                return opened.tracks
+            return opened.write(out, formats=chosen, overlay=overlay, progress=progress)
     with how.open(video, progress=progress) as source:
         check_outputs(out, chosen, overlay=overlay, sources=[source.info.path])
         check_shown(source)
         check_prompts(prompts or (), source)
         shown = source if clean is None else FilteredSource(source, clean)
-        if target is not None:
-            tracks = follow(
-                models.sam2,
-                models.encoder,
-                shown,
-                target,
-                seeds=seeds,
-                settings=settings,
-                templates=templates,
-                device=models.device,
-                scanned=scanned,
-                progress=progress,
-            )
-            tracks = replace(tracks, min_confidence=settings.min_confidence, retrieval_score=retrieval_score)
-        elif detections is not None:
+        if detections is not None:
             tracks = follow_given(
                 detections, shown, models, settings=settings, masks=masks, progress=progress
             )
+            tracks = finish_tracks(tracks, shown, settings, progress=progress)
         else:
-            tracks = follow_prompts(models.sam2, shown, prompts or (), settings=settings, progress=progress)
-        tracks = finish_tracks(tracks, shown, settings, progress=progress)
+            tracks = follow_source(
+                shown,
+                models,
+                target,
+                prompts or (),
+                settings=settings,
+                seeds=seeds,
+                templates=templates,
+                scanned=scanned,
+                progress=progress,
+            )
+            tracks = replace(tracks, retrieval_score=retrieval_score)
         tracks = replace(tracks, damage="" if source.damage is None else str(source.damage))
+        if session is not None:
+            start_session(
+                video,
+                tracks=tracks,
+                path=session,
+                model=models,
+                opening=how,
+                filters=filters,
+                settings=settings,
+            ).close()
         if out is not None:
             write_results(tracks, source, Path(out), chosen, overlay=overlay, progress=progress)
     return tracks
-
-
-def write_results(
-    tracks: Tracks,
-    source: VideoSource,
-    folder: Path,
-    formats: Iterable[str] = defaults.FORMATS,
-    *,
-    overlay: bool | str | OverlayStyle = True,
-    progress: Progress | None = None,
-) -> dict[str, Path]:
-    """Write tracks in several formats, and the overlay video as far as they were followed, into a folder.
-
-    Returns:
-        The path of each format; ``overlay`` is the video.
-    """
-    from seektrack.outputs import overlay_style, save_formats, write_overlay
-
-    style = overlay_style(overlay)
-    written = save_formats(tracks, folder, formats)
-    if style is not None:
-        total = len(tracks.frame_times)
-        last = max(tracks.frame_times, default=-1)
-
-        def counted() -> Iterable[object]:
-            for i, frame in enumerate(takewhile(lambda frame: frame.index <= last, source)):
-                if progress:
-                    progress(i + 1, total, "drawing")
-                yield frame
-
-        target = folder / style.filename
-        write_overlay(counted(), tracks, target, style=style)  # type: ignore[arg-type]  # the generator yields Frames
-        written["overlay"] = target
-    return written

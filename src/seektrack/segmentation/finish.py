@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -122,6 +123,7 @@ class Session(Protocol):
     def leave_out(self, obj_id: int) -> None: ...  # noqa: D102
     def swap(self, one: int, other: int) -> None: ...  # noqa: D102
     def condition(self, image: Any, frame_index: int) -> FrameMasks: ...  # noqa: D102
+    def save(self, path: str | Path) -> None: ...  # noqa: D102
     def step(self, image: Any, frame_index: int) -> FrameMasks: ...  # noqa: D102
 
 
@@ -162,6 +164,10 @@ class FinishedSession:
     def swap(self, one: int, other: int) -> None:
         """See ``VideoSession.swap``."""
         self.session.swap(one, other)
+
+    def save(self, path: str | Path) -> None:
+        """See ``VideoSession.save``; what is done to answers is not kept."""
+        self.session.save(path)
 
     def condition(self, image: NDArray[np.uint8] | LazyFeatures, frame_index: int) -> FrameMasks:
         """See ``VideoSession.condition``; the answer is as the session gives it."""

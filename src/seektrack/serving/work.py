@@ -12,7 +12,7 @@ from seektrack.outputs import overlay_style
 from seektrack.outputs.remarks import Remarks
 from seektrack.outputs.told import summary
 from seektrack.pipeline import Library, search_and_track, track_objects
-from seektrack.pipeline.track import write_results
+from seektrack.pipeline.source_to_tracks import write_results
 from seektrack.serving.pool import Running
 from seektrack.serving.refusals import RefusedError, shape
 from seektrack.serving.roots import check_plain

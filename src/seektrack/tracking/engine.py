@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.errors import InputError
 from seektrack.geometry import Box
 from seektrack.grounding import GroundSettings
 from seektrack.grounding.ground import ProposalLike
@@ -16,7 +19,7 @@ from seektrack.tracking.settings import EngineSettings
 from seektrack.types import Mask, Prompt
 
 if TYPE_CHECKING:
-    from seektrack.segmentation import Sam2
+    from seektrack.segmentation import Finish, Sam2
 
 Image = NDArray[np.uint8]
 
@@ -86,18 +89,43 @@ class Sam2Engine:
 
     def session(self) -> SessionLike:
         """A fresh session."""
-        from seektrack.segmentation import Finish, FinishedSession, open_session
+        from seektrack.segmentation import FinishedSession, open_session
 
         s = self.settings
         session = open_session(self.sam2, s.propagation, max_objects_per_batch=s.max_objects_per_batch)
-        finish = Finish.of(
+        return FinishedSession(session, self._finish())
+
+    def state_of(self, session: SessionLike) -> bytes:
+        """What `resumed` goes on from, of a session of this engine."""
+        from seektrack.segmentation import FinishedSession
+
+        if not isinstance(session, FinishedSession):
+            raise InputError(f"a {type(session).__name__} is no session of this engine")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "session.safetensors")
+            session.save(path)
+            return path.read_bytes()
+
+    def resumed(self, state: bytes) -> SessionLike:
+        """A session that goes on from a state, with identical masks."""
+        from seektrack.segmentation import FinishedSession, resume_session
+
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "session.safetensors")
+            path.write_bytes(state)
+            return FinishedSession(resume_session(path, self.sam2), self._finish())
+
+    def _finish(self) -> Finish:
+        from seektrack.segmentation import Finish
+
+        s = self.settings
+        return Finish.of(
             self.sam2,
             refine=s.refine,
             post=s.post or None,
             threshold=s.mask_threshold,
             exclusive=s.exclusive,
         )
-        return FinishedSession(session, finish)
 
     def propose(self, features: Any, settings: GroundSettings) -> Sequence[ProposalLike]:
         """Masks of what could be objects."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
+from seektrack.tracking.cues import Vector, colours
 from seektrack.tracking.engine import Engine
 from seektrack.tracking.follow_settings import FollowSettings
 from seektrack.tracking.identity import IdentityTracker
@@ -22,15 +23,30 @@ class RepairSettings:
     """How far a correction reaches.
 
     Attributes:
-        agree_iou: What is followed from a correction agrees with the earlier track from this mask IoU on.
+        agree_iou: What is followed from a correction agrees with the earlier track between these mask IoUs:
+            from the first on, where the two had little in common on the corrected frame.
+        agree_gain: … and by so much more than they had in common there, where an outline was put right.
         agree_frames: Frames in a row on which they agree, after which the earlier track is sure: it stays.
         anchors: Most frames put right by hand, beside the one it begins on, that the network is shown of an
             object; the nearest.
+        meet_iou: It lies on another object from this mask IoU on.
+        meet_frames: Frames in a row after which it is taken to have gone over to that one: it is not believed
+            from the first of them on.
+        like: The earlier track stays where what is followed is not seen, and the earlier mask looks like the
+            sure ones by this Bhattacharyya coefficient of colours.
+        likelier: … and from frames on where both are seen, apart, and the earlier one is liker by so much.
+        bridge_iou: Come to the next sure frame, it is still the same object from this mask IoU on.
     """
 
-    agree_iou: float = 0.85
-    agree_frames: int = 4
+    agree_iou: tuple[float, float] = (0.5, 0.85)
+    agree_gain: float = 0.07
+    agree_frames: int = 3
     anchors: int = 4
+    meet_iou: float = 0.5
+    meet_frames: int = 3
+    like: float = 0.8
+    likelier: float = 0.1
+    bridge_iou: float = 0.4
 
 
 @dataclass(frozen=True)
@@ -40,11 +56,13 @@ class Earlier:
     Attributes:
         sure: Masks by frame as a person gave them; they are shown to the network and never written over.
         track: The earlier observations by frame.
+        wrong: What was there before it was put right; None where nothing was.
         label: What it is called.
     """
 
     sure: Mapping[int, Mask]
     track: Mapping[int, Observation]
+    wrong: Mask | None = None
     label: str = ""
 
 
@@ -58,7 +76,11 @@ class Mended:
         away: Why it was neither, by frame.
         done: Whether it is not followed any further.
         agreeing: The latest frames, in a row, on which it agreed with the earlier track.
-        unseen_s: Seconds it was last seen at.
+        meeting: By other object the latest frames, in a row, on which it lay on that one.
+        beside: Others it lay on from the start, where one of the two is wrong; by the frames they were apart.
+        unlike: The latest frames, in a row, on which the earlier track was liker.
+        looks: Colours of its sure masks.
+        seen_s: Seconds it was last seen at.
     """
 
     frames: list[int] = field(default_factory=list)
@@ -66,6 +88,10 @@ class Mended:
     away: dict[int, Away] = field(default_factory=dict)
     done: bool = False
     agreeing: list[int] = field(default_factory=list)
+    meeting: dict[int, list[int]] = field(default_factory=dict)
+    beside: dict[int, int] = field(default_factory=dict)
+    unlike: list[int] = field(default_factory=list)
+    looks: list[Vector] = field(default_factory=list)
     seen_s: float | None = None
 
 
@@ -82,13 +108,15 @@ class Repair:
     """Follows objects that were put right on one frame, in one direction; iterate over it once.
 
     An object is followed until a frame a person put right, until the earlier track agrees for some frames in
-    a row, or until the video ends. What was followed then stands in ``mended``.
+    a row, until it has gone over to another object, or until the video ends. What was followed then stands in
+    ``mended``.
 
     Args:
         engine: The segmentation networks.
         source: The video.
         start: The frame they were put right on.
         objects: Who, and what is known of them; each has a sure mask on ``start``.
+        others: Tracks of the objects that stay as they are, by id and frame.
         direction: 1 forward, -1 backward.
         settings: How objects are followed.
         how: How far a correction reaches.
@@ -101,13 +129,16 @@ class Repair:
         start: int,
         objects: Mapping[int, Earlier],
         *,
+        others: Mapping[int, Mapping[int, Observation]],
         direction: Direction,
         settings: FollowSettings,
         how: RepairSettings | None = None,
     ) -> None:
+        self.others = others
         self.engine, self.source, self.start, self.objects = engine, source, start, dict(objects)
         self.direction, self.settings, self.how = direction, settings, how or RepairSettings()
         self.mended = {obj_id: Mended() for obj_id in objects}
+        self._agree = {i: self._least(known) for i, known in objects.items()}
         identity = replace(settings.identity, merge=False)
         self._record = Record(labels={i: o.label for i, o in objects.items()})
         self._walk = Pass(
@@ -122,25 +153,35 @@ class Repair:
         self._show_anchors()
         for frame in self._frames():
             prompts = self._prompts() if frame.index == self.start else ()
-            for obj_id, mended in self.mended.items():
-                if frame.index != self.start and not mended.done and frame.index in self.objects[obj_id].sure:
-                    self._finish(obj_id)
             if all(m.done for m in self.mended.values()):
                 break
             settled = self._walk.step(frame, prompts=prompts)
             if frame.index == self.start:
-                for mended in self.mended.values():
+                for obj_id, mended in self.mended.items():
                     mended.seen_s = frame.time_s
+                    self._look(obj_id, frame)
+                    mended.beside = dict.fromkeys(
+                        self._lies_on(self.objects[obj_id].sure[self.start], self.start), 0
+                    )
                 continue
             for obj_id, mended in self.mended.items():
                 if mended.done:
                     continue
                 seen = settled.observations.get(obj_id)
+                if frame.index in self.objects[obj_id].sure:
+                    self._arrive(obj_id, mended, frame.index, seen)
+                    continue
                 self._take(obj_id, mended, frame, seen)
                 if not mended.done:
-                    yield MendedFrame(frame.index, obj_id, seen)
+                    yield MendedFrame(frame.index, obj_id, mended.observations.get(frame.index))
         for obj_id in self.mended:
             self._smooth(obj_id)
+
+    def _least(self, known: Earlier) -> float:
+        """Mask IoU from which on an object agrees with its earlier track."""
+        had = 0.0 if known.wrong is None else known.wrong.iou(known.sure[self.start])
+        low, high = self.how.agree_iou
+        return min(max(low, had + self.how.agree_gain), high)
 
     def _frames(self) -> Iterator[Frame]:
         if self.direction > 0:
@@ -167,33 +208,114 @@ class Repair:
         for f in sorted(wanted):
             for prompt in wanted[f]:
                 session.add(prompt)
-            session.condition(self.engine.encode(self.source.frame_at(f).image), f)
+            frame = self.source.frame_at(f)
+            session.condition(self.engine.encode(frame.image), f)
+            for prompt in wanted[f]:
+                self._look(prompt.obj_id, frame)
+
+    def _look(self, obj_id: int, frame: Frame) -> None:
+        """Know an object by its colours where a person put it right."""
+        looks = colours(frame.image, self.objects[obj_id].sure[frame.index].to_array())
+        self.mended[obj_id].looks += [] if looks is None else [looks]
 
     def _take(self, obj_id: int, mended: Mended, frame: Frame, seen: Observation | None) -> None:
         """Write down what a frame showed of an object, and tell whether it is followed further."""
         known = self.objects[obj_id].track
+        earlier = known.get(frame.index)
         mended.frames.append(frame.index)
-        if seen is not None:
-            mended.observations[frame.index] = seen
         why = self._record.away.get(obj_id, {}).get(frame.index)
         if why is not None:
             mended.away[frame.index] = why
+        if seen is not None:
+            mended.observations[frame.index] = seen
         if seen is not None and seen.visible:
             mended.seen_s = frame.time_s
-        earlier = known.get(frame.index)
-        if _agree(seen, earlier, self.how):
-            mended.agreeing.append(frame.index)
-        elif (seen is not None and seen.visible) or (earlier is not None and earlier.visible):
+            self._compare(obj_id, mended, frame, seen, earlier)
+        elif earlier is not None and earlier.visible:
             mended.agreeing.clear()
-        if len(mended.agreeing) >= self.how.agree_frames:
-            first = mended.frames.index(mended.agreeing[0])
-            for f in mended.frames[first:]:
-                mended.observations.pop(f, None)
-                mended.away.pop(f, None)
-            del mended.frames[first:]
+            if self._likeness(mended, frame, earlier) >= self.how.like:
+                mended.observations[frame.index] = earlier
+        ends = [self._met(mended, mended.observations.get(frame.index))]
+        ends += [mended.agreeing[0]] if len(mended.agreeing) >= self.how.agree_frames else []
+        ends += [mended.unlike[0]] if len(mended.unlike) >= self.how.meet_frames else []
+        first = next((f for f in ends if f is not None), None)
+        if first is not None:
+            self._retract(mended, first)
+        if first is not None or obj_id not in self._walk.following or self._given_up(mended, frame, known):
             self._finish(obj_id)
-        elif obj_id not in self._walk.following or self._given_up(mended, frame, known):
-            self._finish(obj_id)
+
+    def _compare(
+        self, obj_id: int, mended: Mended, frame: Frame, seen: Observation, earlier: Observation | None
+    ) -> None:
+        """Take in whether the earlier track agrees or, seen elsewhere, looks clearly more like the object."""
+        alike = _overlap(seen, earlier)
+        if alike >= self._agree[obj_id]:
+            mended.agreeing.append(frame.index)
+        else:
+            mended.agreeing.clear()
+        gain = 0.0
+        if earlier is not None and earlier.visible and alike < self.how.agree_iou[0] / 2:
+            gain = self._likeness(mended, frame, earlier) - self._likeness(mended, frame, seen)
+        if gain >= self.how.likelier:
+            mended.unlike.append(frame.index)
+        else:
+            mended.unlike.clear()
+
+    def _likeness(self, mended: Mended, frame: Frame, seen: Observation) -> float:
+        """How like its sure masks an object's mask on a frame is by its colours, in [0, 1]."""
+        vector = None if seen.mask is None else colours(frame.image, seen.mask.to_array())
+        return 0.0 if vector is None else max((float(vector @ look) for look in mended.looks), default=0.0)
+
+    def _lies_on(self, mask: Mask, frame_index: int) -> list[int]:
+        """Others that a mask lies on."""
+        found = ((i, track.get(frame_index)) for i, track in self.others.items())
+        return [i for i, o in found if o is not None and o.mask and mask.iou(o.mask) >= self.how.meet_iou]
+
+    def _met(self, mended: Mended, seen: Observation | None) -> int | None:
+        """The frame from which on an object lies on another's track; None while it does not."""
+        if seen is None or seen.mask is None or not seen.visible:
+            return None
+        on = self._lies_on(seen.mask, seen.frame_index)
+        for other in list(mended.beside):
+            mended.beside[other] = 0 if other in on else mended.beside[other] + 1
+            if mended.beside[other] >= self.how.meet_frames:
+                del mended.beside[other]
+        for other in [i for i in mended.meeting if i not in on]:
+            del mended.meeting[other]
+        for other in on:
+            if other not in mended.beside:
+                frames = mended.meeting.setdefault(other, [])
+                frames.append(seen.frame_index)
+                if len(frames) >= self.how.meet_frames:
+                    return frames[0]
+        return None
+
+    def _arrive(self, obj_id: int, mended: Mended, frame_index: int, seen: Observation | None) -> None:
+        """Come to a frame that a person put right: what was followed is believed where it arrives there.
+
+        Otherwise the earlier track, which comes from there, is right near it and what was followed near the
+        start; they are joined where they are most alike, or half-way.
+        """
+        self._finish(obj_id)
+        known = self.objects[obj_id]
+        given = known.sure[frame_index]
+        if seen is not None and seen.mask is not None and seen.mask.iou(given) >= self.how.bridge_iou:
+            return
+        alike = {f: _overlap(o, known.track.get(f)) for f, o in mended.observations.items()}
+        best = max(alike, key=lambda f: alike[f], default=None)
+        if best is not None and alike[best] > 0:
+            self._retract(mended, best)
+        elif mended.frames:
+            self._retract(mended, mended.frames[len(mended.frames) // 2])
+
+    @staticmethod
+    def _retract(mended: Mended, frame_index: int) -> None:
+        """Leave what was followed from a frame on out."""
+        first = mended.frames.index(frame_index)
+        for f in mended.frames[first:]:
+            mended.observations.pop(f, None)
+            mended.away.pop(f, None)
+        del mended.frames[first:]
 
     def _given_up(self, mended: Mended, frame: Frame, known: Mapping[int, Observation]) -> bool:
         """Whether an object is out of sight for long on the way back, and nothing is known of it before."""
@@ -224,12 +346,11 @@ class Repair:
         mended.observations = {f: smoothed[f] for f in within if f in smoothed}
 
 
-def _agree(seen: Observation | None, earlier: Observation | None, how: RepairSettings) -> bool:
+def _overlap(seen: Observation | None, earlier: Observation | None) -> float:
+    """IoU of two masks that are both seen; 0 where one is not."""
     if seen is None or earlier is None or not (seen.visible and earlier.visible):
-        return False
-    if seen.mask is None or earlier.mask is None:
-        return False
-    return seen.mask.iou(earlier.mask) >= how.agree_iou
+        return 0.0
+    return 0.0 if seen.mask is None or earlier.mask is None else seen.mask.iou(earlier.mask)
 
 
 def mended_absences(

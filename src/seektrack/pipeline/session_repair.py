@@ -1,0 +1,124 @@
+"""Repairing the frames around a correction, and taking what was followed into the session."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
+
+from seektrack.pipeline.session_held import HeldSession
+from seektrack.pipeline.session_rows import OWN, Seen, pack_named, pack_seen, unpack_seen
+from seektrack.pipeline.session_store import Changes, Edit, Key
+from seektrack.types import Mask, Progress
+
+if TYPE_CHECKING:
+    from seektrack.tracking.repair import Mended
+    from seektrack.video import VideoSource
+
+
+class PropagatedMask(NamedTuple):
+    """One object on one frame around a correction; ``mask`` is None where it is not seen."""
+
+    frame_index: int
+    obj_id: int
+    mask: Mask | None
+
+
+def repair_around(
+    session: HeldSession, start: int, due: Sequence[tuple[Edit, int]], progress: Progress | None
+) -> Iterator[PropagatedMask]:
+    """Follow anew what was put right on one frame, and keep it when all of it is there."""
+    from seektrack.tracking.engine import Sam2Engine
+    from seektrack.tracking.repair import Earlier, Repair
+
+    session._check_networks()
+    with session._lock:
+        known = {}
+        for edit, obj_id in due:
+            held = session._objects.get(obj_id)
+            if obj_id in known or held is None or start not in held.frames or held.frames[start].said is None:
+                continue
+            sure = {
+                f: s.observation.mask
+                for f, s in held.frames.items()
+                if s.said is not None and s.observation.mask is not None
+            }
+            track = {f: s.observation for f, s in held.frames.items()}
+            was = session._store.before(edit.id, (obj_id, start))
+            wrong = None if was is None else unpack_seen(start, was).observation.mask
+            known[obj_id] = Earlier(sure, track, wrong, held.named.label)
+        others = {
+            i: {f: s.observation for f, s in held.frames.items() if s.observation.visible}
+            for i, held in session._objects.items()
+            if i not in known
+        }
+        stamps = {obj_id: session._stamps.get(obj_id, 0) for obj_id in known}
+    engine = Sam2Engine(session.models.sam2, session.asked.settings.engine)
+    both = []
+    with session._opened() as source:
+        count = 0
+        for direction in (1, -1) if known else ():
+            repair = Repair(
+                engine,
+                source,
+                start,
+                known,
+                others=others,
+                direction=1 if direction > 0 else -1,
+                settings=session.asked.settings,
+            )
+            for one in repair:
+                o = one.observation
+                count += 1
+                if progress is not None:
+                    progress(count, 0, "repairing")
+                yield PropagatedMask(
+                    one.frame_index, one.obj_id, None if o is None or not o.visible else o.mask
+                )
+            both.append(repair.mended)
+        times = _new_times(session, source, both)
+    with session._lock:
+        changes: dict[Key, str | None] = {}
+        mended = [i for i in known if session._stamps.get(i, 0) == stamps[i]]
+        session._frames = dict(sorted((session._frames | times).items()))
+        for obj_id in mended:
+            changes |= _changes(session, obj_id, [one[obj_id] for one in both])
+        top = max(e.id for e in session._store.edits() if not e.undone)
+        repaired = [e.id for e, i in due if i in mended or i not in known]
+        session._store.extend(top, changes, repaired, times)
+        session._apply(changes)
+
+
+def _new_times(
+    session: HeldSession, source: VideoSource, both: Sequence[Mapping[int, Mended]]
+) -> dict[int, float]:
+    """Seconds of frames that were never gone through before."""
+    new = {f for mended in both for one in mended.values() for f in one.observations} - set(session._frames)
+    if not new:
+        return {}
+    times, first = source.times(), source.first_index
+    return {f: float(times[f - first]) for f in new}
+
+
+def _changes(session: HeldSession, obj_id: int, both: Sequence[Mended]) -> Changes:
+    """The rows of one object after the frames on both sides were followed anew."""
+    from seektrack.tracking.repair import Mended, mended_absences
+
+    held = session._objects[obj_id]
+    whole = Mended(
+        [f for one in both for f in one.frames],
+        {f: o for one in both for f, o in one.observations.items()},
+        {f: why for one in both for f, why in one.away.items()},
+    )
+    changes: dict[Key, str | None] = {}
+    observed = {f: s.observation for f, s in held.frames.items()}
+    for f in whole.frames:
+        seen = whole.observations.get(f)
+        if seen is None:
+            observed.pop(f, None)
+        else:
+            observed[f] = seen
+        changes[obj_id, f] = None if seen is None else pack_seen(Seen(seen))
+    absences = mended_absences(held.named.absences, whole, sorted(session._frames), observed)
+    changes[obj_id, OWN] = pack_named(replace(held.named, absences=absences))
+    return changes
