@@ -137,5 +137,6 @@ def clip(
 
 
 app.command()(train_sam2.sam2)
+app.command()(train_time.temporal)
 app.command()(train_time.trajectory)
 app.command()(train_calibrate.calibrate)

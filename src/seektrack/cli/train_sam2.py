@@ -33,7 +33,8 @@ def sam2(
         typer.Option(
             "--data",
             help="Footage with masks: a DAVIS, YouTube-VOS, MOTS or decathlon folder, JPEGImages/ beside "
-            "Annotations/, NAME/00000.jpg beside NAME/00000.png, a folder with scans.csv, or "
+            "Annotations/, NAME/00000.jpg beside NAME/00000.png, a folder with scans.csv, results "
+            "(tracks.json) or sessions of seektrack that were put right, or "
             "world:200,style=scan,categories=snail+umbrella.",
         ),
     ],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -62,3 +62,78 @@ def trajectory(
         screen.warn(line)
     print_figures(screen, figures)
     screen.note(f"use it with seektrack track --predictor {quoted(out)}")
+
+
+def temporal(
+    out: Out,
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            help="Videos or moments with texts: moments.csv (video,start,end,text), captions.csv, MSR-VTT; "
+            "or world:400,style=rich.",
+        ),
+    ],
+    model: Annotated[
+        str, typer.Option("--model", help="The temporal encoder to start from: temporal, or a folder.")
+    ] = "temporal",
+    network: Annotated[
+        str | None,
+        typer.Option(
+            "--network",
+            help="What joins the frames: transformer, or lstm (from random weights); the model's own when "
+            "left out.",
+        ),
+    ] = None,
+    minutes: Minutes = 30.0,
+    split: Annotated[
+        str | None, typer.Option("--split", help="Part of the data to learn from, such as train.")
+    ] = None,
+    steps: Annotated[
+        int, typer.Option("--steps", min=1, help="Steps over which the learning rate falls.")
+    ] = 1000,
+    batch: Annotated[int, typer.Option("--batch", min=2, help="Videos or moments in a step.")] = 32,
+    learning_rate: LearningRate = None,
+    held_out: HeldOut = "0.15",
+    seed: Seed = 0,
+    fresh: Fresh = False,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train the encoder of what happens on videos with texts; interrupted, the same command goes on."""
+    screen = Screen(quiet=quiet, as_json=as_json)
+    spare_threads("pocket")
+    from seektrack.training.datasets import read_texts
+    from seektrack.training.datasets.world import is_world
+    from seektrack.training.temporal import OwnTemporalRecipe, train_moments, world_moments
+
+    share = _share(held_out)
+    rates: dict[str, Any] = {}
+    if learning_rate is not None:
+        rates = {"learning_rate": learning_rate, "text_rate": learning_rate / 3}
+    recipe = OwnTemporalRecipe(
+        network=network, steps=steps, batch=batch, seed=seed, held_out=share or 0.0, **rates
+    )
+    others = None if share is not None else read_texts(held_out)
+    with screen.progress() as progress:
+        if is_world(data):
+            found = world_moments(data, out / "training" / "world", progress=progress)
+        else:
+            found = read_texts(data, split=split)
+        for line in found.left_out.lines():
+            screen.warn(line)
+        figures = train_moments(
+            recipe, found.items, out, model=model, max_minutes=minutes, resume=not fresh, progress=progress,
+            held_out=None if others is None else others.items,
+        )  # fmt: skip
+    figures["left_out"] += len(found.left_out)
+    print_figures(screen, figures)
+    screen.note(f"use it with seektrack index VIDEOS --temporal --temporal-model {quoted(out)}")
+
+
+def _share(held_out: str) -> float | None:
+    """``--held-out`` as a share, or None where it names data."""
+    try:
+        return float(held_out)
+    except ValueError:
+        return None

@@ -36,6 +36,7 @@ class TemporalSizes:
         queries: Q, things looked for in every frame.
         width, layers, heads: Of the transformer over trajectories.
         dim: D, of the shared space.
+        network: What joins the frames: ``transformer`` over trajectories, or ``lstm`` over frames.
     """
 
     frames: int = 8
@@ -51,13 +52,14 @@ class TemporalSizes:
     layers: int = 2
     heads: int = 4
     dim: int = 128
+    network: str = "transformer"
 
     @property
     def grid(self) -> int:
         """G, patches along a side of the frame."""
         return self.image_size // self.patch_size
 
-    def to_dict(self) -> dict[str, int]:
+    def to_dict(self) -> dict[str, int | str]:
         """For a configuration file."""
         return asdict(self)
 
@@ -69,6 +71,9 @@ class TemporalSizes:
             ModelError: A size is no positive integer, or patches do not fill the frame.
         """
         given = {f.name: config[f.name] for f in fields(cls) if f.name in config}
+        network = given.pop("network", "transformer")
+        if network not in ("transformer", "lstm"):
+            raise ModelError(f"unknown network over time {network!r}", hint="transformer or lstm")
         least = {"early_layer": 0}
         wrong = {
             k: v
@@ -80,7 +85,7 @@ class TemporalSizes:
                 f"sizes of a temporal encoder must be positive integers, got {wrong}",
                 hint="config.json is damaged; write the folder again with seektrack pocket temporal",
             )
-        sizes = cls(**given)
+        sizes = cls(**given, network=network)
         if sizes.image_size % sizes.patch_size or sizes.grid % 2:
             raise ModelError(
                 f"{sizes.image_size} px in patches of {sizes.patch_size} make no grid of even side",
@@ -141,7 +146,8 @@ class TemporalNetwork(nn.Module):
     of it; beside what a patch shows stands where it drifts. What one query found over all frames is one
     token, a trajectory; a transformer over those tokens puts together who did what. Parts of the picture
     averaged over time are tokens too: what is there at all. Reading positions off attention is a spatial
-    soft-argmax (Levine et al., arXiv:1504.00702).
+    soft-argmax (Levine et al., arXiv:1504.00702). The other network reads what all queries found frame by
+    frame with an LSTM that runs both ways.
 
     Args:
         sizes: Of the network.
@@ -158,6 +164,17 @@ class TemporalNetwork(nn.Module):
         along = (torch.arange(side) + 0.5) / side * 2 - 1
         ys, xs = torch.meshgrid(along, along, indexing="ij")
         self.register_buffer("places", torch.stack([xs, ys], -1).reshape(side * side, 2), persistent=False)
+        self.recurrent = sizes.network == "lstm"
+        if self.recurrent:
+            self.frame = nn.Linear(sizes.queries * (self.values + 5) + w, w)
+            self.over = nn.LSTM(w, w // 2, sizes.layers, batch_first=True, bidirectional=True)
+        else:
+            self._transformer(sizes)
+        self.norm = nn.LayerNorm(w)
+        self.project = nn.Linear(w, sizes.dim, bias=False)
+
+    def _transformer(self, sizes: TemporalSizes) -> None:
+        w = sizes.width
         self.trajectory = nn.Sequential(
             nn.Linear(sizes.frames * (self.values + 5), 2 * w), nn.GELU(), nn.Linear(2 * w, w)
         )
@@ -166,12 +183,14 @@ class TemporalNetwork(nn.Module):
         self.corner = nn.Parameter(torch.randn(_CORNERS * _CORNERS, w) * 0.3)
         self.whole = nn.Parameter(torch.randn(1, 1, w) * 0.3)
         self.layers = nn.ModuleList(Layer(w, sizes.heads) for _ in range(sizes.layers))
-        self.norm = nn.LayerNorm(w)
-        self.project = nn.Linear(w, sizes.dim, bias=False)
 
     def forward(self, features: Tensor) -> Tensor:
         """Unit vectors (N, D) of the features of clips, (N, T, G, G, C)."""
         cells = self.cells(features)
+        if self.recurrent:
+            seen = torch.cat([self.look(cells).flatten(2), cells.mean(2)], dim=-1)
+            read, _ = self.over(self.frame(seen))
+            return F.normalize(self.project(self.norm(read.mean(1) + read[:, -1])).float(), dim=-1)
         moving = self.trajectory(self.look(cells).transpose(1, 2).flatten(2)) + self.identity
         side = round(cells.shape[2] ** 0.5)
         still = cells.mean(1).transpose(1, 2).reshape(len(cells), -1, side, side)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from seektrack.errors import InputError
 from seektrack.geometry import crop_square
+from seektrack.training.datasets.corrected import CropOf, corrected_crops, corrected_files, read_corrected
 from seektrack.training.datasets.left_out import LeftOuts
 from seektrack.training.datasets.texts import PictureOf, read_texts
 from seektrack.training.datasets.world import choose_world, is_world
@@ -42,7 +43,7 @@ class Pair:
         weight: How much it counts.
     """
 
-    image: Path | Picture | PictureOf
+    image: Path | Picture | PictureOf | CropOf
     texts: tuple[str, ...]
     weight: float = 1.0
 
@@ -70,7 +71,7 @@ def pair_at(pairs: Pairs, index: int) -> Pair:
     if not 0 <= float(weight) < float("inf"):
         raise InputError(f"pair {index} has weight {weight}", hint="weights are 0 or more")
     image = Path(image) if isinstance(image, str | os.PathLike) else image
-    if not isinstance(image, Path | np.ndarray | PictureOf):
+    if not isinstance(image, Path | np.ndarray | PictureOf | CropOf):
         raise InputError(
             f"the picture of pair {index} is a {type(image).__name__}",
             hint="give a path or an RGB uint8 array (H, W, 3)",
@@ -78,7 +79,7 @@ def pair_at(pairs: Pairs, index: int) -> Pair:
     return Pair(image, kept, float(weight))
 
 
-def load_picture(image: Path | Picture | PictureOf) -> Picture:
+def load_picture(image: Path | Picture | PictureOf | CropOf) -> Picture:
     """A picture as RGB uint8 (H, W, 3), as a viewer shows it and as it is indexed.
 
     Raises:
@@ -107,11 +108,12 @@ class PairSet(list[Pair]):
     Args:
         pairs: What can be used.
         left_out: What cannot.
+        name: What they were read from.
     """
 
-    def __init__(self, pairs: Iterable[Pair], left_out: LeftOuts) -> None:
+    def __init__(self, pairs: Iterable[Pair], left_out: LeftOuts, name: str = "") -> None:
         super().__init__(pairs)
-        self.left_out = left_out
+        self.left_out, self.name = left_out, name
 
 
 def read_pairs(data: str | Path, *, split: str | None = None, frames: int = FRAMES) -> PairSet:
@@ -119,7 +121,8 @@ def read_pairs(data: str | Path, *, split: str | None = None, frames: int = FRAM
 
     Args:
         data: What :func:`seektrack.training.datasets.read_texts` takes: an own folder, COCO captions,
-            Flickr30k, MSR-VTT, labelled moments, folders named by what their pictures show. Or
+            Flickr30k, MSR-VTT, labelled moments, folders named by what their pictures show; results and
+            sessions of seektrack, whose objects are cut out and called by their labels. Or
             ``world:SCENES`` with the options of `seektrack.training.datasets.choose_world` after commas, and
             ``pictures=``, the frames looked at in each scene.
         split: Part of the data set.
@@ -132,8 +135,11 @@ def read_pairs(data: str | Path, *, split: str | None = None, frames: int = FRAM
     if is_world(text):
         chosen = choose_world(text, count=WORLD_SCENES, others={"pictures": 1})
         return PairSet(
-            world_pairs(chosen.seeds, chosen.settings, pictures=chosen.others["pictures"]), LeftOuts()
+            world_pairs(chosen.seeds, chosen.settings, pictures=chosen.others["pictures"]), LeftOuts(), text
         )
+    if not _has_captions(Path(text).expanduser()) and corrected_files(text):
+        corrected, left_out = read_corrected(text)
+        return PairSet([Pair(crop, texts) for crop, texts in corrected_crops(corrected, left_out)], left_out)
     found = read_texts(text, split=split, singles=False)
     pairs = []
     for item in found:
@@ -141,7 +147,12 @@ def read_pairs(data: str | Path, *, split: str | None = None, frames: int = FRAM
             pairs += [Pair(shot, item.texts, item.weight) for shot in item.frames(frames)]
         else:
             pairs.append(Pair(item.file, item.texts, item.weight))
-    return PairSet(pairs, found.left_out)
+    return PairSet(pairs, found.left_out, text)
+
+
+def _has_captions(path: Path) -> bool:
+    """Whether a folder says what its files show, which is then learnt from."""
+    return path.is_dir() and any((path / name).is_file() for name in ("captions.csv", "moments.csv"))
 
 
 def world_pairs(

@@ -30,6 +30,7 @@ from seektrack.training.finetune.batches import Batches, split_pairs
 from seektrack.training.finetune.data import Pairs, digest, read_pairs
 from seektrack.training.finetune.losses import GradientBalancer, alignment_loss, info_nce
 from seektrack.training.finetune.recipe import FinetuneRecipe
+from seektrack.training.finetune.report import report_pairs
 from seektrack.training.finetune.towers import Towers
 from seektrack.training.finetune.validate import Validator
 from seektrack.training.scale import Scale
@@ -74,7 +75,9 @@ def finetune_clip(
         ``mode``, ``steps``, ``seconds``, ``stopped`` (``done``, ``patience`` or ``minutes``), ``loss``,
         ``pairs``, ``held_out`` and ``left_out`` (counts; what was left out is told in
         ``training/left-out.csv``), ``trainable`` (parameters), ``folder``, and where pairs are held
-        out ``r1_before``, ``r1``, ``text_r1``, ``image_r1`` and ``best_step`` of the weights written.
+        out ``r1_before``, ``r1``, ``text_r1``, ``image_r1`` and ``best_step`` of the weights written. Also
+        what :func:`seektrack.training.finetune.report.report_pairs` tells: the report of what got better and
+        worse lies in ``report/``, the model card in ``README.md``.
 
     Raises:
         InputError: The data cannot be used, or ``out`` is the model's own folder.
@@ -85,6 +88,7 @@ def finetune_clip(
     if Path(model).is_dir() and Path(model).resolve() == out.resolve():
         raise InputError(f"{out} is the model to start from", hint="write the result to another folder")
     pairs = read_pairs(data) if isinstance(data, str | Path) else data
+    named = str(data) if isinstance(data, str | Path) else getattr(pairs, "name", "") or "pairs"
     scale = Scale(device=device, precision=recipe.precision)
     try:
         return _finetune(
@@ -92,13 +96,14 @@ def finetune_clip(
             out,
             progress=progress,
             checkpoint_every_s=checkpoint_every_s,
+            named=named,
         )
     finally:
         scale.close()
 
 
 def _finetune(
-    run: _Run, out: Path, *, progress: Progress | None, checkpoint_every_s: float
+    run: _Run, out: Path, *, progress: Progress | None, checkpoint_every_s: float, named: str
 ) -> dict[str, Any]:
     log = Curve(out / "training" / "curve.csv", step=run.steps) if run.scale.main else None
     if run.steps == 0:
@@ -121,8 +126,14 @@ def _finetune(
         write_text(out / "training" / "recipe.json", run.description + "\n")
         if run.left_out:
             run.left_out.write(out / "training" / "left-out.csv")
+    figures = {**run.summary(), "folder": str(out)}
+    if run.scale.main:
+        figures |= report_pairs(
+            run.recipe, run.pairs, run.chosen, run.held_out, out,
+            model=run.model, data=named, figures=figures, device=str(run.scale.device),
+        )  # fmt: skip
     run.scale.wait()
-    return {**run.summary(), "folder": str(out)}
+    return figures
 
 
 class _Run:
@@ -143,6 +154,7 @@ class _Run:
         chosen, held_out = split_pairs(len(pairs), recipe)
         self.batches = Batches(pairs, chosen, recipe, scale)
         self.validator = Validator(pairs, held_out) if len(held_out) else None
+        self.pairs, self.chosen, self.held_out, self.model = pairs, chosen, held_out, model
         self.n_pairs, self.n_held_out = len(chosen), len(held_out)
         self.left_out = getattr(pairs, "left_out", None) or LeftOuts()
         self.total = recipe.steps or recipe.epochs * self.batches.per_epoch

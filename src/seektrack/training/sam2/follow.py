@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -12,7 +13,7 @@ from seektrack.geometry import mask_to_box, resize_mask
 from seektrack.metrics.masks import sequence_scores
 from seektrack.segmentation import Sam2, VideoSession
 from seektrack.training.datasets import FrameMasks, MaskClip
-from seektrack.types import Prompt
+from seektrack.types import Mask, Prompt
 
 LONG_SIDE = 640
 """Larger pictures are measured at this size: the network sees less."""
@@ -40,16 +41,50 @@ class FollowValidator:
 
     def __call__(self, sam2: Sam2) -> dict[str, float]:
         """``J``, ``F`` and ``JF``, means over objects, in [0, 1]."""
-        j: list[float] = []
-        f: list[float] = []
-        for window in self.windows:
-            for truth, answer in _followed(sam2, window).values():
+        return summary(list(self.each(sam2)))
+
+    def keep(self, count: int) -> None:
+        """Look at the first ``count`` windows only from now on."""
+        self.windows = self.windows[:count]
+
+    def each(self, sam2: Sam2) -> Iterator[Followed]:
+        """Every object, one after another."""
+        for number, window in enumerate(self.windows):
+            for obj_id, (truth, answer) in _followed(sam2, window).items():
                 if len(truth) > 1:
                     scores = sequence_scores(truth, answer)
-                    j.append(float(scores.j[1:].mean()))
-                    f.append(float(scores.f[1:].mean()))
-        mean_j, mean_f = (float(np.mean(v)) if v else 0.0 for v in (j, f))
-        return {"J": round(mean_j, 4), "F": round(mean_f, 4), "JF": round((mean_j + mean_f) / 2, 4)}
+                    j, f = float(scores.j[1:].mean()), float(scores.f[1:].mean())
+                    yield Followed(number, obj_id, j, f, *(_packed(masks) for masks in (truth, answer)))
+
+
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """One object followed through a window.
+
+    Attributes:
+        window, obj_id: Which.
+        j, f: Means over its frames but the first.
+        truth, answer: A mask a frame, from the one it was asked for on to the window's end.
+    """
+
+    window: int
+    obj_id: int
+    j: float
+    f: float
+    truth: tuple[Mask, ...]
+    answer: tuple[Mask, ...]
+
+
+def summary(found: Sequence[Followed]) -> dict[str, float]:
+    """``J``, ``F`` and ``JF``, means over objects."""
+    mean_j, mean_f = (
+        float(np.mean([getattr(one, name) for one in found])) if found else 0.0 for name in ("j", "f")
+    )
+    return {"J": round(mean_j, 4), "F": round(mean_f, 4), "JF": round((mean_j + mean_f) / 2, 4)}
+
+
+def _packed(masks: Sequence[NDArray[np.bool_]]) -> tuple[Mask, ...]:
+    return tuple(Mask.from_array(mask) for mask in masks)
 
 
 Window = list[tuple[NDArray[np.uint8], FrameMasks]]

@@ -24,6 +24,7 @@ from seektrack.training.datasets import (
     youtube_vos,
 )
 from seektrack.training.datasets.beside import is_film
+from seektrack.training.datasets.corrected import corrected_files, corrected_masks, is_corrected
 from seektrack.training.datasets.files import read_text
 from seektrack.training.datasets.world import choose_world, is_world
 
@@ -32,7 +33,8 @@ Clips: TypeAlias = Sequence[MaskClip]
 LAYOUTS = (
     "a DAVIS or YouTube-VOS folder, any JPEGImages/ with Annotations/, films as NAME/00000.jpg with the mask "
     "NAME/00000.png beside it (white is the object), MOT sequences with masks (MOTS), a decathlon or nnU-Net "
-    "folder (dataset.json), a folder with scans.csv (scan,labels: DICOM or NIfTI), or "
+    "folder (dataset.json), a folder with scans.csv (scan,labels: DICOM or NIfTI), results (tracks.json) or "
+    "sessions of seektrack that were put right, or "
     "world:200,style=scan,categories=snail+umbrella"
 )
 
@@ -53,6 +55,8 @@ def read_clips(data: str | Path) -> Clips:
         chosen = choose_world(text)
         return world_masks(chosen.seeds, chosen.settings)
     base = Path(text).expanduser()
+    if base.is_file() and is_corrected(base):
+        return corrected_masks(base)
     if not base.is_dir():
         raise InputError(f"no such folder: {base}", hint=f"--data takes {LAYOUTS}")
     reader = _reader(base)
@@ -82,6 +86,8 @@ def _reader(base: Path) -> Callable[[Path], Clips] | None:
         return mask_folders
     if any(is_film(folder) for folder in base.iterdir() if folder.is_dir()):
         return masks_beside
+    if corrected_files(base):
+        return corrected_masks
     return None
 
 

@@ -12,6 +12,7 @@ from seektrack.files import write_text
 from seektrack.training.common import Curve
 from seektrack.training.datasets import MaskClip
 from seektrack.training.sam2.finetune import Sam2Finetune
+from seektrack.training.sam2.report import report_clips
 from seektrack.training.sam2.sources import read_clips
 from seektrack.training.sam2.tuning import Tuning
 from seektrack.training.scale import Scale
@@ -61,7 +62,8 @@ def tune_sam2(
         ``mode``, ``steps``, ``seconds``, ``stopped`` (``done``, ``patience``, ``minutes`` or
         ``interrupted``), ``loss``, ``clips`` and ``held_out`` (counts), ``trainable`` (parameters),
         ``folder``, and where clips are held out ``JF_before``, ``JF``, ``J``, ``F`` and ``best_step`` of the
-        weights written.
+        weights written; ``better`` and ``worse``, counts of held-out objects, and ``report``, where they are
+        drawn before and after. ``README.md`` in the folder is its model card.
 
     Raises:
         InputError: The data cannot be used, ``out`` is the model's own folder, or the processes cannot share
@@ -74,6 +76,7 @@ def tune_sam2(
         raise InputError(f"{out} is the model to start from", hint="write the result to another folder")
     clips = read_clips(data) if isinstance(data, str | Path) else data
     others = read_clips(held_out) if isinstance(held_out, str | Path) else held_out
+    named = str(data) if isinstance(data, str | Path) else "clips"
     scale = Scale(device=device)
     try:
         scale.fits(recipe.accumulate)
@@ -81,14 +84,27 @@ def tune_sam2(
             recipe, clips, others, out / "training", model, scale, resume=resume, minutes=max_minutes
         )
         return _tune(
-            run, out, max_steps=max_steps, workers=workers, progress=progress, every_s=checkpoint_every_s
+            run,
+            out,
+            max_steps=max_steps,
+            workers=workers,
+            progress=progress,
+            every_s=checkpoint_every_s,
+            named=named,
         )
     finally:
         scale.close()
 
 
 def _tune(
-    run: Tuning, out: Path, *, max_steps: int | None, workers: int, progress: Progress | None, every_s: float
+    run: Tuning,
+    out: Path,
+    *,
+    max_steps: int | None,
+    workers: int,
+    progress: Progress | None,
+    every_s: float,
+    named: str,
 ) -> dict[str, Any]:
     recipe, scale = run.recipe, run.scale
     log = Curve(out / "training" / "curve.csv", step=run.steps) if scale.main else None
@@ -101,6 +117,7 @@ def _tune(
         if progress and scale.main:
             progress(run.steps, recipe.steps, FINISHED)
         measuring = int(measured * recipe.measurements) < int(run.progress * recipe.measurements)
+        measuring = (measuring and run.pays) or run.stopped is not None
         if measuring:
             run.measure(log)
         if measuring or time.monotonic() - saved >= every_s:
@@ -112,5 +129,11 @@ def _tune(
         log.close()
         run.weights.save(out)
         write_text(out / "training" / "recipe.json", run.description + "\n")
+    figures = {**run.summary(), "folder": str(out)}
+    if scale.main:
+        figures |= report_clips(
+            recipe, run.validator, run.found, out, model=run.model, data=named, figures=figures,
+            resolution=run.weights.sam2.resolution, device=str(scale.device),
+        )  # fmt: skip
     scale.wait()
-    return {**run.summary(), "folder": str(out)}
+    return figures

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from seektrack.training.datasets import MaskClip
 from seektrack.training.sam2.augment import RawClip
 from seektrack.training.sam2.data import Groups
 from seektrack.training.sam2.finetune import Sam2Finetune, split_clips
-from seektrack.training.sam2.follow import FollowValidator
+from seektrack.training.sam2.follow import Followed, FollowValidator, summary
 from seektrack.training.sam2.footage import FootageClips
 from seektrack.training.sam2.recipe import Sam2Recipe, Stage
 from seektrack.training.sam2.schedule import learning_rate
@@ -35,6 +36,14 @@ from seektrack.training.sam2.sources import digest
 from seektrack.training.sam2.stages import step_loss
 from seektrack.training.sam2.weights import RATES, Weights, plain_attention
 from seektrack.training.scale import Scale
+
+MEASURING = 0.08
+"""Share of the time allowed that one measurement may take; above it fewer clips are looked at."""
+FEWEST_CLIPS = 2
+CHEAP = 0.2
+"""Share of the time allowed that all measurements together may take unasked."""
+PAUSE = 5
+"""Where they take more, between two measurements at least so many times as long as one takes is trained."""
 
 
 class Tuning:
@@ -53,7 +62,7 @@ class Tuning:
         minutes: float,
     ) -> None:
         self.scale = scale
-        self.recipe, self.clips, self.path = recipe, clips, work / "checkpoint.pt"
+        self.recipe, self.clips, self.path, self.model = recipe, clips, work / "checkpoint.pt", model
         self.chosen, kept = split_clips(len(clips), recipe if others is None else None, seed=recipe.seed)
         watched = [clips[i] for i in kept] if others is None else list(others)[: recipe.max_held_out]
         self.validator = FollowValidator(watched, frames=recipe.held_out_frames) if watched else None
@@ -80,6 +89,9 @@ class Tuning:
         self.steps = 0
         self.loss, self.overlap = math.nan, math.nan
         self.best = Best("JF", patience=recipe.patience)
+        self.cost_s, self.measured_s = 0.0, 0.0
+        self.latest: list[Followed] = []
+        self.found: tuple[list[Followed], list[Followed]] = ([], [])
         self.description = json.dumps(
             {
                 "recipe": dataclasses.asdict(recipe),
@@ -92,7 +104,7 @@ class Tuning:
         if state is not None:
             self._go_on(state)
         self.budget = Budget(minutes, state["seconds"] if state is not None else 0.0)
-        self.clock = float(scale.agree(self.budget.progress))
+        self.clock = self._clock()
 
     def _go_on(self, state: dict[str, Any]) -> None:
         self.weights.load(state["weights"])
@@ -100,6 +112,9 @@ class Tuning:
         self.optimiser.load_state_dict(state["optimiser"])
         self.steps, self.loss, self.overlap = state["steps"], state["loss"], state["overlap"]
         self.best.load_state_dict(state)
+        self.cost_s, self.measured_s = state["cost_s"], state["seconds"]
+        if self.validator:
+            self.validator.keep(state["windows"])
 
     def save(self) -> None:
         """Write the checkpoint; the main process does."""
@@ -115,6 +130,8 @@ class Tuning:
             loss=self.loss,
             overlap=self.overlap,
             seconds=self.budget.used_s,
+            cost_s=self.cost_s,
+            windows=len(self.validator.windows) if self.validator else 0,
             **self.best.state_dict(),
         )
 
@@ -153,7 +170,7 @@ class Tuning:
         self.optimiser.step()
         self.weights.moved()
         self.steps += 1
-        self.clock = float(self.scale.agree(self.budget.progress))
+        self.clock = self._clock()
 
     def _learn(self, number: int, clips: list[RawClip]) -> None:
         """Add the gradients of a group."""
@@ -177,11 +194,19 @@ class Tuning:
         """J&F of the running mean, by the main process; keeps the best, and writes a row of the curve."""
         figures: dict[str, float] = {}
         if self.validator:
-            own = self.weights.state()
+            own, begun = self.weights.state(), time.monotonic()
             self.weights.load(self.weights.mean)
-            figures = self.scale.agree(self.validator(self.weights.as_sam2()) if self.scale.main else {})
+            if self.scale.main:
+                figures = self._followed(self.validator, begun)
+            figures, self.cost_s = self.scale.agree((figures, self.cost_s))
+            better = figures["JF"] > self.best.figures.get("JF", -1.0)
             self.best.judge(figures, self.steps, self.weights.state)
+            if self.steps == 0:
+                self.found = (self.latest, self.latest)
+            elif better:
+                self.found = (self.found[0], self.latest)
             self.weights.load(own)
+        self.measured_s = self.budget.used_s
         if log is not None:
             log.write(
                 {
@@ -193,6 +218,29 @@ class Tuning:
                 }
             )
 
+    def _followed(self, validator: FollowValidator, begun: float) -> dict[str, float]:
+        """J&F; where measuring would take too much of the time allowed, of fewer clips from the start on."""
+        self.latest = list(validator.each(self.weights.as_sam2()))
+        self.cost_s = time.monotonic() - begun
+        most, count = MEASURING * 60 * self.budget.minutes, len(validator.windows)
+        if self.steps == 0 and self.cost_s > most and count > FEWEST_CLIPS:
+            kept = max(FEWEST_CLIPS, int(count * most / self.cost_s))
+            validator.keep(kept)
+            self.latest = [one for one in self.latest if one.window < kept]
+            self.cost_s *= kept / count
+        return summary(self.latest)
+
+    @property
+    def pays(self) -> bool:
+        """Whether to measure again: it is cheap, or much was learnt since the last time."""
+        cheap = self.cost_s * self.recipe.measurements <= CHEAP * 60 * self.budget.minutes
+        return bool(self.scale.agree(cheap or self.budget.used_s - self.measured_s >= PAUSE * self.cost_s))
+
+    def _clock(self) -> float:
+        """Share of the time used, what the last measurement will take counted as used."""
+        used = self.budget.used_s + self.cost_s
+        return float(self.scale.agree(used / max(1e-9, 60 * self.budget.minutes)))
+
     def summary(self) -> dict[str, Any]:
         """What is told at the end."""
         return {
@@ -203,6 +251,7 @@ class Tuning:
             "loss": round(self.loss, 4),
             "clips": len(self.chosen),
             "held_out": len(self.validator.windows) if self.validator else 0,
+            "left_out": len(getattr(self.clips, "left_out", ())),
             "trainable": sum(weight.numel() for weight in self.weights.trainable().values()),
             **self.best.summary(),
         }
