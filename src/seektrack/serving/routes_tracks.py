@@ -27,8 +27,8 @@ track_routes = router("tracks")
 MOST_FRAMES = 500
 """Frames of masks in one answer."""
 FILE: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/octet-stream": {}}, "description": "The file."},
-    206: {"content": {"application/octet-stream": {}}, "description": "The bytes asked for."},
+    200: {"content": {"*/*": {}}, "description": "The file."},
+    206: {"content": {"*/*": {}}, "description": "The bytes asked for."},
 }
 
 

@@ -31,8 +31,8 @@ _PICTURE: dict[int | str, dict[str, Any]] = {
     304: {"description": "The picture is as it was."},
 }
 _FILM: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/octet-stream": {}}, "description": "The whole file."},
-    206: {"content": {"application/octet-stream": {}}, "description": "The bytes asked for."},
+    200: {"content": {"*/*": {}}, "description": "The whole file."},
+    206: {"content": {"*/*": {}}, "description": "The bytes asked for."},
 }
 _UPLOAD = {
     "requestBody": {

@@ -6,12 +6,13 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from seektrack.pipeline import Library
@@ -75,22 +76,33 @@ def served(indexed: Path, films: Path, tmp_path_factory: pytest.TempPathFactory)
         yield client
 
 
-@pytest.fixture(scope="module")
-def live(indexed: Path, films: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a server on a socket of its own, for what a test client cannot do."""
-    library = tmp_path_factory.mktemp("live") / "films"
-    shutil.copytree(indexed, library)
-    app = create_app(ServerSettings((library,), roots=(films,)))
+@contextmanager
+def listening(app: FastAPI) -> Iterator[str]:
+    """The address of an application on a socket of its own, for what a test client cannot do."""
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     while not server.started:
         assert thread.is_alive()
         time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield f"http://127.0.0.1:{port}"
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     server.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture(scope="module")
+def live_app(indexed: Path, films: Path, tmp_path_factory: pytest.TempPathFactory) -> FastAPI:
+    """The application behind `live`."""
+    library = tmp_path_factory.mktemp("live") / "films"
+    shutil.copytree(indexed, library)
+    return create_app(ServerSettings((library,), roots=(films,)))
+
+
+@pytest.fixture(scope="module")
+def live(live_app: FastAPI) -> Iterator[str]:
+    """The address of a server of a module's tests."""
+    with listening(live_app) as url:
+        yield url
 
 
 def ended(client: TestClient, job: dict[str, Any], *, wait_s: float = 60) -> dict[str, Any]:
