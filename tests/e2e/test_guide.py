@@ -25,7 +25,7 @@ NEEDS = {
     "the base weights": r"--model (base|large|multilingual)\b",
     "a network": r"\bgit clone|\bmodels fetch\b|--grounder hf:",
     "the package trackers": r"--tracker (bytetrack|ocsort)",
-    "a camera": r"\blive (0|rtsp:)",
+    "a camera": r"\b(live|track) (0|rtsp:)",
     "hours": r"seektrack pocket .*minutes|seektrack eval (demo|pocket|tracking)",
     "files of your own": "",
 }

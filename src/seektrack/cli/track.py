@@ -76,6 +76,15 @@ from seektrack.cli.track_options import (
     with_anomalies,
     with_names,
 )
+from seektrack.cli.track_stream import (
+    Live,
+    Patience,
+    Send,
+    StreamAsked,
+    check_streamed,
+    follow_stream,
+    is_stream,
+)
 from seektrack.cli.tracked import (
     Done,
     exit_status,
@@ -162,6 +171,9 @@ def track(
     render: RenderMode = "auto",
     report: ReportFile = None,
     anomalies: Anomalies = "repair",
+    follow_live: Live = False,
+    patience: Patience = 15.0,
+    send: Send = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Of several videos: follow again what an earlier run has done.")
     ] = False,
@@ -226,7 +238,14 @@ def track(
     how = opening(
         start=start, end=end, frames=frames, fps=fps, window=window, cache=cache, interpolate=interpolate
     )
-    if library is None:
+    streamed = library is None and is_stream(
+        videos, bounded=end is not None or frames is not None, live=follow_live
+    )
+    if streamed:
+        check_streamed(
+            detections=detections, tracker=tracker, start=start, frames=frames, interpolate=interpolate > 1
+        )
+    elif library is None:
         check_there(videos)
     else:
         check_library(library)
@@ -277,6 +296,17 @@ def track(
         report is not None,
         runtime,
     )
+    if streamed:
+        how_long = end if follow_live or videos[0] == "-" else None
+        folder = None if no_overlay else out
+        by_model = asked.by_model()
+        follow_stream(
+            screen,
+            videos[0],
+            StreamAsked(query, prompts, by_model["model"], by_model["device"], settings,
+                        given_templates(template), folder, send, patience, how_long),
+        )  # fmt: skip
+        return
     with damage_told_later(), working(workers, ray) as shared:
         if session is not None:
             work = SessionWork(

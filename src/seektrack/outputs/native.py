@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,16 @@ def _frames_document(path: Path) -> dict[str, Any]:
     if isinstance(content, dict) and "frame_id" in content:
         content = [content]
     return {"frames": content} if isinstance(content, list) else reading.entry(content, "the document")
+
+
+def frame_entry(index: int, time_s: float, objects: Sequence[tuple[Track, Observation]]) -> dict[str, object]:
+    """One frame as `write_frames` writes it, of tracks that end on it, as on a stream."""
+    held = []
+    for track, o in objects:
+        path = [[float(v) for v in seen.centre] for seen in track.observations[-TRAJECTORY:]]
+        velocity = velocities(track)[-1].tolist()
+        held.append(_object_to_json(track, o, velocity, path))
+    return {"frame_id": index, "time_s": time_s, "objects": held}
 
 
 def _object_to_json(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from seektrack.pipeline.best import SearchAndTrackResult, search_and_track
     from seektrack.pipeline.library import IndexReport, Library
     from seektrack.pipeline.live import watch
+    from seektrack.pipeline.live_track import LiveResult, LiveTracking, track_live
     from seektrack.pipeline.many import FollowedVideo, track_videos
     from seektrack.pipeline.models import Models, parse_model
     from seektrack.pipeline.pages import save_report
@@ -32,6 +33,8 @@ __all__ = [
     "FrameSegmenter",
     "IndexReport",
     "Library",
+    "LiveResult",
+    "LiveTracking",
     "Models",
     "PropagatedMask",
     "Regions",
@@ -43,6 +46,7 @@ __all__ = [
     "search_and_track",
     "segment_frame",
     "start_session",
+    "track_live",
     "track_objects",
     "track_videos",
     "watch",
@@ -54,6 +58,7 @@ __getattr__, __dir__ = lazily(
         "best": "SearchAndTrackResult search_and_track",
         "library": "IndexReport Library",
         "live": "watch",
+        "live_track": "LiveResult LiveTracking track_live",
         "many": "FollowedVideo track_videos",
         "models": "Models parse_model",
         "pages": "save_report",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -109,6 +110,21 @@ class Record:
         self.looks.setdefault(survivor, []).extend(self.looks.pop(gone, []))
         self.sightings.setdefault(survivor, []).extend(self.sightings.pop(gone, []))
         self.labels.setdefault(survivor, self.labels.pop(gone, ""))
+
+    def forget_before(self, frame_index: int, *, looks: int) -> None:
+        """Drop what was written of earlier frames, and all but the latest looks, as on an endless stream.
+
+        An object of which nothing is left is forgotten but for its label.
+        """
+        by_frame: list[dict[int, Any]] = [*self.observations.values(), *self.away.values(), self.frame_times]
+        for held in by_frame:
+            for f in [f for f in held if f < frame_index]:
+                del held[f]
+        for obj_id in [i for i, held in self.observations.items() if not held]:
+            for of_one in (self.observations, self.looks, self.sightings, self.away):
+                of_one.pop(obj_id, None)
+        self.looks = {i: kept[-looks:] for i, kept in self.looks.items()}
+        self.sightings = {i: kept[-1:] for i, kept in self.sightings.items()}
 
     def seen(self, obj_id: int) -> list[Observation]:
         """Observations of an object in order, predictions left out."""

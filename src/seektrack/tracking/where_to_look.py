@@ -136,6 +136,10 @@ class Looks:
         if self.settings.newcomers:
             self._moves.looked(frame.time_s, found)
 
+    def forget_before(self, frame_index: int) -> None:
+        """Drop the reasons of earlier frames, as on an endless stream."""
+        self.reasons = {f: reason for f, reason in self.reasons.items() if f >= frame_index}
+
     def _reason(
         self, frame: Frame, known: Sequence[Box], *, cut: bool, likely: bool, hidden: bool, last: bool
     ) -> Reason | None:

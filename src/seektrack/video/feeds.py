@@ -26,6 +26,8 @@ from seektrack.video.wall import reason
 # A network stream may not name files of this machine.
 _PROTOCOLS = "tcp,udp,rtp,rtsp,rtsps,rtmp,rtmps,srt,http,https,tls,crypto,httpproxy"
 _USUAL_FPS = Fraction(25)
+PIPE = "-"
+"""Standard input, as a name."""
 
 
 class Pixels(Protocol):
@@ -71,19 +73,20 @@ class StreamFeed:
 
     def __init__(self, name: str, options: dict[str, str], timeout_s: float, *, paced: bool = True) -> None:
         shown = without_password(name)
-        is_file = "://" not in name
+        is_pipe = name == PIPE
+        is_file = "://" not in name and not is_pipe
         if is_file and not os.path.isfile(name):
             raise VideoError(
                 f"no such camera, stream or file: {name}", hint="a camera is a number, a stream has a ://"
             )
-        guarded = {"protocol_whitelist": "file" if is_file else _PROTOCOLS}
+        guarded = {"protocol_whitelist": "file" if is_file else "pipe" if is_pipe else _PROTOCOLS}
         if name.startswith("rtsp"):
             guarded["rtsp_transport"] = "tcp"
         if not is_file:
             guarded["analyzeduration"] = "1000000"  # begin after a second, not after five
         try:
             self._container = av.open(
-                f"file:{name}" if is_file else name,
+                f"file:{name}" if is_file else "pipe:0" if is_pipe else name,
                 "r",
                 options=guarded | options,
                 timeout=(timeout_s, timeout_s),
@@ -108,7 +111,7 @@ class StreamFeed:
         # What has a length is a recording, which the network may bring faster than anyone can look at it.
         self._endless = name.startswith("http") and self._container.size <= 0
         self.has_end = is_file or bool(self._container.duration)
-        self._paced = paced and self.has_end
+        self._paced = paced and (self.has_end or is_pipe)
         self._converter = Converter(self._first, path=shown, pixel_aspect=self._stream.sample_aspect_ratio)
         self.hw = self._converter.hw
         self.fps = Fraction(self._stream.average_rate or self._stream.guessed_rate or _USUAL_FPS)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seektrack.errors import InputError, VideoError
 from seektrack.types import VideoInfo
-from seektrack.video.feeds import CameraFeed, Feed, Pixels, SourceFeed, StreamFeed
+from seektrack.video.feeds import PIPE, CameraFeed, Feed, Pixels, SourceFeed, StreamFeed
 from seektrack.video.network import as_name, without_password
 from seektrack.video.source import Picture, VideoSource
 
@@ -49,8 +49,9 @@ class LiveSource(VideoSource):
     in a thread of its own that keeps one picture, so memory does not grow and nothing waits in a queue.
 
     Args:
-        source: A camera's number (``0``), an address (``rtsp://``, ``http://``, ``srt://``…), a file, or a
-            source of any other kind. What has an end, here or at an address, is played at its own pace.
+        source: A camera's number (``0``), an address (``rtsp://``, ``http://``, ``srt://``…), a file, ``-``
+            for standard input, or a source of any other kind. What has an end, here or at an address, is
+            played at its own pace.
         options: For FFmpeg, such as ``{"rtsp_transport": "tcp"}``.
         timeout_s: Longest wait for the stream to open, and for a picture.
 
@@ -71,7 +72,7 @@ class LiveSource(VideoSource):
         if not timeout_s > 0:
             raise InputError(f"timeout_s must be seconds > 0, got {timeout_s}")
         self._feed, name = _feed(source, dict(options or {}), timeout_s)
-        self._timeout_s = timeout_s
+        self._timeout_s, self._piped = timeout_s, source == PIPE
         self._ready = threading.Condition()
         self._newest: LivePicture | None = None
         self._error: BaseException | None = None
@@ -85,6 +86,11 @@ class LiveSource(VideoSource):
     def live(self) -> bool:
         """Whether it can only be iterated once, from now on."""
         return True
+
+    @property
+    def lasting(self) -> bool:
+        """Whether it has no end of its own, so that one that ends may come back: no file, no pipe."""
+        return not self._feed.has_end and not self._piped
 
     def close(self) -> None:
         """End the stream."""

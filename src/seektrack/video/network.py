@@ -100,6 +100,20 @@ def fetch(address: str, *, timeout_s: float = 10.0, progress: Progress | None = 
         ) from error
 
 
+def is_endless(address: str, *, timeout_s: float = 10.0) -> bool:
+    """Whether the server at an ``http://`` or ``https://`` address sends a stream, not a recording.
+
+    Where it cannot be reached, it is not; opening it says why.
+    """
+    try:
+        with _opener().open(_asked(address), timeout=timeout_s) as answer:
+            kind = answer.headers.get("Content-Type", "").lower()
+            length = answer.headers.get("Content-Length", "")
+            return not length.isdigit() or any(name in kind for name in _PLAYLISTS)
+    except (URLError, OSError, ValueError, http.client.HTTPException):
+        return False
+
+
 def _kept(answer: Any, length: int, shown: str, progress: Progress | None) -> Fetched | None:
     name = re.sub(r"[^\w.-]", "_", Path(unquote(urlsplit(shown).path)).name)[-80:].lstrip(".") or "video"
     fetched = Fetched(name)

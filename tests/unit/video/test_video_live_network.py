@@ -5,9 +5,13 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -18,10 +22,12 @@ from numpy.typing import NDArray
 
 from seektrack.cli import main
 from seektrack.encoders import Vocabulary, register_encoder, registry
-from seektrack.errors import VideoError
+from seektrack.errors import InputError, OutputError, VideoError
 from seektrack.pipeline import watch
 from seektrack.video import LiveSource, VideoWriter
+from seektrack.video.lasting import LastingStream
 from seektrack.video.live import LivePicture, without_password
+from seektrack.video.sending import PictureSender
 
 FPS = 25
 Handle = Callable[[BaseHTTPRequestHandler], None]
@@ -294,3 +300,100 @@ def test_the_error_of_a_stream_with_a_password_keeps_it_to_itself() -> None:
         LiveSource("rtsp://me:secret@127.0.0.1:9/none", timeout_s=2)
     assert "secret" not in str(error.value)
     assert "rtsp://me:…@127.0.0.1:9/none" in str(error.value)
+
+
+def test_a_stream_that_breaks_off_and_comes_back_in_another_size_goes_on(server: Server) -> None:
+    turns = iter([(48, 64), (72, 96), None])
+
+    def handle(handler: BaseHTTPRequestHandler) -> None:
+        hw = next(turns, None)
+        if hw is None:
+            handler.send_error(503)
+            return
+        first = 0 if hw == (48, 64) else 20
+        pictures = [np.full((*hw, 3), 4 * (first + i) + 20, np.uint8) for i in range(15)]
+        camera(pictures, [])(handler)
+
+    stream = LastingStream(server.serve("/cam", handle), timeout_s=5, patience_s=1.5)
+    arrived = list(stream)
+    frames = [one.frame for one in arrived]
+    assert [f.index for f in frames] == sorted({f.index for f in frames})
+    assert [f.timestamp for f in frames] == sorted({f.timestamp for f in frames})
+    assert {f.image.shape for f in frames} == {(48, 64, 3)}
+    back = [one for one in arrived if one.restarted]
+    assert len(back) == 1 == stream.restarts and back[0].resized_from == (72, 96)
+    grey_now = [float(f.image.mean()) for f in frames]
+    assert grey_now == sorted(grey_now) and grey_now[-1] > 140
+    assert stream.received == 30 and stream.dropped == 30 - len(frames)
+
+
+def test_a_stream_that_stalls_is_opened_again_and_given_up_in_the_end(server: Server) -> None:
+    asked: list[int] = []
+
+    def handle(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(1)
+        if len(asked) > 2:
+            handler.send_error(503)
+            return
+        camera([grey(i) for i in range(8)], [], after=lambda _: server.released.wait(3))(handler)
+
+    stream = LastingStream(server.serve("/cam", handle), timeout_s=0.7, patience_s=1.0)
+    arrived = []
+    with pytest.raises(VideoError, match=r"sent no picture|broke off"):
+        for one in stream:
+            arrived.append(one)
+    assert sum(one.restarted for one in arrived) == 1
+    assert len({one.frame.index for one in arrived}) == len(arrived) > 2
+
+
+def test_pictures_that_are_sent_on_arrive() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    arrived: list[np.ndarray] = []
+
+    def receive() -> None:
+        for frame in LiveSource(f"tcp://127.0.0.1:{port}?listen=1", timeout_s=15):
+            arrived.append(frame.image)
+
+    receiver = threading.Thread(target=receive)
+    receiver.start()
+    for attempt in range(60):  # until it listens
+        try:
+            sender = PictureSender(f"tcp://127.0.0.1:{port}", width=64, height=48, fps=Fraction(25))
+            break
+        except OutputError:
+            assert attempt < 59
+            time.sleep(0.1)
+    with sender:
+        for i in range(40):
+            sender.send(grey(i), i / 25)
+            time.sleep(0.02)
+    receiver.join(20)
+    assert not receiver.is_alive() and len(arrived) > 3
+    means = [float(image.mean()) for image in arrived]
+    assert means == sorted(means) and means[-1] > 100
+    with pytest.raises(InputError, match="rtsp://"):
+        PictureSender("ftp://host/x", width=64, height=48, fps=Fraction(25))
+    with pytest.raises(OutputError, match="cannot send"):
+        PictureSender("rtsp://me:secret@127.0.0.1:9/x", width=64, height=48, fps=Fraction(25))
+
+
+def test_standard_input_is_a_stream(tmp_path: Path) -> None:
+    data = recording(tmp_path / "a.mp4", 10)
+    with av.open(io.BytesIO(data)) as film, av.open(str(tmp_path / "a.ts"), "w") as out:
+        stream = out.add_stream_from_template(film.streams.video[0])
+        for packet in film.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+    told = (
+        "import sys; from seektrack.video import LiveSource; s = LiveSource('-', timeout_s=20); "
+        "print([round(float(f.image.mean())) for f in s], s.received)"
+    )
+    with (tmp_path / "a.ts").open("rb") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-c", told], stdin=pipe, capture_output=True, text=True, timeout=60, check=True
+        )
+    means, received = done.stdout.rsplit(" ", 1)
+    assert int(received) == 10 and len(means.split(",")) > 3
