@@ -21,6 +21,7 @@ from seektrack.cli.train_options import (
     Out,
     Processes,
     Rank,
+    ScaleRate,
     Seed,
 )
 
@@ -51,11 +52,12 @@ def clip(
     model: Model = defaults.MODEL,
     recipe: Annotated[
         str,
-        typer.Option("--recipe", help="What moves: full, frozen-image, frozen-text, head or lora."),
+        typer.Option("--recipe", help="What moves: full, frozen-image, frozen-text, head, lora or adapter."),
     ] = "full",
     epochs: Annotated[int, typer.Option("--epochs", help="Passes over the pictures.", min=1)] = 10,
     batch: Annotated[int, typer.Option("--batch", help="Pairs in a step.", min=2)] = 64,
     learning_rate: LearningRate = None,
+    scale_rate: ScaleRate = False,
     rank: Rank = 8,
     alignment: Annotated[
         float,
@@ -73,6 +75,19 @@ def clip(
     ] = 0.5,
     balance: Annotated[bool, typer.Option("--balance", help="Let every loss pull equally hard.")] = False,
     no_augment: NoAugment = False,
+    wordings: Annotated[
+        float,
+        typer.Option(
+            "--wordings",
+            help="Chance of a caption that names a thing to be worded anew.",
+            min=0,
+            max=1,
+        ),
+    ] = 0.0,
+    template: Annotated[
+        list[str] | None,
+        typer.Option("--template", help='Such words, with {} for the thing: "a scan of {}"; again for more.'),
+    ] = None,
     precision: Annotated[
         str,
         typer.Option("--precision", help="Compute in fp32, bf16 or fp16; weights stay in float32."),
@@ -110,6 +125,9 @@ def clip(
         text_to_image=text_to_image,
         balance=balance,
         augment=not no_augment,
+        wordings=wordings or (0.5 if template else 0.0),
+        templates=tuple(template or ()),
+        scale_rate=scale_rate,
         precision=precision,
         held_out=held_out,
         patience=patience,

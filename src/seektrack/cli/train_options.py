@@ -43,6 +43,12 @@ LearningRate = Annotated[
     float | None,
     typer.Option("--learning-rate", help="Peak; what suits recipe and network when left out."),
 ]
-Rank = Annotated[int, typer.Option("--rank", help="Rank of the adapters of lora.", min=1)]
+ScaleRate = Annotated[
+    bool,
+    typer.Option(
+        "--scale-rate", help="Multiply the learning rate by the root of how much larger the global batch is."
+    ),
+]
+Rank = Annotated[int, typer.Option("--rank", help="Rank of lora's adapters, width of adapter layers.", min=1)]
 NoAugment = Annotated[bool, typer.Option("--no-augment", help="Show the pictures as they are.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of the split, the order and the augmentation.", min=0)]

@@ -20,6 +20,7 @@ from seektrack.cli.train_options import (
     Out,
     Processes,
     Rank,
+    ScaleRate,
     Seed,
     Workers,
 )
@@ -61,11 +62,19 @@ def sam2(
     steps: Annotated[int, typer.Option("--steps", help="Most steps.", min=1)] = 2000,
     frames: Annotated[int, typer.Option("--frames", help="Frames of a stretch in a step.", min=2)] = 5,
     learning_rate: LearningRate = None,
+    scale_rate: ScaleRate = False,
     rank: Rank = 8,
     boundary: Annotated[float, typer.Option("--boundary", help="Weight of the boundary loss.", min=0)] = 0.0,
     consistency: Annotated[
         float,
         typer.Option("--consistency", help="Weight of the temporal-consistency loss.", min=0),
+    ] = 0.0,
+    soft_iou: Annotated[float, typer.Option("--soft-iou", help="Weight of the soft-IoU loss.", min=0)] = 0.0,
+    targets: Annotated[
+        float,
+        typer.Option(
+            "--targets", help="Weight of telling which of several objects a pixel belongs to.", min=0
+        ),
     ] = 0.0,
     corrections: Annotated[
         int,
@@ -103,7 +112,8 @@ def sam2(
         accumulate=accumulate or world,
         resolution=resolution,
         learning_rate=learning_rate,
-        losses=LossWeights(boundary=boundary, consistency=consistency),
+        scale_rate=scale_rate,
+        losses=LossWeights(boundary=boundary, consistency=consistency, soft_iou=soft_iou, targets=targets),
         prompts=PromptMix(corrections=corrections, later=0.2 if corrections else 0.0),
         augment=none() if no_augment else footage(),
         bf16=bf16,

@@ -101,6 +101,7 @@ def load_clip(
     """
     from transformers import AutoConfig, AutoModel, AutoTokenizer
 
+    from seektrack.encoders.adapters import load_adapters
     from seektrack.encoders.clip import ClipEncoder
     from seektrack.encoders.photographs import PhotoClipEncoder, Photographs
     from seektrack.encoders.preprocess import ImageSettings
@@ -116,6 +117,7 @@ def load_clip(
         )
     tokenizer = checkpoints.load_tokenizer(AutoTokenizer, folder, name)
     model = checkpoints.load_network(AutoModel, folder, name, dtype="auto")
+    load_adapters(model, folder, name)
     size = int(getattr(config.vision_config, "image_size", 224) or 224)
     settings = (
         _naflex_settings(config.vision_config)

@@ -4,9 +4,16 @@ import torch
 from scipy import ndimage
 
 from seektrack.errors import InputError
-from seektrack.metrics.masks import boundary_f
+from seektrack.metrics.masks import boundary_f, iou
 from seektrack.segmentation.network import Decoded
-from seektrack.training.sam2.losses import LossWeights, boundary_loss, change_loss, mask_loss
+from seektrack.training.sam2.losses import (
+    LossWeights,
+    boundary_loss,
+    change_loss,
+    mask_loss,
+    soft_iou_loss,
+    target_loss,
+)
 
 
 def disc(radius: float, *, x: float = 32, side: int = 64) -> np.ndarray:
@@ -119,3 +126,29 @@ def test_pixels_nobody_knows_count_nowhere():
 def test_a_negative_weight_is_refused():
     with pytest.raises(InputError, match="boundary"):
         LossWeights(boundary=-1)
+
+
+def test_soft_iou_of_sure_answers_is_the_measured_iou():
+    truth = disc(16)
+    for answer in (truth, disc(20), disc(16, x=44), disc(5)):
+        p, goal = (torch.from_numpy(m).float() for m in (answer, truth))
+        assert float(soft_iou_loss(p, goal)) == pytest.approx(1 - iou(truth, answer), abs=2e-3)
+    half = torch.full((64, 64), 0.5, requires_grad=True)
+    soft_iou_loss(half, torch.from_numpy(truth).float()).backward()
+    assert (half.grad[30:34, 30:34] < 0).all() and (half.grad[:4, :4] > 0).all()
+
+
+def test_of_several_targets_each_pixel_has_one():
+    first, second = disc(10, x=20), disc(10, x=44)
+    target = torch.from_numpy(np.stack([first, second])).float()
+    owner = torch.tensor([0, 0])
+
+    def logits(*masks):
+        return torch.stack([torch.from_numpy(m).float() * 16 - 8 for m in masks])
+
+    right, both, swapped = logits(first, second), logits(first | second, second), logits(second, first)
+    losses = [float(target_loss(x, target, owner)) for x in (right, both, swapped)]
+    assert losses[0] < 0.01 < losses[1] < losses[2]
+    assert float(target_loss(swapped, target, torch.tensor([0, 1]))) == 0, "each alone in its clip"
+    small = target_loss(logits(first, np.zeros_like(second)), target, owner)
+    assert float(small) > 2, "a target that is missed costs its share, however small"

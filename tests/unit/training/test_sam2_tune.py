@@ -31,7 +31,8 @@ CLIPS = world_masks(
 TINY = Sam2Finetune(
     steps=2, frames=2, clips=1, objects=2, held_out=0.2, held_out_frames=3, measurements=2, warmup=1,
     image_share=0.5, learning_rate=1e-3,
-    losses=LossWeights(boundary=0.3, consistency=0.3), prompts=PromptMix(points=2, corrections=1, later=0.5),
+    losses=LossWeights(boundary=0.3, consistency=0.3, soft_iou=0.5, targets=0.5),
+    prompts=PromptMix(points=2, corrections=1, later=0.5),
 )  # fmt: skip
 
 

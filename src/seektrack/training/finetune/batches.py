@@ -9,6 +9,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.encoders import TEMPLATES, is_noun_query
+from seektrack.encoders.prompts import expand
 from seektrack.errors import InputError
 from seektrack.training.clip.frames import decode_rgb, encode_rgb
 from seektrack.training.finetune.data import Pairs, Picture, load_picture, pair_at, same_text
@@ -125,7 +127,16 @@ class Batches:
             images.append(image)
         weights = np.array([pair.weight for pair in drawn], np.float32)
         matches = match_matrix([pair.texts for pair in drawn], texts)
+        if r.wordings:
+            texts = [self._worded(text, rng) for text, rng in zip(texts, rngs, strict=True)]
         return Batch(images, [texts[i] for i in mine], matches, weights)
+
+    def _worded(self, text: str, rng: np.random.Generator) -> str:
+        """A caption as it is, or, where it names a thing, in the words of a template."""
+        if rng.random() >= self.recipe.wordings or not is_noun_query(text):
+            return text
+        templates = self.recipe.templates or TEMPLATES["enriched"]
+        return expand(text, [templates[int(rng.integers(len(templates)))]])[0]
 
 
 def match_matrix(captions: list[tuple[str, ...]], texts: list[str]) -> NDArray[np.float32]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from seektrack.encoders import check_templates
 from seektrack.errors import InputError
 from seektrack.training.scale import PRECISIONS
 
-MODES = ("full", "frozen-image", "frozen-text", "head", "lora")
+MODES = ("full", "frozen-image", "frozen-text", "head", "lora", "adapter")
+USUAL_BATCH = 64
+"""Global batch for which the usual learning rates are."""
 LORA_TARGETS = (
     "q_proj", "k_proj", "v_proj", "out_proj", "fc1", "fc2",
     "query", "key", "value", "dense",
@@ -25,10 +28,13 @@ class FinetuneRecipe:
     Attributes:
         mode: What moves. ``full``: everything. ``frozen-image``: the text tower (Zhai et al., LiT, 2022).
             ``frozen-text``: the image tower. ``head``: the projections into the shared space only.
-            ``lora``: low-rank additions to the layers of ``targets``, nothing else (Hu et al., 2021). The
-            scale of the logits moves in all but the last.
-        rank, alpha, dropout, targets: Of the adapters: their rank, their weight ``alpha / rank``, dropout
-            before them, and the last part of the names of the layers that get one.
+            ``lora``: low-rank additions to the layers of ``targets``, nothing else (Hu et al., 2021).
+            ``adapter``: small layers behind every feed-forward block (Houlsby et al., arXiv:1902.00751),
+            which stay apart in ``adapters.safetensors``. The scale of the logits moves in all but the last
+            two.
+        rank, alpha, dropout, targets: Of the adapters: their rank (the width of those of ``adapter``), their
+            weight ``alpha / rank``, dropout before them, and the last part of the names of the layers that
+            get one.
         image_to_text, text_to_image: Weights of InfoNCE asking each picture for its text, and each text for
             its picture; equal ones make the symmetric loss of CLIP.
         alignment: Weight of the mean squared distance between pictures and their texts (Wang & Isola,
@@ -36,12 +42,16 @@ class FinetuneRecipe:
         balance: Move the three weights so that each loss pulls equally hard; see
             :class:`seektrack.training.finetune.losses.GradientBalancer`.
         restoring: How much harder a loss pulls that has fallen less than the others (GradNorm's alpha).
+        wordings: Chance of a caption that names a thing to be put into a template.
+        templates: Those templates, each with one ``{}``; the built-in ones when empty.
         augment: Crop, mirror, expose, blur and recompress training pictures. A picture whose captions name a
             side (left, right) is never mirrored.
         epochs: Passes over the training pairs.
         steps: Steps instead of epochs, where given.
         batch: Pairs in a step; each is the wrong answer of the others, so more is better.
         learning_rate: Peak; None takes what suits the mode and the size of the network.
+        scale_rate: Multiply the peak by the root of the global batch over 64, as Adam's noise falls with the
+            root (Malladi et al., arXiv:2205.10287).
         warmup: Share of the steps until the peak.
         floor: Share of the peak left at the end.
         weight_decay: On matrices.
@@ -66,10 +76,13 @@ class FinetuneRecipe:
     balance: bool = False
     restoring: float = 0.5
     augment: bool = True
+    wordings: float = 0.0
+    templates: tuple[str, ...] = ()
     epochs: int = 10
     steps: int | None = None
     batch: int = 64
     learning_rate: float | None = None
+    scale_rate: bool = False
     warmup: float = 0.1
     floor: float = 0.01
     weight_decay: float = 0.05
@@ -111,15 +124,20 @@ class FinetuneRecipe:
             )
         if self.learning_rate is not None and self.learning_rate <= 0:
             raise InputError(f"learning_rate must be above 0, got {self.learning_rate}")
+        if self.templates:
+            check_templates(self.templates)
+        if not 0 <= self.wordings <= 1:
+            raise InputError(f"wordings must be from 0 to 1, got {self.wordings}")
         for name in ("held_out", "warmup", "dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
 
     def rate(self, parameters: int) -> float:
         """The peak learning rate for a network of that many parameters."""
+        scale = (self.batch / USUAL_BATCH) ** 0.5 if self.scale_rate else 1.0
         if self.learning_rate is not None:
-            return self.learning_rate
+            return scale * self.learning_rate
         if self.mode == "head":
-            return 1e-3
-        base = 2e-4 if self.mode == "lora" else 2e-5
-        return 10 * base if parameters < SMALL else base
+            return scale * 1e-3
+        base = 2e-4 if self.mode in ("lora", "adapter") else 2e-5
+        return scale * (10 * base if parameters < SMALL else base)

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seektrack.checkpoints import find, quietly
+from seektrack.encoders.adapters import ADAPTERS_FILE, adapter_state, insert_adapters, without_adapters
 from seektrack.encoders.clip import ClipEncoder
 from seektrack.encoders.loading import load_encoder
 from seektrack.errors import ModelError
@@ -55,8 +57,15 @@ class Towers:
         self.half = str(getattr(self.network.config, "dtype", "")).endswith("float16")
         self.half = self.half and not str(self.network.config.dtype).endswith("bfloat16")
         self._adapted: Any = None
+        self.layers_apart = False
         if recipe.mode == "lora":
             self._adapted = _adapt(self.network, recipe, _base_name(str(model), encoder.folder))
+        elif recipe.mode == "adapter":
+            self.network.requires_grad_(False)
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(recipe.seed)
+                insert_adapters(self.network, recipe.rank)
+            self.layers_apart = True
         else:
             for name, weight in self.network.named_parameters():
                 weight.requires_grad_(any(p.search(name) for p in _FREE[recipe.mode]))
@@ -118,6 +127,9 @@ class Towers:
                 self._adapted.save_pretrained(temporary / "adapter", save_embedding_layers=False)
                 network = copy.deepcopy(self._adapted).merge_and_unload()
             network = network.eval().to("cpu", torch.float16 if self.half else torch.float32)
+            if self.layers_apart:
+                save_file(adapter_state(network), temporary / ADAPTERS_FILE, metadata={"format": "pt"})
+                network = without_adapters(network)
             with quietly():
                 network.save_pretrained(temporary)
             self.encoder.tokenizer.save_pretrained(temporary)

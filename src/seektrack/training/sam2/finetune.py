@@ -30,6 +30,8 @@ class Sam2Finetune:
         resolution: Side of the square input; the model's own when None.
         windows: How frames are taken from a clip.
         learning_rate: Peak; None takes what suits the mode and the size of the network.
+        scale_rate: Multiply the peak by the root of the groups a step: what suits one group suits a larger
+            global batch then, as Adam's noise falls with the root (Malladi et al., arXiv:2205.10287).
         warmup, floor: Steps to the peak, and the share of it left at the end.
         weight_decay: On matrices.
         losses, prompts, augment: As in the pocket recipe.
@@ -57,6 +59,7 @@ class Sam2Finetune:
     resolution: int | None = None
     windows: Windows = field(default_factory=Windows)
     learning_rate: float | None = None
+    scale_rate: bool = False
     warmup: int = 30
     floor: float = 0.02
     weight_decay: float = 0.02
@@ -97,6 +100,12 @@ class Sam2Finetune:
         for name in ("held_out", "image_share", "spoil", "decay", "floor"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
+
+
+def peak(recipe: Sam2Finetune, usual: float) -> float:
+    """The peak learning rate: the recipe's or the usual one, for its global batch."""
+    rate = recipe.learning_rate or usual
+    return rate * recipe.accumulate**0.5 if recipe.scale_rate else rate
 
 
 def split_clips(count: int, recipe: Sam2Finetune | None, *, seed: int) -> tuple[list[int], list[int]]:

@@ -1,6 +1,7 @@
 """What SAM 2 is trained to minimise.
 
-Focal, Dice, balanced cross-entropy, boundary, change over time, predicted overlap, object score.
+Focal, Dice, soft IoU, balanced cross-entropy, boundary, change over time, which of several targets, predicted
+overlap, object score.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ class LossWeights:
         boundary: See :func:`boundary_loss`.
         consistency: See :func:`change_loss`; of clips only.
         clicked: See :func:`click_loss`.
+        soft_iou: One minus the IoU of probabilities; unlike Dice it weighs errors in small and large answers
+            as the measured IoU does.
+        targets: See :func:`target_loss`; where a clip has several objects.
     """
 
     focal: float = 10.0
@@ -39,6 +43,8 @@ class LossWeights:
     boundary: float = 0.0
     consistency: float = 0.0
     clicked: float = 0.0
+    soft_iou: float = 0.0
+    targets: float = 0.0
 
     def __post_init__(self) -> None:
         for name, value in vars(self).items():
@@ -91,6 +97,8 @@ def mask_loss(
     dice = 1 - (2 * (p * goal).sum((2, 3)) + 1) / (p.sum((2, 3)) + goal.sum((2, 3)) + 1)
     balanced = (ce * goal).sum((2, 3)) / (goal.sum((2, 3)) + 8) + (ce * (1 - goal) * wrong).mean((2, 3))
     terms = weights.focal * focal + weights.dice * dice + weights.balanced * balanced
+    if weights.soft_iou:
+        terms = terms + weights.soft_iou * soft_iou_loss(p, goal)
     if weights.boundary:
         terms = terms + weights.boundary * boundary_loss(p, goal)
     with torch.no_grad():
@@ -103,6 +111,45 @@ def mask_loss(
     loss = (each * there).sum() / there.sum().clamp(min=1)
     loss = loss + weights.score * F.binary_cross_entropy_with_logits(decoded.score[:, 0].float(), there)
     return loss, (overlap[:, 0] * there).sum() / there.sum().clamp(min=1)
+
+
+def soft_iou_loss(p: Tensor, goal: Tensor) -> Tensor:
+    """One minus intersection over union of probabilities and truth (..., h, w): (...,), in [0, 1].
+
+    Rahman & Wang, Optimizing Intersection-Over-Union in Deep Neural Networks for Image Segmentation, 2016.
+    """
+    both = (p * goal).sum((-2, -1))
+    return 1 - (both + 1) / (p.sum((-2, -1)) + goal.sum((-2, -1)) - both + 1)
+
+
+def target_loss(logits: Tensor, target: Tensor, owner: Tensor) -> Tensor:
+    """Which of several targets a pixel belongs to, or to none: cross-entropy over all objects of a frame.
+
+    Answers alone never hear of each other, so two may claim the same pixels. A softmax over them, background
+    having logit 0, is the soft aggregation of Oh et al., arXiv:1904.00607. Each target, and the background,
+    counts the same, however large.
+
+    Args:
+        logits: float (B, h, h), one answer an object.
+        target: float (B, S, S), 0 or 1.
+        owner: long (B,), the clip of each object.
+
+    Returns:
+        Scalar; 0 where no clip has two objects.
+    """
+    goal = F.interpolate(target[:, None], size=logits.shape[-2:], mode="area")[:, 0]
+    losses = []
+    for clip in torch.unique(owner):
+        rows = (owner == clip).nonzero()[:, 0]
+        if len(rows) < 2:
+            continue
+        scores = torch.cat([torch.zeros_like(logits[:1]), logits[rows]]).float()
+        much, which = goal[rows].max(0)
+        labels = torch.where(much > 0.5, which + 1, 0)
+        each = F.cross_entropy(scores[None], labels[None], reduction="none")[0]
+        shown = [each[labels == n].mean() for n in torch.unique(labels)]
+        losses.append(torch.stack(shown).mean())
+    return torch.stack(losses).mean() if losses else logits.sum() * 0
 
 
 def click_loss(decoded: Decoded, points: Tensor, labels: Tensor, side: int) -> Tensor:

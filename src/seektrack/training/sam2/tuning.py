@@ -27,7 +27,7 @@ from seektrack.training.common import (
 from seektrack.training.datasets import MaskClip
 from seektrack.training.sam2.augment import RawClip
 from seektrack.training.sam2.data import Groups
-from seektrack.training.sam2.finetune import Sam2Finetune, split_clips
+from seektrack.training.sam2.finetune import Sam2Finetune, peak, split_clips
 from seektrack.training.sam2.follow import Followed, FollowValidator, summary
 from seektrack.training.sam2.footage import FootageClips
 from seektrack.training.sam2.recipe import Sam2Recipe, Stage
@@ -78,7 +78,7 @@ class Tuning:
         self.stage = Stage(
             name="clip", steps=recipe.steps, resolution=self.weights.sam2.resolution, clips=recipe.clips,
             frames=recipe.frames, objects=recipe.objects, image_share=recipe.image_share,
-            lr=recipe.learning_rate or RATES[recipe.mode][small], warmup=recipe.warmup, floor=recipe.floor,
+            lr=peak(recipe, RATES[recipe.mode][small]), warmup=recipe.warmup, floor=recipe.floor,
             min_area=recipe.min_area, spoil=recipe.spoil,
         )  # fmt: skip
         self.terms = Sam2Recipe(losses=recipe.losses, prompts=recipe.prompts, augment=recipe.augment)

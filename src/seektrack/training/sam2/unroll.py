@@ -13,7 +13,7 @@ from transformers import Sam2VideoModel
 from seektrack.segmentation import network
 from seektrack.segmentation.network import Chosen, Decoded, ImageFeatures
 from seektrack.training.sam2.data import Batch
-from seektrack.training.sam2.losses import LossWeights, change_loss, click_loss, mask_loss
+from seektrack.training.sam2.losses import LossWeights, change_loss, click_loss, mask_loss, target_loss
 from seektrack.training.sam2.prompts import MASK, PromptMix, corrective_clicks, fed_back, prompts_for
 from seektrack.training.sam2.spoil import Spoiler
 
@@ -212,6 +212,9 @@ def unroll(
             loss = torch.stack([loss for loss, _ in rounds]).mean()
             if weights.clicked and run.clicks:
                 loss = loss + weights.clicked * run.clicked()
+            if weights.targets:
+                told = target_loss(answer.logits, batch.masks[:, t], batch.owner)
+                loss = loss + weights.targets * told
             losses.append(loss * (0.5 if t == 0 else 1.0))
         overlaps.append(rounds[-1][1])
         logits.append(answer.logits)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seektrack.errors import InputError
+from seektrack.errors import InputError, QueryError
 from seektrack.training.datasets import choose_world
 from seektrack.training.finetune import FinetuneRecipe, read_pairs, world_pairs
 from seektrack.training.finetune.batches import Batches, augment, split_pairs
@@ -173,3 +173,31 @@ def test_recall_counts_any_right_answer() -> None:
     cosines = np.array([[0.9, 0.1, 0.8], [0.2, 0.3, 0.7]], np.float32)
     matches = np.array([[1, 1, 0], [0, 0, 1]], np.float32)
     assert recall_at_1(cosines, matches) == (1.0, round(1 / 3, 4))
+
+
+def test_captions_that_name_a_thing_are_worded_anew_and_match_all_the_same() -> None:
+    pairs = [
+        (np.full((4, 4, 3), i, np.uint8), [t]) for i, t in enumerate(["a dog", "a cat", "it rains on us"])
+    ]
+    plain = FinetuneRecipe(batch=3, augment=False)
+    worded = FinetuneRecipe(
+        batch=3, augment=False, wordings=1, templates=("a scan of {}", "{}, seen from above")
+    )
+    one, two = Batches(pairs, np.arange(3), plain)(0), Batches(pairs, np.arange(3), worded)(0)
+    assert (one.matches == two.matches).all()
+    for before, after in zip(one.texts, two.texts, strict=True):
+        assert after in (
+            [before] if before == "it rains on us" else [f"a scan of {before}", f"{before}, seen from above"]
+        )
+    assert {t for step in range(6) for t in Batches(pairs, np.arange(3), worded)(step).texts} >= {
+        "a scan of a dog", "a dog, seen from above"
+    }  # fmt: skip
+    with pytest.raises(QueryError, match="template"):
+        FinetuneRecipe(wordings=0.5, templates=("no place",))
+
+
+def test_the_learning_rate_follows_the_global_batch_where_asked() -> None:
+    usual = FinetuneRecipe().rate(10**9)
+    assert FinetuneRecipe(batch=256).rate(10**9) == usual
+    assert FinetuneRecipe(batch=256, scale_rate=True).rate(10**9) == 2 * usual
+    assert FinetuneRecipe(batch=16, scale_rate=True, learning_rate=1e-3).rate(1) == 5e-4
