@@ -1,5 +1,11 @@
-"""SAM 2: masks of what a prompt points at, on one picture or through a video."""
+"""SAM 2: masks of what a prompt points at, on one picture or through a video.
 
+Of what is named here only ``VideoPredictor`` loads torch; others do with the network they are given.
+"""
+
+from typing import TYPE_CHECKING
+
+from seektrack.lazy import lazily
 from seektrack.segmentation.automatic import AutomaticMaskGenerator
 from seektrack.segmentation.chain import PostProcess, compose, parse_steps
 from seektrack.segmentation.features import ImageFeatures
@@ -15,7 +21,9 @@ from seektrack.segmentation.propose import Proposal, propose
 from seektrack.segmentation.refine import Refined, RefineSettings, refine
 from seektrack.segmentation.session import VideoSession
 from seektrack.segmentation.video import segment_video
-from seektrack.segmentation.video_predictor import VideoPredictor
+
+if TYPE_CHECKING:
+    from seektrack.segmentation.video_predictor import VideoPredictor
 
 __all__ = [
     "PRECISIONS",
@@ -49,3 +57,5 @@ __all__ = [
     "resume_session",
     "segment_video",
 ]
+
+__getattr__, __dir__ = lazily(__name__, {"video_predictor": "VideoPredictor"})

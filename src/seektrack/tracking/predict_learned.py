@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.tracking.kalman import KalmanState
 from seektrack.tracking.predict import History
-from seektrack.tracking.predict_network import TrajectoryModel
+from seektrack.tracking.trajectory import Steps
 
 _LEAST_SPREAD = 0.03
 """Least standard deviation of a predicted centre, in sizes."""
@@ -36,6 +37,14 @@ class Predicted:
     sides_spread: NDArray[np.float64] | None = None
 
 
+class Continues(Protocol):
+    """A network that continues trajectories, by torch or as a graph."""
+
+    def predict(self, history: History) -> Steps:
+        """The next K steps of objects, in pixels."""
+        ...
+
+
 @dataclass(frozen=True)
 class LearnedPredictor:
     """A network trained on trajectories; one that predicts the centre alone leaves the sides to the filter.
@@ -44,7 +53,7 @@ class LearnedPredictor:
         model: The network.
     """
 
-    model: TrajectoryModel
+    model: Continues
 
     def believe(self, history: History, states: Sequence[KalmanState]) -> list[KalmanState]:
         """Beliefs whose centre or box, its velocity and uncertainty are the network's."""
@@ -67,7 +76,7 @@ class LearnedPredictor:
         return replace(state, mean=mean, covariance=covariance)
 
 
-def predict_at(model: TrajectoryModel, history: History) -> Predicted:
+def predict_at(model: Continues, history: History) -> Predicted:
     """Centres at the time asked for, read off the steps the network predicts.
 
     Between two steps the way is straight; beyond the last it goes on as between the last two, and its

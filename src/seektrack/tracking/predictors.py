@@ -6,6 +6,8 @@ from pathlib import Path
 
 from seektrack import defaults
 from seektrack.checkpoints import packaged_folder
+from seektrack.checkpoints.fingerprints import graphs_fit
+from seektrack.checkpoints.graphs import can_run
 from seektrack.errors import ModelError
 from seektrack.tracking.predict import LEARNED, PREDICTORS, KalmanPredictor, Predictor
 
@@ -25,7 +27,6 @@ def load_predictor(name: str | Path = defaults.PREDICTOR) -> Predictor:
 
 def _learned(name: str) -> Predictor:
     from seektrack.tracking.predict_learned import LearnedPredictor
-    from seektrack.tracking.predict_network import load_trajectory
 
     folder = packaged_folder(f"trajectory/{name}") if name in LEARNED else Path(name).expanduser()
     if not (folder / "config.json").is_file():
@@ -33,4 +34,10 @@ def _learned(name: str) -> Predictor:
             f"there is no predictor {name!r}",
             hint=f"choose from {', '.join(PREDICTORS)}, or a folder that seektrack train trajectory wrote",
         )
+    if can_run() and graphs_fit(folder):
+        from seektrack.tracking.predict_graphs import TrajectoryGraphs
+
+        return LearnedPredictor(TrajectoryGraphs(folder))
+    from seektrack.tracking.predict_network import load_trajectory
+
     return LearnedPredictor(load_trajectory(folder))

@@ -146,23 +146,56 @@ def without_torch(*argv: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_a_library_is_searched_without_torch(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import cv2
 
+    folder = tmp_path_factory.mktemp("graphs") / "film"
+    folder.mkdir()
+    for t, image in enumerate(clip(4)):
+        cv2.imwrite(str(folder / f"{t:03d}.png"), image[..., ::-1])
+    return folder
+
+
+def test_videos_are_indexed_and_searched_without_torch(film: Path, tmp_path: Path) -> None:
     from seektrack import Library
 
-    frames = tmp_path / "film"
-    frames.mkdir()
-    for t, image in enumerate([*clip(3), *(picture(seed) for seed in range(3))]):
-        cv2.imwrite(str(frames / f"{t:03d}.png"), image[..., ::-1])
-    with Library(tmp_path / "lib", model="pocket", device="cpu") as library:
-        library.index(frames, regions="none")
-        wanted = [hit.score for hit in library.hits("a yellow square", k=2, min_confidence=0.0)]
-    assert wanted
-    question = ["a yellow square", "-l", str(tmp_path / "lib"), "--hits", "-k", "2", "--min-confidence", "0"]
+    done = without_torch("index", str(film), "-l", str(tmp_path / "graphs"), "--runtime", "onnx", "--json")
+    assert done.returncode == 0, done.stderr
+    with Library(tmp_path / "torch", model="pocket", device="cpu", runtime="torch") as library:
+        library.index(film)
+        wanted = library.hits("a yellow square", k=5, min_confidence=0.0)
+    assert any(hit.box is not None for hit in wanted)
+    question = [
+        "a yellow square",
+        "-l",
+        str(tmp_path / "graphs"),
+        "--hits",
+        "-k",
+        "5",
+        "--min-confidence",
+        "0",
+    ]
     done = without_torch("search", *question, "--json")
     assert done.returncode == 0, done.stderr
-    np.testing.assert_allclose([row["score"] for row in json.loads(done.stdout)], wanted, atol=1e-4)
+    found = json.loads(done.stdout)
+    np.testing.assert_allclose([row["score"] for row in found], [hit.score for hit in wanted], atol=1e-3)
+
+
+def test_an_object_is_followed_without_torch(film: Path, tmp_path: Path) -> None:
+    from seektrack.pipeline import track_objects
+
+    box = (10.0, 30.0, 35.0, 55.0)
+    prompt = ["--box", "10,30,35,55@0#1", "--no-overlay", "--format", "json", "--json"]
+    done = without_torch("track", str(film), *prompt, "--runtime", "onnx", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    wanted = track_objects(film, prompts=[Prompt(0, 1, box=box)], model="pocket", device="cpu").tracks[0]
+    held = json.loads((tmp_path / "tracks.json").read_text())["tracks"][0]["observations"]
+    assert [one["frame_index"] for one in held] == sorted(wanted.observations)
+    for one in held:
+        mask = wanted.observations[one["frame_index"]].mask
+        assert mask is not None
+        assert overlap(Mask.from_coco(one["mask"]).to_array(), mask.to_array()) >= 0.99
 
 
 @pytest.fixture
