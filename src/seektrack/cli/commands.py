@@ -24,6 +24,7 @@ _HOMES = {
     "label": "compare:label",
     "doctor": "doctor:doctor",
     "prompts": "compare:app",
+    "bench": "bench:bench",
     "eval": "eval:app",
     "train": "train:app",
     "pocket": "pocket:app",

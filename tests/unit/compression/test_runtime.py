@@ -69,7 +69,7 @@ def asked(count: int, kinds: str) -> list[Prompt]:
         "mask": {"mask": Mask.from_array(held)},
     }
     names = kinds.split(",")
-    return [Prompt(0, i, **by_kind[names[i % len(names)]]) for i in range(count)]  # type: ignore[arg-type]
+    return [Prompt(i, 0, **by_kind[names[i % len(names)]]) for i in range(count)]  # type: ignore[arg-type]
 
 
 def overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
@@ -92,7 +92,7 @@ def test_masks_are_torchs(pair: tuple[Sam2, Sam2], count: int, kinds: str, backw
         masks = []
         for t in order:
             if t == order[2]:  # a correction in the middle
-                session.add(Prompt(t, 0, points=np.array([[50.0, 42.0]]), point_labels=np.array([1])))
+                session.add(Prompt(0, t, points=np.array([[50.0, 42.0]]), point_labels=np.array([1])))
             masks.append(session.step(frames[t], t).masks())
         answers.append(masks)
     overlaps = [
@@ -189,11 +189,12 @@ def test_an_object_is_followed_without_torch(film: Path, tmp_path: Path) -> None
     prompt = ["--box", "10,30,35,55@0#1", "--no-overlay", "--format", "json", "--json"]
     done = without_torch("track", str(film), *prompt, "--runtime", "onnx", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
-    wanted = track_objects(film, prompts=[Prompt(0, 1, box=box)], model="pocket", device="cpu").tracks[0]
+    wanted = track_objects(film, prompts=[Prompt(1, 0, box=box)], model="pocket", device="cpu").tracks[0]
     held = json.loads((tmp_path / "tracks.json").read_text())["tracks"][0]["observations"]
-    assert [one["frame_index"] for one in held] == sorted(wanted.observations)
+    by_frame = {one.frame_index: one for one in wanted.observations}
+    assert [one["frame_index"] for one in held] == sorted(by_frame)
     for one in held:
-        mask = wanted.observations[one["frame_index"]].mask
+        mask = by_frame[one["frame_index"]].mask
         assert mask is not None
         assert overlap(Mask.from_coco(one["mask"]).to_array(), mask.to_array()) >= 0.99
 
