@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         segment_frame,
         start_session,
         track_objects,
+        track_pieces,
         track_videos,
     )
     from seektrack.query import Query, read
@@ -64,6 +65,7 @@ __all__ = [
     "segment_frame",
     "start_session",
     "track_objects",
+    "track_pieces",
     "track_videos",
     "save_report",
     "Query",

@@ -30,3 +30,5 @@ PREDICTOR = "transformer"
 """What says where a hidden object is."""
 POST = "largest"
 """How masks are cleaned."""
+OVERLAP_S = 1.0
+"""Seconds that a piece of a video has in common with the next."""

@@ -71,7 +71,9 @@ from seektrack.cli.track_options import (
     GroundEvery,
     Masks,
     MinConfidence,
+    Pieces,
     TrackerName,
+    check_pieces,
     check_together,
     with_anomalies,
     with_names,
@@ -200,6 +202,7 @@ def track(
     template: Template = None,
     translate: Translate = None,
     explain: Explain = False,
+    pieces: Pieces = None,
     workers: WorkerCount = None,
     ray: RayAddress = None,
     model: LibraryModel = None,
@@ -232,6 +235,7 @@ def track(
     check_together(
         text, prompts, detections, masks=masks, tracker=tracker, grounder=grounder, every=ground_every
     )
+    check_pieces(pieces, one_video=library is None and _is_one(videos), text=text)
     check_report(report)
     check_value("--render", render, RENDERS)
     chosen = tuple(formats) if formats else defaults.FORMATS
@@ -330,7 +334,7 @@ def track(
         elif library is not None:
             done = _in_library(screen, library, asked, how, top=top, workers=shared)
         elif _is_one(videos):
-            done = [_one(screen, videos[0], asked, how)]
+            done = [_one(screen, videos[0], asked, how, pieces=pieces, workers=shared)]
         else:
             done = _many(screen, videos, asked, how, fresh=fresh, workers=shared)
     notices = tuple(dict.fromkeys(notice for one in done for notice in one.remarks.notices))
@@ -397,10 +401,31 @@ class _Asked:
         return Models(self.model, device=self.device, resolution=self.resolution, runtime=self.runtime)
 
 
-def _one(screen: Screen, video: str, asked: _Asked, how: Opening | None) -> Done:
-    from seektrack.pipeline import track_objects
+def _one(
+    screen: Screen,
+    video: str,
+    asked: _Asked,
+    how: Opening | None,
+    *,
+    pieces: float | None,
+    workers: RayWorkers | None,
+) -> Done:
+    from seektrack.pipeline import track_objects, track_pieces
 
     with screen.progress() as progress:
+        if pieces is not None:
+            tracks = track_pieces(
+                video,
+                asked.query or "",
+                piece_s=pieces,
+                overlap_s=min(defaults.OVERLAP_S, pieces),
+                opening=how,
+                workers=workers,
+                progress=progress,
+                **asked.by_model(),
+                **asked.common(),
+            )
+            return of_tracks(tracks, asked.out, asked.formats, overlay=asked.overlay, paged=asked.paged)
         tracks = track_objects(
             video,
             asked.query,

@@ -91,6 +91,33 @@ def with_anomalies(settings: FollowSettings | None, how: str) -> FollowSettings 
     return replace(told, anomalies=None) if how == "off" else told
 
 
+Pieces = Annotated[
+    float | None,
+    typer.Option(
+        "--pieces",
+        metavar="SECONDS",
+        help="Cut one long video into pieces of so many seconds, followed side by side with --workers, and"
+        " join what was followed.",
+    ),
+]
+
+
+def check_pieces(pieces: float | None, *, one_video: bool, text: Sequence[str] | None) -> None:
+    """See that cutting into pieces goes with what is asked for.
+
+    Raises:
+        InputError: It does not, or a piece has no length.
+    """
+    if pieces is None:
+        return
+    if not one_video or text is None:
+        raise InputError(
+            "--pieces goes with --text and one video", hint="several videos are shared out without it"
+        )
+    if not pieces > 0:
+        raise InputError(f"--pieces must be longer than 0 seconds, got {pieces:g}")
+
+
 def with_names(
     settings: FollowSettings | None,
     *,

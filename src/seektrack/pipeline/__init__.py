@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from seektrack.pipeline.many import FollowedVideo, track_videos
     from seektrack.pipeline.models import Models, parse_model
     from seektrack.pipeline.pages import save_report
+    from seektrack.pipeline.pieces import track_pieces
     from seektrack.pipeline.regions import REGIONS, Regions
     from seektrack.pipeline.segment import FrameSegmenter, segment_frame
     from seektrack.pipeline.session import TrackingSession
@@ -48,6 +49,7 @@ __all__ = [
     "start_session",
     "track_live",
     "track_objects",
+    "track_pieces",
     "track_videos",
     "watch",
 ]
@@ -62,6 +64,7 @@ __getattr__, __dir__ = lazily(
         "many": "FollowedVideo track_videos",
         "models": "Models parse_model",
         "pages": "save_report",
+        "pieces": "track_pieces",
         "regions": "REGIONS Regions",
         "segment": "FrameSegmenter segment_frame",
         "session": "TrackingSession",

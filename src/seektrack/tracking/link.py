@@ -71,12 +71,12 @@ def link(
     for k, tracks in enumerate(results):
         if tracks.tracks:
             source = open_video(tracks.video.path) if sources is None else sources[k]
-            galleries |= {(k, i): g for i, g in _galleries(tracks, source, encoder, settings).items()}
+            galleries |= {(k, i): g for i, g in galleries_of(tracks, source, encoder, settings).items()}
     groups = _grouped(results, galleries, settings)
     return [_renamed(k, tracks, groups) for k, tracks in enumerate(results)]
 
 
-def _galleries(
+def galleries_of(
     tracks: Tracks, source: VideoSource, encoder: Encoder | None, settings: LinkSettings
 ) -> dict[int, Mapping[Cue, Appearance]]:
     """What each track looks like, by id."""
@@ -124,16 +124,16 @@ def _grouped(
     """New id of every track: the most alike are joined first, and a group only with all of another."""
     tracks = {(k, t.obj_id): t for k, result in enumerate(results) for t in result}
     places = list(tracks)
-    alike = np.full((len(places), len(places)), -np.inf)
+    near = np.full((len(places), len(places)), -np.inf)
     for a, one in enumerate(places):
         for b in range(a):
             if _may_be_one(one, places[b], tracks, settings):
-                alike[a, b] = alike[b, a] = _alike(galleries[one], galleries[places[b]], settings)
+                near[a, b] = near[b, a] = alike(galleries[one], galleries[places[b]], settings)
     groups = {a: [a] for a in range(len(places))}
     while len(groups) > 1:
         keys = list(groups)
         pairs = [(x, y) for i, x in enumerate(keys) for y in keys[:i]]
-        scores = [float(alike[np.ix_(groups[x], groups[y])].mean()) for x, y in pairs]
+        scores = [float(near[np.ix_(groups[x], groups[y])].mean()) for x, y in pairs]
         best = int(np.argmax(scores))
         if scores[best] < settings.least:
             break
@@ -151,7 +151,7 @@ def _may_be_one(one: Place, other: Place, tracks: Mapping[Place, Track], setting
     return not any(o.visible and (p := b.at(o.frame_index)) is not None and p.visible for o in a.observations)
 
 
-def _alike(a: Mapping[Cue, Appearance], b: Mapping[Cue, Appearance], settings: LinkSettings) -> float:
+def alike(a: Mapping[Cue, Appearance], b: Mapping[Cue, Appearance], settings: LinkSettings) -> float:
     """Mean over the looks of both of how like the other's gallery they are, in [0, 1]; 0 without any."""
     total = weight = 0.0
     for cue in CUES:

@@ -180,6 +180,7 @@ FROZEN = {
         "--template",
         "--translate",
         "--explain",
+        "--pieces",
         "--workers",
         "--ray",
         "--model -m",
