@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         Corrected,
         Correction,
         Library,
+        Shards,
         TrackingSession,
         open_session,
         save_report,
@@ -57,6 +58,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Client",
     "Library",
+    "Shards",
     "TrackingSession",
     "Correction",
     "Corrected",
@@ -97,8 +99,8 @@ __getattr__, __dir__ = lazily(
     __name__,
     {
         "library.rows": "Where",
-        "pipeline": "Corrected Correction Library TrackingSession open_session save_report search_and_track "
-        "segment_frame start_session track_objects track_videos",
+        "pipeline": "Corrected Correction Library Shards TrackingSession open_session save_report "
+        "search_and_track segment_frame start_session track_objects track_pieces track_videos",
         "query": "Query read",
         "serving.client": "Client",
     },

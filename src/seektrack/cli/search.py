@@ -14,7 +14,6 @@ from seektrack.cli.common import (
     DEFAULT_LIBRARY,
     AsJson,
     Device,
-    LibraryFolder,
     LibraryModel,
     Quiet,
     Runtime,
@@ -30,6 +29,7 @@ from seektrack.cli.editor_options import ClipsDir, EdlFile, OtioFile, VttFile, c
 from seektrack.cli.report_options import ReportFile, check_report
 from seektrack.cli.saved import Saved, save_all, save_page
 from seektrack.cli.search_options import (
+    AnswerIn,
     Count,
     CsvFile,
     EndS,
@@ -37,6 +37,7 @@ from seektrack.cli.search_options import (
     FramesDir,
     InVideo,
     Label,
+    LibraryFolders,
     MinConfidence,
     Missing,
     Motion,
@@ -53,6 +54,7 @@ from seektrack.cli.search_options import (
     tell_reading,
     with_reading,
 )
+from seektrack.cli.shown import one_line
 from seektrack.cli.values import ONLY, RANK_BY, check_value
 from seektrack.errors import InputError, NothingFoundError, VideoError
 from seektrack.library.made_with import model_for
@@ -60,7 +62,7 @@ from seektrack.query import Query, read, shown
 from seektrack.types import Hit, Moment
 
 if TYPE_CHECKING:
-    from seektrack.pipeline import Library
+    from seektrack.pipeline import Library, Shards
     from seektrack.pipeline.answer import Answer
 
 
@@ -72,7 +74,8 @@ def search(
             'several things "a dog; a bus" and an order "a car appears -> a dog leaves" are understood.'
         ),
     ] = None,
-    library: LibraryFolder = DEFAULT_LIBRARY,
+    library: LibraryFolders = [DEFAULT_LIBRARY],  # noqa: B006  # typer's own default, never changed
+    timeout_s: AnswerIn = None,
     k: Count = defaults.K,
     hits: Annotated[
         bool, typer.Option("--hits", help="Single frames and regions instead of moments.")
@@ -129,10 +132,12 @@ def search(
     check_report(report)
     check_value("--only", only, ONLY)
     check_value("--rank-by", rank_by, RANK_BY)
-    check_library(library)
-    model = model_for(library, model)
+    for folder in library:
+        check_library(folder)
+    _check_several(library, align=align, timeout_s=timeout_s)
+    model = model_for(library[0], model)
     spare_threads(model)
-    from seektrack.pipeline import Library
+    from seektrack.pipeline import Library, Shards
 
     screen = Screen(quiet=quiet, as_json=as_json)
     where = _given(video=video, start_s=start_s, end_s=end_s, only=only, per_video=per_video)
@@ -143,11 +148,16 @@ def search(
         asking["motion"] = False
     less_sure: Sequence[Hit] = []
     gone = 0
-    with Library(library, model=model, device=device, runtime=runtime) as opened:
+    several = len(library) > 1
+    with (
+        Shards(library, model=model, device=device, timeout_s=timeout_s, runtime=runtime)
+        if several
+        else Library(library[0], model=model, device=device, runtime=runtime)
+    ) as opened:
         found: Answer[Any]
         if image is not None:
             found = opened.similar(read_picture(image), k=k, **where, **_given(min_confidence=min_confidence))
-        elif align is not None:
+        elif align is not None and isinstance(opened, Library):
             found = _aligned(opened, align, video, _given(translate=translate) | wordings)
         else:
             query = _read(opened, str(text), translate, screen, verbatim=verbatim)
@@ -168,16 +178,32 @@ def search(
     save_page(saved, found, report, title=str(text or image or align))
     if found or as_json:
         told = saved.told(coded(found)) if as_json else found
-        value = with_reading(told, found.query, found.notices) if explain else told
+        value: Any = with_reading(told, found.query, found.notices) if explain else told
+        if several:
+            value = (value if explain else {"results": value}) | {"unanswered": found.unanswered}
         screen.result(value, lambda console: _print(console, found))
+    for path, why in found.unanswered.items():
+        screen.warn(f"{one_line(path)} did not answer and is not searched: {why}")
     saved.tell(screen)
     if unknown := sum(one.domain == "outside" for one in found):
         screen.warn_unknown(f"{unknown} of {len(found)} answers", model)
     if not found:
         raise NothingFoundError(
-            f"nothing in {library} matches {shown(text or str(image or align))}",
-            hint=_way_out(library, less_sure, gone),
+            f"nothing in {', '.join(map(str, library))} matches {shown(text or str(image or align))}",
+            hint=_way_out(library[0], less_sure, gone),
         )
+
+
+def _check_several(libraries: Sequence[Path], *, align: Path | None, timeout_s: float | None) -> None:
+    """See that what is asked for goes with as many libraries as are named.
+
+    Raises:
+        InputError: It does not.
+    """
+    if len(libraries) > 1 and align is not None:
+        raise InputError("--align places texts in one video", hint="name the --library that holds it")
+    if len(libraries) == 1 and timeout_s is not None:
+        raise InputError("--answer-in goes with several libraries", hint="name each with --library")
 
 
 def _way_out(library: Path, less_sure: Sequence[Hit], gone: int) -> str:
@@ -200,7 +226,9 @@ def _given(**options: Any) -> dict[str, Any]:
     return {name: value for name, value in options.items() if value is not None}
 
 
-def _read(opened: Library, text: str, translate: str | None, screen: Screen, *, verbatim: bool) -> Query:
+def _read(
+    opened: Library | Shards, text: str, translate: str | None, screen: Screen, *, verbatim: bool
+) -> Query:
     """The question, mistyped words put right, which is said."""
     from seektrack.encoders.translation import as_translator
 

@@ -16,6 +16,24 @@ from seektrack.query import explain as lines_of
 if TYPE_CHECKING:
     from seektrack.cli.common import Screen
 
+LibraryFolders = Annotated[
+    list[Path],
+    typer.Option(
+        "--library",
+        "-l",
+        envvar="SEEKTRACK_LIBRARY",
+        help="The library's folder; may be given more than once, to ask several libraries together.",
+    ),
+]
+AnswerIn = Annotated[
+    float | None,
+    typer.Option(
+        "--answer-in",
+        min=0.0,
+        metavar="SECONDS",
+        help="Of several libraries: leave out and name those that take longer to answer.",
+    ),
+]
 Count = Annotated[int, typer.Option("-k", "--count", min=1, help="At most this many.")]
 StartS = Annotated[
     float | None, typer.Option("--start", min=0.0, help="Only from this second of the video on.")

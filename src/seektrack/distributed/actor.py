@@ -16,11 +16,13 @@ class Worker:
     """Does tasks piece by piece, each when asked for, so that nothing is done ahead that nobody takes.
 
     Args:
-        model, device, resolution: As for `Models`.
+        model, device, resolution, runtime: As for `Models`.
     """
 
-    def __init__(self, model: str, device: str | None, resolution: int | None) -> None:
-        self._models = Models(model, device=device, resolution=resolution)
+    def __init__(
+        self, model: str, device: str | None, resolution: int | None, runtime: str | None = None
+    ) -> None:
+        self._models = Models(model, device=device, resolution=resolution, runtime=runtime)
         self._pieces: Iterator[Any] = iter(())
         self._ticket = -1
 

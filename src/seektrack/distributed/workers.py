@@ -74,7 +74,7 @@ class RayWorkers:
     def start(self, models: Models) -> Any:
         """A new worker."""
         made = self._ray.remote(Worker).options(num_cpus=1, num_gpus=self.gpus, max_restarts=0)
-        return made.remote(models.name, models.device, models.resolution)
+        return made.remote(models.name, models.device, models.resolution, models.runtime)
 
     def close(self) -> None:
         """Leave the cluster; one started here ends."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seektrack.pipeline.session_repair import PropagatedMask
     from seektrack.pipeline.session_start import open_session, start_session
     from seektrack.pipeline.session_store import Edit
+    from seektrack.pipeline.shards import Shards
     from seektrack.pipeline.track import track_objects
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "PropagatedMask",
     "Regions",
     "SearchAndTrackResult",
+    "Shards",
     "TrackingSession",
     "open_session",
     "parse_model",
@@ -72,6 +74,7 @@ __getattr__, __dir__ = lazily(
         "session_repair": "PropagatedMask",
         "session_start": "open_session start_session",
         "session_store": "Edit",
+        "shards": "Shards",
         "track": "track_objects",
     },
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -90,9 +90,7 @@ class Asking(ABC):
             LibraryError: There is no library here.
             LibraryMismatchError: It was made by another model.
         """
-        from seektrack.retrieval import SequenceSettings, find_moments
-
-        there = _where(
+        there = where_of(
             where,
             video=video,
             start_s=start_s,
@@ -103,16 +101,36 @@ class Asking(ABC):
             per_video=per_video,
             missing=missing,
         )
-        asked = self._asked(text, "search", translate, templates, motion=motion)
+        query = read(text, translate=as_translator(translate))
+        return self._moments(
+            query, k=k, where=there, templates=templates, motion=motion, within_s=within_s, best=None
+        )
+
+    def _moments(
+        self,
+        query: Query,
+        *,
+        k: int,
+        where: Where,
+        templates: Templates,
+        motion: bool,
+        within_s: float,
+        best: Mapping[str, float] | None,
+    ) -> Answer[Moment]:
+        """As `search`; ``best`` is how much the best frame of other libraries is believed, by question."""
+        from seektrack.retrieval import SequenceSettings, find_moments
+
+        asked = self._asked(query, "search", None, templates, motion=motion)
         found = find_moments(
             asked.store,
             self.models.encoder,
             asked.query,
             k=k,
-            where=there,
+            where=where,
             motion=asked.motion,
             templates=asked.templates,
             sequences=SequenceSettings(within_s=within_s),
+            best=best,
         )
         return Answer(found, query=asked.query, notices=asked.notices)
 
@@ -146,7 +164,7 @@ class Asking(ABC):
         """
         from seektrack.retrieval import search
 
-        there = _where(
+        there = where_of(
             where,
             video=video,
             start_s=start_s,
@@ -194,7 +212,7 @@ class Asking(ABC):
         """
         from seektrack.retrieval import search_image
 
-        there = _where(
+        there = where_of(
             where,
             video=video,
             start_s=start_s,
@@ -238,7 +256,9 @@ class Asking(ABC):
         """
         from seektrack.retrieval import FrameScorer, SequenceSettings, find_sequences, known_video
 
-        there = _where(where, video=video, start_s=start_s, end_s=end_s, per_video=per_video, missing=missing)
+        there = where_of(
+            where, video=video, start_s=start_s, end_s=end_s, per_video=per_video, missing=missing
+        )
         asked = self._asked(text, "search", translate, templates, motion=motion, ordered=True)
         scorer = FrameScorer(asked.store, self.models.encoder, motion=asked.motion, templates=asked.templates)
         found = find_sequences(
@@ -368,7 +388,7 @@ class _Asked:
     notices: tuple[str, ...]
 
 
-def _where(where: Where | None, **given: Any) -> Where:
+def where_of(where: Where | None, **given: Any) -> Where:
     """All filters in one, given so or one by one; those that are None were not given."""
     said = {name: value for name, value in given.items() if value is not None}
     if where is not None and said:

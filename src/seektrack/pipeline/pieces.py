@@ -15,8 +15,8 @@ from seektrack.errors import InputError
 from seektrack.pipeline.checks import check_outputs, check_shown
 from seektrack.pipeline.following import FollowTask
 from seektrack.pipeline.models import Models
+from seektrack.pipeline.source_to_tracks import write_results
 from seektrack.pipeline.sources import NamedVideo, named_videos
-from seektrack.pipeline.track import write_results
 from seektrack.pipeline.workers import Here, Workers
 from seektrack.query import Query, read
 from seektrack.types import Progress, Tracks

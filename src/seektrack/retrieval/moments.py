@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -58,6 +58,7 @@ def find_moments(
     settings: MomentSettings | None = None,
     sequences: SequenceSettings | None = None,
     confidence: ConfidenceSettings | None = None,
+    best: Mapping[str, float] | None = None,
 ) -> list[Moment]:
     """Moments that answer a question, best first.
 
@@ -74,6 +75,7 @@ def find_moments(
         settings: What makes frames a moment.
         sequences: What makes moments a chain.
         confidence: How scores become beliefs.
+        best: How much the best frame of other libraries that are asked too is believed, by what it answers.
 
     Returns:
         Moments, each of which knows what it answers; none when nothing matches.
@@ -104,9 +106,15 @@ def find_moments(
         )
         if there.label is not None:
             scores = only_labelled(store, encoder, scores, there, confidence)
-        moments = moments_from_scores(scores, durations=store.durations(), turns=store.turns, settings=s)
+        moments = moments_from_scores(
+            scores,
+            durations=store.durations(),
+            turns=store.turns,
+            settings=s,
+            best=(best or {}).get(one.typed, 0.0),
+        )
         found += [replace(within(m, there), query=one.typed) for m in moments]
-    return limited(sorted(found, key=_rank), there.per_video)[:k]
+    return limited(sorted(found, key=rank), there.per_video)[:k]
 
 
 def within(moment: Moment, where: Where) -> Moment:
@@ -122,6 +130,7 @@ def moments_from_scores(
     durations: dict[str, float | None] | None = None,
     turns: Callable[[str], TurnTimes] | None = None,
     settings: MomentSettings | None = None,
+    best: float = 0.0,
 ) -> list[Moment]:
     """Moments of all videos under one query, best first.
 
@@ -132,9 +141,10 @@ def moments_from_scores(
         durations: Seconds of each video by path, to end its last moment by.
         turns: Where the picture of a video turned, by its path.
         settings: What makes frames a moment.
+        best: How much the best frame elsewhere is believed.
     """
     s = settings or MomentSettings()
-    best = max((float(v.belief.max()) for v in scores.videos if len(v.belief)), default=0.0)
+    best = max(best, *(float(v.belief.max()) for v in scores.videos if len(v.belief)), 0.0)
     least = Calibration().min_confidence if s.min_confidence is None else s.min_confidence
     enter = least * (s.motion_confidence if scores.moving else 1.0)
     stay = min(enter, s.keep_ratio * best)
@@ -147,7 +157,7 @@ def moments_from_scores(
         turned = TurnTimes({}) if turns is None else turns(v.path)
         found = [_moment(scores, v, first, last, ends_s, turned, s) for first, last in runs]
         moments += temporal_nms([m for m in found if m is not None], max_overlap=s.max_overlap)
-    return sorted(moments, key=_rank)
+    return sorted(moments, key=rank)
 
 
 def find_runs(
@@ -183,7 +193,7 @@ def find_runs(
 def temporal_nms(moments: Sequence[Moment], *, max_overlap: float = 0.5) -> list[Moment]:
     """Keep the best of moments of one video that overlap by more than a temporal IoU, best first."""
     kept: list[Moment] = []
-    for moment in sorted(moments, key=_rank):
+    for moment in sorted(moments, key=rank):
         if all(temporal_iou(moment, other) <= max_overlap for other in kept if other.video == moment.video):
             kept.append(moment)
     return kept
@@ -247,6 +257,7 @@ def _where_it_turned(
     return start, turned.begins[min(after)] if after else end
 
 
-def _rank(moment: Moment) -> tuple[bool, float, float, str, float]:
+def rank(moment: Moment) -> tuple[bool, float, float, str, float]:
+    """What moments are ordered by, best first."""
     unknown = moment.domain == "outside"  # what cannot be known comes after what is
     return unknown, -round(moment.confidence, 4), -moment.key.score, moment.video, moment.start_s

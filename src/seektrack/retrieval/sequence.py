@@ -144,7 +144,7 @@ def find_sequences(
         if len(of_query) == len(scored):
             most = k if there.per_video is None else min(k, there.per_video)
             chains += _chains_of([of_query[step.query] for step in asked], asked, most, s)
-    return [replace(c, query=question.typed) for c in sorted(chains, key=_rank)[:k]]
+    return [replace(c, query=question.typed) for c in sorted(chains, key=rank)[:k]]
 
 
 def event_belief(belief: NDArray[np.float64], event: Event, *, at_start: float = 0.3) -> NDArray[np.float64]:
@@ -283,7 +283,8 @@ def _moment(
     return Moment(one.path, float(one.starts[first]), float(one.ends[last]), one.key(at), belief, text)
 
 
-def _rank(chain: Chain) -> tuple[float, float, str, float]:
+def rank(chain: Chain) -> tuple[float, float, str, float]:
+    """What chains are ordered by, best first."""
     return -round(chain.confidence, 4), chain.end_s - chain.start_s, chain.video, chain.start_s
 
 

@@ -38,6 +38,7 @@ FROZEN = {
     "search": [
         "TEXT",
         "--library -l",
+        "--answer-in",
         "--count -k",
         "--hits",
         "--image",
