@@ -50,20 +50,25 @@ Serve = Callable[..., TestClient]
 
 
 @pytest.fixture
-def serve(indexed: Path, films: Path, tmp_path: Path) -> Iterator[Serve]:
-    """Starts a server on a copy of the library; keywords are its settings and bounds."""
+def server(indexed: Path, films: Path, tmp_path: Path) -> Serve:
+    """A server on a copy of the library, begun and ended by a ``with`` block; keywords are its settings."""
+
+    def make(*, bounds: dict[str, Any] | None = None, **settings: Any) -> TestClient:
+        library = tmp_path / "films"
+        if not library.exists():
+            shutil.copytree(indexed, library)
+        given = {"libraries": (library,), "roots": (films,), **settings}
+        app = create_app(ServerSettings(**given, bounds=Bounds(**(bounds or {}))))
+        return TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
+
+    return make
+
+
+@pytest.fixture
+def serve(server: Serve) -> Iterator[Serve]:
+    """The same, begun at once and ended with the test."""
     with ExitStack() as stack:
-
-        def start(*, bounds: dict[str, Any] | None = None, **settings: Any) -> TestClient:
-            library = tmp_path / "films"
-            if not library.exists():
-                shutil.copytree(indexed, library)
-            given = {"libraries": (library,), "roots": (films,), **settings}
-            app = create_app(ServerSettings(**given, bounds=Bounds(**(bounds or {}))))
-            client = TestClient(app, base_url="http://localhost", raise_server_exceptions=False)
-            return stack.enter_context(client)
-
-        yield start
+        yield lambda **given: stack.enter_context(server(**given))
 
 
 @pytest.fixture(scope="module")
