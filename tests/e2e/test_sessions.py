@@ -26,10 +26,11 @@ from seektrack import (
     open_session,
     start_session,
 )
-from seektrack.evaluation.footage import write_scene
+from seektrack.evaluation.footage import write_scene, write_staged
 from seektrack.outputs.native import write_json
 from seektrack.pipeline.models import Models
 from seektrack.world import SceneSettings, sample_scene
+from seektrack.world.staged import stage
 
 FRAMES = 14
 WRONG = range(5, 9)
@@ -203,6 +204,33 @@ def test_a_closed_generator_leaves_the_session_as_it_was(session, film):
     next(following)
     following.close()
     assert session.tracks == before and session.pending == (1,)
+
+
+def test_a_swap_at_a_crossing_is_put_right_by_a_click_each_and_kept(models, tmp_path):
+    clip = stage("look-alikes", 101, n_frames=48)
+    path = tmp_path / "crossing.mp4"
+    truth = write_staged(clip, path)
+    one, other = (t for t in truth if t.label == clip.label)
+    span = range(30, 48)
+
+    def swapped(track: Track, with_: Track) -> Track:
+        here = (o for o in track.observations if o.frame_index < span[0])
+        there = (o for o in with_.observations if o.frame_index >= span[0])
+        return replace(track, observations=(*here, *there))
+
+    wrong = replace(truth, tracks=(swapped(one, other), swapped(other, one)))
+    with start_session(path, tracks=wrong, model=models) as session:
+        for track in (one, other):
+            click = middle(mask_at(truth, track.obj_id, 33))
+            session.correct(Correction(33, track.obj_id, positive=(click,)))
+        list(session.propagate())
+        after = session.tracks
+    for track in (one, other):
+        i = track.obj_id
+        assert overlap(wrong, truth, i, span) < 0.1 and overlap(after, truth, i, span) > 0.5
+        assert overlap(after, truth, i, range(40, 48)) > 0.5
+        kept = [o for o in track_of(after, i).observations if o.frame_index < span[0] - 4]
+        assert kept == [o for o in track.observations if o.frame_index < span[0] - 4]
 
 
 @pytest.mark.parametrize(

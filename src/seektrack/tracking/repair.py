@@ -34,6 +34,8 @@ class RepairSettings:
             from the first of them on.
         like: The earlier track stays where what is followed is not seen, and the earlier mask looks like the
             sure ones by this Bhattacharyya coefficient of colours.
+        astray: Where an outline was put right, what is followed has gone astray where it has so much less in
+            common with the earlier track than on the corrected frame.
         likelier: … and from frames on where both are seen, apart, and the earlier one is liker by so much.
         bridge_iou: Come to the next sure frame, it is still the same object from this mask IoU on.
     """
@@ -45,6 +47,7 @@ class RepairSettings:
     meet_iou: float = 0.5
     meet_frames: int = 3
     like: float = 0.8
+    astray: float = 0.2
     likelier: float = 0.1
     bridge_iou: float = 0.4
 
@@ -78,7 +81,7 @@ class Mended:
         agreeing: The latest frames, in a row, on which it agreed with the earlier track.
         meeting: By other object the latest frames, in a row, on which it lay on that one.
         beside: Others it lay on from the start, where one of the two is wrong; by the frames they were apart.
-        unlike: The latest frames, in a row, on which the earlier track was liker.
+        unlike: The latest frames, in a row, on which the earlier track was liker, or this one astray.
         looks: Colours of its sure masks.
         seen_s: Seconds it was last seen at.
     """
@@ -138,7 +141,7 @@ class Repair:
         self.engine, self.source, self.start, self.objects = engine, source, start, dict(objects)
         self.direction, self.settings, self.how = direction, settings, how or RepairSettings()
         self.mended = {obj_id: Mended() for obj_id in objects}
-        self._agree = {i: self._least(known) for i, known in objects.items()}
+        self._had = {i: self._in_common(known) for i, known in objects.items()}
         identity = replace(settings.identity, merge=False)
         self._record = Record(labels={i: o.label for i, o in objects.items()})
         self._walk = Pass(
@@ -177,11 +180,9 @@ class Repair:
         for obj_id in self.mended:
             self._smooth(obj_id)
 
-    def _least(self, known: Earlier) -> float:
-        """Mask IoU from which on an object agrees with its earlier track."""
-        had = 0.0 if known.wrong is None else known.wrong.iou(known.sure[self.start])
-        low, high = self.how.agree_iou
-        return min(max(low, had + self.how.agree_gain), high)
+    def _in_common(self, known: Earlier) -> float:
+        """IoU of the mask that was put right and what it became."""
+        return 0.0 if known.wrong is None else known.wrong.iou(known.sure[self.start])
 
     def _frames(self) -> Iterator[Frame]:
         if self.direction > 0:
@@ -248,15 +249,18 @@ class Repair:
         self, obj_id: int, mended: Mended, frame: Frame, seen: Observation, earlier: Observation | None
     ) -> None:
         """Take in whether the earlier track agrees or, seen elsewhere, looks clearly more like the object."""
-        alike = _overlap(seen, earlier)
-        if alike >= self._agree[obj_id]:
+        alike, had = _overlap(seen, earlier), self._had[obj_id]
+        low, high = self.how.agree_iou
+        if alike >= min(max(low, had + self.how.agree_gain), high):
             mended.agreeing.append(frame.index)
         else:
             mended.agreeing.clear()
-        gain = 0.0
-        if earlier is not None and earlier.visible and alike < self.how.agree_iou[0] / 2:
-            gain = self._likeness(mended, frame, earlier) - self._likeness(mended, frame, seen)
-        if gain >= self.how.likelier:
+        astray, gain = False, 0.0
+        if earlier is not None and earlier.visible:
+            astray = had >= low and alike < had - self.how.astray
+            if not astray and alike < low / 2:
+                gain = self._likeness(mended, frame, earlier) - self._likeness(mended, frame, seen)
+        if astray or gain >= self.how.likelier:
             mended.unlike.append(frame.index)
         else:
             mended.unlike.clear()
