@@ -55,10 +55,8 @@ export class Home {
 
   async refresh() {
     const path = `libraries/${encodeURIComponent(this.app.library)}`;
-    const { total, videos } = await get(`${path}/videos`, { limit: MOST }).catch((error) => {
-      if (error.status === 401) throw error;
-      return { total: 0, videos: [] };
-    });
+    const numbers = await get(path), there = numbers.videos + numbers.unfinished > 0;
+    const { total, videos } = there ? await get(`${path}/videos`, { limit: MOST }) : { total: 0, videos: [] };
     this.heading.textContent = total ? `${this.app.library}: ${count(total, "video")}` : this.app.library;
     fill(this.grid, videos.map(card), total > videos.length ? el("p", { class: "soft", text: `and ${total - videos.length} more: search finds what is in them` }) : null);
     if (!total) fill(this.grid, el("p", { class: "empty" }, el("strong", { text: "Nothing is in this library yet." }), "Drop films above, or index a folder from the command line."));

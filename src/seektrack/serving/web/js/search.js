@@ -41,6 +41,12 @@ function card(one, question, sizes) {
   el("span", { class: "caption" }, el("span", { class: "name", text: name, title: one.video }), sure(one)));
 }
 
+/** What is known of the videos of some results, by id: the boxes found are drawn to their size. */
+async function sizesOf(results) {
+  const ids = [...new Set(results.map((one) => one.video_id))];
+  return new Map(await Promise.all(ids.map(async (id) => [id, await get(`videos/${id}`).catch(() => null)])));
+}
+
 export class Search {
   constructor(app, question) {
     this.app = app;
@@ -54,8 +60,7 @@ export class Search {
     const asked = { text: this.question, k: MOST, correct: true };
     const found = await post(path, asked);
     const moments = found.results.flatMap((one) => one.moments.length ? one.moments : [one]);
-    const ids = [...new Set(moments.map((one) => one.video_id))];
-    const sizes = new Map(await Promise.all(ids.map(async (id) => [id, await get(`videos/${id}`).catch(() => null)])));
+    const sizes = await sizesOf(moments);
     reading(found);
     const unknown = moments.filter((one) => one.confidence === null).length;
     fill(this.element,
@@ -78,7 +83,9 @@ export class Search {
         const found = await post(`libraries/${encodeURIComponent(this.app.library)}/hits`, { text: this.question, k: MOST, min_confidence: 0, per_video: 2 }).catch(trouble);
         if (!found) return;
         const shown = found.results.map((hit) => ({ ...hit, start_s: hit.time_s, end_s: hit.time_s, key: hit }));
-        this.element.lastChild.replaceWith(el("div", { class: "grid" }, shown.map((one) => card(one, this.question, new Map()))));
+        const sizes = await sizesOf(shown);
+        fill(this.element, el("div", { class: "headline" }, el("h1", { text: `Nearest to “${this.question}”, not sure enough` })),
+          el("div", { class: "grid" }, shown.map((one) => card(one, this.question, sizes))));
       }));
   }
 }
