@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from seektrack.cli.common import AsJson, Quiet, Screen, clock, spare_threads
+from seektrack.cli.common import AsJson, Quiet, Screen, clock, quoted, spare_threads
 from seektrack.cli.figures import figure_table
 
 
@@ -35,5 +35,20 @@ def demo(
         console.print(figure_table(made.figures))
         console.print(f"\ndone in {clock(made.seconds)}; open")
         console.print(f"  {made.page.resolve().as_uri()}", style="bold")
+        console.print("then try")
+        for line in _to_try(made.page.parent):
+            console.print(f"  {line}")
 
     screen.result(made, human)
+
+
+def _to_try(out: Path) -> tuple[str, ...]:
+    """Commands to go on with, on what the demo made."""
+    library, film = quoted(out / "library"), quoted(out / "videos" / "street-000.mp4")
+    mine, report = quoted(out / "mine"), quoted(out / "mine.html")
+    return (
+        f'seektrack search "a red car" --library {library}',
+        f'seektrack track {film} --text "a red car" --out {mine} --report {report}',
+        f'seektrack track {film} --text "a red car" --out {mine} --render blur',
+        f"seektrack serve {library}    # a page; pip install 'seektrack[serve]'",
+    )

@@ -294,7 +294,7 @@ def track(
         settings,
         out,
         chosen,
-        False if no_overlay else render,
+        False if no_overlay else render == "auto" or render,
         detections,
         masks,
         report is not None,

@@ -87,7 +87,6 @@ def of_tracks(
 ) -> Done:
     """What is told of tracks just written into a folder; ``paged`` for a report too."""
     from seektrack.outputs.told import summary, written
-    from seektrack.pipeline.pages import video_card
 
     files = written(folder, formats, overlay=overlay)
     return Done(
@@ -98,14 +97,17 @@ def of_tracks(
         folder,
         files,
         remarks=Remarks.of(tracks),
-        page=video_card(tracks, files, render=str(overlay)) if paged else None,
+        page=_card(tracks, files, overlay) if paged else None,
     )
 
 
 def of_result(followed: FollowedVideo, *, overlay: bool | str = True, paged: bool = False) -> Done:
     """What is told of one of several videos; ``paged`` for a report too."""
-    from seektrack.pipeline.pages import tracked_video
+    page = None
+    if paged:
+        from seektrack.pipeline.pages import tracked_video
 
+        page = tracked_video(followed, render=str(overlay))
     return Done(
         followed.video,
         followed.query,
@@ -116,8 +118,14 @@ def of_result(followed: FollowedVideo, *, overlay: bool | str = True, paged: boo
         followed.unchanged,
         followed.error,
         followed.remarks,
-        tracked_video(followed, render=str(overlay)) if paged else None,
+        page,
     )
+
+
+def _card(tracks: Tracks, files: dict[str, Path], overlay: bool | str) -> TrackedVideo:
+    from seektrack.pipeline.pages import video_card
+
+    return video_card(tracks, files, render=str(overlay))
 
 
 def failure(video: str, error: SeekTrackError) -> Done:

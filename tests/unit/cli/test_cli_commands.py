@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import seektrack
+import seektrack.pipeline as real
 from seektrack import (
     Hit,
     LibraryMismatchError,
@@ -99,8 +100,8 @@ class Pipeline:
         pipeline = self
 
         class Library:
-            def __init__(self, path: Path, *, model: str = "pocket", device: str | None = None) -> None:
-                pipeline.note("open", path, model=model, device=device)
+            def __init__(self, path: Path, *, runtime: str | None = None, **given: object) -> None:
+                pipeline.note("open", path, **{"model": "pocket", "device": None, **given})
 
             def __enter__(self) -> Library:
                 return self
@@ -159,6 +160,8 @@ class Pipeline:
             return [Found(pipeline.tracks), Found(pipeline.tracks)]
 
         made = types.ModuleType("seektrack.pipeline")
+        made.__path__ = list(real.__path__)  # what is not stood in for is the real one's
+        made.__getattr__ = lambda name: getattr(real, name)
         made.Library, made.track_objects, made.search_and_track = Library, track_objects, search_and_track
         return made
 
@@ -213,7 +216,14 @@ def test_index_passes_its_settings_on_and_reports(run, pipeline: Pipeline):
     done = run("index", "a", "b.mp4", "-l", "lib", *how)
     assert done.status == 0
     chosen = {"sampling": "fps=2", "regions": "tiles", "filters": "nlm", "ann": "hnsw", "reindex": True}
-    chosen |= {"temporal": None, "opening": None, "exclude": (), "prune": False, "settled_s": 0.0}
+    chosen |= {
+        "temporal": None,
+        "opening": None,
+        "exclude": (),
+        "prune": False,
+        "settled_s": 0.0,
+        "workers": None,
+    }
     assert pipeline.calls == [
         ("open", (Path("lib"),), {"model": "pocket", "device": None}),
         ("index", (["a", "b.mp4"],), chosen),
