@@ -29,7 +29,7 @@ _HOMES = {
     "train": "train:app",
     "pocket": "pocket:app",
     "world": "world:app",
-    "models": "models_export:app",
+    "models": "models_towers:app",
 }
 """Command → module below this package, and the function or the group in it; in the help's order."""
 

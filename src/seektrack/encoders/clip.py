@@ -232,7 +232,8 @@ class ClipEncoder:
         if self._family.startswith("siglip"):
             return min(positions, SIGLIP_TEXT_LENGTH)
         # RoBERTa's positions start behind the padding index, so its last two rows are never reached.
-        positions -= 2 if self._family == "altclip" else 0
+        reader = str(getattr(self._model.config.text_config, "model_type", ""))
+        positions -= 2 if self._family == "altclip" or "roberta" in reader or reader == "camembert" else 0
         return min(positions, int(self._tokenizer.model_max_length))
 
     @contextmanager

@@ -21,7 +21,7 @@ from seektrack.errors import ModelError
 if TYPE_CHECKING:
     from seektrack.encoders.clip import ClipEncoder
 
-FAMILIES = ("clip", "siglip", "siglip2", "metaclip_2", "chinese_clip", "altclip")
+FAMILIES = ("clip", "siglip", "siglip2", "metaclip_2", "chinese_clip", "altclip", "vision-text-dual-encoder")
 """Values of ``model_type`` in config.json that can be loaded as a CLIP."""
 
 

@@ -476,6 +476,8 @@ FROZEN = {
         "--fps",
         *COMMON,
     ],
+    "models convert": ["FOLDER", "--to", *COMMON],
+    "models join": ["--to", "--image", "--text", *COMMON],
     "models fetch": ["NAME", "--to", *COMMON],
     "bench": [
         "--model -m",
