@@ -18,6 +18,7 @@ _HOMES = {
     "track": "track:track",
     "frame": "frame:frame",
     "videos": "videos:videos",
+    "library": "library:app",
     "convert": "convert:convert",
     "anomalies": "anomalies:anomalies",
     "link": "link:link",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 import sqlite3
 import time
@@ -99,6 +100,11 @@ class LibraryStore(LibraryReader):
 
     @classmethod
     def _open_or_create(cls, folder: Path, *, model: str, fingerprint: str, dim: int) -> LibraryStore:
+        if re.match(r"[a-z][a-z0-9+.-]*:/", str(folder)):
+            raise LibraryError(
+                f"{str(folder)!r} is an address, and a library is a folder",
+                hint="give a folder of this machine",
+            )
         with database.guard(folder):
             folder.mkdir(parents=True, exist_ok=True)
             others = [entry.name for entry in os.scandir(folder)]

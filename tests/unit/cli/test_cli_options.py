@@ -200,6 +200,7 @@ FROZEN = {
         "--interpolate",
         *COMMON,
     ],
+    "library copy": ["SOURCE", "TARGET", "--video", *COMMON],
     "videos": ["--library -l", "--remove", "--prune", "--repair", "--summary", *COMMON],
     "eval demo": ["--scenes", "--model -m", "--device", "--report", *COMMON],
     "eval tracks": [
