@@ -37,6 +37,7 @@ from seektrack.training.finetune.data import distinct_texts
 from seektrack.training.finetune.validate import recall_at_1
 from seektrack.training.temporal.batches import shifted
 from seektrack.training.temporal.moments import digest, features_of
+from seektrack.training.temporal.report import report_moments
 from seektrack.types import Progress
 
 NETWORKS = ("transformer", "lstm")
@@ -121,7 +122,7 @@ def train_moments(
     Returns:
         ``r1_before`` and ``r1`` of the weights written, which measured best (mean of ``text_r1``, a moment
         among all texts, and ``image_r1``, a text among all moments), ``steps``, ``seconds``, ``folder`` and
-        counts.
+        counts; ``report``, what got better and worse; the model card is ``README.md``.
 
     Raises:
         InputError: The data cannot be used.
@@ -138,7 +139,13 @@ def train_moments(
     )
     if run.left_out:
         run.left_out.write(out / "training" / "left-out.csv")
-    return {**run.summary(), "folder": str(out)}
+    figures = {**run.summary(), "folder": str(out)}
+    watched = [run.items[i] for i in run.watched]
+    views = np.stack([run._view(i) for i in run.watched]) if watched else np.zeros(0)
+    named = str(data[0].file.parent) if len(data) else ""
+    return figures | report_moments(
+        recipe, watched, views, out, model=str(model), data=named, figures=figures
+    )
 
 
 class _Run:
@@ -174,7 +181,7 @@ class _Run:
         state = load_checkpoint(self.path, recipe=self.description) if resume else None
         every = [*data, *(others or ())]
         features, kept = features_of(every, encoder, recipe.spare, work, self.left_out, progress)
-        self.features = features
+        self.features, self.items = features, every
         self.texts = {i: every[i].texts for i in kept}
         first = [i for i in kept if i < len(data)]
         self.chosen, self.watched = self._split(

@@ -27,6 +27,7 @@ from seektrack.training.drive import drive
 from seektrack.training.trajectory.data import Sample, Trajectories, sample, starts, trajectories
 from seektrack.training.trajectory.own import digest, parted, ways_of
 from seektrack.training.trajectory.recipe import TrajectoryRecipe
+from seektrack.training.trajectory.report import report_ways
 from seektrack.types import Progress, Tracks
 from seektrack.world import SceneSettings, Split, seeds
 
@@ -80,7 +81,17 @@ def train_trajectory(
     )
     if ways.left_out:
         ways.left_out.write(out / "training" / "left-out.csv")
-    return {**figures, **run.summary()}
+    figures = {**figures, **run.summary()}
+    if not ways.own:
+        return figures
+    start = TrajectoryModel(recipe.sizes)
+    if init is not None:
+        start_from(start, init)
+    named = str(Path(data[0].video.path).parent) if data else ""
+    return figures | report_ways(
+        recipe, run.held_out, start, run.chosen(), out,
+        model="random weights" if init is None else str(init), data=named, figures=figures,
+    )  # fmt: skip
 
 
 class _Ways:
@@ -182,12 +193,15 @@ class Run:
 
     def export(self, out: Path) -> None:
         """Write the folder that is loaded by its name: the best weights of one's own data, else the last."""
+        save_trajectory(self.chosen(), out)
+
+    def chosen(self) -> TrajectoryModel:
+        """The network that is written."""
         if not self.best:
-            save_trajectory(self.model, out)
-            return
-        chosen = TrajectoryModel(self.recipe.sizes)
-        chosen.load_state_dict(self.best["model"])
-        save_trajectory(chosen, out)
+            return self.model
+        found = TrajectoryModel(self.recipe.sizes)
+        found.load_state_dict(self.best["model"])
+        return found
 
     def summary(self) -> dict[str, Any]:
         """Figures of the weights written beside those of the start; nothing of the drawn world."""

@@ -104,6 +104,9 @@ def test_a_whole_box_is_learnt_better_than_the_filter_knows_it(sequences: Path, 
     assert figures["held_out"] < figures["held_out_before"] and not left_out
     assert figures["trained_fde_5"] < 0.7 * figures["kalman_fde_5"]
     assert figures["trained_iou_5"] > figures["kalman_iou_5"]
+    assert figures["better"] > figures["worse"] and "| off_5 |" in Path(figures["report"]).read_text()
+    assert (tmp_path / "out/report/better-1.jpg").is_file()
+    assert "--predictor" in (tmp_path / "out/README.md").read_text()
     predictor = load_predictor(tmp_path / "out")
     assert predictor.model.sizes == SIZES
     again, _ = train_on_tracks(
