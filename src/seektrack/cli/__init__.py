@@ -17,6 +17,7 @@ import typer
 from seektrack import __version__
 from seektrack.cli.commands import Commands
 from seektrack.cli.ending import run
+from seektrack.cli.own_defaults import take_defaults
 
 __all__ = ["app", "main"]
 
@@ -40,11 +41,13 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """Hold the options of the program itself."""
+    """Hold the options of the program itself, and take what seektrack.toml says of the commands'."""
+    take_defaults(context)
 
 
 def main(argv: Sequence[str] | None = None) -> None:

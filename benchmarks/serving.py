@@ -1,0 +1,184 @@
+"""A server under ten people: questions, clicks beside a batch job, fifty requests at once, memory.
+
+The library is a real one filled with vectors of made-up frames; the film is drawn, 1280x720. The server is
+``seektrack serve`` as a process of its own, asked over HTTP from this one.
+
+    python benchmarks/serving.py                       # 20,000 frames, some minutes
+    python benchmarks/serving.py --frames 100000 --requests 1000 --sessions 50
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+
+from seektrack.library import FrameRow, LibraryStore
+from seektrack.pipeline import Models
+from seektrack.types import VideoInfo
+from seektrack.video import VideoWriter
+
+PER_VIDEO = 200
+QUESTIONS = ("a red car", "a dog", "two boats", "a blue bus at night", "a man with a dog", "trees -people")
+
+
+def fill(folder: Path, frames: int) -> None:
+    """A library of so many whole frames, of the pocket encoder."""
+    encoder = Models().encoder
+    rng = np.random.default_rng(0)
+    topics = rng.standard_normal((400, encoder.dim))
+    with LibraryStore.create(
+        folder, model="pocket", fingerprint=encoder.fingerprint, dim=encoder.dim
+    ) as store:
+        for n in range(max(1, frames // PER_VIDEO)):
+            shots = topics[rng.integers(0, len(topics), 5)].repeat(PER_VIDEO // 5, axis=0)
+            rows = shots + 0.5 * rng.standard_normal((PER_VIDEO, encoder.dim))
+            rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+            info = VideoInfo(f"bench://{n}", 640, 360, Fraction(2), PER_VIDEO / 2, PER_VIDEO)
+            with store.begin_video(info.path, info, settings="bench") as handle:
+                handle.append([FrameRow(i, Fraction(i, 2), row) for i, row in enumerate(rows)])
+                handle.finish()
+
+
+def draw(path: Path, frames: int) -> None:
+    """A square and a disc that cross a noisy ground, 1280x720."""
+    rng = np.random.default_rng(1)
+    ground = rng.integers(60, 120, (720, 1280, 3), dtype=np.uint8)
+    rows, columns = np.mgrid[:720, :1280]
+    with VideoWriter(path, width=1280, height=720, fps=25) as writer:
+        for n in range(frames):
+            picture = ground.copy()
+            picture[200:380, 100 + 4 * n : 300 + 4 * n] = (200, 40, 30)
+            picture[(rows - 500) ** 2 + (columns - 1100 + 4 * n) ** 2 < 90**2] = (30, 60, 200)
+            writer.write(picture)
+
+
+@contextlib.contextmanager
+def server(folder: Path) -> Iterator[tuple[httpx.Client, int]]:
+    """A server on the library of a folder: a client of it, and its process."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", "seektrack", "serve", str(folder / "library"), "--port", str(port)]
+    process = subprocess.Popen([*command, "--root", str(folder), "--quiet"])
+    client = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v1", timeout=300)
+    try:
+        while True:
+            with contextlib.suppress(httpx.TransportError):
+                if client.get("/health").status_code == 200:
+                    break
+            time.sleep(0.1)
+        yield client, process.pid
+    finally:
+        client.close()
+        process.send_signal(signal.SIGTERM)
+        process.wait(20)
+
+
+def memory_mb(pid: int) -> float:
+    """Resident memory of a process."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def told(what: str, seconds: list[float]) -> None:
+    """Print median and 95th percentile."""
+    p50, p95 = (1000 * float(np.percentile(seconds, q)) for q in (50, 95))
+    print(f"{what:<58} p50 {p50:7.0f} ms   p95 {p95:7.0f} ms   n {len(seconds)}", flush=True)
+
+
+def timed(call: Callable[[int], Any], count: int) -> list[float]:
+    """Seconds of each call, one after the other."""
+    took = []
+    for n in range(count):
+        began = time.perf_counter()
+        call(n)
+        took.append(time.perf_counter() - began)
+    return took
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--frames", type=int, default=20_000)
+    parser.add_argument("--film", type=int, default=40, help="frames of the film")
+    parser.add_argument("--count", type=int, default=20, help="questions and clicks of each kind")
+    parser.add_argument("--requests", type=int, default=200, help="over which memory is watched")
+    parser.add_argument("--sessions", type=int, default=10, help="over which memory is watched")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        fill(folder / "library", asked.frames)
+        draw(folder / "film.mp4", asked.film)
+        with server(folder) as (client, pid):
+            measure(client, pid, asked)
+
+
+def measure(client: httpx.Client, pid: int, asked: argparse.Namespace) -> None:
+    """Ask, click, and watch the memory."""
+
+    def question(n: int) -> None:
+        body = {"text": QUESTIONS[n % len(QUESTIONS)], "min_confidence": 0.0}
+        client.post("/libraries/library/search", json=body).raise_for_status()
+
+    def click(frame: int) -> None:
+        prompt = {"frame_index": frame, "points": [[200.0 + 4 * frame, 290.0]]}
+        client.post("/segment", json={"video": "film.mp4", "prompts": [prompt]}).raise_for_status()
+
+    timed(question, len(QUESTIONS))
+    click(0)
+    told(f"question to moments, {asked.frames} frames, warm", timed(question, asked.count))
+    told("click to mask at 720p, a frame not seen before", timed(click, min(asked.count, asked.film)))
+    told("click to mask at 720p, the same frame again", timed(lambda n: click(asked.film - 1), asked.count))
+
+    boxes = [[100.0, 200.0, 300.0, 380.0], [1010.0, 410.0, 1190.0, 590.0]]
+    prompts = [{"obj_id": n, "box": box} for n, box in enumerate(boxes)]
+    job = client.post("/track_objects", json={"video": "film.mp4", "prompts": prompts}).json()["id"]
+    while client.get(f"/jobs/{job}").json()["state"] == "queued":
+        time.sleep(0.05)
+    beside = timed(lambda n: click(n % 8), asked.count)
+    state = client.get(f"/jobs/{job}").json()["state"]
+    told(f"click to mask at 720p beside a batch job ({state} at the end)", beside)
+    told("question to moments after it", timed(question, asked.count))
+    client.post(f"/jobs/{job}/cancel")
+
+    took: list[float] = []
+    lock = threading.Lock()
+
+    def one(n: int) -> None:
+        began = time.perf_counter()
+        question(n)
+        with lock:
+            took.append(time.perf_counter() - began)
+
+    with ThreadPoolExecutor(50) as many:
+        list(many.map(one, range(50)))
+    told("question to moments, 50 at once", took)
+
+    before = memory_mb(pid)
+    timed(question, asked.requests)
+    after = memory_mb(pid)
+    print(f"memory over {asked.requests} requests: {before:.0f} to {after:.0f} MiB", flush=True)
+    for _ in range(asked.sessions):
+        session = client.post("/sessions", json={"video": "film.mp4"}).json()["id"]
+        fix = {"frame_index": 0, "positive": [[200.0, 290.0]]}
+        client.post(f"/sessions/{session}/corrections", json=fix).raise_for_status()
+    print(f"memory over {asked.sessions} sessions: {after:.0f} to {memory_mb(pid):.0f} MiB", flush=True)
+
+
+if __name__ == "__main__":
+    main()
