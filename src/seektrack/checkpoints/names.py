@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
-Part = Literal["text", "mask", "sound", "translation", "boxes"]
+Part = Literal["text", "mask", "sound", "translation", "boxes", "depth"]
 """What a network is for: to find by words, to segment and follow, to hear, to translate, to detect."""
 
 
@@ -158,7 +158,7 @@ def choices(name: str, part: Part, *, more: tuple[str, ...] = ()) -> str:
     known = [n for n in (*names_of(part), *more) if n not in (name, "temporal")]
     near = difflib.get_close_matches(name, known, n=1)
     meant = f"did you mean {near[0]}? " if near else ""
-    if part in ("sound", "translation", "boxes"):
+    if part in ("sound", "translation", "boxes", "depth"):
         return f"{meant}pass a checkpoint folder such as ./my-model, or a hub id"
     return (
         f"{meant}built-in names: {', '.join(known)}; or pass a checkpoint folder such as ./my-model, "

@@ -66,6 +66,7 @@ from seektrack.cli.source_options import Cache, Fps, Interpolate, MaxFrames, Win
 from seektrack.cli.telling import damage_told_later
 from seektrack.cli.track_options import (
     Anomalies,
+    DepthFrom,
     DetectionsFile,
     GrounderName,
     GroundEvery,
@@ -76,6 +77,7 @@ from seektrack.cli.track_options import (
     check_pieces,
     check_together,
     with_anomalies,
+    with_depth,
     with_names,
 )
 from seektrack.cli.track_stream import (
@@ -173,6 +175,7 @@ def track(
     render: RenderMode = "auto",
     report: ReportFile = None,
     anomalies: Anomalies = "repair",
+    depth: DepthFrom = None,
     follow_live: Live = False,
     patience: Patience = 15.0,
     send: Send = None,
@@ -273,7 +276,7 @@ def track(
         fuse=fuse,
         amodal=amodal,
     )
-    settings = with_anomalies(settings, anomalies)
+    settings = with_depth(with_anomalies(settings, anomalies), depth, device)
     settings = with_names(
         settings,
         tracker=tracker,

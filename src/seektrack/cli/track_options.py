@@ -76,6 +76,33 @@ Anomalies = Annotated[
 ]
 
 
+DepthFrom = Annotated[
+    str | None,
+    typer.Option(
+        "--depth",
+        metavar="FOLDER",
+        help="Give pixels two objects claim to the one in front: a folder of depth maps by frame number "
+        "(.png, .npy), or hf:ID for a depth network of transformers.",
+    ),
+]
+
+
+def with_depth(
+    settings: FollowSettings | None, depth: str | None, device: str | None
+) -> FollowSettings | None:
+    """The settings with a source of depth.
+
+    Raises:
+        InputError: There is no such folder, or no map in it.
+    """
+    if depth is None:
+        return settings
+    from seektrack.tracking import FollowSettings
+    from seektrack.tracking.depth import parse_depth
+
+    return replace(settings or FollowSettings(), depth=parse_depth(depth, device=device))
+
+
 def with_anomalies(settings: FollowSettings | None, how: str) -> FollowSettings | None:
     """The settings with what is done about anomalies.
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from seektrack.geometry import Box
 from seektrack.tracking import kalman
+from seektrack.tracking.claims import Claimant, DepthMap, colours_of, depth_of, first_has
 from seektrack.tracking.likeness import LikenessSettings, likeness
 from seektrack.tracking.memory import Detection, TrackMemory
 from seektrack.types import Mask
@@ -32,6 +33,8 @@ _WAY_S = 2.0
 """Seconds of its way that tell where an object goes on to."""
 _SURE = 0.75
 """By how much, in sizes and likeness, the other way round must fit better before ids change hands."""
+_LEFT = 0.03
+"""Share of a mask that must be left of it, for its pixels to be shared out."""
 _Known = TypeVar("_Known")
 
 
@@ -106,42 +109,106 @@ def swapped(pair: Sequence[TrackMemory], seen: Sequence[Detection], settings: Li
 
 
 def shared_out(
-    pair: Sequence[TrackMemory], seen: Sequence[Detection]
+    pair: Sequence[TrackMemory],
+    seen: Sequence[Detection],
+    *,
+    image: NDArray[np.uint8] | None = None,
+    depth: DepthMap | None = None,
 ) -> tuple[Detection | None, Detection | None]:
     """Two detections whose contested pixels went to one of them each; None where too little was left.
 
-    Where both are one mask, and that is what one of the two must look like now, it hides the other. A mask
-    that is what its object must look like keeps its pixels. Elsewhere a contested pixel belongs to the object
-    whose last shape, put where it must be now, holds it; where both or neither do, to the nearer one.
+    Where both are one mask, and that is what one of the two must look like now, it hides the other. Elsewhere
+    a contested pixel goes by depth, looks, the shape and place each must have now, and confidence
+    (`seektrack.tracking.claims`); without depth, a mask that alone is what its object must look like keeps
+    its pixels.
+
+    Args:
+        pair: The two, their beliefs at the time of the detections.
+        seen: What the engine gives for each, in the same order.
+        image: The frame, uint8 (H, W, 3) RGB, or None.
+        depth: Of the frame, or None.
     """
     masks = [d.mask.to_array() for d in seen if d.mask is not None]
     if len(masks) < 2:
         return seen[0], seen[1]
     contested = masks[0] & masks[1]
-    shapes = [_expected(memory, masks[0].shape) for memory in pair]
-    if contested.sum() >= _SAME * (masks[0] | masks[1]).sum():
-        fits = [_iou(contested, shape) for shape in shapes]
+    claimants = [_claimant(m, d, mask) for m, d, mask in zip(pair, seen, masks, strict=True)]
+    told = _remember_depth(pair, claimants, depth)
+    if not told and contested.sum() >= _SAME * (masks[0] | masks[1]).sum():
+        fits = [_iou(contested, c.expected) for c in claimants]
         if max(fits) >= _SAME:
             return (seen[0], None) if fits[0] >= fits[1] else (None, seen[1])
-    itself = [_iou(mask, shape) >= _SAME for mask, shape in zip(masks, shapes, strict=True)]
+    itself = [_iou(mask, c.expected) >= _SAME for mask, c in zip(masks, claimants, strict=True)]
     if all(itself):
         return seen[0], seen[1]
-    ys, xs = np.nonzero(contested)
-    distances = [_distance(memory, xs, ys) for memory in pair]
-    inside = [shape[ys, xs] for shape in shapes]
-    to_first = np.where(inside[0] == inside[1], distances[0] <= distances[1], inside[0])
-    if any(itself):
-        to_first = np.full(len(ys), itself[0])
+    if not told and any(itself):
+        first = contested & itself[0]
+    else:
+        first = first_has(claimants, image, depth)
     out: list[Detection | None] = []
     for k, (memory, detection) in enumerate(zip(pair, seen, strict=True)):
-        rest = masks[k] & ~contested
-        mine = to_first if k == 0 else ~to_first
-        rest[ys[mine], xs[mine]] = True
+        mine = (masks[k] & ~contested) | (first if k == 0 else contested & ~first)
         least = 0.15 * _usual_area(memory, masks[k])
-        mask = Mask.from_array(rest)
+        mask = Mask.from_array(mine)
         box = mask.box
         out.append(None if box is None or mask.area < least else replace(detection, mask=mask, box=box))
     return out[0], out[1]
+
+
+def exclusive(
+    pair: Sequence[TrackMemory],
+    seen: Sequence[Detection],
+    *,
+    image: NDArray[np.uint8] | None = None,
+    depth: DepthMap | None = None,
+) -> tuple[Mask, Mask] | None:
+    """Masks of two that claim the same pixels, each pixel given to one; None where nothing is to be shared.
+
+    What would be left without a pixel to speak of keeps what it has: it may lie in front, whole.
+
+    Args:
+        pair: The two, their beliefs at the time of the detections.
+        seen: What is believed of each, in the same order.
+        image: The frame, uint8 (H, W, 3) RGB, or None.
+        depth: Of the frame, or None.
+    """
+    masks = [d.mask.to_array() for d in seen if d.mask is not None]
+    if len(masks) < 2 or not (contested := masks[0] & masks[1]).any():
+        return None
+    claimants = [_claimant(m, d, mask) for m, d, mask in zip(pair, seen, masks, strict=True)]
+    _remember_depth(pair, claimants, depth)
+    first = first_has(claimants, image, depth)
+    mine = (masks[0] & ~contested) | first, (masks[1] & ~contested) | (contested & ~first)
+    if any(kept.sum() < max(_LEFT * mask.sum(), 4) for kept, mask in zip(mine, masks, strict=True)):
+        return None
+    return Mask.from_array(mine[0]), Mask.from_array(mine[1])
+
+
+def _claimant(memory: TrackMemory, detection: Detection, mask: NDArray[np.bool_]) -> Claimant:
+    x0, y0, x1, y1 = memory.kalman.box
+    colour = memory.cues.get("colour")
+    return Claimant(
+        mask,
+        _expected(memory, mask.shape),
+        ((x0 + x1) / 2, (y0 + y1) / 2),
+        (x1 - x0, y1 - y0),
+        detection.score,
+        colours_of(None if colour is None else colour.mean),
+        memory.depth,
+    )
+
+
+def _remember_depth(
+    pair: Sequence[TrackMemory], claimants: Sequence[Claimant], depth: DepthMap | None
+) -> bool:
+    """Keep how deep each of two lies; whether that tells them apart."""
+    if depth is None:
+        return False
+    one, other = claimants
+    found = depth_of(one, other, depth), depth_of(other, one, depth)
+    for memory, at in zip(pair, found, strict=True):
+        memory.depth = at if at is not None else memory.depth
+    return found[0] is not None and found[1] is not None and not np.isclose(found[0], found[1])
 
 
 def _usual_area(memory: TrackMemory, fallback: NDArray[np.bool_]) -> float:
@@ -161,13 +228,6 @@ def _expected(memory: TrackMemory, hw: tuple[int, ...]) -> NDArray[np.bool_]:
     kept = (ys >= 0) & (ys < hw[0]) & (xs >= 0) & (xs < hw[1])
     out[ys[kept], xs[kept]] = True
     return out
-
-
-def _distance(memory: TrackMemory, xs: NDArray[np.intp], ys: NDArray[np.intp]) -> NDArray[np.float64]:
-    x0, y0, x1, y1 = memory.kalman.box
-    return np.asarray(
-        np.hypot((xs - (x0 + x1) / 2) / max(x1 - x0, 1), (ys - (y0 + y1) / 2) / max(y1 - y0, 1))
-    )
 
 
 def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:

@@ -291,7 +291,7 @@ def follow_prompts_with(
 
 
 def _pass_settings(settings: FollowSettings, *, backwards: bool = False) -> PassSettings:
-    return PassSettings(settings.prompt, settings.look_every_s, backwards)
+    return PassSettings(settings.prompt, settings.look_every_s, backwards, depth=settings.depth)
 
 
 def _span(record: Record) -> str:

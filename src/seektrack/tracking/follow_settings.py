@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from seektrack.grounding import GroundSettings, PromptKind
 from seektrack.tracking.anomalies.settings import AnomalySettings
 from seektrack.tracking.backward import BackwardSettings
+from seektrack.tracking.depth import DepthSource
 from seektrack.tracking.motion import MotionSettings
 from seektrack.tracking.settings import EngineSettings, IdentitySettings
 from seektrack.tracking.where_to_look import LookSettings
@@ -50,6 +51,7 @@ class FollowSettings:
         amodal: Whether to estimate the whole mask of objects that are partly or wholly hidden.
         anomalies: When a track counts as wrong (`Tracks.anomalies`); None looks for no such places.
         repair: Whether swaps and drifts that are proven are put right.
+        depth: Gives the depth of frames on which two objects claim the same pixels; None without a source.
     """
 
     ground: GroundSettings = field(default_factory=lambda: GroundSettings(min_confidence=0.3))
@@ -76,6 +78,7 @@ class FollowSettings:
     amodal: bool = False
     anomalies: AnomalySettings | None = field(default_factory=AnomalySettings)
     repair: bool = True
+    depth: DepthSource | None = None
 
 
 def ahead(source: VideoSource, settings: FollowSettings) -> Iterable[Frame]:

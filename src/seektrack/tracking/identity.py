@@ -19,6 +19,7 @@ from seektrack import geometry
 from seektrack.errors import InputError
 from seektrack.geometry import Box
 from seektrack.tracking import kalman
+from seektrack.tracking.claims import Depth
 from seektrack.tracking.kalman import Array
 from seektrack.tracking.likeness import likeness
 from seektrack.tracking.memory import Appearance, Detection, FrameIdentities, TrackMemory, TrackState
@@ -96,6 +97,7 @@ class IdentityTracker:
         image: NDArray[np.uint8] | None = None,
         camera: Array | None = None,
         glance: Glance | None = None,
+        depth: Depth | None = None,
     ) -> FrameIdentities:
         """Take in everything detected on one frame.
 
@@ -107,6 +109,7 @@ class IdentityTracker:
             image: The frame, uint8 (H, W, 3), RGB, or None.
             camera: (2, 3), takes ``(x, y, 1)`` of the frame before to ``(x, y)`` of this one.
             glance: Answers what is where on this frame, to look for objects that the engine does not show.
+            depth: Gives the frame's depth where pixels are claimed twice; None without a source.
 
         Returns:
             What is settled about the frame.
@@ -122,7 +125,7 @@ class IdentityTracker:
                 memory.move(camera)
             memory.predict_to(time_s, self.settings.kalman)
         self._locate(self.memories)
-        step = Step(frame_index, time_s, glance=glance)
+        step = Step(frame_index, time_s, glance=glance, image=image, depth=depth)
         for detection in detections:
             if detection.obj_id is not None and is_something(detection, self.settings):
                 self._verify(step, detection.obj_id, detection)
@@ -132,6 +135,7 @@ class IdentityTracker:
         candidate_ids = self._place_candidates(step, [d for d in detections if d.obj_id is None])
         self._seek(step)
         self._age(step)
+        self._overlaps.share(step)
         return FrameIdentities(
             frame_index,
             time_s,
@@ -330,7 +334,7 @@ class IdentityTracker:
     def _observations(self, step: Step) -> dict[int, Observation]:
         out = {
             i: Observation(step.frame_index, step.time_s, d.box, d.mask, d.score)
-            for i, d in step.seen.items()
+            for i, d in ((i, step.shown(i)) for i in step.seen)
         }
         for memory in self.memories:
             box = self._hidden_box(memory)

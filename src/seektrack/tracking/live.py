@@ -69,7 +69,7 @@ class LiveFollower:
         self.info, self.settings, self.concepts = info, settings, tuple(concepts)
         self.record, self.tracker = Record(), IdentityTracker(info.hw, settings=identity)
         self._camera = CameraMotion()
-        steps = PassSettings(settings.prompt, settings.look_every_s)
+        steps = PassSettings(settings.prompt, settings.look_every_s, depth=settings.depth)
         self._pass = Pass(
             engine, self.tracker, self.record, eyes=eyes, grounder=finds, settings=steps, camera=self._camera
         )

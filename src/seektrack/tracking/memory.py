@@ -184,6 +184,7 @@ class TrackMemory:
         returning: Consecutive frames on which the engine's mask was like it, while it was out of sight.
         sighted: Consecutive looks for it that found something like it, while it was out of sight.
         unseen: Frames it was out of sight.
+        depth: How deep it lay when its pixels were last contested, where there is a source of depth.
     """
 
     obj_id: int
@@ -213,6 +214,7 @@ class TrackMemory:
     returning: int = 0
     sighted: int = 0
     unseen: int = 0
+    depth: float | None = None
 
     @property
     def score(self) -> float:

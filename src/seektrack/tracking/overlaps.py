@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from seektrack import geometry
 from seektrack.tracking import association
-from seektrack.tracking.contest import Contests, go_straight, shared_out, swapped
+from seektrack.tracking.contest import Contests, exclusive, go_straight, shared_out, swapped
 from seektrack.tracking.memory import Detection, TrackMemory, TrackState
 from seektrack.tracking.recognise import fits_place, has_left, overlap_and_cover
 from seektrack.tracking.settings import IdentitySettings
@@ -76,6 +77,25 @@ class Overlaps:
             if obj_id in self._memories:
                 self._memories[obj_id].lived_apart += 1
 
+    def share(self, step: Step) -> None:
+        """Give each pixel that two claim to one of them, in what is shown of the frame.
+
+        What is remembered of an object, and what its engine keeps, is all of its mask.
+        """
+        ids = [i for i, d in step.seen.items() if d.mask is not None and i in self._memories]
+        boxes = np.array([step.seen[i].box for i in ids]).reshape(-1, 4)
+        for a, b in zip(*np.nonzero(np.triu(geometry.box_iou(boxes, boxes) > 0, 1)), strict=True):
+            pair = [self._memories[ids[k]] for k in (a, b)]
+            seen = [step.shown(ids[k]) for k in (a, b)]
+            if self.settings.merge and min(m.lived_apart for m in pair) < self.settings.merge_frames:
+                continue  # they may be one object
+            depth = None if step.depth is None else step.depth()
+            shared = exclusive(pair, seen, image=step.image, depth=depth)
+            for k, mask in zip((a, b), shared or (), strict=False):
+                box = mask.box
+                if box is not None:
+                    step.share[ids[k]] = replace(step.seen[ids[k]], mask=mask, box=box)
+
     def _merge(self, step: Step, older: int, younger: int) -> None:
         del step.seen[younger]
         step.merged.append((younger, older))
@@ -108,7 +128,8 @@ class Overlaps:
             del self._contests.since[pair]
         else:
             given = [step.seen[i] for i in pair]
-            answers = shared_out(memories, given)
+            depth = None if step.depth is None else step.depth()
+            answers = shared_out(memories, given, image=step.image, depth=depth)
             changed = zip(pair, answers, given, strict=True)
             step.contested |= set(pair)
             step.denied |= {i for i, answer, was in changed if answer is not was}

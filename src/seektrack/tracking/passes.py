@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from seektrack.encoders.shots import CutFinder
 from seektrack.geometry import Box
 from seektrack.grounding import Found, Grounder, Grounding, PromptKind, make_prompt
 from seektrack.tracking.cues import Cues, cues_of
+from seektrack.tracking.depth import DepthSource
 from seektrack.tracking.engine import Engine, MasksLike, masks_in
 from seektrack.tracking.eyes import Eyes
 from seektrack.tracking.identity import IdentityTracker
@@ -34,6 +35,7 @@ class PassSettings:
         prompt: What the engine is given of a grounded mask.
         look_every_s: Seconds between two looks at an object that is in sight.
         backwards: Whether the frames come in decreasing order.
+        depth: Gives a frame's depth where pixels are claimed twice; None without a source.
         refresh_iou: A grounded mask that overlaps the engine's by less may replace it.
         shrink_gain: A smaller one has to be this many times as sure; a larger, `GroundSettings.join_gain`.
     """
@@ -41,6 +43,7 @@ class PassSettings:
     prompt: PromptKind = "box_point"
     look_every_s: float = 0.5
     backwards: bool = False
+    depth: DepthSource | None = None
     refresh_iou: float = 0.6
     shrink_gain: float = 1.3
 
@@ -116,6 +119,7 @@ class Pass:
             detections += candidates_on(
                 frame, features, engine=self.engine, grounder=self.grounder, eyes=self.eyes, followed=followed
             )
+        deep = self.settings.depth
         settled = self.tracker.update(
             frame.index,
             frame.time_s,
@@ -123,6 +127,7 @@ class Pass:
             image=frame.image,
             camera=self.camera.step,
             glance=None if features is None else Glance(frame.image, partial(self._ask, frame, features)),
+            depth=None if deep is None else cache(partial(deep, frame)),
         )
         seen = (o for o in settled.observations.values() if o.visible)
         self.camera.apart_from = [o.box for o in seen]

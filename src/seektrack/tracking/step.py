@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.tracking.claims import Depth
 from seektrack.tracking.memory import Detection
 from seektrack.tracking.seek import Glance
 
@@ -21,6 +25,9 @@ class Step:
         corrected: Ids that are seen where the engine does not see them.
         denied: Ids whose engine's mask is not believed, or not all of it.
         glance: To look closer at the frame, or None.
+        image: The frame, uint8 (H, W, 3) RGB, or None.
+        share: By id, what is shown of those whose pixels another claims too.
+        depth: Of the frame, made when it is asked for; None where there is no source.
     """
 
     frame_index: int
@@ -37,3 +44,10 @@ class Step:
     swapped: list[tuple[int, int]] = field(default_factory=list)
     denied: set[int] = field(default_factory=set)
     glance: Glance | None = None
+    image: NDArray[np.uint8] | None = None
+    share: dict[int, Detection] = field(default_factory=dict)
+    depth: Depth | None = None
+
+    def shown(self, obj_id: int) -> Detection:
+        """What is shown of one that is seen."""
+        return self.share.get(obj_id, self.seen[obj_id])

@@ -155,6 +155,7 @@ FROZEN = {
         "--render",
         "--report",
         "--anomalies",
+        "--depth",
         "--live",
         "--patience",
         "--send",

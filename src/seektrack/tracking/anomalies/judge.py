@@ -153,7 +153,8 @@ def unlike(whole: Whole, path: Path) -> Unlike:
     nothing = Unlike([], np.zeros(len(path)), np.zeros(len(path)))
     if path.signatures is None:
         return nothing
-    judged = ~np.isnan(path.signatures).any(axis=1) & (path.areas >= how.least_area * path.usual_area)
+    whole_area = np.maximum(path.usual_area, np.median(path.areas))
+    judged = ~np.isnan(path.signatures).any(axis=1) & (path.areas >= how.least_area * whole_area)
     judged &= ~path.cut_off
     if judged.sum() < 6:
         return nothing
