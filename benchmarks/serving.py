@@ -132,7 +132,7 @@ def measure(client: httpx.Client, pid: int, asked: argparse.Namespace) -> None:
     """Ask, click, and watch the memory."""
 
     def question(n: int) -> None:
-        body = {"text": QUESTIONS[n % len(QUESTIONS)], "min_confidence": 0.0}
+        body = {"text": QUESTIONS[n % len(QUESTIONS)]}
         client.post("/libraries/library/search", json=body).raise_for_status()
 
     def click(frame: int) -> None:
