@@ -314,7 +314,8 @@ def track(
                         given_templates(template), folder, send, patience, how_long),
         )  # fmt: skip
         return
-    with damage_told_later(), working(workers, ray) as shared:
+    alone = library is None and pieces is None and _is_one(videos)  # nothing to share
+    with damage_told_later(), working(None if alone else workers, None if alone else ray) as shared:
         if session is not None:
             work = SessionWork(
                 session,

@@ -85,6 +85,7 @@ def connect(address: str | None, count: int | None) -> bool:
     try:
         with _handlers_kept():
             _init(ray, address, count, quiet)
+        _keep_quiet()
     except Exception as error:  # Ray raises what its parts raise
         where = "on this machine" if address is None else f"at {address}"
         said = " ".join(str(error).split())[:300]
@@ -103,6 +104,14 @@ def _init(ray: ModuleType, address: str | None, count: int | None, quiet: dict[s
         object_store_memory=OBJECT_STORE_MB * 2**20,
         **quiet,
     )
+
+
+def _keep_quiet() -> None:
+    """Keep Ray from telling of dead workers on standard output, which is for results; there is no option."""
+    import ray._private.worker as driver
+
+    if hasattr(driver, "_worker_logs_enabled"):
+        driver._worker_logs_enabled = False
 
 
 @contextmanager

@@ -89,9 +89,10 @@ def track_pieces(
         source = whole.source
         check_outputs(out, chosen, overlay=overlay, sources=[source.info.path])
         check_shown(source)
-        shipped = whole.what if whole.ships else source
+        # What cannot leave this process is open already, and only cut.
+        what, opened = (whole.what, how) if whole.ships else (source, Opening())
         named = [
-            NamedVideo(shipped, whole.key, opening=replace(how, start_s=a, end_s=b))
+            NamedVideo(what, whole.key, opening=replace(opened, start_s=a, end_s=b))
             for a, b in pieces_of(source, piece_s, overlap_s)
         ]
         pieces = _followed(named, asked, models, workers, progress)

@@ -68,7 +68,7 @@ def workers(cluster):
         yield made
 
 
-def test_tasks_are_done_once_and_in_order_whoever_dies(workers, tmp_path: Path) -> None:
+def test_tasks_are_done_once_and_in_order_whoever_dies(workers, tmp_path: Path, capsys) -> None:
     for i in range(2):
         (tmp_path / f"life{i}").touch()
     tasks = [
@@ -96,6 +96,7 @@ def test_tasks_are_done_once_and_in_order_whoever_dies(workers, tmp_path: Path) 
     assert isinstance(errors["broken"], VideoError) and errors["broken"].hint == "mend it"
     assert isinstance(errors["deadly"], UnforeseenError) and "3 workers died" in str(errors["deadly"])
     assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().out == "", "standard output is for results"
 
 
 def test_nothing_is_made_ahead_of_who_takes_it(workers, tmp_path: Path) -> None:
