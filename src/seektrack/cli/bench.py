@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from pathlib import Path
 from typing import Annotated
 
@@ -56,6 +57,12 @@ def bench(
     quick: Annotated[
         bool, typer.Option("--quick", help="1 and 8 objects, few frames: under two minutes on two cores.")
     ] = False,
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile torch's image encoder first: a minute or more.")
+    ] = False,
+    reference: Annotated[
+        bool, typer.Option("--reference/--no-reference", help="Whether transformers' loop runs beside.")
+    ] = True,
     profile: Annotated[
         bool, typer.Option("--profile", help="Also tell what a frame's time is spent on.")
     ] = False,
@@ -87,6 +94,8 @@ def bench(
         objects=tuple(objects or ((1, 8) if quick else (1, 4, 16))),
         resolutions=tuple(resolution or (None,)),
         rounds=4 if quick else 12,
+        reference=reference,
+        compiled=compiled,
     )
     wanted = tuple(stage or STAGES)
     rows: list[Row] = []
@@ -99,7 +108,7 @@ def bench(
             rows += follow_rows(settings, progress=progress, parts=parts if profile else None)
     if out is not None:
         written = write_bench(rows, out, parts=parts)
-        if all(path.suffix != ".png" for path in written):
+        if len(written) < 3 and importlib.util.find_spec("matplotlib") is None:
             screen.note("no picture: pip install 'seektrack[plot]'")
 
     def human(console: Console) -> None:

@@ -490,6 +490,8 @@ FROZEN = {
         "--resolution",
         "--stage",
         "--quick",
+        "--compile",
+        "--reference --no-reference",
         "--profile",
         "--out -o",
         *COMMON,

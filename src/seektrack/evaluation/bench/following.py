@@ -95,6 +95,8 @@ def _networks(settings: BenchSettings, resolution: int | None) -> Iterator[tuple
                 ).sam2
                 if precision:
                     sam2 = sam2.at(precision)
+                    if settings.compiled:
+                        sam2.fused.compile()
             except SeekTrackError as error:
                 yield replace(row, why=str(error)), None
                 continue

@@ -29,6 +29,7 @@ class BenchSettings:
         resolutions: Sides of the square the segmenter sees, in pixels; None for the model's own.
         rounds: Frames timed for each; every contestant sees each frame before the next comes.
         reference: Whether transformers' loop runs beside.
+        compiled: Whether torch's image encoder is compiled first, which takes a minute or more.
     """
 
     model: str = defaults.MODEL
@@ -39,6 +40,7 @@ class BenchSettings:
     resolutions: tuple[int | None, ...] = (None,)
     rounds: int = 12
     reference: bool = True
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         if self.rounds < 2 or min(self.objects, default=0) < 1 or max(self.objects) > 64:

@@ -1,0 +1,108 @@
+"""The figures that need a GPU, in under eight minutes: speed, precisions, compiled or not, TensorRT, memory.
+
+Geometries of SAM 2 with random weights stand for the published ones: speed does not depend on the weights.
+Each stage is a call of ``seektrack bench`` with a limit of its own; what a stage measured is in its folder,
+and one that failed or took too long says so at the end, with status 1.
+
+    python benchmarks/gpu.py --out gpu               # on a machine with a GPU
+    python benchmarks/gpu.py --toy --out toy         # every stage on the CPU at toy size
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+GEOMETRIES = {
+    "tiny": {},
+    "base+": {
+        "hidden_size": 112,
+        "embed_dim_per_stage": [112, 224, 448, 896],
+        "num_attention_heads_per_stage": [2, 4, 8, 16],
+        "blocks_per_stage": [2, 3, 16, 3],
+        "global_attention_blocks": [12, 16, 20],
+        "window_positional_embedding_background_size": [14, 14],
+    },
+}
+"""What differs from transformers' defaults, which are those of hiera-tiny."""
+
+
+def geometry(name: str, folder: Path, *, toy: bool) -> Path:
+    """A checkpoint of a geometry with random weights."""
+    import torch
+    from transformers import Sam2VideoConfig, Sam2VideoModel
+
+    torch.manual_seed(0)
+    config = Sam2VideoConfig()
+    backbone = config.vision_config.backbone_config
+    for key, value in GEOMETRIES[name].items():
+        setattr(backbone, key, value)
+    config.vision_config.backbone_channel_list = list(reversed(backbone.embed_dim_per_stage))
+    if toy:
+        backbone.blocks_per_stage, backbone.global_attention_blocks = [1, 1, 3, 1], [3]
+    model = Sam2VideoModel(config).eval()
+    shared = model.shared_image_embedding.positional_embedding
+    model.prompt_encoder.shared_embedding.positional_embedding.copy_(shared)
+    target = folder / f"sam2-{name.replace('+', '-plus')}"
+    model.save_pretrained(target)
+    return target
+
+
+def stages(folder: Path, *, toy: bool) -> list[tuple[str, int, list[str]]]:
+    """Name, seconds allowed, and what is asked of ``seektrack bench``."""
+    device, side = ("cpu", 64) if toy else ("cuda", 1024)
+    half = ["--precision", "bf16"] if toy else ["--precision", "bf16", "--precision", "fp16"]
+    few, many = ([1], [2]) if toy else ([1, 4, 16, 64], [16])
+
+    def follow(counts: list[int], *more: str) -> list[str]:
+        objects = [word for count in counts for word in ("--objects", str(count))]
+        where = ["--device", device, "--resolution", str(side), "--runtime", "torch", "--stage", "follow"]
+        return [*where, *objects, *more]
+
+    tiny, base = (f"pocket+{geometry(name, folder, toy=toy)}" for name in GEOMETRIES)
+    provider = "onnx:cpu" if toy else "onnx:tensorrt"
+    quick = ["--quick"] if toy else []
+    return [
+        ("answers", 90, ["-m", tiny, *follow(many, "--precision", "fp32", *half), *quick]),
+        ("tiny", 120, ["-m", tiny, *follow(few, "--no-reference", *half), *quick]),
+        ("base-plus", 120, ["-m", base, *follow(few, "--no-reference", *half), *quick]),
+        ("compiled", 120, ["-m", tiny, *follow(many, "--no-reference", "--compile", *half[:2]), *quick]),
+        ("tensorrt", 90, ["--stage", "follow", "--runtime", provider, "--objects", str(many[0]), *quick]),
+        ("indexing", 60, ["--stage", "search", "--runtime", "torch", "--device", device, *quick]),
+    ]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, default=Path("gpu"))
+    parser.add_argument("--toy", action="store_true", help="on the CPU, at toy size")
+    parser.add_argument("--only", nargs="*", help="stages by name")
+    args = parser.parse_args()
+    failed = []
+    with tempfile.TemporaryDirectory() as temporary:
+        for name, limit, asked in stages(Path(temporary), toy=args.toy):
+            if args.only and name not in args.only:
+                continue
+            began = time.perf_counter()
+            command = [sys.executable, "-m", "seektrack", "bench", *asked, "--out", str(args.out / name)]
+            try:
+                status = subprocess.run(
+                    command, timeout=limit * (3 if args.toy else 1), check=False
+                ).returncode
+                said = "" if status == 0 else f"status {status}"
+            except subprocess.TimeoutExpired:
+                said = f"over {limit} s"
+            print(f"== {name}: {said or 'done'} in {time.perf_counter() - began:.0f} s", flush=True)
+            failed += [f"{name}: {said}"] if said else []
+    print("failed: " + "; ".join(failed) if failed else "all stages done")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
