@@ -491,7 +491,7 @@ FROZEN = {
         "--stage",
         "--quick",
         "--compile",
-        "--reference --no-reference",
+        "--reference",
         "--profile",
         "--out -o",
         *COMMON,
