@@ -179,19 +179,22 @@ def temporal_evidence(
     evidence = log_odds(np.clip(probability, s.floor, 1 - s.floor)) - log_odds(np.float64(s.prior))
     ratio = np.exp(s.weight * evidence)
     decay = np.exp(-np.diff(times) / s.dwell_s)
-    ahead = np.empty(n)  # log odds of presence from the frames before, then from those behind
-    behind = np.empty(n)
-    for out, order, gaps in ((ahead, range(n), decay), (behind, range(n - 1, -1, -1), decay[::-1])):
-        belief = base[1]
-        for step, t in enumerate(order):
-            if step:
-                belief = base[1] + gaps[step - 1] * (belief - base[1])
-            out[t] = np.log(belief) - np.log1p(-belief)
-            present = belief * ratio[t]
-            belief = present / (present + 1 - belief)
+    # Log odds of presence from the frames before, and from those behind.
+    ahead = log_odds(_passed_on(float(base[1]), ratio.tolist(), decay.tolist()))
+    behind = log_odds(_passed_on(float(base[1]), ratio[::-1].tolist(), decay[::-1].tolist()))[::-1]
     neighbours = (ahead - log_odds(base[1])) + (behind - log_odds(base[1]))
     own = log_odds(np.clip(probability, 1e-9, 1 - 1e-9))
     return sigmoid(own + neighbours)
+
+
+def _passed_on(prior: float, ratio: list[float], decay: list[float]) -> NDArray[np.float64]:
+    """Belief (T,) in each frame by those before it alone; in plain numbers, which Python is quicker with."""
+    belief, out = prior, [prior]
+    for own, gap in zip(ratio, decay, strict=False):
+        present = belief * own
+        belief = prior + gap * (present / (present + 1 - belief) - prior)
+        out.append(belief)
+    return np.array(out)
 
 
 def frame_best(
