@@ -131,10 +131,16 @@ def _smaller(
     """Replace a graph by a smaller one if that still answers alike: what it is, how far off, and why not."""
     candidate = path.with_suffix(".smaller")
     try:
-        changed = make_smaller(path, candidate, precision, calibration)
+        try:
+            changed = make_smaller(path, candidate, precision, calibration)
+            off = difference(part, candidate) if changed else error
+        except (
+            Exception
+        ) as failed:  # a kernel may lack for what its tools wrote; both raise types of their own
+            said = (str(failed).strip() or type(failed).__name__).splitlines()[0]
+            return "fp32", error, f"{precision} cannot be run: {said[:80]}"
         if not changed:
             return "fp32", error, f"nothing in it can be {precision}"
-        off = difference(part, candidate)
         if not off <= TOLERANCE[precision]:
             return "fp32", error, f"{precision} is {off:.2g} off, {TOLERANCE[precision]:g} is allowed"
         if candidate.stat().st_size >= path.stat().st_size:

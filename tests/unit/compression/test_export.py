@@ -80,6 +80,17 @@ def test_int8_is_smaller_and_near_and_what_loses_stays_float(tmp_path: Path) -> 
     assert left.precision == "fp32" and "off" in left.why and left.error < 1e-4
 
 
+def test_what_cannot_be_run_smaller_stays_float(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(path: Path, to: Path, *_: object) -> bool:
+        to.write_bytes(b"no graph")
+        return True
+
+    monkeypatch.setattr("seektrack.compression.export.make_smaller", broken)
+    left = write_graphs([part(Line())], tmp_path, SAID, precision="int8").files["line"]
+    assert left.precision == "fp32" and "int8 cannot be run" in left.why
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["line.onnx", "onnx.json"]
+
+
 @pytest.fixture(scope="module")
 def predictor(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("graphs") / "transformer"
