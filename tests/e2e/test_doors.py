@@ -327,10 +327,14 @@ def test_a_box_that_reaches_beyond_the_picture_is_cut_and_that_is_said(
 def test_a_live_stream_without_an_end_says_what_to_do(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for command in (["index", "0", "-l", tmp_path / "lib"], ["track", "0", "--text", "a car"]):
-        status, out, err = run(capsys, *command)
-        assert "live stream, which has no end" in err + out and "--frames" in err + out
-        assert status in (2, 11)
+    status, out, err = run(capsys, "index", "0", "-l", tmp_path / "lib")
+    assert "live stream, which has no end" in err + out and "--frames" in err + out
+    assert status in (2, 11)
+    status, out, err = run(
+        capsys, "track", "97", "--text", "a car"
+    )  # followed live: no camera has that number
+    assert "camera 97" in err + out and "cannot be opened" in err + out
+    assert status == 3
 
 
 def test_results_of_a_library_never_share_a_folder(tmp_path: Path, models: Models, thumbnail: str) -> None:

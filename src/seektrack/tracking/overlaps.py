@@ -82,6 +82,8 @@ class Overlaps:
 
         What is remembered of an object, and what its engine keeps, is all of its mask.
         """
+        if not self.settings.share:
+            return
         ids = [i for i, d in step.seen.items() if d.mask is not None and i in self._memories]
         boxes = np.array([step.seen[i].box for i in ids]).reshape(-1, 4)
         for a, b in zip(*np.nonzero(np.triu(geometry.box_iou(boxes, boxes) > 0, 1)), strict=True):

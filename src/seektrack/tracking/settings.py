@@ -73,6 +73,7 @@ class IdentitySettings:
         merge: Whether two ids that never lived apart become one.
         contest_cover: Two that lived apart contest their pixels from this share of the smaller mask on.
         max_contest_s: Seconds after which one that stayed out of sight is no longer in a contest.
+        share: Whether a pixel that two claim is shown as one's alone; not for a part beside its whole.
         gallery: Exemplar embeddings kept per object.
         likeness: How cues of looks are read together.
         return_looks: Looks in a row at which something must be like an object that was lost, left or belongs
@@ -105,6 +106,7 @@ class IdentitySettings:
     merge: bool = True
     contest_cover: float = 0.3
     max_contest_s: float = 6.0
+    share: bool = True
     gallery: int = 6
     likeness: LikenessSettings = field(default_factory=LikenessSettings)
     return_looks: int = 2

@@ -43,7 +43,16 @@ def test_results_become_what_json_can_hold():
     back = json.loads(json.dumps(plain(value), allow_nan=False))
     assert Mask.from_coco(back["seen"][0].pop("mask")) == mask
     assert back == {
-        "seen": [{"frame_index": 1, "time_s": 0.5, "box": [0, 0, 3, 3], "score": None, "visible": True}],
+        "seen": [
+            {
+                "frame_index": 1,
+                "time_s": 0.5,
+                "box": [0, 0, 3, 3],
+                "score": None,
+                "visible": True,
+                "amodal": None,
+            }
+        ],
         "a": [0.5, [0, 1], 0.25, "b", {"code": "bad_query", "message": "empty", "hint": "type"}],
     }
 

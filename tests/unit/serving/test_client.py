@@ -231,7 +231,18 @@ def test_arguments_have_the_names_and_the_order_they_have_here(here: Any, remote
 
 @pytest.mark.parametrize(("here", "remote"), [(Library, RemoteLibrary), (TrackingSession, RemoteSession)])
 def test_no_method_is_missing_or_called_otherwise(here: Any, remote: Any):
-    only_here = {"ground", "build_index", "holds", "take_over", "asked", "models", "path", "name", "at"}
+    only_here = {
+        "ground",
+        "build_index",
+        "holds",
+        "take_over",
+        "asked",
+        "models",
+        "path",
+        "name",
+        "at",
+        "write",
+    }
     own = {name for name in dir(here) if not name.startswith("_")} - only_here
     assert own - set(dir(remote)) == set()
     assert {name for name in dir(remote) if not name.startswith("_")} - only_here <= own

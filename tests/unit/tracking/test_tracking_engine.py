@@ -20,6 +20,7 @@ BELIEVE_ALL = IdentitySettings(
     min_area=1,
     jump_frames=1,
     contest_cover=2.0,
+    share=False,
     likeness=LikenessSettings(same=0.0, other=0.0, slack=9.0),
 )
 AS_THEY_COME = EngineSettings(post="")
