@@ -25,6 +25,7 @@ import faiss
 import numpy as np
 
 from seektrack.library import IndexKind, IndexSettings, LibraryStore, Where, database
+from seektrack.library.checks import frame_checksum
 from seektrack.library.rows import KINDS
 from seektrack.types import VideoInfo
 
@@ -56,30 +57,37 @@ def fill(folder: Path, vectors: int) -> None:
     """A library of about so many frames; written in bulk, as the writer commits video by video."""
     rng = np.random.default_rng(0)
     n_videos = max(1, vectors // (SHOT * SHOTS))
+    films = folder.parent / f"{folder.name}-films"  # empty, but there: what is gone is not searched
+    films.mkdir()
     with LibraryStore.open_or_create(folder, model="bench", fingerprint="bench", dim=DIM) as store:
         for first in range(0, n_videos, 50):
             block = footage(min(50, n_videos - first), rng).astype("<f2")
             with store.writing() as connection:
                 for i, frames in enumerate(block, first):
                     info = VideoInfo(
-                        f"/videos/{i:06d}.mp4", 640, 360, Fraction(2), len(frames) / 2, len(frames)
+                        str(films / f"{i:06d}.mp4"), 640, 360, Fraction(2), len(frames) / 2, len(frames)
                     )
+                    Path(info.path).touch()
                     cursor = connection.execute(
-                        "INSERT INTO videos (path, size, mtime_ns, digest, width, height, fps, duration_s,"
-                        " n_frames, settings, state, owner, beat_s)"
-                        " VALUES (?, 0, 0, '', 640, 360, '2', ?, ?, '', 'done', '', 0)",
-                        (info.path, info.duration_s, info.n_frames),
+                        "INSERT INTO videos (path, size, mtime_ns, digest, whole, width, height, fps,"
+                        " duration_s, n_frames, settings, fingerprint, state, damage, pictures, checksum,"
+                        " owner, beat_s) VALUES (?, 0, 0, '', '', 640, 360, '2', ?, ?, '', 'bench',"
+                        " 'done', '', ?, 0, '', 0)",
+                        (info.path, info.duration_s, info.n_frames, len(frames)),
                     )
                     connection.executemany(
-                        "INSERT INTO frames (video_id, frame_index, pts, time_s, kind, vector)"
-                        " VALUES (?, ?, ?, ?, ?, ?)",
+                        "INSERT INTO frames (video_id, frame_index, pts, time_s, kind, vector, checksum)"
+                        " VALUES (?, ?, ?, ?, ?, ?, ?)",
                         [
-                            (cursor.lastrowid, t, str(Fraction(t, 2)), t / 2, 0, row.tobytes())
+                            (*place, vector, frame_checksum(*place, (None,) * 4, vector))
                             for t, row in enumerate(frames)
+                            for place in [(cursor.lastrowid, t, str(Fraction(t, 2)), t / 2, 0)]
+                            for vector in [row.tobytes()]
                         ],
                     )
+                    database.seal_video(connection, cursor.lastrowid)
         with store.writing() as connection:
-            store.touch(connection)
+            database.served_changed(connection)
 
 
 def queries(count: int) -> np.ndarray:
