@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -80,6 +79,7 @@ from seektrack.cli.track_options import (
     with_depth,
     with_names,
 )
+from seektrack.cli.track_runs import Asked, follow_in_library, follow_in_session, follow_many, follow_one
 from seektrack.cli.track_stream import (
     Live,
     Patience,
@@ -90,11 +90,7 @@ from seektrack.cli.track_stream import (
     is_stream,
 )
 from seektrack.cli.tracked import (
-    Done,
     exit_status,
-    failure,
-    of_result,
-    of_tracks,
     print_done,
     say_done,
     write_page,
@@ -106,13 +102,10 @@ from seektrack.errors import InputError, NothingFoundError
 from seektrack.library.made_with import model_for
 from seektrack.missed import furthest
 from seektrack.query import Query, read, shown
-from seektrack.types import Missed, Prompt, Tracks
+from seektrack.types import Missed
 
 if TYPE_CHECKING:
-    from seektrack.distributed import RayWorkers
-    from seektrack.pipeline.models import Models
-    from seektrack.tracking import FollowSettings
-    from seektrack.video import Opening
+    pass
 
 
 def track(
@@ -286,7 +279,7 @@ def track(
     )
     screen = Screen(quiet=quiet, as_json=as_json)
     tell_reading(screen, query, (), wanted=explain)
-    asked = _Asked(
+    asked = Asked(
         query,
         prompts,
         model,
@@ -334,13 +327,13 @@ def track(
                 edits,
                 undo,
             )
-            done = [_in_session(screen, work, asked, how)]
+            done = [follow_in_session(screen, work, asked, how)]
         elif library is not None:
-            done = _in_library(screen, library, asked, how, top=top, workers=shared)
+            done = follow_in_library(screen, library, asked, how, top=top, workers=shared)
         elif _is_one(videos):
-            done = [_one(screen, videos[0], asked, how, pieces=pieces, workers=shared)]
+            done = [follow_one(screen, videos[0], asked, how, pieces=pieces, workers=shared)]
         else:
-            done = _many(screen, videos, asked, how, fresh=fresh, workers=shared)
+            done = follow_many(screen, videos, asked, how, fresh=fresh, workers=shared)
     notices = tuple(dict.fromkeys(notice for one in done for notice in one.remarks.notices))
     tell_reading(screen, None, notices, wanted=False)
     told = [one.to_dict() for one in done]
@@ -359,189 +352,6 @@ def track(
         )
     if any(one.found and one.remarks.domain == "outside" for one in done):
         screen.warn_unknown("what was followed", model)
-
-
-@dataclass(frozen=True)
-class _Asked:
-    """What is done to each video."""
-
-    query: Query | None
-    prompts: list[Prompt]
-    model: str
-    device: str | None
-    resolution: int | None
-    filters: str | None
-    templates: dict[str, Any]
-    settings: FollowSettings | None
-    out: Path
-    formats: tuple[str, ...]
-    overlay: bool | str
-    detections: Path | None = None
-    masks: bool = False
-    paged: bool = False
-    runtime: str | None = None
-
-    def common(self) -> dict[str, Any]:
-        """What every function of the pipeline that follows takes."""
-        return {
-            "filters": self.filters,
-            **self.templates,
-            "settings": self.settings,
-            "out": self.out,
-            "formats": self.formats,
-            "overlay": self.overlay,
-        }
-
-    def by_model(self) -> dict[str, Any]:
-        """The model, at a resolution or by a runtime of its own where one is asked for."""
-        if self.resolution is None and self.runtime is None:
-            return {"model": self.model, "device": self.device}
-        return {"model": self.models(), "device": None}
-
-    def models(self) -> Models:
-        """The networks, loaded when first needed."""
-        from seektrack.pipeline.models import Models
-
-        return Models(self.model, device=self.device, resolution=self.resolution, runtime=self.runtime)
-
-
-def _one(
-    screen: Screen,
-    video: str,
-    asked: _Asked,
-    how: Opening | None,
-    *,
-    pieces: float | None,
-    workers: RayWorkers | None,
-) -> Done:
-    from seektrack.pipeline import track_objects, track_pieces
-
-    with screen.progress() as progress:
-        if pieces is not None:
-            tracks = track_pieces(
-                video,
-                asked.query or "",
-                piece_s=pieces,
-                overlap_s=min(defaults.OVERLAP_S, pieces),
-                opening=how,
-                workers=workers,
-                progress=progress,
-                **asked.by_model(),
-                **asked.common(),
-            )
-            return of_tracks(tracks, asked.out, asked.formats, overlay=asked.overlay, paged=asked.paged)
-        tracks = track_objects(
-            video,
-            asked.query,
-            prompts=asked.prompts or None,
-            detections=asked.detections,
-            masks=asked.masks,
-            opening=how,
-            progress=progress,
-            **asked.by_model(),
-            **asked.common(),
-        )
-    return of_tracks(tracks, asked.out, asked.formats, overlay=asked.overlay, paged=asked.paged)
-
-
-def _in_session(screen: Screen, work: SessionWork, asked: _Asked, how: Opening | None) -> Done:
-    from seektrack.pipeline import track_objects
-    from seektrack.pipeline.checks import check_outputs
-
-    check_outputs(asked.out, asked.formats, overlay=asked.overlay)
-    special = asked.detections is not None or (asked.settings is not None and asked.settings.tracker)
-    with screen.progress() as progress:
-
-        def followed() -> Tracks:
-            return track_objects(
-                work.video or "",
-                asked.query,
-                detections=asked.detections,
-                masks=asked.masks,
-                opening=how,
-                progress=progress,
-                **asked.by_model(),
-                **{**asked.common(), "out": None},
-            )
-
-        with work.run(followed if special else None, progress) as session:
-            tracks = session.write(asked.out, formats=asked.formats, overlay=asked.overlay, progress=progress)
-    return of_tracks(tracks, asked.out, asked.formats, overlay=asked.overlay, paged=asked.paged)
-
-
-def _many(
-    screen: Screen,
-    videos: Sequence[str],
-    asked: _Asked,
-    how: Opening | None,
-    *,
-    fresh: bool,
-    workers: RayWorkers | None,
-) -> list[Done]:
-    from seektrack.pipeline import track_videos
-    from seektrack.video import count_reasons
-
-    done: list[Done] = []
-    passed_over: list[str] = []
-    with screen.progress() as progress:
-        for followed in track_videos(
-            videos,
-            asked.query,
-            prompts=asked.prompts or None,
-            opening=how,
-            fresh=fresh,
-            workers=workers,
-            on_passed_over=lambda _path, why: passed_over.append(why),
-            progress=progress,
-            **asked.by_model(),
-            **asked.common(),
-        ):
-            done.append(of_result(followed, overlay=asked.overlay, paged=asked.paged))
-            screen.note(done[-1].in_one_line())
-    if passed_over:
-        screen.note(f"passed over: {count_reasons(passed_over)}")
-    return done
-
-
-def _in_library(
-    screen: Screen,
-    library: Path,
-    asked: _Asked,
-    how: Opening | None,
-    *,
-    top: int,
-    workers: RayWorkers | None,
-) -> list[Done]:
-    if how is not None and replace(how, start_s=None, end_s=None, cache=None) != type(how)():
-        raise InputError(
-            "--frames, --fps, --window and --interpolate go with a video, not with --library",
-            hint="name the video, or leave them out",
-        )
-    from seektrack.pipeline import Library, search_and_track
-
-    failed: list[Done] = []
-    opened_as: dict[str, Any] = {"model": asked.model, "device": asked.device, "runtime": asked.runtime}
-    with Library(library, **opened_as) as opened, screen.progress() as progress:
-        if asked.resolution is not None:
-            opened.models.resolution = asked.resolution
-        results = search_and_track(
-            opened,
-            asked.query or "",
-            top=top,
-            start_s=None if how is None else how.start_s,
-            end_s=None if how is None else how.end_s,
-            cache=None if how is None else how.cache,
-            workers=workers,
-            on_error=lambda video, error: failed.append(failure(video, error)),
-            progress=progress,
-            **asked.common(),
-        )
-    return [
-        of_tracks(
-            one.tracks, one.folder or asked.out, asked.formats, overlay=asked.overlay, paged=asked.paged
-        )
-        for one in results
-    ] + failed
 
 
 def _is_one(videos: Sequence[str]) -> bool:
