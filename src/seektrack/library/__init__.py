@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 from seektrack.lazy import lazily
 
 if TYPE_CHECKING:
+    from seektrack.library.backend import LibraryStore, VideoStatus
     from seektrack.library.distances import DistanceShelf
     from seektrack.library.identity import FileIdentity, identify, library_key
     from seektrack.library.index_settings import INDEX_KINDS, IndexKind, IndexManifest, IndexSettings
     from seektrack.library.rows import KINDS, FrameRow, Kind, LibraryStats, Maker, Rows, VideoRecord, Where
-    from seektrack.library.store import LibraryStore, VideoStatus
     from seektrack.library.turns import TurnTimes
     from seektrack.library.writer import VideoWriterHandle
 
@@ -39,11 +39,11 @@ __all__ = [
 __getattr__, __dir__ = lazily(
     __name__,
     {
+        "backend": "LibraryStore VideoStatus",
         "distances": "DistanceShelf",
         "identity": "FileIdentity identify library_key",
         "index_settings": "INDEX_KINDS IndexKind IndexManifest IndexSettings",
         "rows": "KINDS FrameRow Kind LibraryStats Maker Rows VideoRecord Where",
-        "store": "LibraryStore VideoStatus",
         "turns": "TurnTimes",
         "writer": "VideoWriterHandle",
     },

@@ -50,13 +50,19 @@ def stretch_checksum(video_id: int, start_s: float, end_s: float, vector: bytes)
     return zlib.crc32(vector, zlib.crc32(struct.pack("<qdd", video_id, start_s, end_s)))
 
 
+def extra_checksum(video_id: int, kind: str, note: str, numbers: bytes) -> int:
+    """Of numbers kept beside a video."""
+    named = f"{video_id}\x1f{kind}\x1f{note}".encode("utf-8", "surrogatepass")
+    return zlib.crc32(numbers, zlib.crc32(named))
+
+
 def meta_checksum(meta: Mapping[str, str]) -> str:
     """Of what a library says of itself, the seal left out."""
     text = "\x1f".join(f"{key}\x1e{meta[key]}" for key in sorted(meta) if key != SEAL)
     return f"{zlib.crc32(text.encode()):08x}"
 
 
-def damaged(folder: Path, what: str) -> LibraryError:
+def damaged(folder: Path | str, what: str) -> LibraryError:
     """The error for a library whose bytes are not what was written."""
     import shlex
 

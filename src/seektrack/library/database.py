@@ -8,12 +8,13 @@ import shlex
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from seektrack.errors import LibraryError
 from seektrack.library import checks
+from seektrack.library.whole import Picture
 
 FILE_NAME = "library.sqlite"
 SCHEMA_VERSION = 2
@@ -50,6 +51,10 @@ CREATE TABLE frames (
 );
 CREATE INDEX frames_of_video ON frames (video_id, frame_index, time_s);
 """
+
+
+_INSERT = """INSERT INTO frames (video_id, frame_index, pts, time_s, kind, x0, y0, x1, y1, vector, checksum)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
 def connect(folder: Path, *, readonly: bool) -> sqlite3.Connection:
@@ -212,6 +217,16 @@ def seal_video(connection: sqlite3.Connection, video_id: int) -> None:
     row = connection.execute("SELECT * FROM videos WHERE id = ?", (video_id,)).fetchone()
     checksum = checks.video_checksum(row, extras_of(connection, video_id).get(video_id, ""))
     connection.execute("UPDATE videos SET checksum = ? WHERE id = ?", (checksum, video_id))
+
+
+def insert_pictures(connection: sqlite3.Connection, video_id: int, pictures: Iterable[Picture]) -> int:
+    """Store pictures of a video inside a transaction; how many they were."""
+    before = connection.total_changes
+    connection.executemany(
+        _INSERT,
+        ((video_id, *one, checks.frame_checksum(video_id, *one[:4], one[4:8], one[8])) for one in pictures),
+    )
+    return connection.total_changes - before
 
 
 def have_extras(connection: sqlite3.Connection) -> bool:

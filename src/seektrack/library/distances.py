@@ -14,10 +14,7 @@ import numpy as np
 from seektrack.encoders import settled
 from seektrack.errors import InputError
 from seektrack.known import Known
-from seektrack.library import extras
-from seektrack.library.database import new_generation, scalar, write_meta
-from seektrack.library.identity import library_key
-from seektrack.library.store import LibraryStore
+from seektrack.library.backend import LibraryStore
 
 _KEPT: WeakKeyDictionary[LibraryStore, tuple[object, dict[str, dict[int, Known]]]] = WeakKeyDictionary()
 KIND = "distance"
@@ -35,13 +32,7 @@ class DistanceShelf:
 
     def domain_of(self, path: str | Path) -> str | None:
         """Digest of the domain a video was measured against; None when it was not."""
-        with self._store._reading() as connection:
-            video = scalar(
-                connection, "SELECT id FROM videos WHERE path = ? AND state = 'done'", library_key(path)
-            )
-            found = None
-            if video is not None:
-                found = extras.get(connection, self._store.path, int(video), KIND)
+        found = self._store.extra(path, KIND)
         return None if found is None else found.note
 
     def put(self, path: str | Path, distances: Mapping[int, float], domain: str) -> None:
@@ -58,32 +49,17 @@ class DistanceShelf:
         """
         if not np.isfinite(list(distances.values())).all():
             raise InputError(f"a distance of {str(path)!r} is not a number")
-        with self._store.writing() as connection:
-            video = scalar(
-                connection,
-                "SELECT id FROM videos WHERE path = ? AND state != 'indexing' ORDER BY id DESC",
-                library_key(path),
-            )
-            if video is None:
-                raise InputError(f"the library has no video {str(path)!r}", hint="index it first")
-            extras.put(connection, int(video), KIND, distances, note=domain)
-            for older in ("frame_distances", "measured_videos"):  # of this release's beginnings
-                connection.execute(f"DROP TABLE IF EXISTS {older}")
-            write_meta(connection, {"distances": new_generation()})
+        if not self._store.put_extra(path, KIND, distances, note=domain):
+            raise InputError(f"the library has no video {str(path)!r}", hint="index it first")
 
     def known(self) -> dict[str, dict[int, Known]]:
         """Of every measured video, by path, where its frames lie; kept until the distances change."""
-        with self._store._reading() as connection:
-            state = (
-                scalar(connection, "SELECT value FROM meta WHERE key = 'distances'"),
-                scalar(connection, "SELECT value FROM meta WHERE key = 'generation'"),
-            )
-            kept = _KEPT.get(self._store)
-            if kept is not None and kept[0] == state:
-                return kept[1]
-            held = list(extras.get_all(connection, self._store.path, KIND, self._store.served()))
+        state = self._store.extras_state(KIND)
+        kept = _KEPT.get(self._store)
+        if kept is not None and kept[0] == state:
+            return kept[1]
         found: dict[str, dict[int, Known]] = {}
-        for path, extra in held:
+        for path, extra in self._store.extras(KIND):
             frames = sorted(extra.numbers.items())
             outside = settled([distance for _, distance in frames])
             found[path] = {
@@ -94,8 +70,5 @@ class DistanceShelf:
 
     def unmeasured(self, domain: str) -> list[str]:
         """Finished videos that were not measured against this domain, by path."""
-        with self._store._reading() as connection:
-            served = self._store.served()
-            held = extras.get_all(connection, self._store.path, KIND, served)
-            measured = {path for path, extra in held if extra.note == domain}
-            return sorted(path for path in served.values() if path not in measured)
+        measured = {path for path, extra in self._store.extras(KIND) if extra.note == domain}
+        return sorted(path for path in self._store.served().values() if path not in measured)

@@ -8,15 +8,11 @@ disappear without a word.
 from __future__ import annotations
 
 import sqlite3
-import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
-from seektrack.library import database
-from seektrack.library.checks import damaged
+from seektrack.library import checks, database
+from seektrack.library.beside import Extra
 
 _TABLE = """
 CREATE TABLE IF NOT EXISTS video_extras (
@@ -30,26 +26,13 @@ CREATE TABLE IF NOT EXISTS video_extras (
 """
 
 
-@dataclass(frozen=True)
-class Extra:
-    """What is kept of one kind of one video.
-
-    Attributes:
-        note: What it belongs to, for machines.
-        numbers: By frame index.
-    """
-
-    note: str
-    numbers: Mapping[int, float]
-
-
 def put(
     connection: sqlite3.Connection, video_id: int, kind: str, numbers: Mapping[int, float], *, note: str = ""
 ) -> None:
     """Store those of a kind in place of older ones, inside a transaction, and seal the video again."""
     connection.execute(_TABLE)
-    blob = np.array([*numbers.items()], dtype="<f8").reshape(len(numbers), 2).tobytes()
-    checksum = _checksum(video_id, kind, note, blob)
+    blob = Extra(note, numbers).packed()
+    checksum = checks.extra_checksum(video_id, kind, note, blob)
     connection.execute(
         "INSERT OR REPLACE INTO video_extras VALUES (?, ?, ?, ?, ?)", (video_id, kind, note, blob, checksum)
     )
@@ -87,12 +70,11 @@ def get_all(
 
 def _read(row: sqlite3.Row, folder: Path) -> Extra:
     told = (row["video_id"], row["kind"], row["note"], row["numbers"])
-    whole = isinstance(told[3], bytes) and len(told[3]) % 16 == 0 and _checksum(*told) == row["checksum"]
+    whole = (
+        isinstance(told[3], bytes)
+        and len(told[3]) % 16 == 0
+        and checks.extra_checksum(*told) == row["checksum"]
+    )
     if not whole:
-        raise damaged(folder, f"the {row['kind']!r} of a video is not what was stored")
-    held = np.frombuffer(told[3], dtype="<f8").reshape(-1, 2)
-    return Extra(str(row["note"]), {int(i): float(value) for i, value in held})
-
-
-def _checksum(video_id: int, kind: str, note: str, numbers: bytes) -> int:
-    return zlib.crc32(numbers, zlib.crc32(f"{video_id}\x1f{kind}\x1f{note}".encode("utf-8", "surrogatepass")))
+        raise checks.damaged(folder, f"the {row['kind']!r} of a video is not what was stored")
+    return Extra.unpacked(str(row["note"]), told[3])

@@ -1,4 +1,4 @@
-"""The reading half of a library: what was indexed, vectors under a filter, nearest neighbours."""
+"""The reading half of the embedded back end: what was indexed, vectors under a filter, nearest neighbours."""
 
 from __future__ import annotations
 
@@ -7,20 +7,17 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.errors import InputError
-from seektrack.library import database, reading, turns
-from seektrack.library.identity import is_there, library_key
+from seektrack.errors import LibraryError
+from seektrack.library import database, reading
+from seektrack.library.backend import LibraryStore
 from seektrack.library.index_settings import IndexManifest, IndexSettings
 from seektrack.library.rows import LibraryStats, Rows, VideoRecord, Where
-from seektrack.library.turns import TurnTimes
 from seektrack.library.upgrade import upgrade
 
 if TYPE_CHECKING:
@@ -30,8 +27,10 @@ INDEXED_FROM = 50_000
 """From this many vectors on, a search over the whole library uses the FAISS index."""
 
 
-class LibraryReader:
-    """What `LibraryStore` can tell; see there."""
+class EmbeddedReader(LibraryStore):
+    """The reading half of `EmbeddedStore`."""
+
+    path: Path
 
     def __init__(self, path: Path, connection: sqlite3.Connection, *, readonly: bool) -> None:
         self.path = path
@@ -80,11 +79,6 @@ class LibraryReader:
         self._is_large()
         return self._counted[1] if self._counted is not None else 0
 
-    def holds(self, video: str) -> bool:
-        """Whether a video is in the library, by a path as given or as the library knows it."""
-        ids = self._ids_of(video, missing=True)
-        return ids is None or len(ids) > 0
-
     def generation(self) -> str:
         """A name for the state of what is served; another one, once a video came, changed or went."""
         with self._reading() as connection:
@@ -95,16 +89,6 @@ class LibraryReader:
         with self._reading() as connection:
             found = reading.video_rows(connection, self.path)
             return {row["path"]: row["duration_s"] for row in found if row["state"] == "done"}
-
-    def turns(self, video: str) -> TurnTimes:
-        """When the picture of each frame of a served video began; empty where that was not stored.
-
-        Raises:
-            LibraryError: It is not what was written.
-        """
-        ids = [i for i, path in self.served().items() if path == library_key(video)]
-        with self._reading() as connection:
-            return turns.read(connection, self.path, ids[0]) if ids else TurnTimes({})
 
     def served(self) -> dict[int, str]:
         """Path of each video that is served by its id; read and checked once a state of the library.
@@ -169,8 +153,7 @@ class LibraryReader:
         A filtered search scans what the filter leaves, exactly; one over a large library uses its index,
         which above a million vectors is approximate (see `index_manifest`) unless ``exact`` is asked for.
         """
-        if query.shape != (self.dim,):
-            raise InputError(f"a query of this library has shape ({self.dim},), got {query.shape}")
+        self._check_query(query)
         if self._is_large():
             index = self._current_index()
             positions = self._select(index.rows, where)
@@ -213,21 +196,6 @@ class LibraryReader:
                 self._counted = (generation, known.vectors if known else reading.count(connection, self.path))
             return self._counted[1] >= INDEXED_FROM
 
-    def _select(self, rows: Rows, where: Where | None) -> NDArray[np.int64] | None:
-        """Positions a filter leaves; None where it leaves all. Videos whose file is gone are left out."""
-        asked = where or Where()
-        ids = self._ids_of(asked.video, missing=asked.missing)
-        if ids is None and replace(asked, per_video=None) == Where(missing=asked.missing):
-            return None
-        return rows.positions(asked, ids)
-
-    def _ids_of(self, video: str | Path | None, *, missing: bool) -> NDArray[np.int64] | None:
-        """Ids of the served videos to look at; None for every one."""
-        served = self.served()
-        key = None if video is None else library_key(video)
-        kept = [i for i, path in served.items() if key in (None, path) and (missing or is_there(path))]
-        return None if len(kept) == len(served) else np.array(sorted(kept), dtype=np.int64)
-
     def cached_array(self, key: str) -> NDArray[np.float32] | None:
         """An array kept beside the library, or None."""
         return reading.load_array(self.path, key)
@@ -242,16 +210,20 @@ class LibraryReader:
         with self._lock:
             self._connection.close()
 
-    def __enter__(self) -> Self:
-        return self
+    @contextmanager
+    def writing(self) -> Iterator[sqlite3.Connection]:
+        """One immediate transaction.
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self.path)!r}, model={self.model!r})"
+        Raises:
+            LibraryError: The library is open read-only, or cannot be written.
+        """
+        if self.readonly:
+            raise LibraryError(
+                f"the library {str(self.path)!r} is open read-only",
+                hint="use a folder you may write to, or open it for writing",
+            )
+        with self._lock, database.guard(self.path), database.transaction(self._connection) as connection:
+            yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[sqlite3.Connection]:

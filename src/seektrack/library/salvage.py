@@ -79,7 +79,7 @@ def repair(folder: Path) -> Salvage | None:
 
 
 def _is_whole(folder: Path) -> bool:
-    from seektrack.library.store import LibraryStore
+    from seektrack.library.backend import LibraryStore
 
     try:
         with LibraryStore.open(folder) as store:

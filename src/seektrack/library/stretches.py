@@ -1,11 +1,20 @@
-"""Stretches of a video whose frames are indexed anew: they stay, as they come from the same file."""
+"""The tables of stretches of the embedded back end, made when the first are stored.
+
+A library without stretches is what it always was. Those of a video whose frames are indexed anew stay, as
+they come from the same file.
+"""
 
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
 
-from seektrack.library.checks import stretch_checksum
+from seektrack.library.beside import ClipModel
+from seektrack.library.checks import damaged, stretch_checksum
 from seektrack.library.database import scalar
+from seektrack.library.identity import library_key
+from seektrack.library.rows import Where
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS clip_videos (
@@ -43,3 +52,66 @@ def hand_over(connection: sqlite3.Connection, old: int, new: int) -> None:
             "UPDATE clips SET video_id = ?, checksum = ? WHERE id = ?", (new, checksum, row["id"])
         )
     connection.execute("UPDATE OR REPLACE clip_videos SET video_id = ? WHERE video_id = ?", (new, old))
+
+
+def lay_out(connection: sqlite3.Connection) -> None:
+    """Make the tables inside a transaction, unless they are there."""
+    for statement in filter(str.strip, TABLES.split(";")):
+        connection.execute(statement)
+
+
+def model_of(connection: sqlite3.Connection) -> ClipModel | None:
+    """What made the stretches; None when the library keeps none."""
+    kept = {
+        str(key): str(value)
+        for key, value in connection.execute("SELECT key, value FROM meta WHERE key GLOB 'clip_*'")
+    }
+    if "clip_model" not in kept:
+        return None
+    return ClipModel(kept["clip_model"], kept["clip_fingerprint"], int(kept["clip_dim"]))
+
+
+def put(
+    connection: sqlite3.Connection, video_id: int, rows: Sequence[tuple[float, float, bytes]], settings: str
+) -> None:
+    """Store all stretches of a video in place of older ones, inside a transaction."""
+    connection.execute("DELETE FROM clips WHERE video_id = ?", (video_id,))
+    connection.executemany(
+        "INSERT INTO clips (video_id, start_s, end_s, vector, checksum) VALUES (?, ?, ?, ?, ?)",
+        [(video_id, *row, stretch_checksum(video_id, *row)) for row in rows],
+    )
+    connection.execute("INSERT OR REPLACE INTO clip_videos VALUES (?, ?, ?)", (video_id, settings, len(rows)))
+
+
+def touching(connection: sqlite3.Connection, folder: Path, asked: Where) -> list[sqlite3.Row]:
+    """Rows of stretches of finished videos that touch the window of a filter, in order of video and start.
+
+    Raises:
+        LibraryError: They are not what was written.
+    """
+    clauses, values = ["v.state = 'done'"], list[object]()
+    for clause, value in (
+        ("v.path = ?", None if asked.video is None else library_key(asked.video)),
+        ("c.end_s >= ?", asked.start_s),
+        ("c.start_s < ?", asked.end_s),
+    ):
+        if value is not None:
+            clauses.append(clause)
+            values.append(value)
+    found = connection.execute(
+        "SELECT c.video_id, c.start_s, c.end_s, c.vector, c.checksum FROM clips c "
+        "JOIN videos v ON v.id = c.video_id "
+        f"WHERE {' AND '.join(clauses)} ORDER BY c.video_id, c.start_s, c.id",
+        values,
+    ).fetchall()
+    for row in found:
+        if stretch_checksum(*tuple(row)[:4]) != row["checksum"]:
+            raise damaged(folder, "a stretch of a video is not what was stored")
+    short = scalar(
+        connection,
+        "SELECT count(*) FROM clip_videos v WHERE v.stretches != "
+        "(SELECT count(*) FROM clips c WHERE c.video_id = v.video_id)",
+    )
+    if short:
+        raise damaged(folder, "stretches of a video are missing from it")
+    return found

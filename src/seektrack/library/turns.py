@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
-from seektrack.library import extras
+from seektrack.library.beside import Extra
 
 KIND = "turn"
 _END = -1
@@ -27,21 +25,15 @@ class TurnTimes:
     end_s: float | None = None
 
 
-def keep(connection: sqlite3.Connection, video_id: int, turns: TurnTimes) -> None:
-    """Store those of a video in place of older ones, inside a transaction."""
-    end = {} if turns.end_s is None else {_END: turns.end_s}
-    extras.put(connection, video_id, KIND, {**turns.begins, **end})
+def as_numbers(turns: TurnTimes) -> dict[int, float]:
+    """As numbers that are kept beside a video."""
+    return {**turns.begins, **({} if turns.end_s is None else {_END: turns.end_s})}
 
 
-def read(connection: sqlite3.Connection, folder: Path, video_id: int) -> TurnTimes:
-    """Those of a video; empty where none were stored, as in libraries made before.
-
-    Raises:
-        LibraryError: They are not what was written.
-    """
-    found = extras.get(connection, folder, video_id, KIND)
-    if found is None:
+def turns_of(extra: Extra | None) -> TurnTimes:
+    """What `as_numbers` made of them; empty where none were stored, as in libraries made before."""
+    if extra is None:
         return TurnTimes({})
-    held = dict(found.numbers)
+    held = dict(extra.numbers)
     end_s = held.pop(_END, None)
     return TurnTimes(held, end_s)

@@ -5,11 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
-import sqlite3
 import time
 import uuid
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Protocol
@@ -17,28 +15,39 @@ from typing import Protocol
 import numpy as np
 
 from seektrack.errors import InputError, LibraryError
-from seektrack.library.checks import frame_checksum
 from seektrack.library.identity import FileIdentity, digest_of_whole
 from seektrack.library.rows import KINDS, FrameRow
 from seektrack.library.turns import TurnTimes
-from seektrack.library.turns import keep as keep_turns
+from seektrack.library.whole import Picture
 
 COMMIT_ROWS = 256
 COMMIT_S = 2.0
 SILENT_S = 600.0
-INSERT = """INSERT INTO frames (video_id, frame_index, pts, time_s, kind, x0, y0, x1, y1, vector, checksum)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
 
 
-class Writing(Protocol):
-    """What a handle needs of its store."""
+class VideoSink(Protocol):
+    """Where the pictures of one video go, in a library of either back end."""
 
-    def writing(self) -> AbstractContextManager[sqlite3.Connection]:
-        """One immediate transaction."""
+    def write(self, pictures: Sequence[Picture]) -> None:
+        """Keep pictures, so that they survive a kill; nobody sees them yet.
+
+        Raises:
+            LibraryError: Another process took the video over, or the library cannot be written.
+        """
         ...
 
-    def settle(self, connection: sqlite3.Connection, video_id: int, *, whole: str, damage: str) -> None:
-        """Make a video that is complete the one of its path, inside a transaction."""
+    def finish(
+        self, pictures: Sequence[Picture], *, whole: str, damage: str, turns: TurnTimes | None
+    ) -> None:
+        """Keep the last pictures and serve the video, in place of what is served of its path.
+
+        Raises:
+            LibraryError: As `write`.
+        """
+        ...
+
+    def release(self) -> None:
+        """Let another run go on with the video."""
         ...
 
 
@@ -55,24 +64,14 @@ class VideoWriterHandle:
     """
 
     def __init__(
-        self,
-        store: Writing,
-        path: str,
-        video_id: int,
-        owner: str,
-        last_frame_index: int,
-        *,
-        dim: int,
-        identity: FileIdentity,
+        self, sink: VideoSink, path: str, last_frame_index: int, *, dim: int, identity: FileIdentity
     ) -> None:
         self.path = path
         self.dim = dim
         self._identity = identity
         self.last_frame_index = last_frame_index
-        self._store = store
-        self._video_id = video_id
-        self._owner = owner
-        self._pending: list[tuple[object, ...]] = []
+        self._sink = sink
+        self._pending: list[Picture] = []
         self._pending_frame = last_frame_index
         self._committed_at = time.monotonic()
         self._finished = False
@@ -107,9 +106,7 @@ class VideoWriterHandle:
     def flush(self) -> None:
         """Commit what was appended; when this returns it survives a kill and a loss of power."""
         if self._pending:
-            with self._store.writing() as connection:
-                self._claim(connection)
-                connection.executemany(INSERT, self._pending)
+            self._sink.write(self._pending)
             self._pending = []
             self.last_frame_index = self._pending_frame
         self._committed_at = time.monotonic()
@@ -126,12 +123,7 @@ class VideoWriterHandle:
         if self._finished:
             return
         whole = digest_of_whole(self.path, self._identity)
-        with self._store.writing() as connection:
-            self._claim(connection)
-            connection.executemany(INSERT, self._pending)
-            if turns is not None:
-                keep_turns(connection, self._video_id, turns)
-            self._store.settle(connection, self._video_id, whole=whole, damage=damage)
+        self._sink.finish(self._pending, whole=whole, damage=damage, turns=turns)
         self._pending = []
         self.last_frame_index = self._pending_frame
         self._finished = True
@@ -139,10 +131,7 @@ class VideoWriterHandle:
     def release(self) -> None:
         """Commit the rest and let another run resume this video; the handle is of no more use."""
         self.flush()
-        with self._store.writing() as connection:
-            connection.execute(
-                "UPDATE videos SET owner = '' WHERE id = ? AND owner = ?", (self._video_id, self._owner)
-            )
+        self._sink.release()
 
     def __enter__(self) -> VideoWriterHandle:
         return self
@@ -158,18 +147,7 @@ class VideoWriterHandle:
         with contextlib.suppress(LibraryError):  # the error that is under way matters more
             self.release()
 
-    def _claim(self, connection: sqlite3.Connection) -> None:
-        changed = connection.execute(
-            "UPDATE videos SET beat_s = ? WHERE id = ? AND owner = ? AND state = 'indexing'",
-            (time.time(), self._video_id, self._owner),
-        ).rowcount
-        if changed != 1:
-            raise LibraryError(
-                f"{self.path!r} was taken over or removed by another process",
-                hint="let only one process index a video at a time",
-            )
-
-    def _values(self, row: FrameRow) -> tuple[object, ...]:
+    def _values(self, row: FrameRow) -> Picture:
         vector = np.asarray(row.vector, dtype=np.float32)
         if vector.shape != (self.dim,) or not np.isfinite(vector).all():
             raise InputError(
@@ -178,10 +156,20 @@ class VideoWriterHandle:
             )
         if row.kind not in KINDS:
             raise InputError(f"unknown kind {row.kind!r}", hint=f"allowed: {', '.join(KINDS)}")
-        box = (None,) * 4 if row.box is None else tuple(float(v) for v in row.box)
-        place = (self._video_id, int(row.frame_index), str(row.timestamp), float(row.timestamp))
-        kind, stored = KINDS.index(row.kind), vector.astype("<f2").tobytes()
-        return (*place, kind, *box, stored, frame_checksum(*place, kind, box, stored))
+        x0, y0, x1, y1 = (None,) * 4 if row.box is None else tuple(float(v) for v in row.box)
+        return (
+            *(int(row.frame_index), str(row.timestamp), float(row.timestamp), KINDS.index(row.kind)),
+            *(x0, y0, x1, y1),
+            vector.astype("<f2").tobytes(),
+        )
+
+
+def taken_over(path: str) -> LibraryError:
+    """The error for a video that is no longer this process's to write."""
+    return LibraryError(
+        f"{path!r} was taken over or removed by another process",
+        hint="let only one process index a video at a time",
+    )
 
 
 def new_owner() -> str:

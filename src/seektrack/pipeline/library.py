@@ -282,16 +282,17 @@ class Library(Asking):
 
     def _open_to_write(self, *, reindex: bool, named: Iterable[str]) -> LibraryStore:
         encoder = self.models.encoder
-        identity = {"model": stable_name(self.models.encoder_name), "fingerprint": encoder.fingerprint}
+        made_by = Maker(stable_name(self.models.encoder_name), encoder.fingerprint, encoder.dim)
         if reindex and LibraryStore.is_library(self.path):
             store = self._open_to_read(check=False)
             if store.fingerprint != encoder.fingerprint:
-                made_by = Maker(**identity, dim=encoder.dim)
                 check_all_named(store, made_by, named)
                 store.make_with(made_by)
             return store
         if self._store is None:
-            self._store = LibraryStore.open_or_create(self.path, **identity, dim=encoder.dim)
+            self._store = LibraryStore.open_or_create(
+                self.path, model=made_by.model, fingerprint=made_by.fingerprint, dim=made_by.dim
+            )
         return self._store
 
     def _open_to_read(self, *, check: bool = True) -> LibraryStore:

@@ -1,62 +1,44 @@
-"""The library on disk: one folder that remembers every picture of every video, and survives being killed."""
+"""The embedded back end: one folder that remembers every picture of every video, and survives kills."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
-import shlex
 import sqlite3
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
 
-from seektrack.errors import LibraryError, LibraryMismatchError
-from seektrack.library import database, extras, reading, turns
+from seektrack.errors import LibraryError
+from seektrack.library import database, distances, extras, reading
+from seektrack.library.address import Backend
+from seektrack.library.backend import VideoStatus
 from seektrack.library.checks import damaged
+from seektrack.library.embedded_copying import EmbeddedCopying
 from seektrack.library.identity import FileIdentity, identify, is_there, is_unchanged, library_key, stamp
 from seektrack.library.index_settings import IndexManifest, IndexSettings
-from seektrack.library.reader import LibraryReader
 from seektrack.library.rows import Maker
 from seektrack.library.stretches import hand_over
-from seektrack.library.writer import VideoWriterHandle, is_at_work, new_owner
+from seektrack.library.turns import KIND, TurnTimes, as_numbers
+from seektrack.library.whole import Picture
+from seektrack.library.writer import VideoWriterHandle, is_at_work, new_owner, taken_over
 from seektrack.types import VideoInfo
 
-VideoStatus = Literal["new", "partial", "changed", "done"]
 
-
-class LibraryStore(LibraryReader):
-    """A library folder, open. Use `create`, `open` or `open_or_create`.
+class EmbeddedStore(EmbeddedCopying):
+    """A library folder, open.
 
     The folder holds ``library.sqlite`` (write-ahead log, the only truth) and files that can be deleted at any
     time: the FAISS index and cached text embeddings. Several processes may read and write at once; a video is
     served from the moment its indexing finished. One store may be used from several threads.
-
-    Attributes:
-        path: The folder.
-        readonly: Whether writing is refused.
-        model, fingerprint, dim: What the vectors were made with.
-        asked: The encoder and segmenter as ``--model`` named them; empty when that was not noted.
     """
 
-    _making: Maker | None = None
-
     @classmethod
-    def create(cls, path: str | Path, *, model: str, fingerprint: str, dim: int) -> LibraryStore:
-        """Make a new library in a new or empty folder.
-
-        Args:
-            path: The folder.
-            model: Name of the encoder, for people.
-            fingerprint: `Encoder.fingerprint`, for the machine.
-            dim: Length of an embedding.
-
-        Raises:
-            LibraryError: A library or other files are there, or the folder cannot be written.
-        """
+    def create(
+        cls, path: str | Path, *, model: str, fingerprint: str, dim: int, backend: Backend | None = None
+    ) -> EmbeddedStore:
+        """See `LibraryStore.create`."""
         folder = Path(path).expanduser()
         if (folder / database.FILE_NAME).exists():
             raise LibraryError(
@@ -65,12 +47,10 @@ class LibraryStore(LibraryReader):
         return cls._open_or_create(folder, model=model, fingerprint=fingerprint, dim=dim)
 
     @classmethod
-    def open(cls, path: str | Path, *, readonly: bool = False) -> LibraryStore:
-        """Open a library.
-
-        Raises:
-            LibraryError: There is none, it is damaged, of a later version, or cannot be written.
-        """
+    def open(
+        cls, path: str | Path, *, readonly: bool = False, backend: Backend | None = None
+    ) -> EmbeddedStore:
+        """See `LibraryStore.open`."""
         folder = Path(path).expanduser()
         if not (folder / database.FILE_NAME).is_file():
             raise database.not_a_library(folder)
@@ -82,13 +62,10 @@ class LibraryStore(LibraryReader):
             raise
 
     @classmethod
-    def open_or_create(cls, path: str | Path, *, model: str, fingerprint: str, dim: int) -> LibraryStore:
-        """Open a library for writing, or make it; safe when two processes do it at once.
-
-        Raises:
-            LibraryMismatchError: It was made by another model.
-            LibraryError: As `create` and `open`.
-        """
+    def open_or_create(
+        cls, path: str | Path, *, model: str, fingerprint: str, dim: int, backend: Backend | None = None
+    ) -> EmbeddedStore:
+        """See `LibraryStore.open_or_create`."""
         folder = Path(path).expanduser()
         store = cls._open_or_create(folder, model=model, fingerprint=fingerprint, dim=dim)
         try:
@@ -99,12 +76,7 @@ class LibraryStore(LibraryReader):
         return store
 
     @classmethod
-    def _open_or_create(cls, folder: Path, *, model: str, fingerprint: str, dim: int) -> LibraryStore:
-        if re.match(r"[a-z][a-z0-9+.-]*:/", str(folder)):
-            raise LibraryError(
-                f"{str(folder)!r} is an address, and a library is a folder",
-                hint="give a folder of this machine",
-            )
+    def _open_or_create(cls, folder: Path, *, model: str, fingerprint: str, dim: int) -> EmbeddedStore:
         with database.guard(folder):
             folder.mkdir(parents=True, exist_ok=True)
             others = [entry.name for entry in os.scandir(folder)]
@@ -127,60 +99,14 @@ class LibraryStore(LibraryReader):
         return (Path(path).expanduser() / database.FILE_NAME).is_file()
 
     def note_asked(self, name: str) -> None:
-        """Keep what ``--model`` named, for commands that name none."""
+        """See `LibraryStore.note_asked`."""
         if name != self.asked:
             with self.writing() as connection:
                 database.write_meta(connection, {"asked": name})
             self.asked = name
 
-    def require(self, *, model: str, fingerprint: str | None) -> None:
-        """Check that vectors of an encoder can be compared with those here.
-
-        Args:
-            model: Its name.
-            fingerprint: Of its contents; None when it is not on this machine and only its name is known.
-
-        Raises:
-            LibraryMismatchError: They cannot; the hint is the command that indexes again.
-        """
-        if fingerprint == self.fingerprint or (fingerprint is None and model == self.model):
-            return
-        paths = [video.path for video in self.videos()]
-        shown = (
-            [os.path.commonpath(paths)] if len(paths) > 3 and not any("://" in p for p in paths) else paths
-        )
-        command = shlex.join(
-            [
-                "seektrack",
-                "index",
-                *(shown or ["VIDEO"]),
-                "--library",
-                str(self.path),
-                "--model",
-                model,
-                "--reindex",
-            ]
-        )
-        raise LibraryMismatchError(
-            f"the library {str(self.path)!r} was made by the model {self.model!r} ({self.fingerprint[:8]}), "
-            f"not by {model!r}" + (f" ({fingerprint[:8]})" if fingerprint else ""),
-            hint=f"use --model {shlex.quote(self.model)}, or index again: {command}",
-        )
-
-    @property
-    def making(self) -> Maker:
-        """What vectors are written with: another than serves while a library is made anew."""
-        return self._making or Maker(self.model, self.fingerprint, self.dim)
-
     def make_with(self, maker: Maker) -> None:
-        """Write vectors of this encoder from now on.
-
-        Those of another than the library's are kept aside, and what is served stays until `switch`. What was
-        kept aside of a third encoder is dropped.
-
-        Raises:
-            LibraryError: The library cannot be written.
-        """
+        """See `LibraryStore.make_with`."""
         self._making = maker
         with self.writing() as connection:
             connection.execute(
@@ -189,7 +115,7 @@ class LibraryStore(LibraryReader):
             )
 
     def lacking(self) -> list[str]:
-        """Videos that are served and that the encoder being switched to has not finished, by path."""
+        """See `LibraryStore.lacking`."""
         with self._reading() as connection:
             found = connection.execute(
                 "SELECT path FROM videos WHERE state = 'done' AND path NOT IN "
@@ -199,11 +125,7 @@ class LibraryStore(LibraryReader):
             return [str(row[0]) for row in found]
 
     def switch(self) -> None:
-        """Serve what `make_with` wrote, in place of all that was served, in one transaction.
-
-        Raises:
-            LibraryError: A video that is served has no successor yet, or the library cannot be written.
-        """
+        """See `LibraryStore.switch`."""
         maker = self.making
         if maker.fingerprint == self.fingerprint:
             return
@@ -262,12 +184,7 @@ class LibraryStore(LibraryReader):
         database.seal_video(connection, video_id)
 
     def status(self, path: str | Path, *, settings: str = "") -> VideoStatus:
-        """Whether a video is indexed: ``new``, ``partial`` (can be resumed), ``changed`` or ``done``.
-
-        Args:
-            path: The video.
-            settings: What it would be sampled and cut with; other settings count as a change.
-        """
+        """See `LibraryStore.status`."""
         rows = self._rows_of(library_key(path))
         if not rows:
             return "new"
@@ -296,15 +213,7 @@ class LibraryStore(LibraryReader):
             database.seal_video(connection, row["id"])
 
     def recognise(self, path: str | Path) -> str | None:
-        """Give a video that the library does not know the rows of one that is gone and was the same file.
-
-        Returns:
-            Where it was; None when it is no moved or renamed video.
-
-        Raises:
-            VideoError: It cannot be read.
-            LibraryError: The library cannot be written.
-        """
+        """See `LibraryStore.recognise`."""
         key = library_key(path)
         identity = identify(path)
         if identity.size < 0 or self._rows_of(key):
@@ -335,20 +244,7 @@ class LibraryStore(LibraryReader):
     def begin_video(
         self, path: str | Path, info: VideoInfo, *, settings: str = "", restart: bool = False
     ) -> VideoWriterHandle:
-        """Start or resume indexing a video.
-
-        A part indexed before, of the same file with the same settings, is kept and the handle's
-        ``last_frame_index`` says where to go on. What is served of the path stays until the handle finishes.
-
-        Args:
-            path: The video.
-            info: What is known of it.
-            settings: What it is sampled and cut with.
-            restart: Drop an unfinished part too.
-
-        Raises:
-            LibraryError: Another process is indexing it right now, or the library cannot be written.
-        """
+        """See `LibraryStore.begin_video`."""
         key, owner, maker = library_key(path), new_owner(), self.making
         identity = identify(path)
         with self.writing() as connection:
@@ -390,10 +286,11 @@ class LibraryStore(LibraryReader):
                 )
                 video_id, at = int(cursor.lastrowid or 0), -1
                 database.seal_video(connection, video_id)
-            return VideoWriterHandle(self, key, video_id, owner, at, dim=maker.dim, identity=identity)
+            sink = _Sink(self, key, video_id, owner)
+            return VideoWriterHandle(sink, key, at, dim=maker.dim, identity=identity)
 
     def remove(self, path: str | Path) -> bool:
-        """Forget a video; False when it was not there."""
+        """See `LibraryStore.remove`."""
         with self.writing() as connection:
             gone = connection.execute("DELETE FROM videos WHERE path = ?", (library_key(path),)).rowcount > 0
             if gone:
@@ -413,52 +310,18 @@ class LibraryStore(LibraryReader):
             for _ in reading.stream(connection, self.path, self.dim):
                 pass
             for row in reading.video_rows(connection, self.path):
-                for kind in (turns.KIND, "distance"):
+                for kind in (KIND, distances.KIND):
                     extras.get(connection, self.path, row["id"], kind)
 
-    def prune(self) -> list[str]:
-        """Forget every video whose file is gone; their paths."""
-        gone = [video.path for video in self.videos() if not video.available]
-        return [path for path in gone if self.remove(path)]
-
-    @contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """One immediate transaction.
-
-        Raises:
-            LibraryError: The library is open read-only, or cannot be written.
-        """
-        if self.readonly:
-            raise LibraryError(
-                f"the library {str(self.path)!r} is open read-only",
-                hint="use a folder you may write to, or open it for writing",
-            )
-        with self._lock, database.guard(self.path), database.transaction(self._connection) as connection:
-            yield connection
-
     def build_index(self, settings: IndexSettings | None = None) -> IndexManifest:
-        """Build the search index now, and keep to these settings whenever it has to be built again.
-
-        Without settings it is built by those the library keeps to.
-        A search builds what it needs by itself; this is for choosing the kind, and for doing it beforehand.
-
-        Raises:
-            LibraryError: The library is open read-only.
-        """
+        """See `LibraryStore.build_index`."""
         with self._reading() as connection:
             chosen = settings or reading.kept_settings(connection, self.path)
         self._keep(chosen)
         return self._current_index(chosen).manifest
 
     def choose_index(self, settings: IndexSettings) -> IndexManifest | None:
-        """Keep to these settings from now on; a library that is searched through an index gets it now.
-
-        Returns:
-            What the index is; None for a library so small that every search scans it.
-
-        Raises:
-            LibraryError: The library is open read-only.
-        """
+        """See `LibraryStore.choose_index`."""
         with self._reading() as connection:
             kept = database.scalar(connection, "SELECT value FROM meta WHERE key = 'index'")
             same = kept == json.dumps(asdict(settings)) or (kept is None and settings == IndexSettings())
@@ -473,3 +336,40 @@ class LibraryStore(LibraryReader):
 
 def _identity(row: sqlite3.Row) -> FileIdentity:
     return FileIdentity(row["size"], row["mtime_ns"], row["digest"], row["whole"])
+
+
+class _Sink:
+    """One video on its way into the database; see `VideoSink`."""
+
+    def __init__(self, store: EmbeddedStore, path: str, video_id: int, owner: str) -> None:
+        self._store, self._path = store, path
+        self._video_id, self._owner = video_id, owner
+
+    def write(self, pictures: Sequence[Picture]) -> None:
+        with self._store.writing() as connection:
+            self._claim(connection)
+            database.insert_pictures(connection, self._video_id, pictures)
+
+    def finish(
+        self, pictures: Sequence[Picture], *, whole: str, damage: str, turns: TurnTimes | None
+    ) -> None:
+        with self._store.writing() as connection:
+            self._claim(connection)
+            database.insert_pictures(connection, self._video_id, pictures)
+            if turns is not None:
+                extras.put(connection, self._video_id, KIND, as_numbers(turns))
+            self._store.settle(connection, self._video_id, whole=whole, damage=damage)
+
+    def release(self) -> None:
+        with self._store.writing() as connection:
+            connection.execute(
+                "UPDATE videos SET owner = '' WHERE id = ? AND owner = ?", (self._video_id, self._owner)
+            )
+
+    def _claim(self, connection: sqlite3.Connection) -> None:
+        changed = connection.execute(
+            "UPDATE videos SET beat_s = ? WHERE id = ? AND owner = ? AND state = 'indexing'",
+            (time.time(), self._video_id, self._owner),
+        ).rowcount
+        if changed != 1:
+            raise taken_over(self._path)
