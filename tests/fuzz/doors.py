@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
+import later_doors as later
 import numpy as np
 from mutate import EDGES, mutated
 
@@ -268,11 +271,18 @@ def make_sessions(folder: Path) -> None:
     session.save(folder / "a.session")
 
 
+@functools.cache
+def _segmenter() -> Any:
+    from seektrack.segmentation import load_sam2
+
+    return load_sam2("pocket", resolution=64)
+
+
 def use_session(path: object) -> None:
     """Load a session and go on."""
-    from seektrack.segmentation import VideoSession, load_sam2
+    from seektrack.segmentation import VideoSession
 
-    session = VideoSession.load(str(path), load_sam2("pocket", resolution=64))
+    session = VideoSession.load(str(path), _segmenter())
     session.step(_pictures(1)[0], 3)
 
 
@@ -329,4 +339,9 @@ DOORS = {
     "model": Door(make_models, spoil_model, use_model),
     "session": Door(make_sessions, one_file, use_session),
     "options": Door(make_videos, spoil_options, use_options),
+    "prompts": Door(later.make_prompts, one_file, later.use_prompts),
+    "kept": Door(later.make_kept, later.spoil_kept, later.use_kept),
+    "settings": Door(later.make_settings, one_file, later.use_settings),
+    "graphs": Door(later.make_graphs, later.spoil_graphs, later.use_graphs),
+    "server": Door(later.make_served, later.spoil_request, later.use_request),
 }

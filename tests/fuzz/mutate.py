@@ -100,5 +100,5 @@ TEXT: tuple[Mutator, ...] = (worded, worded, worded, flipped, cut)
 def mutated(rng: np.random.Generator, raw: bytes, name: str) -> bytes:
     """A hostile version of a file, in the way its kind suffers from."""
     ends = name.rsplit(".", 1)[-1]
-    ways = DOCUMENT if ends == "json" else TEXT if ends in ("txt", "csv", "xml") else BYTES
+    ways = DOCUMENT if ends == "json" else TEXT if ends in ("txt", "csv", "xml", "srt") else BYTES
     return ways[int(rng.integers(len(ways)))](rng, raw)

@@ -34,10 +34,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 from doors import DOORS
 
 SECONDS, BYTES = 30, 6 << 30
+"""Of an input: what it may take of the processor, and of memory."""
+WAIT_S = 300
+"""By the clock, on a machine that may be busy with other things."""
+SLOW = ("model", "session", "options", "kept", "settings", "graphs", "server")
+"""Doors that get a tenth of the inputs of the others: networks run behind them."""
 
 
 def work(name: str, healthy: str, seeds: list[int], keep: str | None, back: Connection) -> None:
-    """Put a batch of inputs through a door, and tell what came of each."""
+    """Put a batch of inputs through a door, and tell what came of each, and what it took."""
     import resource
 
     from seektrack.errors import SeekTrackError
@@ -46,6 +51,7 @@ def work(name: str, healthy: str, seeds: list[int], keep: str | None, back: Conn
     faulthandler.disable()
     resource.setrlimit(resource.RLIMIT_AS, (BYTES, BYTES))
     signal.signal(signal.SIGALRM, _too_long)
+    signal.signal(signal.SIGPROF, _too_long)
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, 2)  # libraries below Python write what they like
     door = DOORS[name]
@@ -53,7 +59,9 @@ def work(name: str, healthy: str, seeds: list[int], keep: str | None, back: Conn
         back.send(("begin", seed, ""))
         with tempfile.TemporaryDirectory() as room:
             given = door.spoil(np.random.default_rng(seed), Path(healthy), Path(room))
-            signal.alarm(SECONDS)
+            before = time.process_time()
+            signal.alarm(WAIT_S)
+            signal.setitimer(signal.ITIMER_PROF, SECONDS)
             try:
                 door.use(given)
                 verdict, told = "fine", ""
@@ -62,12 +70,15 @@ def work(name: str, healthy: str, seeds: list[int], keep: str | None, back: Conn
             except BaseException as error:
                 verdict, told = "finding", _short(error)
             finally:
+                signal.setitimer(signal.ITIMER_PROF, 0)
                 signal.alarm(0)
+            took = time.process_time() - before
             if verdict == "finding" and keep and isinstance(given, Path):
                 target = Path(keep) / f"{name}-{seed}"
                 shutil.rmtree(target, ignore_errors=True)
                 (shutil.copytree if given.is_dir() else shutil.copy)(given, _made(target, given))
         back.send((verdict, seed, told))
+        back.send(("took", took, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
     back.send(("end", 0, ""))
 
 
@@ -77,7 +88,7 @@ def _made(target: Path, given: Path) -> Path:
 
 
 def _too_long(number: int, frame: object) -> None:
-    raise TimeoutError(f"ran for more than {SECONDS} s")
+    raise TimeoutError(f"ran for more than {SECONDS} s of the processor, or {WAIT_S} s")
 
 
 def _short(error: BaseException) -> str:
@@ -91,7 +102,7 @@ def through(name: str, healthy: Path, seeds: list[int], keep: str | None) -> col
     """All inputs of a door, in processes that are replaced when they die."""
     counts: collections.Counter[str] = collections.Counter()
     findings: dict[str, list[int]] = {}
-    left = list(seeds)
+    left, slowest, largest = list(seeds), 0.0, 0
     context = mp.get_context("fork")
     while left:
         mine, theirs = context.Pipe(duplex=False)
@@ -100,8 +111,11 @@ def through(name: str, healthy: Path, seeds: list[int], keep: str | None) -> col
         theirs.close()
         at, ended = None, False
         with contextlib.suppress(EOFError):
-            while mine.poll(SECONDS * 3):
+            while mine.poll(2 * WAIT_S):
                 verdict, seed, told = mine.recv()
+                if verdict == "took":
+                    slowest, largest = max(slowest, seed), max(largest, told)
+                    continue
                 if verdict == "end":
                     ended = True
                     break
@@ -123,6 +137,7 @@ def through(name: str, healthy: Path, seeds: list[int], keep: str | None) -> col
             findings.setdefault(f"the process died: {process.exitcode}", []).append(at)
     for told, where in findings.items():
         print(f"  {name}: {told}  [seeds {', '.join(map(str, where[:5]))}{' …' if len(where) > 5 else ''}]")
+    counts["slowest_ms"], counts["most_mb"] = round(1000 * slowest), largest >> 10
     return counts
 
 
@@ -136,7 +151,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     names = asked.door or list(DOORS)
-    share = {name: 0.25 if name in ("model", "session", "options") else 1.0 for name in names}
+    share = {name: 0.1 if name in SLOW else 1.0 for name in names}
     began, rows = time.monotonic(), {}
     for i, name in enumerate(names):
         count = max(1, round(asked.inputs * share[name] / sum(share.values())))
@@ -152,7 +167,7 @@ def main() -> None:
     if asked.json:
         print(json.dumps(rows))
     else:
-        inputs = sum(sum(v for k, v in row.items() if k != "seconds") for row in rows.values())
+        inputs = sum(row.get(kind, 0) for row in rows.values() for kind in ("fine", "told", "finding"))
         print(f"{inputs} inputs, {found} findings, {time.monotonic() - began:.0f} s")
     sys.exit(1 if found else 0)
 

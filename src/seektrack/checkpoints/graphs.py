@@ -43,6 +43,8 @@ _PACKAGES = {
     "openvino": "onnxruntime-openvino",
 }
 _AGAIN = "write it again: seektrack models export MODEL --to FOLDER"
+UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, RecursionError)
+"""What a note raises that was not written by us, where its values are taken for what they should be."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,17 @@ class GraphFile:
     error: float
     why: str = ""
     weights: str = ""
+
+    def __post_init__(self) -> None:
+        for name in (self.file, self.weights):
+            if not isinstance(name, str) or name != Path(name).name.replace("\0", ""):
+                raise ValueError(
+                    f"a graph's file is {str(name)[:80]!r}, the name of one beside the note is wanted"
+                )
+        if type(self.size) is not int or not isinstance(self.digest, str):
+            raise ValueError(
+                f"size and digest of {self.file!r} are {self.size!r:.40} and {self.digest!r:.40}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,8 +167,8 @@ def read_graphs(folder: Path, name: str = "", *, kind: Kind | None = None) -> Gr
             files=files,
         )
         form = int(held["format"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"cannot read {folder / NOTE}: {error}", hint=_AGAIN) from error
+    except UNREADABLE as error:
+        raise ModelError(f"cannot read {folder / NOTE}: {str(error)[:200]}", hint=_AGAIN) from error
     if form > FORMAT:
         raise ModelError(
             f"{folder / NOTE} is of form {form}, this seektrack reads up to {FORMAT}",
@@ -248,18 +261,26 @@ class Session:
         options.intra_op_num_threads = threads or thread_count()
         providers = [wanted] if provider == "cpu" else [wanted, PROVIDERS["cpu"]]
         try:
-            self._session = ort.InferenceSession(str(path), options, providers=providers)
+            self._session = ort.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
         except Exception as error:  # ONNX Runtime raises types of its own
             said = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise ModelError(f"{path} cannot be opened: {said[:200]}", hint=_AGAIN) from error
-        self.name = name
+        self.name, self._path = name, path
         self.inputs: list[str] = [one.name for one in self._session.get_inputs()]
         self.outputs: list[str] = [one.name for one in self._session.get_outputs()]
 
     def __call__(self, *values: NDArray[Any]) -> list[NDArray[Any]]:
-        """Run the graph on its inputs, in their order."""
-        given = dict(zip(self.inputs, values, strict=True))
-        return [np.asarray(out) for out in self._session.run(None, given)]
+        """Run the graph on its inputs, in their order.
+
+        Raises:
+            ModelError: It does not take them, or fails.
+        """
+        try:
+            given = dict(zip(self.inputs, values, strict=True))
+            return [np.asarray(out) for out in self._session.run(None, given)]
+        except Exception as error:  # ONNX Runtime raises types of its own
+            said = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise ModelError(f"{self._path} cannot be run: {said[:200]}", hint=_AGAIN) from error
 
 
 def thread_count() -> int:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.checkpoints.graphs import Graphs, Session
+from seektrack.checkpoints.graphs import UNREADABLE, Graphs, Session
 from seektrack.encoders.base import Vocabulary, check_batch_size, l2_normalise
 from seektrack.encoders.calibration import Calibration, read_calibration
 from seektrack.encoders.domain import Domain, read_domain
@@ -52,7 +52,7 @@ class OnnxClipEncoder:
             self.fine_size = int(held["fine_size"])
             self._languages = None if held["languages"] is None else tuple(map(str, held["languages"]))
             self._text = dict(held["text"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except UNREADABLE as error:
             raise ModelError(
                 f"the note of {graphs.folder} lacks what an encoder needs: {error}",
                 hint="write it again: seektrack models export MODEL --to FOLDER",
@@ -128,6 +128,11 @@ class OnnxClipEncoder:
             yield from ((which[i : i + batch_size], fine) for i in range(0, len(which), batch_size))
 
     def _unit(self, rows: NDArray[np.floating]) -> Rows:
+        if rows.shape[1:] != (self.dim,):
+            raise ModelError(
+                f"the graphs of {self.name!r} give {rows.shape[1:]} values, their note says {self.dim}",
+                hint="write them again: seektrack models export MODEL --to FOLDER",
+            )
         if not np.isfinite(rows).all():
             raise ModelError(
                 f"the graphs of {self.name!r} give values that are not numbers",

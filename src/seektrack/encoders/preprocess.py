@@ -56,10 +56,12 @@ class ImageSettings:
     def __post_init__(self) -> None:
         """Refuse what no network was trained with, before a picture is brought to it."""
         sides = [self.shortest_edge, *(self.resize_hw or ()), *(self.crop_hw or ())]
-        if any(side is not None and not 1 <= side <= MAX_SIDE for side in sides):
+        if any(side is not None and (type(side) is not int or not 1 <= side <= MAX_SIDE) for side in sides):
             raise ValueError(f"a side of a picture must lie in 1..{MAX_SIDE} pixels, got {sides}")
-        if not 0 <= self.resample < _FILTERS:
+        if type(self.resample) is not int or not 0 <= self.resample < _FILTERS:
             raise ValueError(f"no resampling filter {self.resample}: PIL has 0 to {_FILTERS - 1}")
+        if (len(self.mean), len(self.std)) != (3, 3):
+            raise ValueError(f"mean and std are a number per channel, 3 each, got {self.mean} and {self.std}")
         numbers = (self.scale, *self.mean, *self.std)
         if not all(map(math.isfinite, numbers)) or 0.0 in self.std:
             raise ValueError(f"scale, mean and std must be finite and std not 0, got {numbers}")

@@ -78,7 +78,15 @@ def unpacked(held: Any) -> Any:
     """
     try:
         return _unpacked(held)
-    except (ImportError, KeyError, TypeError, ValueError) as error:
+    except (
+        ImportError,
+        ArithmeticError,
+        AttributeError,
+        KeyError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise InputError(
             f"what the session was asked cannot be read: {error}", hint="another release may have written it"
         ) from error

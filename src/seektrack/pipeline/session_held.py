@@ -12,6 +12,7 @@ from seektrack.errors import InputError, ModelError, PromptError
 from seektrack.pipeline import session_edits as edits
 from seektrack.pipeline.models import Models
 from seektrack.pipeline.session_asked import Asked, unpacked
+from seektrack.pipeline.session_checks import reading
 from seektrack.pipeline.session_rows import OWN, unpack_named, unpack_seen
 from seektrack.pipeline.session_store import Changes, Edit, SessionStore
 from seektrack.types import Frame, Mask, Track, Tracks, VideoInfo
@@ -116,7 +117,9 @@ class HeldSession:
     @cached_property
     def asked(self) -> Asked:
         """What the session was asked."""
-        asked: Asked = unpacked(self._store.meta("asked"))
+        asked = unpacked(self._store.meta("asked"))
+        if not isinstance(asked, Asked):
+            raise InputError(f"the session {self.path} is damaged: it does not hold what it was asked")
         return asked
 
     @cached_property
@@ -141,18 +144,20 @@ class HeldSession:
         """
         self._objects, self._tracks = {}, {}
         rows = list(self._store.rows())
-        try:
+        with reading(self.path):
             for obj_id, frame_index, value in rows:
                 if frame_index == OWN:
                     self._objects[obj_id] = edits.Held(unpack_named(value))
                 else:
                     self._objects[obj_id].frames[frame_index] = unpack_seen(frame_index, value)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"the session {self.path} is damaged: {error}") from error
         self._frames = self._store.frames()
 
     def _apply(self, changes: Changes) -> None:
         """Take in what was written to the file."""
+        with reading(self.path):
+            self._take(changes)
+
+    def _take(self, changes: Changes) -> None:
         for (obj_id, frame_index), value in sorted(changes.items(), key=lambda c: c[0]):
             self._tracks.pop(obj_id, None)
             self._stamps[obj_id] = self._stamps.get(obj_id, 0) + 1

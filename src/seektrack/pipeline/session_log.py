@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.pipeline.session_checks import reading
 from seektrack.pipeline.session_store import SessionStore
 from seektrack.tracking.logged import Answer
 from seektrack.types import Mask
@@ -27,7 +28,8 @@ class FollowLog:
 
     def __init__(self, store: SessionStore) -> None:
         self._store = store
-        self._answers = {(session, step): _unpacked(text) for session, step, text in store.steps()}
+        with reading(store.path):
+            self._answers = {(session, step): _unpacked(text) for session, step, text in store.steps()}
         kept = store.state()
         self._at = None if kept is None else (kept[0], kept[1])
         self._state = b"" if kept is None else kept[2]

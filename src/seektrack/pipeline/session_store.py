@@ -17,6 +17,7 @@ from typing import Any
 
 from seektrack.errors import InputError, OutputError
 from seektrack.files import new_file
+from seektrack.pipeline.session_checks import finite, kept_value, particulars, reading
 
 APPLICATION_ID = 0x5EE7AC5
 """Marks the file as ours, see PRAGMA application_id."""
@@ -109,7 +110,7 @@ class SessionStore:
             if version != VERSION:
                 raise InputError(f"the session {path} is of version {version}, this release reads {VERSION}")
             return cls(connection, path)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, UnicodeDecodeError) as error:
             raise InputError(f"{path} is not a tracking session, or is damaged: {error}") from error
 
     def close(self) -> None:
@@ -130,8 +131,9 @@ class SessionStore:
 
     def meta(self, key: str) -> Any:
         """What is kept under a name, None where nothing is."""
-        found = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
-        return None if found is None else json.loads(found[0])
+        with reading(self.path):
+            found = self._connection.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
+            return kept_value(key, None if found is None else found[0])
 
     def put_meta(self, values: Mapping[str, Any]) -> None:
         """Keep something under names."""
@@ -140,16 +142,26 @@ class SessionStore:
 
     def rows(self) -> Iterator[tuple[int, int, str]]:
         """Object, frame and what is there, in that order."""
-        yield from self._connection.execute("SELECT obj_id, frame_index, value FROM rows ORDER BY 1, 2")
+        with reading(self.path):
+            found = self._connection.execute(
+                "SELECT obj_id, frame_index, value FROM rows ORDER BY 1, 2"
+            ).fetchall()
+        yield from found
 
     def frames(self) -> dict[int, float]:
         """Seconds of every frame gone through."""
-        return dict(self._connection.execute("SELECT frame_index, time_s FROM frames ORDER BY 1"))
+        with reading(self.path):
+            found = self._connection.execute("SELECT frame_index, time_s FROM frames ORDER BY 1")
+            return {frame_index: finite(time_s) for frame_index, time_s in found}
 
     def edits(self) -> list[Edit]:
         """Everything that was done, in order, undone edits too."""
-        found = self._connection.execute("SELECT id, kind, what, undone, repaired FROM edits ORDER BY id")
-        return [Edit(i, kind, json.loads(what), bool(undone), done) for i, kind, what, undone, done in found]
+        with reading(self.path):
+            found = self._connection.execute("SELECT id, kind, what, undone, repaired FROM edits ORDER BY id")
+            return [
+                Edit(i, kind, particulars(kind, what), bool(undone), done)
+                for i, kind, what, undone, done in found
+            ]
 
     def fill(self, rows: Changes, frames: Mapping[int, float], meta: Mapping[str, Any]) -> None:
         """Take in what was followed; what a person said before stands, and undoing it brings this back."""
@@ -173,11 +185,13 @@ class SessionStore:
 
     def steps(self) -> list[tuple[int, int, str]]:
         """What was logged while the video is followed: session, step and answer."""
-        return self._connection.execute("SELECT session, step, value FROM steps").fetchall()
+        with reading(self.path):
+            return self._connection.execute("SELECT session, step, value FROM steps").fetchall()
 
     def state(self) -> tuple[int, int, bytes] | None:
         """The state of the network's session that was kept last: session, step and state."""
-        return self._connection.execute("SELECT session, step, value FROM state").fetchone()  # type: ignore[no-any-return]
+        with reading(self.path):
+            return self._connection.execute("SELECT session, step, value FROM state").fetchone()  # type: ignore[no-any-return]
 
     def log(self, steps: Mapping[tuple[int, int], str], session: int, step: int, state: bytes) -> None:
         """Log answers, and keep a state in place of the last."""
@@ -226,9 +240,10 @@ class SessionStore:
 
     def before(self, edit: int, key: Key) -> str | None:
         """What an edit wrote over; None where nothing was there."""
-        found = self._connection.execute(
-            "SELECT before FROM changes WHERE edit = ? AND obj_id = ? AND frame_index = ?", (edit, *key)
-        ).fetchone()
+        with reading(self.path):
+            found = self._connection.execute(
+                "SELECT before FROM changes WHERE edit = ? AND obj_id = ? AND frame_index = ?", (edit, *key)
+            ).fetchone()
         return None if found is None or found[0] is None else str(found[0])
 
     def undo(self) -> tuple[Edit, dict[Key, str | None]] | None:

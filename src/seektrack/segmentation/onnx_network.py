@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seektrack.checkpoints import Checkpoint
 from seektrack.checkpoints.fingerprints import check_source
-from seektrack.checkpoints.graphs import Graphs, Session, read_graphs
+from seektrack.checkpoints.graphs import UNREADABLE, Graphs, Session, read_graphs
 from seektrack.errors import ModelError
 from seektrack.segmentation.answer import Job
 from seektrack.segmentation.arrays import stability
@@ -55,7 +55,9 @@ class OnnxNetwork:
                 np.array(graphs.settings[name], np.float32).reshape(1, -1, 1, 1)
                 for name in ("no_mask", "no_memory")
             )
-        except (KeyError, TypeError, ValueError) as error:
+            if {self._no_mask.size, self._no_memory.size} != {self.sizes.hidden_dim}:
+                raise ValueError(f"no_mask and no_memory are {self.sizes.hidden_dim} values each")
+        except UNREADABLE as error:
             raise ModelError(
                 f"the note of {graphs.folder} lacks what a SAM 2 needs: {error}",
                 hint="write it again: seektrack models export MODEL --to FOLDER",

@@ -7,6 +7,7 @@ T = f * f.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,6 +20,9 @@ from seektrack.segmentation.features import Array, Chosen, Decoded, ImageFeature
 if TYPE_CHECKING:
     from seektrack.segmentation.answer import Job
     from seektrack.segmentation.memory import Row
+
+_LARGEST = 8192
+"""Of a side, a width or a count; no network comes near."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,23 @@ class NetworkSizes:
     by_stability: bool
     stability_delta: float
     stability_threshold: float
+
+    def __post_init__(self) -> None:
+        """Refuse what no network has; a note that came with one is a claim.
+
+        Raises:
+            ValueError: A value is of another kind or out of range.
+        """
+        for name in ("resolution", "hidden_dim", "n_memories", "n_pointers"):
+            value = getattr(self, name)
+            if type(value) is not int or not 0 <= value <= _LARGEST:
+                raise ValueError(f"{name} must be a whole number of 0 to {_LARGEST}, got {str(value)[:40]}")
+        few = (self.select_conditioning, *self.multimask_points)
+        if len(few) != 3 or any(type(value) is not int for value in few):
+            raise ValueError("select_conditioning and the two multimask_points must be whole numbers")
+        for name in ("stability_delta", "stability_threshold"):
+            if not math.isfinite(getattr(self, name)):
+                raise ValueError(f"{name} must be finite")
 
     def multimask(self, n_points: int, *, afresh: bool) -> bool:
         """Whether several masks are to be chosen from, for a prompt of so many points."""
