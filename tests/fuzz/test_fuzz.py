@@ -16,8 +16,8 @@ from seektrack.errors import SeekTrackError
 from seektrack.query import read
 
 HERE = Path(__file__).parent
-QUICK = {"video": 60, "picture": 60, "scan": 60, "tracks": 120, "library": 60, "query": 120}
-SLOW = {"model": 3, "session": 3, "options": 3}
+QUICK = {"video": 60, "picture": 60, "scan": 60, "tracks": 120, "library": 60, "query": 120, "prompts": 60}
+SLOW = {"model": 3, "session": 3, "options": 3, "kept": 8, "settings": 3, "graphs": 8, "server": 12}
 
 
 @pytest.mark.parametrize("door", [*QUICK, *SLOW])

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +16,8 @@ import pytest
 from seektrack.encoders import load_encoder
 from seektrack.errors import InputError, ModelError
 from seektrack.outputs import load_tracks
+from seektrack.outputs.remarks import Remarks
+from seektrack.segmentation import ImagePredictor, load_sam2
 from seektrack.world import SceneSettings
 
 
@@ -75,3 +80,77 @@ def test_xml_in_an_encoding_there_is_none_of_is_refused(tmp_path: Path) -> None:
     path.write_text('<?xml version="1.0" encoding="utg-8"?><annotations/>')
     with pytest.raises(InputError, match="not XML"):
         load_tracks(path)
+
+
+def graphs_noted(tmp_path: Path, change: Callable[[dict[str, Any]], None], name: str = "clip") -> str:
+    """A model folder whose note of graphs was changed."""
+    folder = tmp_path / name
+    shutil.copytree(str(files("seektrack") / "pretrained" / name), folder)
+    note = json.loads((folder / "onnx.json").read_text("utf-8"))
+    change(note)
+    (folder / "onnx.json").write_text(json.dumps(note), "utf-8")
+    return str(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda note: note["graphs"]["text"].update(file="../text.onnx"),
+        lambda note: note["graphs"]["text"].update(file=["text.onnx"]),
+        lambda note: note["graphs"]["vision"].update(weights="/etc/passwd"),
+        lambda note: note["graphs"]["vision"].update(size="7"),
+        lambda note: note["settings"].update(dim=float("inf")),
+        lambda note: note["settings"].update(dim=7),
+        lambda note: note["settings"]["image"].update(mean=[0.5, 0.5]),
+        lambda note: note["settings"]["image"].update(resample=1e-300),
+    ],
+)
+def test_a_note_of_graphs_is_a_claim(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(ModelError):
+        encoder = load_encoder(graphs_noted(tmp_path, change), runtime="onnx")
+        encoder.embed_texts(["a red car"])
+        encoder.embed_images([np.zeros((60, 90, 3), np.uint8)])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda note: note["settings"].update(no_mask=note["settings"]["no_mask"][1:]),
+        lambda note: note["settings"]["sizes"].update(resolution=2**40),
+        lambda note: note["settings"]["sizes"].update(stability_delta=float("nan")),
+        lambda note: note["settings"]["sizes"].update(multimask_points=[1]),
+        lambda note: note["settings"]["sizes"].update(resolution=128),
+    ],
+)
+def test_a_note_of_a_segmenter_is_a_claim(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    pytest.importorskip("onnxruntime")
+    with pytest.raises(ModelError):
+        predictor = ImagePredictor(load_sam2(graphs_noted(tmp_path, change, "sam2"), runtime="onnx"))
+        predictor.set_image(np.zeros((48, 64, 3), np.uint8))
+        predictor.predict(box=np.array([4.0, 4.0, 30.0, 30.0]))
+
+
+def test_a_graph_that_is_none_says_nothing_but_the_error(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxruntime")
+    folder = Path(graphs_noted(tmp_path, lambda note: None))
+    note = json.loads((folder / "onnx.json").read_text("utf-8"))
+    raw = b"\xff" * 300
+    (folder / "text.onnx").write_bytes(raw)
+    note["graphs"]["text"].update(
+        size=len(raw), digest=hashlib.blake2b(raw, digest_size=16).hexdigest(), weights=""
+    )
+    (folder / "onnx.json").write_text(json.dumps(note), "utf-8")
+    with pytest.raises(ModelError, match=r"text\.onnx cannot be opened"):
+        load_encoder(str(folder), runtime="onnx").embed_texts(["a red car"])
+    assert "Error" not in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "held", [{"missed": 3}, {"notices": "x"}, {"anomalies": {"a": 1}}, {"anomalies": [3]}]
+)
+def test_remarks_of_another_kind_are_refused(held: dict[str, object]) -> None:
+    with pytest.raises(InputError):
+        Remarks.read(held)

@@ -61,10 +61,14 @@ class Remarks:
             InputError: A value is not what it should be.
         """
         within = f"{where}." if where else ""
-        notices = [reading.text(n, f"{within}notices") for n in held.get("notices") or ()]
+
+        def listed(name: str) -> list[Any]:
+            return reading.entries({name: held.get(name) or []}, name, where)
+
+        notices = [reading.text(n, f"{within}notices") for n in listed("notices")]
         missed = [
             _read_missed(reading.entry(one, f"{within}missed[{n}]"), f"{within}missed[{n}]")
-            for n, one in enumerate(held.get("missed") or ())
+            for n, one in enumerate(listed("missed"))
         ]
         return cls(
             read_known(held.get("domain"), f"{within}domain"),
@@ -73,10 +77,7 @@ class Remarks:
             tuple(missed),
             _share(held, "min_confidence", within),
             _share(held, "retrieval_score", within),
-            tuple(
-                read_anomaly(one, f"{within}anomalies[{n}]")
-                for n, one in enumerate(held.get("anomalies") or ())
-            ),
+            tuple(read_anomaly(one, f"{within}anomalies[{n}]") for n, one in enumerate(listed("anomalies"))),
         )
 
     def to_dict(self) -> dict[str, Any]:

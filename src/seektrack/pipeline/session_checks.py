@@ -34,9 +34,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
 _FILM: dict[str, type | tuple[type, ...]] = {"path": str, "size": int, "digest": str}
 
 
-_DAMAGE = (
-    sqlite3.Error, ArithmeticError, AttributeError, KeyError, IndexError, RecursionError, TypeError, ValueError
-)  # fmt: skip
+_DAMAGE = (sqlite3.Error, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
 
 
 @contextmanager
@@ -66,7 +64,7 @@ def kept_value(key: str, text: str | None) -> Any:
     Raises:
         ValueError: It is of another kind than what is kept there.
     """
-    value = None if text is None else json.loads(text)
+    value: Any = None if text is None else json.loads(text)
     wanted = _FILM if key == "film" and isinstance(value, dict) else {}
     for name, one, kind in [
         (key, value, _KINDS.get(key)),

@@ -151,7 +151,7 @@ class SessionStore:
     def frames(self) -> dict[int, float]:
         """Seconds of every frame gone through."""
         with reading(self.path):
-            found = self._connection.execute("SELECT frame_index, time_s FROM frames ORDER BY 1")
+            found = self._connection.execute("SELECT frame_index, time_s FROM frames ORDER BY 1").fetchall()
             return {frame_index: finite(time_s) for frame_index, time_s in found}
 
     def edits(self) -> list[Edit]:
@@ -160,7 +160,7 @@ class SessionStore:
             found = self._connection.execute("SELECT id, kind, what, undone, repaired FROM edits ORDER BY id")
             return [
                 Edit(i, kind, particulars(kind, what), bool(undone), done)
-                for i, kind, what, undone, done in found
+                for i, kind, what, undone, done in found.fetchall()
             ]
 
     def fill(self, rows: Changes, frames: Mapping[int, float], meta: Mapping[str, Any]) -> None:
