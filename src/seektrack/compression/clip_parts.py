@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from seektrack.compression.parts import GraphPart
 from seektrack.encoders.clip import LAYERS, SIGLIP_TEXT_LENGTH, ClipEncoder
+from seektrack.encoders.photo_clip import PhotoClipEncoder
 from seektrack.errors import ModelError
 
 if TYPE_CHECKING:
@@ -68,11 +69,6 @@ def clip_parts(encoder: ClipEncoder) -> list[GraphPart]:
             "which cannot be written as ONNX",
             hint="use it with torch, or export another family",
         )
-    if type(encoder) is not ClipEncoder:
-        raise ModelError(
-            f"{encoder.name!r} has an expert for photographs beside its CLIP, which is not written as ONNX",
-            hint="use it with torch",
-        )
     parts = [_vision("vision", model, encoder.image_size, interpolate=False)]
     if encoder.fine_size > encoder.image_size:
         parts.append(_vision("vision_fine", model, encoder.fine_size, interpolate=True))
@@ -94,7 +90,47 @@ def clip_parts(encoder: ClipEncoder) -> list[GraphPart]:
             lambda: [tokens(_WORDS), tokens(_WORDS[:1])],
         )
     )
-    return parts
+    return [*parts, *(_photographs(encoder) if isinstance(encoder, PhotoClipEncoder) else [])]
+
+
+class _View(nn.Module):
+    def __init__(self, tower: nn.Module) -> None:
+        super().__init__()
+        self.tower = tower
+
+    def forward(self, view: Tensor) -> Tensor:
+        """Views (B, 3, V, V) to unit rows (B, D)."""
+        rows: Tensor = self.tower.embed(view)  # type: ignore[operator]
+        return rows
+
+
+def _photographs(encoder: PhotoClipEncoder) -> list[GraphPart]:
+    """What knows photographs, and the gate; both take pictures of any side."""
+    draw, networks = torch.Generator().manual_seed(0), encoder.networks
+    side, any_side = encoder.image_size, {0: "pictures", 2: "height", 3: "width"}
+    view = round(side / networks.network.tower.sizes.grain)
+
+    def pictures(count: int, size: int) -> dict[str, Tensor]:
+        return {"pixels": torch.randn((count, 3, size, size), generator=draw)}
+
+    return [
+        GraphPart(
+            "photographs",
+            _View(networks.network.tower),
+            pictures(2, view),
+            ("vectors",),
+            {"pixels": any_side},
+            lambda: [pictures(1, 2 * view), pictures(3, view)],
+        ),
+        GraphPart(
+            "gate",
+            networks.gate,
+            pictures(2, side),
+            ("odds",),
+            {"pixels": any_side},
+            lambda: [pictures(1, 2 * side), pictures(3, side)],
+        ),
+    ]
 
 
 def _vision(name: str, model: nn.Module, side: int, *, interpolate: bool) -> GraphPart:
@@ -125,10 +161,11 @@ def clip_settings(encoder: ClipEncoder) -> dict[str, Any]:
         else min(positions - (2 if family == "altclip" else 0), int(encoder.tokenizer.model_max_length))
     )
     languages = encoder.languages
+    own = encoder.experts if isinstance(encoder, PhotoClipEncoder) else None
     return {
         "family": family,
-        "dim": encoder.dim,
-        "logit_scale": encoder.logit_scale,
+        "dim": encoder.dim if own is None else own.own_dim,
+        "logit_scale": encoder.logit_scale if own is None else own.own_scale,
         "image": asdict(encoder.settings),
         "fine_size": encoder.fine_size if encoder.fine_size > encoder.image_size else 0,
         "languages": None if languages is None else list(languages),

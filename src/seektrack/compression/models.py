@@ -20,6 +20,7 @@ from seektrack.checkpoints.presets import NOTE, note_of
 from seektrack.compression import export
 from seektrack.compression.parts import GraphPart
 from seektrack.compression.sharing import WEIGHTS, share_weights
+from seektrack.encoders import photographs
 from seektrack.encoders.base import TEMPORAL
 from seektrack.errors import InputError, ModelError
 from seektrack.files import check_folder, new_files, write_text
@@ -39,6 +40,8 @@ _BESIDE = (
     "vocabulary.json",
     "calibration.json",
     "domain.safetensors",
+    "photographs.json",
+    "photographs.safetensors",
 )
 """Files of an encoder that its graphs need too, as they are."""
 _TRAJECTORY = "seektrack_trajectory"
@@ -145,7 +148,10 @@ def export_beside(model: str | Path = defaults.MODEL, *, progress: Progress | No
                 for one in (*(f.file for f in written.files.values()), "onnx.json"):
                     shutil.copyfile(Path(temporary) / one, into / one)
         placed = replace(written, folder=folder, model=name)
-        found.append(share_weights(placed, folder / WEIGHTS))
+        for file in (WEIGHTS, photographs.WEIGHTS):
+            if (folder / file).is_file():
+                placed = share_weights(placed, folder / file)
+        found.append(placed)
     return found
 
 

@@ -45,6 +45,9 @@ def share_weights(graphs: Graphs, weights: Path) -> Graphs:
     files = {}
     for name, one in graphs.files.items():
         path = graphs.folder / one.file
+        if one.weights:  # reads another file already
+            files[name] = one
+            continue
         shared = _share(path, held, weights.name)
         files[name] = replace(
             one,

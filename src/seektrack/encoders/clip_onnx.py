@@ -94,16 +94,21 @@ class OnnxClipEncoder:
             found, more = self._run("vision_fine" if fine else "vision", pixels)
             if not layers.size:
                 layers = np.zeros((len(images), more.shape[1]), np.float32)
-            vectors[which], layers[which] = self._unit(found), more
+            vectors[which], layers[which] = self._vectors(pixels, self._unit(found)), more
         return vectors, layers
+
+    def _vectors(self, pixels: Rows, rows: Rows) -> Rows:
+        """Embeddings of pictures whose unit rows the graph gave."""
+        return rows
 
     def embed_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> Rows:
         """Embed texts as float32 (N, D) rows of unit length; a text too long for the model is cut."""
         check_batch_size(batch_size)
-        rows = [np.zeros((0, self.dim), np.float32)]
-        for i in range(0, len(texts), batch_size):
-            rows.append(self._unit(self._run("text", *self._reader(texts[i : i + batch_size]))[0]))
-        return np.concatenate(rows)
+        rows = [
+            self._unit(self._run("text", *self._reader(texts[i : i + batch_size]))[0])
+            for i in range(0, len(texts), batch_size)
+        ]
+        return np.concatenate(rows) if rows else np.zeros((0, self.dim), np.float32)
 
     @cached_property
     def _reader(self) -> TextReader:

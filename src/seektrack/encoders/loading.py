@@ -74,6 +74,8 @@ def load_encoder(
 
 def _load_graphs(found: checkpoints.Checkpoint, provider: str) -> Encoder:
     from seektrack.encoders.clip_onnx import OnnxClipEncoder
+    from seektrack.encoders.photo_onnx import OnnxPhotoEncoder
+    from seektrack.encoders.photographs import has_photographs
 
     if found.folder is None:
         raise ModelError(
@@ -82,7 +84,8 @@ def _load_graphs(found: checkpoints.Checkpoint, provider: str) -> Encoder:
         )
     graphs = read_graphs(found.folder, found.name, kind="clip")
     check_source(graphs, found.folder, found.name)
-    return OnnxClipEncoder(found.name, graphs, vocabulary=read_vocabulary(found.folder), provider=provider)
+    kind = OnnxPhotoEncoder if has_photographs(found.folder) else OnnxClipEncoder
+    return kind(found.name, graphs, vocabulary=read_vocabulary(found.folder), provider=provider)
 
 
 def load_clip(
@@ -103,7 +106,8 @@ def load_clip(
 
     from seektrack.encoders.adapters import load_adapters
     from seektrack.encoders.clip import ClipEncoder
-    from seektrack.encoders.photographs import PhotoClipEncoder, Photographs
+    from seektrack.encoders.photo_clip import PhotoClipEncoder, PhotoNetworks
+    from seektrack.encoders.photographs import has_photographs
     from seektrack.encoders.preprocess import ImageSettings
 
     folder = Path(folder)
@@ -125,7 +129,6 @@ def load_clip(
         else ImageSettings.from_folder(folder, size=size, family=config.model_type)
     )
     fingerprint = checkpoints.folder_fingerprint(folder)
-    photographs = Photographs.load(folder)
     parts: dict[str, Any] = {
         "name": name,
         "model": model,
@@ -139,7 +142,9 @@ def load_clip(
         "domain": read_domain(folder, weights=fingerprint),
         "calibration": read_calibration(folder, weights=fingerprint),
     }
-    return ClipEncoder(**parts) if photographs is None else PhotoClipEncoder(photographs, **parts)
+    return (
+        PhotoClipEncoder(PhotoNetworks(folder), **parts) if has_photographs(folder) else ClipEncoder(**parts)
+    )
 
 
 def read_vocabulary(folder: Path) -> Vocabulary | None:

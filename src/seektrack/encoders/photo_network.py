@@ -127,19 +127,10 @@ class PhotoTower(nn.Module):
         self.trunk = nn.Sequential(*parts)
         self.project = nn.Linear(c, sizes.dim, bias=False)
 
-    def view(self, pixels: Tensor) -> Tensor:
-        """Normalised pictures (B, 3, S, S) on the coarser grid."""
-        side = max(8, round(pixels.shape[-1] / self.sizes.grain))
-        return F.interpolate(pixels, (side, side), mode="bilinear", antialias=True, align_corners=False)
-
     def embed(self, view: Tensor) -> Tensor:
         """Unit rows (B, D) of pictures on that grid."""
         features = self.trunk(view.contiguous(memory_format=torch.channels_last)).mean((2, 3))
         return F.normalize(self.project(features).float(), dim=-1)
-
-    def forward(self, pixels: Tensor) -> Tensor:
-        """Unit rows (B, D) of normalised pictures (B, 3, S, S)."""
-        return self.embed(self.view(pixels))
 
 
 class PhotoNetwork(nn.Module):

@@ -10,6 +10,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -201,3 +202,20 @@ def _flag(config: Mapping[str, Any], key: str, *, default: bool = True) -> bool:
 def _triple(values: Any) -> tuple[float, float, float]:
     a, b, c = (float(v) for v in values)
     return a, b, c
+
+
+def resampled(pixels: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Square pictures (B, C, S, S) brought to (B, C, side, side), bilinear and antialiased."""
+    weights = _triangles(pixels.shape[-1], side)
+    return np.asarray(weights @ pixels @ weights.T, np.float32)
+
+
+@lru_cache(maxsize=8)
+def _triangles(size: int, side: int) -> NDArray[np.float32]:
+    """What each of ``size`` pixels counts in each of ``side``, (side, size); rows sum to 1."""
+    step = size / side
+    reach = max(step, 1.0)
+    middles = (np.arange(side) + 0.5) * step
+    away = np.abs(np.arange(size) + 0.5 - middles[:, None]) / reach
+    weights = np.clip(1 - away, 0, None)
+    return np.asarray(weights / weights.sum(1, keepdims=True), np.float32)

@@ -20,6 +20,8 @@ CROP, FRAME = 112, 224
 """Sides of the crops and of the frames that the pocket CLIP looks at."""
 TILES = (1 / 2, 1 / 3, 1 / 3, 1.0)
 """Sides of what a search looks at besides objects, as shares of a frame's."""
+DRAWN_ELSEWHERE = 0.25
+"""Share of the other pictures that are painted over: a cartoon is no drawing of the world that was learnt."""
 BATCH = 64
 RATE = 3e-3
 
@@ -44,7 +46,7 @@ class GateSampler:
     ) -> tuple[Image, NDArray[np.bool_]]:
         """Pictures uint8 (count, side, side, 3), and which of them are drawings."""
         drawn = rng.random(count) < 0.5
-        pictures = [self._drawing(side, rng) if d else self._photograph(side, rng) for d in drawn]
+        pictures = [self._drawing(side, rng) if d else self._other(side, rng) for d in drawn]
         return np.stack(pictures), drawn
 
     def _drawing(self, side: int, rng: np.random.Generator) -> Image:
@@ -65,6 +67,10 @@ class GateSampler:
             x, y = rng.uniform(0, w * (1 - size)), rng.uniform(0, h * (1 - size))
             box = whole if side == FRAME else (x, y, x + w * size, y + h * size)
         return augment(crop_square(picture, box, side, margin=margin), rng)
+
+    def _other(self, side: int, rng: np.random.Generator) -> Image:
+        picture = self._photograph(side, rng)
+        return painted(picture, rng) if rng.random() < DRAWN_ELSEWHERE else picture
 
     def _photograph(self, side: int, rng: np.random.Generator) -> Image:
         roll = rng.random()
@@ -87,6 +93,33 @@ def _part(picture: Image, side: int, rng: np.random.Generator) -> Image:
     size = float(np.exp(rng.uniform(np.log(0.15), 0.0))) * min(h, w)
     x, y = rng.uniform(0, w - size), rng.uniform(0, h - size)
     return crop_square(picture, (x, y, x + size, y + size), side)
+
+
+def painted(picture: Image, rng: np.random.Generator) -> Image:
+    """A picture as somebody else would have drawn it: flat areas in few, vivid tones, at times outlined.
+
+    Args:
+        picture: RGB uint8 (H, W, 3).
+        rng: How flat, how vivid, which lines.
+    """
+    flat = picture
+    for _ in range(int(rng.integers(1, 4))):
+        flat = np.asarray(cv2.bilateralFilter(flat, 7, float(rng.uniform(30, 90)), float(rng.uniform(4, 9))))
+    tones = int(rng.integers(4, 20))
+    hsv = cv2.cvtColor(flat, cv2.COLOR_RGB2HSV).astype(np.float32)
+    hsv[..., 2] = np.round(hsv[..., 2] / 255 * tones) / tones * 255
+    hsv[..., 1] = np.clip(hsv[..., 1] * rng.uniform(0.8, 2.2), 0, 255)
+    out = cv2.cvtColor(hsv.astype(np.uint8), cv2.COLOR_HSV2RGB)
+    if rng.random() < 0.5:
+        grey = cv2.medianBlur(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), 5)
+        block = int(rng.choice((5, 7, 9)))
+        lines = cv2.adaptiveThreshold(
+            grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY, block, float(rng.uniform(3, 9))
+        )
+        out[lines == 0] = int(rng.integers(0, 60))
+    if rng.random() < 0.5:
+        out = cv2.GaussianBlur(out, (0, 0), float(rng.uniform(0.4, 0.9)))
+    return np.asarray(out, np.uint8)
 
 
 def train_gate(sampler: GateSampler, *, steps: int, seed: int = 0, start: Gate | None = None) -> Gate:

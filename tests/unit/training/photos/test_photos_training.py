@@ -1,6 +1,7 @@
 """What is learnt from photographs, end to end on photographs that are easy to tell."""
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -11,10 +12,12 @@ from torch.nn import functional as F
 from typer.testing import CliRunner
 
 from seektrack.cli import app
+from seektrack.compression.models import export_beside, export_model
 from seektrack.encoders import load_encoder
 from seektrack.encoders.colours import COLOURS, colour_rows
 from seektrack.encoders.photo_network import PhotoSizes, _gathered
 from seektrack.encoders.photographs import SURE
+from seektrack.encoders.preprocess import resampled
 from seektrack.errors import ModelError
 from seektrack.evaluation.real import RealSettings, evaluate_real
 from seektrack.training.photos import PhotoRecipe, finish, finishing, train_photos
@@ -111,16 +114,17 @@ def test_the_drawn_world_is_seen_as_before(trained):
     encoder, before = load_encoder(out / "model"), load_encoder("pocket")
     frame, words = render(sample_scene(seed=3)).frames[0], ["a red car", "a blue dog", "a street"]
     ((_, inputs),) = encoder.image_groups([frame])
-    drawn = encoder.photographs.drawn(inputs["pixel_values"])[0]
+    experts = encoder.experts
+    drawn = experts.photographs.drawn(inputs["pixel_values"].numpy())[0]
     assert drawn > 0.5
     drawn = 1.0 if drawn > 1 - SURE else drawn
-    n = encoder.drawn_dim
+    n = experts.own_dim
     row, texts = encoder.embed_images([frame])[0], encoder.embed_texts(words)
     theirs = before.embed_images([frame])[0][:n]
     assert row[:n] / np.linalg.norm(row[:n]) @ theirs / np.linalg.norm(theirs) > 0.999
     logits = encoder.logit_scale * texts[:, :n] @ row[:n]
     assert logits == pytest.approx(
-        np.sqrt(drawn) * encoder.own_scale * _cosines(texts[:, :n], row[:n]), abs=1e-2
+        np.sqrt(drawn) * experts.own_scale * _cosines(texts[:, :n], row[:n]), abs=1e-2
     )
 
 
@@ -137,18 +141,55 @@ def test_names_of_photographs_take_no_belief_from_drawings(trained):
     texts = ["a bee", "a red car", "the ground", "grass"]
     rows = encoder.embed_texts(texts)
     assert np.linalg.norm(rows, axis=1) == pytest.approx(1, abs=1e-5)
-    drawn = np.linalg.norm(rows[:, : encoder.drawn_dim], axis=1)
+    drawn = np.linalg.norm(rows[:, : encoder.experts.own_dim], axis=1)
     assert drawn[[0, 2]] == pytest.approx(0) and drawn[[1, 3]].min() > 0.3
 
 
 def test_a_colour_does_not_make_an_unknown_thing_known(trained):
-    knows = load_encoder(trained[0] / "model").photographs
+    knows = load_encoder(trained[0] / "model").experts.photographs
     nothing, robot, red = (knows.embed_text(text) for text in ("a giraffe", "a red robot", "something red"))
     assert nothing @ robot == pytest.approx(1) and nothing @ red == pytest.approx(0)
 
 
 def _cosines(rows, one):
     return rows @ one / np.linalg.norm(rows, axis=1) / np.linalg.norm(one)
+
+
+def test_as_graphs_it_gives_the_same_embeddings(trained, tmp_path):
+    source, rng = trained[0] / "model", np.random.default_rng(7)
+    (written,) = export_model(source, to=tmp_path)
+    assert {"photographs", "gate"} <= set(written.files)
+    encoder, graphs = load_encoder(source), load_encoder(tmp_path, runtime="onnx")
+    assert (graphs.dim, graphs.fingerprint) == (encoder.dim, encoder.fingerprint)
+    assert graphs.vocabulary == encoder.vocabulary and graphs.logit_scale == encoder.logit_scale
+    frames = render(sample_scene(seed=3)).frames
+    pictures = [noisy((60, 190, 60), rng, (70, 90)), noisy((50, 60, 210), rng, (300, 300)), *frames[:2]]
+    assert np.abs(encoder.embed_images(pictures) - graphs.embed_images(pictures)).max() < 1e-4
+    texts = ["an apple", "ein Hund", "a red car", "a giraffe", "something blue"]
+    assert np.abs(encoder.embed_texts(texts) - graphs.embed_texts(texts)).max() < 1e-4
+    assert graphs.embed_texts([]).shape == (0, graphs.dim)
+
+
+def test_graphs_beside_read_the_weights_that_lie_there(trained, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(trained[0] / "model", folder)
+    (written,) = export_beside(folder)
+    assert written.files["photographs"].weights == "photographs.safetensors"
+    assert written.files["vision"].weights == "model.safetensors"
+    picture = [noisy((60, 190, 60), np.random.default_rng(8), (70, 90))]
+    torch_row, graph_row = (
+        load_encoder(folder, runtime=way).embed_images(picture) for way in ("torch", "onnx")
+    )
+    assert np.abs(torch_row - graph_row).max() < 1e-4
+
+
+@pytest.mark.parametrize(("size", "side"), [(112, 32), (224, 64), (112, 28), (90, 32)])
+def test_pictures_are_brought_to_the_grid_as_torch_does(size, side):
+    pixels = np.random.default_rng(0).normal(size=(2, 3, size, size)).astype(np.float32)
+    wanted = F.interpolate(
+        torch.from_numpy(pixels), (side, side), mode="bilinear", antialias=True, align_corners=False
+    )
+    assert np.abs(resampled(pixels, side) - wanted.numpy()).max() < 1e-4
 
 
 def test_training_goes_on_from_its_checkpoint_and_refuses_another_recipe(trained):
@@ -181,8 +222,6 @@ def test_eval_real_finds_films_by_their_texts(trained, data):
 
 
 def test_half_a_checkpoint_is_an_error(trained, tmp_path):
-    import shutil
-
     out, _, _ = trained
     shutil.copytree(out / "model", tmp_path / "model")
     (tmp_path / "model/photographs.safetensors").unlink()
@@ -245,7 +284,7 @@ def test_the_middle_of_a_picture_says_its_colour(colour):
     name, rgb = colour
     picture = np.full((1, 112, 112, 3), 120, np.uint8)
     picture[:, 30:80, 30:80] = rgb
-    shares = colour_rows(normalised(picture))[0] ** 2
+    shares = colour_rows(normalised(picture).numpy())[0] ** 2
     assert shares.sum() == pytest.approx(1, abs=1e-5)
     assert COLOURS[int(shares[: len(COLOURS)].argmax())] == name and shares[COLOURS.index(name)] > 0.4
 

@@ -1,0 +1,65 @@
+"""The pocket CLIP and what knows photographs as ONNX graphs, without torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file
+
+from seektrack.checkpoints.graphs import Graphs
+from seektrack.encoders.base import Vocabulary, check_batch_size, l2_normalise
+from seektrack.encoders.clip_onnx import Images, OnnxClipEncoder, Rows
+from seektrack.encoders.photographs import WEIGHTS, BothExperts, Photographs, read_settings, unreadable
+
+
+class OnnxPhotoEncoder(OnnxClipEncoder):
+    """Graphs of a CLIP and of what knows photographs as one `Encoder`.
+
+    Args:
+        name: What the user asked for.
+        graphs: Those of the CLIP, and ``photographs`` and ``gate``; the folder holds ``photographs.json`` and
+            ``photographs.safetensors`` too.
+        vocabulary: What the CLIP knows.
+        provider: Who computes them.
+
+    Raises:
+        ModelError: The note or the files lack what must be known.
+    """
+
+    def __init__(
+        self, name: str, graphs: Graphs, *, vocabulary: Vocabulary | None, provider: str = "cpu"
+    ) -> None:
+        super().__init__(name, graphs, vocabulary=vocabulary, provider=provider)
+        settings = read_settings(self.folder)
+        try:
+            held = load_file(self.folder / WEIGHTS)
+            rows = np.concatenate([held["concepts"], held["backgrounds"]]).astype(np.float32)
+            photographs = Photographs(
+                settings, l2_normalise(rows), tower=self._one("photographs"), gate=self._one("gate")
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise unreadable(self.folder, error) from error
+        self.experts = BothExperts(photographs, own=vocabulary, own_scale=self.logit_scale, own_dim=self.dim)
+        self.vocabulary = self.experts.vocabulary
+        self.logit_scale, self.dim = self.experts.logit_scale, self.experts.dim
+
+    def _one(self, name: str) -> Any:
+        def run(pixels: Rows) -> NDArray[Any]:
+            return self._run(name, pixels)[0]
+
+        return run
+
+    def _vectors(self, pixels: Rows, rows: Rows) -> Rows:
+        return self.experts.images(pixels, lambda some: rows[some])
+
+    def embed_texts(self, texts: Any, *, batch_size: int = 64) -> Rows:
+        """Embed texts as float32 (N, D) rows of unit length; a text too long for the model is cut."""
+        check_batch_size(batch_size)
+        if not len(texts):
+            return np.zeros((0, self.dim), np.float32)
+        return self.experts.texts(super().embed_texts(texts, batch_size=batch_size), texts)
+
+
+__all__ = ["Images", "OnnxPhotoEncoder"]
