@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -42,7 +42,8 @@ class Encoder(Protocol):
     ``languages: tuple[str, ...] | None``, the codes of those it reads (None: many), for `check_language`;
     ``domain: Domain | None``, what its training pictures were like, and with it
     ``embed_with_layers(images)``, see `seektrack.encoders.features`; and ``calibration: Calibration | None``,
-    what its scores mean.
+    what its scores mean; ``embed_crops(crops, picture)``, where the whole picture helps to understand its
+    parts, for `embed_crops`.
 
     Attributes:
         name: What the user asked for: a built-in name, a folder or a hub id.
@@ -73,6 +74,20 @@ class Encoder(Protocol):
     def embed_texts(self, texts: Sequence[str], *, batch_size: int = 64) -> NDArray[np.float32]:
         """Embed texts as float32 (N, D) rows of unit length."""
         ...
+
+
+def embed_crops(
+    encoder: Encoder, crops: Sequence[NDArray[np.uint8]], picture: NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """Embed parts of one picture as float32 (N, D) rows of unit length.
+
+    Args:
+        encoder: One with ``embed_crops`` looks at the whole picture too.
+        crops: RGB uint8 (H, W, 3), of any sizes.
+        picture: The whole, likewise.
+    """
+    own: Any = getattr(encoder, "embed_crops", None)
+    return encoder.embed_images(crops) if own is None else np.asarray(own(crops, picture))
 
 
 def l2_normalise(vectors: NDArray[np.floating]) -> NDArray[np.float32]:

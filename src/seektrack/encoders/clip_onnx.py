@@ -89,8 +89,7 @@ class OnnxClipEncoder:
         check_batch_size(batch_size)
         vectors, layers = np.zeros((len(images), self.dim), np.float32), np.zeros((0, 0), np.float32)
         for which, fine in self._groups(images, batch_size):
-            settings = self.settings.at(self.fine_size) if fine else self.settings
-            pixels = np.stack([clip_transform(images[i], settings) for i in which])
+            pixels = self._pixels([images[i] for i in which], fine)
             found, more = self._run("vision_fine" if fine else "vision", pixels)
             if not layers.size:
                 layers = np.zeros((len(images), more.shape[1]), np.float32)
@@ -131,6 +130,10 @@ class OnnxClipEncoder:
         for fine in (False, True):
             which = [i for i, side in enumerate(sides) if (0 < self.fine_size <= side) == fine]
             yield from ((which[i : i + batch_size], fine) for i in range(0, len(which), batch_size))
+
+    def _pixels(self, images: Images, fine: bool) -> Rows:
+        settings = self.settings.at(self.fine_size) if fine else self.settings
+        return np.stack([clip_transform(image, settings) for image in images])
 
     def _unit(self, rows: NDArray[np.floating]) -> Rows:
         if rows.shape[1:] != (self.dim,):

@@ -94,26 +94,34 @@ class PhotoClipEncoder(ClipEncoder):
         Raises:
             InputError: An image is not uint8 (H, W, 3).
         """
+        return self._embed(images, batch_size, 0.0)
+
+    def embed_crops(self, crops: Any, picture: NDArray[np.uint8], *, batch_size: int = 32) -> Rows:
+        """`embed_images` of crops of one picture, which tells better than they whether it is a drawing."""
+        ((_, inputs),) = self.image_groups([picture])
+        whole = float(self.experts.photographs.odds(_numbers(inputs["pixel_values"]))[0])
+        return self._embed(crops, batch_size, whole)
+
+    def _embed(self, images: Any, batch_size: int, whole: float) -> Rows:
         check_batch_size(batch_size)
         out = np.zeros((len(images), self.dim), dtype=np.float32)
         for which, inputs in self.image_groups(images, batch_size=batch_size):
-            pixels = inputs["pixel_values"]
 
             def drawn_rows(some: NDArray[np.intp], inputs: dict[str, Any] = inputs) -> Rows:
                 asked = {**inputs, "pixel_values": inputs["pixel_values"][torch.from_numpy(some)]}
                 with self._at_work():
                     return self._unit_rows(self._model.get_image_features(**asked))
 
-            out[which] = self.experts.images(_numbers(pixels), drawn_rows)
+            out[which] = self.experts.images(_numbers(inputs["pixel_values"]), drawn_rows, whole=whole)
         return out
 
     def _vectors(self, inputs: dict[str, Any], rows: Rows) -> Rows:
         return self.experts.images(_numbers(inputs["pixel_values"]), lambda some: rows[some])
 
     def _text_batch(self, texts: Any) -> Rows:
-        rows = super()._text_batch(texts)
-        # The CLIP's own constructor asks once, before there is another expert.
-        return self.experts.texts(rows, texts) if hasattr(self, "experts") else rows
+        if not hasattr(self, "experts"):  # the CLIP's own constructor asks before there is another expert
+            return super()._text_batch(texts)
+        return self.experts.texts(texts, super()._text_batch)
 
 
 def _numbers(pixels: torch.Tensor) -> Rows:

@@ -51,15 +51,37 @@ class OnnxPhotoEncoder(OnnxClipEncoder):
 
         return run
 
+    def embed_images(self, images: Images, *, batch_size: int = 32) -> Rows:
+        """Embed RGB uint8 (H, W, 3) images of any sizes as float32 (N, D) rows of unit length.
+
+        Raises:
+            InputError: An image is not uint8 (H, W, 3).
+        """
+        return self._embed(images, batch_size, 0.0)
+
+    def embed_crops(self, crops: Images, picture: NDArray[np.uint8], *, batch_size: int = 32) -> Rows:
+        """`embed_images` of crops of one picture, which tells better than they whether it is a drawing."""
+        ((_, fine),) = self._groups([picture], 1)
+        whole = float(self.experts.photographs.odds(self._pixels([picture], fine))[0])
+        return self._embed(crops, batch_size, whole)
+
+    def _embed(self, images: Images, batch_size: int, whole: float) -> Rows:
+        check_batch_size(batch_size)
+        out = np.zeros((len(images), self.dim), np.float32)
+        for which, fine in self._groups(images, batch_size):
+            pixels = self._pixels([images[i] for i in which], fine)
+
+            def drawn_rows(some: NDArray[np.intp], pixels: Rows = pixels, fine: bool = fine) -> Rows:
+                return self._unit(self._run("vision_fine" if fine else "vision", pixels[some])[0])
+
+            out[which] = self.experts.images(pixels, drawn_rows, whole=whole)
+        return out
+
     def _vectors(self, pixels: Rows, rows: Rows) -> Rows:
         return self.experts.images(pixels, lambda some: rows[some])
 
     def embed_texts(self, texts: Any, *, batch_size: int = 64) -> Rows:
         """Embed texts as float32 (N, D) rows of unit length; a text too long for the model is cut."""
         check_batch_size(batch_size)
-        if not len(texts):
-            return np.zeros((0, self.dim), np.float32)
-        return self.experts.texts(super().embed_texts(texts, batch_size=batch_size), texts)
-
-
-__all__ = ["Images", "OnnxPhotoEncoder"]
+        own = super().embed_texts
+        return self.experts.texts(texts, lambda some: own(some, batch_size=batch_size))

@@ -32,6 +32,8 @@ SURE = 0.02
 """Below this share an expert is not asked."""
 SHARP = 4.0
 """Multiplies the gate's log odds: an expert that half belongs says much that is only noise."""
+WHOLE = 2.0
+"""What the log odds of a whole picture count when a crop of it is judged: it shows more surface."""
 LATER = 0.5
 """What the second name in a text counts beside the first, the third beside the second."""
 
@@ -74,9 +76,9 @@ class Photographs:
             {**own.kinds, **self.kinds},
         )
 
-    def drawn(self, pixels: Rows) -> NDArray[np.float64]:
-        """How sure it is that each normalised picture (B, 3, S, S) is a drawing, (B,)."""
-        return np.asarray(1 / (1 + np.exp(-SHARP * np.clip(self._gate(pixels).astype(np.float64), -80, 80))))
+    def odds(self, pixels: Rows) -> NDArray[np.float64]:
+        """Log odds (B,) that normalised pictures (B, 3, S, S) are drawings."""
+        return np.asarray(SHARP * self._gate(pixels).astype(np.float64))
 
     def embed_images(self, pixels: Rows) -> Rows:
         """Unit rows (B, dim) of normalised pictures (B, 3, S, S)."""
@@ -142,14 +144,18 @@ class BothExperts:
         self._share = (own_scale / self.logit_scale) ** 2
         self.dim = own_dim + photographs.dim
 
-    def images(self, pixels: Rows, drawn_rows: Callable[[NDArray[np.intp]], Rows]) -> Rows:
+    def images(
+        self, pixels: Rows, drawn_rows: Callable[[NDArray[np.intp]], Rows], *, whole: float = 0.0
+    ) -> Rows:
         """Unit rows (B, dim) of a group of pictures; an expert that is not needed is not asked.
 
         Args:
             pixels: Normalised, float32 (B, 3, S, S).
             drawn_rows: The CLIP's unit rows of the pictures of these numbers.
+            whole: Log odds that the picture they are crops of is a drawing; 0 where nobody knows.
         """
-        drawn = self.photographs.drawn(pixels)
+        odds = self.photographs.odds(pixels) + WHOLE * whole
+        drawn = 1 / (1 + np.exp(-np.clip(odds, -80, 80)))
         drawn = np.where(drawn < SURE, 0.0, np.where(drawn > 1 - SURE, 1.0, drawn))
         out = np.zeros((len(drawn), self.dim), np.float32)
         asked = np.flatnonzero(drawn > 0)
@@ -161,16 +167,27 @@ class BothExperts:
             out[asked, self.own_dim :] = np.sqrt(1 - drawn[asked])[:, None] * rows
         return out
 
-    def texts(self, rows: Rows, texts: Sequence[str]) -> Rows:
-        """Unit rows (N, dim) of texts whose unit rows the CLIP gave."""
-        others = np.sqrt(1 - self._share) * np.stack([self.photographs.embed_text(t) for t in texts])
-        rows = np.sqrt(self._share) * rows
-        # Hundreds of words the drawn world never heard would together take belief from what it knows.
-        foreign = np.array([text in self._foreign for text in texts])
-        rows[foreign] = 0
-        strange = others.shape[1] - EXTRA
-        others[foreign, strange] = np.sqrt(others[foreign, strange] ** 2 + self._share)
-        return np.asarray(np.concatenate([rows, others], axis=1), np.float32)
+    def texts(self, texts: Sequence[str], drawn_rows: Callable[[list[str]], Rows]) -> Rows:
+        """Unit rows (N, dim) of texts.
+
+        Hundreds of words the drawn world never heard would together take belief from what it knows: they
+        are like nothing to the CLIP, which is not asked for them.
+
+        Args:
+            texts: What is asked.
+            drawn_rows: The CLIP's unit rows of texts.
+        """
+        known = np.array([text not in self._foreign for text in texts], bool)
+        rows = np.zeros((len(texts), self.dim), np.float32)
+        if known.any():
+            asked = [text for text, there in zip(texts, known, strict=True) if there]
+            rows[known, : self.own_dim] = np.sqrt(self._share) * drawn_rows(asked)
+        if len(texts):
+            others = np.sqrt(1 - self._share) * np.stack([self.photographs.embed_text(t) for t in texts])
+            strange = others.shape[1] - EXTRA
+            others[~known, strange] = np.sqrt(others[~known, strange] ** 2 + self._share)
+            rows[:, self.own_dim :] = others
+        return rows
 
 
 def has_photographs(folder: Path) -> bool:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.encoders import Encoder, l2_normalise
+from seektrack.encoders import Encoder, embed_crops, l2_normalise
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import QueryError
 from seektrack.geometry import BoolMask, Box, crop_square
@@ -146,12 +146,12 @@ def embed_objects(
     size = encoder.image_size
     plain = [object_crop(image, b, size, margin=margin) for b in boxes]
     if crop == "plain" or not plain:
-        return encoder.embed_images(plain)
+        return embed_crops(encoder, plain, image)
     masked = [
         p if m is None else masked_crop(image, m.to_array(), b, size, margin=margin)
         for p, b, m in zip(plain, boxes, masks, strict=True)
     ]
     if crop == "masked":
-        return encoder.embed_images(masked)
-    both = encoder.embed_images([*plain, *masked])
+        return embed_crops(encoder, masked, image)
+    both = embed_crops(encoder, [*plain, *masked], image)
     return l2_normalise(both[: len(plain)] + both[len(plain) :])

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from seektrack.checkpoints.fingerprints import DOMAIN_FILE
+from seektrack.checkpoints.graphs import NOTE
 from seektrack.encoders.calibration import CALIBRATION_FILE
 from seektrack.encoders.colours import COLOURS
 from seektrack.encoders.photo_network import Gate, PhotoNetwork, PhotoSizes
@@ -68,7 +69,8 @@ def save_checkpoint_folder(
     for path in base.iterdir():
         if (
             path.is_file()
-            and path.name not in (WEIGHTS, SETTINGS, DOMAIN_FILE, CALIBRATION_FILE)
+            and path.name not in (WEIGHTS, SETTINGS, DOMAIN_FILE, CALIBRATION_FILE, NOTE)
+            and path.suffix != ".onnx"  # graphs of the base would answer without what was learnt
             and path.resolve() != (out / path.name).resolve()
         ):
             shutil.copyfile(path, out / path.name)

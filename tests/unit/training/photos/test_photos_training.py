@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from seektrack.cli import app
 from seektrack.compression.models import export_beside, export_model
-from seektrack.encoders import load_encoder
+from seektrack.encoders import embed_crops, load_encoder
 from seektrack.encoders.colours import COLOURS, colour_rows
 from seektrack.encoders.photo_network import PhotoSizes, _gathered
 from seektrack.encoders.photographs import SURE
@@ -115,7 +115,7 @@ def test_the_drawn_world_is_seen_as_before(trained):
     frame, words = render(sample_scene(seed=3)).frames[0], ["a red car", "a blue dog", "a street"]
     ((_, inputs),) = encoder.image_groups([frame])
     experts = encoder.experts
-    drawn = experts.photographs.drawn(inputs["pixel_values"].numpy())[0]
+    drawn = 1 / (1 + np.exp(-experts.photographs.odds(inputs["pixel_values"].numpy())[0]))
     assert drawn > 0.5
     drawn = 1.0 if drawn > 1 - SURE else drawn
     n = experts.own_dim
@@ -168,6 +168,18 @@ def test_as_graphs_it_gives_the_same_embeddings(trained, tmp_path):
     texts = ["an apple", "ein Hund", "a red car", "a giraffe", "something blue"]
     assert np.abs(encoder.embed_texts(texts) - graphs.embed_texts(texts)).max() < 1e-4
     assert graphs.embed_texts([]).shape == (0, graphs.dim)
+
+
+def test_a_whole_picture_tells_what_its_crops_are(trained, tmp_path):
+    export_model(trained[0] / "model", to=tmp_path)
+    frame = render(sample_scene(seed=3)).frames[0]
+    photograph = noisy((60, 190, 60), np.random.default_rng(9), (240, 320))
+    for encoder in (load_encoder(trained[0] / "model"), load_encoder(tmp_path, runtime="onnx")):
+        n, crops = encoder.experts.own_dim, [frame[20:90, 30:100], photograph[20:90, 30:100]]
+        drawn, seen = (
+            (embed_crops(encoder, crops, whole)[:, :n] ** 2).sum(1) for whole in (frame, photograph)
+        )
+        assert (drawn >= seen).all() and (drawn > seen + 0.1).any()
 
 
 def test_graphs_beside_read_the_weights_that_lie_there(trained, tmp_path):
