@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -243,7 +244,17 @@ def track(
     )
     if streamed:
         check_streamed(
-            detections=detections, tracker=tracker, start=start, frames=frames, interpolate=interpolate > 1
+            detections=detections,
+            tracker=tracker,
+            start=start,
+            frames=frames,
+            interpolate=interpolate > 1,
+            format=formats,
+            report=report,
+            session=session,
+            pieces=pieces,
+            workers=workers,
+            ray=ray,
         )
     elif library is None:
         check_there(videos)
@@ -297,6 +308,8 @@ def track(
         runtime,
     )
     if streamed:
+        from seektrack.video import Opening
+
         how_long = end if follow_live or videos[0] == "-" else None
         folder = None if no_overlay else out
         by_model = asked.by_model()
@@ -304,7 +317,8 @@ def track(
             screen,
             videos[0],
             StreamAsked(query, prompts, by_model["model"], by_model["device"], settings,
-                        given_templates(template), folder, send, patience, how_long),
+                        given_templates(template), replace(how or Opening(), end_s=None), filters, folder,
+                        render == "auto" or render, send, patience, how_long),
         )  # fmt: skip
         return
     alone = library is None and pieces is None and _is_one(videos)  # nothing to share

@@ -21,6 +21,7 @@ from seektrack.types import Prompt, Tracks, VideoInfo
 if TYPE_CHECKING:
     from seektrack.pipeline import LiveResult, LiveTracking
     from seektrack.tracking import FollowSettings
+    from seektrack.video import Opening
 
 Live = Annotated[
     bool,
@@ -52,7 +53,9 @@ class StreamAsked:
     Attributes:
         query, prompts: What is followed.
         model, device, settings, templates: How.
+        opening, filters: How pictures are read, and what is done to them first.
         out: Folder of the overlay, or None.
+        render: How the overlay is drawn; True the usual way.
         send: Where the overlay is sent, or None.
         patience_s: How long a stream may be away.
         for_s: Seconds of the stream after which it ends; None follows to its end.
@@ -64,7 +67,10 @@ class StreamAsked:
     device: str | None
     settings: FollowSettings | None
     templates: dict[str, Any]
+    opening: Opening
+    filters: str | None
     out: Path | None
+    render: bool | str
     send: str | None
     patience_s: float
     for_s: float | None
@@ -107,10 +113,13 @@ def check_streamed(**given: object) -> None:
         InputError: Something does not.
     """
     for name, value in given.items():
-        if value is not None and value is not False:
+        if value:
+            told = "--end or --frames, without --live, records a piece of it and follows that"
+            if name == "format":
+                told = f"keep its lines, which are json-frames and are read back as tracks; or {told}"
             raise InputError(
                 f"--{name.replace('_', '-')} does not go with a stream that is followed as it comes",
-                hint="--end or --frames, without --live, records a piece of it and follows that",
+                hint=told,
             )
 
 
@@ -124,12 +133,18 @@ def follow_stream(screen: Screen, source: str, asked: StreamAsked) -> None:
         from seektrack.video.sending import check_stream_address
 
         check_stream_address(asked.send)
+        if asked.render == "cut-out":
+            raise InputError(
+                "--send carries no transparency, which --render cut-out needs", hint="take --render matte"
+            )
     tracking = track_live(
         source,
         asked.query,
         prompts=asked.prompts or None,
         model=asked.model,
         device=asked.device,
+        opening=asked.opening,
+        filters=asked.filters,
         settings=asked.settings,
         patience_s=asked.patience_s,
         **asked.templates,
@@ -163,32 +178,45 @@ def follow_stream(screen: Screen, source: str, asked: StreamAsked) -> None:
 
 def _drawing(stack: ExitStack, asked: StreamAsked, tracking: LiveTracking, source: str) -> Any:
     """What draws a result into the overlay's file and stream; None where neither is asked for."""
-    from seektrack.outputs.overlay import OverlayStyle, draw_overlay, trails_at
+    from seektrack.outputs.overlay import OverlayStyle, draw_overlay, overlay_style, trails_at
     from seektrack.outputs.warned import draw_warnings
     from seektrack.video import VideoWriter
     from seektrack.video.sending import PictureSender
 
     if asked.out is None and asked.send is None:
         return None
+    style = overlay_style(asked.render) or OverlayStyle()
     height, width = tracking.hw
     rate = Fraction(tracking.fps).limit_denominator(1001)
     writer = sender = None
     if asked.out is not None:
-        path = asked.out / OverlayStyle().filename
+        path = asked.out / style.filename
         files = (source,) if os.path.isfile(source) else ()
         writer = stack.enter_context(
-            _Kept(VideoWriter(path, width=width, height=height, fps=rate, preset="ultrafast", sources=files))
+            _Kept(
+                VideoWriter(
+                    path,
+                    width=width,
+                    height=height,
+                    fps=rate,
+                    preset="ultrafast",
+                    sources=files,
+                    alpha=style.render == "cut-out",
+                )
+            )
         )
     if asked.send is not None:
         sender = stack.enter_context(PictureSender(asked.send, width=width, height=height, fps=rate))
     info = VideoInfo(source, width, height, rate)
+    drawn_on = style.render in ("auto", "fill", "outline")
 
     def draw(result: LiveResult) -> None:
         frame = result.frame
         tracks = Tracks(info, "", tuple(t for t, _ in result.objects), anomalies=result.anomalies)
-        trails = trails_at(tracks, frame.time_s)
-        picture = draw_overlay(frame.image, result.objects, trails=trails)
-        draw_warnings(picture, tracks, frame.index, frame.time_s)
+        trails = trails_at(tracks, frame.time_s) if drawn_on else None
+        picture = draw_overlay(frame.image, result.objects, trails=trails, style=style)
+        if drawn_on:
+            draw_warnings(picture, tracks, frame.index, frame.time_s)
         if writer is not None:
             writer.write(picture, frame.timestamp)
         if sender is not None:

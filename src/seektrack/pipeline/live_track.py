@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,7 +15,7 @@ from seektrack import defaults
 from seektrack.anomaly import Anomaly
 from seektrack.encoders import Templates, check_templates
 from seektrack.encoders.translation import Translator, as_translator
-from seektrack.errors import InputError
+from seektrack.errors import InputError, PromptError
 from seektrack.pipeline.models import Models
 from seektrack.query import Query, read
 from seektrack.types import Frame, Observation, Prompt, Track
@@ -23,7 +23,8 @@ from seektrack.types import Frame, Observation, Prompt, Track
 if TYPE_CHECKING:
     from seektrack.tracking import FollowSettings
     from seektrack.tracking.live import LiveFollower
-    from seektrack.video import VideoInput
+    from seektrack.video import Opening, VideoInput
+    from seektrack.video.filters import Filter
     from seektrack.video.lasting import Arrived, LastingStream
 
 _LATENCIES = 20_000
@@ -58,8 +59,14 @@ class LiveTracking:
         notices: What of the query could not be answered.
     """
 
-    def __init__(self, stream: LastingStream, follower: LiveFollower, notices: Sequence[str] = ()) -> None:
-        self._stream, self._follower = stream, follower
+    def __init__(
+        self,
+        stream: LastingStream,
+        follower: LiveFollower,
+        notices: Sequence[str] = (),
+        clean: Filter | None = None,
+    ) -> None:
+        self._stream, self._follower, self._clean = stream, follower, clean
         self.notices = tuple(notices)
         self.seen = 0
         self._latencies: deque[float] = deque(maxlen=_LATENCIES)
@@ -92,13 +99,14 @@ class LiveTracking:
         for arrived in self._stream:
             if arrived.restarted:
                 self._follower.restart()
-            seen = self._follower.step(arrived.frame)
+            frame = arrived.frame
+            if self._clean is not None:
+                frame = replace(frame, image=self._clean(frame.image))
+            seen = self._follower.step(frame)
             latency_s = time.monotonic() - arrived.received_at
             self.seen += 1
             self._latencies.append(latency_s)
-            yield LiveResult(
-                arrived.frame, seen.objects, seen.anomalies, latency_s, self.dropped, _notes(arrived)
-            )
+            yield LiveResult(frame, seen.objects, seen.anomalies, latency_s, self.dropped, _notes(arrived))
 
     def close(self) -> None:
         """End the stream."""
@@ -120,6 +128,8 @@ def track_live(
     prompts: Sequence[Prompt] | None = None,
     model: str | Models = defaults.MODEL,
     device: str | None = None,
+    opening: Opening | None = None,
+    filters: str | None = None,
     settings: FollowSettings | None = None,
     min_confidence: float | None = None,
     translate: str | Translator | None = None,
@@ -141,7 +151,11 @@ def track_live(
         prompts: Points, boxes or masks instead of a text, on the first picture that comes.
         model: See :func:`seektrack.pipeline.parse_model`, or loaded :class:`Models`.
         device: ``cpu``, ``cuda`` or ``mps``; chosen when None.
-        settings: How objects are found, followed and recognised.
+        opening: How what has an end is opened: a folder of images at a rate, a scan in a window.
+        filters: What is done to a picture before it is looked at, as in
+            :func:`seektrack.video.filters.parse_filter`; results hold what was looked at.
+        settings: How objects are found, followed and recognised; `fuse` and `amodal` look at later frames too
+            and are not taken.
         min_confidence: Least confidence, in [0, 1], of what is shown.
         translate, templates: As for :meth:`seektrack.Library.search`.
         options: For FFmpeg, when ``source`` is an address.
@@ -149,7 +163,8 @@ def track_live(
         patience_s: Longest time to try to open it again; 0 never tries.
 
     Raises:
-        InputError: None or both of text and prompts.
+        InputError: None or both of text and prompts, an unknown filter, or a setting that needs later frames.
+        PromptError: A prompt is not on the first picture.
         QueryError: The text is empty.
         VideoError: The stream cannot be opened; while iterating: it did not come back.
         ModelError: The model cannot be loaded.
@@ -157,7 +172,8 @@ def track_live(
     from seektrack.tracking import FollowSettings
     from seektrack.tracking.engine import Sam2Engine
     from seektrack.tracking.live import LiveFollower
-    from seektrack.video import VideoSource
+    from seektrack.video import Opening, VideoSource
+    from seektrack.video.filters import parse_filter
     from seektrack.video.lasting import LastingStream
     from seektrack.video.live import is_camera
     from seektrack.video.network import is_address
@@ -166,6 +182,8 @@ def track_live(
         raise InputError("a text or prompts are followed, one of both", hint="give text=, or prompts=")
     asked = None if text is None else read(text, translate=as_translator(translate))
     check_templates(templates)
+    clean = None if filters is None else parse_filter(filters)
+    _check_now(prompts or (), settings)
     models = model if isinstance(model, Models) else Models(model, device=device)
     models.check()
     how = _settings(settings or FollowSettings(), models, min_confidence)
@@ -178,17 +196,15 @@ def track_live(
     if isinstance(source, (str, int)):
         name = str(source)
         if not (name == "-" or is_camera(name) or is_address(name)):
-            source = _opened(source)
+            source = (opening or Opening()).open(source)
     elif not isinstance(source, VideoSource):
-        source = _opened(source)
-    stream = LastingStream(source, options=options, timeout_s=timeout_s, patience_s=patience_s)  # type: ignore[arg-type]  # opened above
+        source = (opening or Opening()).open(source)
+    stream = LastingStream(source, options=options, timeout_s=timeout_s, patience_s=patience_s)
     follower = LiveFollower(engine, stream.info, settings=how, prompts=prompts or (), **finding)
-    return LiveTracking(stream, follower, notices)
+    return LiveTracking(stream, follower, notices, clean)
 
 
 def _settings(settings: FollowSettings, models: Models, min_confidence: float | None) -> FollowSettings:
-    from dataclasses import replace
-
     from seektrack.pipeline.detections import chosen_settings
     from seektrack.segmentation import PropagationSettings
 
@@ -205,8 +221,6 @@ def _finding(
     engine: Any, models: Models, asked: Query, settings: FollowSettings, templates: Templates
 ) -> tuple[dict[str, Any], FollowSettings, tuple[str, ...]]:
     """What finds the things asked for and judges looks, the settings in their range, and notices."""
-    from dataclasses import replace
-
     from seektrack.encoders import check_language
     from seektrack.query import left_aside
     from seektrack.tracking import IdentitySettings
@@ -222,10 +236,20 @@ def _finding(
     return {"finds": finds, "eyes": eyes, "concepts": concepts}, settings, tuple(dict.fromkeys(notices))
 
 
-def _opened(source: VideoInput) -> Any:
-    from seektrack.video import Opening
-
-    return Opening().open(source)
+def _check_now(prompts: Sequence[Prompt], settings: FollowSettings | None) -> None:
+    """Refuse what a stream cannot give: frames that have not come yet."""
+    later = [p for p in prompts if p.frame_index]
+    if later:
+        raise PromptError(
+            f"object {later[0].obj_id} is pointed at on frame {later[0].frame_index} of a stream",
+            hint="point at the first picture that comes, frame 0",
+        )
+    if settings is not None and (settings.fuse or settings.amodal):
+        what = "fuse" if settings.fuse else "amodal"
+        raise InputError(
+            f"{what} looks at later frames, which a stream has not sent yet",
+            hint="record a piece and follow that, by frames or an end, without --live",
+        )
 
 
 def _notes(arrived: Arrived) -> tuple[str, ...]:

@@ -7,15 +7,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
-
-import numpy as np
+from typing import TYPE_CHECKING, Self
 
 from seektrack import defaults
 from seektrack.errors import InputError, PromptError
 from seektrack.pipeline import session_edits as edits
+from seektrack.pipeline.session_clicks import clicked_mask
 from seektrack.pipeline.session_corrections import Corrected, Correction, together
-from seektrack.pipeline.session_held import HeldSession
+from seektrack.pipeline.session_edited import EditedSession
 from seektrack.pipeline.session_repair import PropagatedMask, repair_around
 from seektrack.pipeline.session_rows import (
     OWN,
@@ -25,14 +24,14 @@ from seektrack.pipeline.session_rows import (
     pack_named,
     pack_seen,
 )
-from seektrack.pipeline.session_store import Edit, Key
-from seektrack.types import Mask, Observation, Progress, Tracks
+from seektrack.pipeline.session_store import Key
+from seektrack.types import Observation, Progress, Tracks
 
 if TYPE_CHECKING:
     from seektrack.outputs import OverlayStyle
 
 
-class TrackingSession(HeldSession):
+class TrackingSession(EditedSession):
     """The objects of one video, followed, put right by hand, saved as it goes.
 
     Made by :func:`seektrack.start_session` and :func:`seektrack.open_session`. Every edit is in the file
@@ -201,7 +200,7 @@ class TrackingSession(HeldSession):
                 if i != obj_id and f in other.frames
             }
             said = together(correction, obj_id, None if earlier is None else earlier.said, others)
-            mask = correction.mask or self._mask(obj_id, f, said, earlier)
+            mask = correction.mask or clicked_mask(self, obj_id, f, said)
             if mask.box is None:
                 raise PromptError(
                     "the clicks leave nothing of the object", hint="click on the object as well"
@@ -243,66 +242,6 @@ class TrackingSession(HeldSession):
             done.update(e.id for e, _ in here)
             yield from repair_around(self, start, here, progress)
 
-    def rename(self, obj_id: int, label: str) -> None:
-        """Call an object something else.
-
-        Raises:
-            InputError: There is no such object.
-        """
-        with self._lock:
-            self._do(
-                "rename", {"obj_id": obj_id, "label": label}, edits.renamed(self._objects, obj_id, label)
-            )
-
-    def merge(self, obj_id: int, into: int) -> None:
-        """Make one object part of another; where both are seen the other's masks stand.
-
-        Raises:
-            InputError: There is no such object, or they are one.
-        """
-        with self._lock:
-            self._do("merge", {"obj_id": obj_id, "into": into}, edits.merged(self._objects, obj_id, into))
-
-    def split(self, obj_id: int, frame_index: int) -> int:
-        """Make an object of its own of what an object is from a frame on.
-
-        Returns:
-            The id of the new object.
-
-        Raises:
-            InputError: There is no such object, or one part would be empty.
-        """
-        with self._lock:
-            new_id = self._next_id()
-            changes = edits.split(self._objects, obj_id, frame_index, new_id, self._next_place())
-            self._do("split", {"obj_id": obj_id, "frame_index": frame_index, "new_id": new_id}, changes)
-            return new_id
-
-    def delete(self, obj_id: int) -> None:
-        """Take an object out.
-
-        Raises:
-            InputError: There is no such object.
-        """
-        with self._lock:
-            self._do("delete", {"obj_id": obj_id}, edits.deleted(self._objects, obj_id))
-
-    def undo(self) -> Edit:
-        """Take back the latest edit and everything repaired since; every byte is as it was before it.
-
-        Raises:
-            InputError: There is nothing to undo.
-        """
-        return self._back(self._store.undo, "undo")
-
-    def redo(self) -> Edit:
-        """Do again what was undone last.
-
-        Raises:
-            InputError: There is nothing to redo.
-        """
-        return self._back(self._store.redo, "redo")
-
     def _follow(self, progress: Progress | None) -> Tracks:
         """Follow, from where a log of it ends where there is one."""
         from seektrack.pipeline.session_log import FollowLog
@@ -324,41 +263,6 @@ class TrackingSession(HeldSession):
                 progress=progress,
             )
             return replace(tracks, damage="" if source.damage is None else str(source.damage))
-
-    def _mask(self, obj_id: int, frame_index: int, said: Said, earlier: Seen | None) -> Mask:
-        """The mask that a person's clicks ask for."""
-        from seektrack.segmentation.clicks import Clicks, Expected, mask_of_clicks
-
-        frame, features = self._looked(frame_index)
-        held = self._objects.get(obj_id)
-        before = None
-        if earlier is not None and earlier.observation.visible and earlier.observation.mask is not None:
-            before = earlier.observation.mask.to_array()
-        expected = Expected(before, None if held is None else _usual_area(held.frames, frame_index))
-        clicks = Clicks(said.positive, said.negative, said.box)
-        mask = mask_of_clicks(self.models.sam2, features, frame.image, clicks, expected)
-        return Mask.from_array(self._less_others(mask, obj_id, frame_index, said))
-
-    def _less_others(self, mask: Any, obj_id: int, frame_index: int, said: Said) -> Any:
-        """The mask without what bled over onto other objects, unless the clicks lie there."""
-        from seektrack.segmentation.clicks import pixel_of
-
-        hw = (int(mask.shape[0]), int(mask.shape[1]))
-        for other, theirs in self.masks(frame_index).items():
-            pixels = theirs.to_array()
-            clicked = any(pixels[pixel_of(p, hw)] for p in said.positive)
-            if other != obj_id and not clicked and 0 < (mask & pixels).sum() < 0.5 * mask.sum():
-                mask = mask & ~pixels
-        return mask
-
-
-def _usual_area(frames: Mapping[int, Seen], frame_index: int) -> float | None:
-    """Pixels an object has on frames near one, those a person put right first; None where nobody knows."""
-    seen = [s for f, s in frames.items() if s.observation.visible and s.observation.mask and f != frame_index]
-    sure = [s for s in seen if s.said is not None]
-    near = sorted(sure or seen, key=lambda s: abs(s.observation.frame_index - frame_index))[:9]
-    areas = [s.observation.mask.area for s in near if s.observation.mask is not None]
-    return float(np.median(areas)) if areas else None
 
 
 @contextmanager

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cached_property
 from threading import RLock
 from typing import TYPE_CHECKING, Any
 
+from seektrack.anomaly import Anomaly
 from seektrack.errors import InputError, ModelError, PromptError
 from seektrack.pipeline import session_edits as edits
 from seektrack.pipeline.models import Models
@@ -75,7 +77,8 @@ class HeldSession:
                     self._tracks[obj_id] = self._objects[obj_id].track(obj_id)
             tracks = tuple(self._tracks[i] for i in order if self._objects[i].frames)
             found = Tracks(self.info, self.query, tracks, dict(self._frames))
-            return Remarks.read(self._store.meta("remarks") or {}).onto(found)
+            told = Remarks.read(self._store.meta("remarks") or {})
+            return replace(told, anomalies=self._still_wrong(told.anomalies)).onto(found)
 
     @property
     def edits(self) -> tuple[Edit, ...]:
@@ -113,6 +116,15 @@ class HeldSession:
             if frame_index in self._features:
                 return self._features[frame_index][0]
             return self._source.frame_at(frame_index)
+
+    def _still_wrong(self, anomalies: tuple[Anomaly, ...]) -> tuple[Anomaly, ...]:
+        """What was found wrong, less what a person put right on one of its frames."""
+        right = self._store.put_right() if anomalies else set()
+        return tuple(
+            a
+            for a in anomalies
+            if not any((a.obj_id, f) in right for f in range(a.first_frame, a.last_frame + 1))
+        )
 
     @cached_property
     def asked(self) -> Asked:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from seektrack.pipeline.session_held import HeldSession
 from seektrack.pipeline.session_rows import OWN, Seen, pack_named, pack_seen, unpack_seen
 from seektrack.pipeline.session_store import Changes, Edit, Key
-from seektrack.types import Mask, Progress
+from seektrack.types import Frame, Mask, Progress, Track, Tracks
 
 if TYPE_CHECKING:
     from seektrack.tracking.repair import Mended
@@ -77,12 +77,13 @@ def repair_around(
                 )
             both.append(repair.mended)
         times = _new_times(session, source, both)
+        finished = {i: _finished(session, i, [one[i] for one in both], source) for i in known}
     with session._lock:
         changes: dict[Key, str | None] = {}
         mended = [i for i in known if session._stamps.get(i, 0) == stamps[i]]
         session._frames = dict(sorted((session._frames | times).items()))
         for obj_id in mended:
-            changes |= _changes(session, obj_id, [one[obj_id] for one in both])
+            changes |= _changes(session, obj_id, finished[obj_id])
         top = max(e.id for e in session._store.edits() if not e.undone)
         repaired = [e.id for e, i in due if i in mended or i not in known]
         session._store.extend(top, changes, repaired, times)
@@ -100,16 +101,52 @@ def _new_times(
     return {f: float(times[f - first]) for f in new}
 
 
-def _changes(session: HeldSession, obj_id: int, both: Sequence[Mended]) -> Changes:
-    """The rows of one object after the frames on both sides were followed anew."""
-    from seektrack.tracking.repair import Mended, mended_absences
+def _finished(session: HeldSession, obj_id: int, both: Sequence[Mended], source: VideoSource) -> Mended:
+    """What was followed on both sides of one frame, fused and its hidden parts estimated where asked for.
 
-    held = session._objects[obj_id]
+    Frames that stay as they are vote with theirs, and keep them.
+    """
+    from seektrack.tracking import FuseSettings, add_hidden_parts, fuse_masks
+    from seektrack.tracking.repair import Mended
+
     whole = Mended(
         [f for one in both for f in one.frames],
         {f: o for one in both for f, o in one.observations.items()},
         {f: why for one in both for f, why in one.away.items()},
     )
+    settings = session.asked.settings
+    if not whole.frames or not (settings.fuse or settings.amodal):
+        return whole
+    with session._lock:
+        known = {f: s.observation for f, s in session._objects[obj_id].frames.items()}
+    known = {f: o for f, o in known.items() if f not in whole.frames} | whole.observations
+    tracks = Tracks(source.info, "", (Track(obj_id, "", 1.0, tuple(known[f] for f in sorted(known))),))
+    if settings.fuse > 0:
+        how = FuseSettings(around=settings.fuse)
+        reach = max(how.around, how.max_gap) + 1
+        tracks = fuse_masks(
+            tracks, _between(source, min(whole.frames) - reach, max(whole.frames) + reach), how
+        )
+    if settings.amodal:
+        tracks = add_hidden_parts(tracks)
+    now = {o.frame_index: o for o in tracks.tracks[0].observations}
+    whole.observations = {f: now[f] for f in whole.frames if f in now}
+    return whole
+
+
+def _between(source: VideoSource, first: int, last: int) -> Iterator[Frame]:
+    """Frames from one to another, as far as there are."""
+    times, begin = source.times(), source.first_index
+    low, high = max(first - begin, 0), last - begin + 1
+    end_s = float(times[high]) if high < len(times) else None
+    return source.frames(start_s=float(times[low]) if low else None, end_s=end_s)
+
+
+def _changes(session: HeldSession, obj_id: int, whole: Mended) -> Changes:
+    """The rows of one object after the frames on both sides were followed anew."""
+    from seektrack.tracking.repair import mended_absences
+
+    held = session._objects[obj_id]
     changes: dict[Key, str | None] = {}
     observed = {f: s.observation for f, s in held.frames.items()}
     for f in whole.frames:

@@ -80,6 +80,8 @@ def pack_seen(seen: Seen) -> str:
     }
     if o.mask is not None:
         value["mask"] = [*(int(n) for n in o.mask.size), o.mask.counts.decode("ascii")]
+    if o.amodal is not None:
+        value["amodal"] = [*(int(n) for n in o.amodal.size), o.amodal.counts.decode("ascii")]
     if not o.visible:
         value["visible"] = False
     if seen.said is not None:
@@ -100,15 +102,14 @@ def unpack_seen(frame_index: int, text: str) -> Seen:
         ValueError, KeyError, TypeError: It is something else.
     """
     value = json.loads(text)
-    held = value.get("mask")
-    mask = None if held is None else Mask((int(held[0]), int(held[1])), str(held[2]).encode("ascii"))
     observation = Observation(
         frame_index,
         float(value["time_s"]),
         _box(value["box"]),
-        mask,
+        _mask(value.get("mask")),
         float(value["score"]),
         bool(value.get("visible", True)),
+        _mask(value.get("amodal")),
     )
     said = value.get("said")
     if said is None:
@@ -155,6 +156,10 @@ def unpack_named(text: str) -> Named:
 def _box(values: Sequence[Any]) -> Box:
     x0, y0, x1, y1 = (float(v) for v in values)
     return x0, y0, x1, y1
+
+
+def _mask(held: Sequence[Any] | None) -> Mask | None:
+    return None if held is None else Mask((int(held[0]), int(held[1])), str(held[2]).encode("ascii"))
 
 
 def _points(values: Sequence[Any]) -> tuple[Point, ...]:

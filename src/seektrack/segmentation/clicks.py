@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from seektrack.errors import PromptError
 from seektrack.geometry import BoolMask, Box
+from seektrack.segmentation.answer import Job
 from seektrack.segmentation.arrays import floats
 from seektrack.segmentation.features import Array, ImageFeatures
 from seektrack.segmentation.masks import upsample
+from seektrack.segmentation.memory import Recall, Row
 from seektrack.segmentation.model import Sam2
-from seektrack.segmentation.prompts import point_inputs
-from seektrack.types import Prompt
+from seektrack.segmentation.prompts import PointInputs, point_inputs
+from seektrack.types import Mask, Prompt
 
 Points = Sequence[tuple[float, float]]
 
@@ -60,11 +62,13 @@ class Expected:
         before: The mask to put right, bool (H, W); None where there is none.
         area: Pixels it usually has; None when nobody knows.
         likeness: How like the object a mask looks, in [0, 1]; None when nobody knows.
+        shown: Other frames on which it is known: features and mask of each, and how many frames away.
     """
 
     before: BoolMask | None = None
     area: float | None = None
     likeness: Callable[[BoolMask], float] | None = None
+    shown: Sequence[tuple[ImageFeatures, Mask, int]] = ()
 
 
 def mask_of_clicks(
@@ -92,7 +96,7 @@ def mask_of_clicks(
     expected = expected or Expected()
     before = expected.before if _is_about(clicks, expected.before) else None
     best, best_worth = None, -math.inf
-    for mask, iou in _candidates(sam2, features, clicks, before):
+    for mask, iou in _candidates(sam2, features, clicks, before, expected.shown):
         kept = _pieces(mask, clicks, before)
         worth = iou + _worth(kept, clicks, expected, before)
         if kept.any() and worth > best_worth:
@@ -159,9 +163,13 @@ def _is_about(clicks: Clicks, before: BoolMask | None) -> bool:
 
 
 def _candidates(
-    sam2: Sam2, features: ImageFeatures, clicks: Clicks, before: BoolMask | None
+    sam2: Sam2,
+    features: ImageFeatures,
+    clicks: Clicks,
+    before: BoolMask | None,
+    shown: Sequence[tuple[ImageFeatures, Mask, int]],
 ) -> Iterable[tuple[BoolMask, float]]:
-    """What the network answers, and how sure it is: to the clicks, and to them with the mask before."""
+    """What the network answers, and how sure it is: to the clicks, with the mask before, with memories."""
     positive = list(clicks.positive)
     if not positive and before is not None:
         positive = [_deepest(before, clicks.negative)]
@@ -178,12 +186,35 @@ def _candidates(
     asked: list[Array | None] = [None]
     if before is not None:
         asked.append(_dense(before, sam2))
+    for row in _remembering(sam2, features, inputs, shown):
+        yield upsample(row.logits, features.hw) > 0, min(max(float(row.iou), 0.0), 1.0)
+        asked.append(row.logits[None, None])
     for dense in asked:
         decoded = sam2.network.decode(
             features, points=inputs.points[None], labels=inputs.labels[None], mask=dense
         )
         for logits, iou in zip(decoded.logits[0], floats(decoded.iou[0]).tolist(), strict=True):
             yield upsample(logits, features.hw) > 0, min(max(iou, 0.0), 1.0)
+
+
+def _remembering(
+    sam2: Sam2,
+    features: ImageFeatures,
+    inputs: PointInputs,
+    shown: Sequence[tuple[ImageFeatures, Mask, int]],
+) -> list[Row]:
+    """What the network answers that remembers the object from other frames: to the clicks, and unasked."""
+    if not shown:
+        return []
+    network, (n_pointers, dtype) = sam2.network, (sam2.network.sizes.n_pointers, sam2.network.memory_dtype)
+
+    def answer(on: ImageFeatures, job: Job) -> Row:
+        return network.answer(on, [job], n_pointers=n_pointers, memory_dtype=dtype)[0]
+
+    rows = [answer(there, Job(0, None, mask=Prompt(0, 0, mask=mask))) for there, mask, _ in shown]
+    ages = [min(max(abs(away), 1), n_pointers - 1) for _, _, away in shown]
+    recall = Recall([r.memory for r in rows], [0] * len(rows), [r.pointer for r in rows], ages)
+    return [answer(features, Job(0, recall, inputs)), answer(features, Job(0, recall))]
 
 
 def _dense(mask: BoolMask, sam2: Sam2) -> Array:

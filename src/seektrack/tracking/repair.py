@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
@@ -36,7 +38,15 @@ class RepairSettings:
             sure ones by this Bhattacharyya coefficient of colours.
         astray: Where an outline was put right, what is followed has gone astray where it has so much less in
             common with the earlier track than on the corrected frame.
-        likelier: … and from frames on where both are seen, apart, and the earlier one is liker by so much.
+        likelier: … and from frames on where both are seen, apart, and the earlier one is liker by so much, …
+        sized: … this share of which is how near each is in size to the other masks shown: of a part of an
+            object and the whole of it the colours are the same.
+        part: A mask put right with less than this share of the pixels of the others shown is a part of the
+            object: it is remembered as the latest frames are, and not for good, lest the part be followed.
+        trusted: Frames of the earlier track shown where a person put no other frame right, …
+        trusted_like: … of those that look like the mask put right by this Bhattacharyya coefficient.
+        trusted_gap: … and lie at least this many frames away from it.
+        elsewhere: Below this mask IoU with the mask put right the earlier track lay on something else.
         bridge_iou: Come to the next sure frame, it is still the same object from this mask IoU on.
     """
 
@@ -49,6 +59,12 @@ class RepairSettings:
     like: float = 0.8
     astray: float = 0.2
     likelier: float = 0.1
+    sized: float = 0.3
+    part: float = 0.4
+    trusted: int = 2
+    trusted_like: float = 0.7
+    trusted_gap: int = 3
+    elsewhere: float = 0.05
     bridge_iou: float = 0.4
 
 
@@ -83,6 +99,7 @@ class Mended:
         beside: Others it lay on from the start, where one of the two is wrong; by the frames they were apart.
         unlike: The latest frames, in a row, on which the earlier track was liker, or this one astray.
         looks: Colours of its sure masks.
+        sizes: Pixels of those shown beside the one it begins on.
         seen_s: Seconds it was last seen at.
     """
 
@@ -95,6 +112,7 @@ class Mended:
     beside: dict[int, int] = field(default_factory=dict)
     unlike: list[int] = field(default_factory=list)
     looks: list[Vector] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
     seen_s: float | None = None
 
 
@@ -158,11 +176,13 @@ class Repair:
             prompts = self._prompts() if frame.index == self.start else ()
             if all(m.done for m in self.mended.values()):
                 break
+            if prompts:
+                self._arrive_with_parts(frame, prompts)
             settled = self._walk.step(frame, prompts=prompts)
             if frame.index == self.start:
                 for obj_id, mended in self.mended.items():
                     mended.seen_s = frame.time_s
-                    self._look(obj_id, frame)
+                    self._look(obj_id, frame, self.objects[obj_id].sure[self.start])
                     mended.beside = dict.fromkeys(
                         self._lies_on(self.objects[obj_id].sure[self.start], self.start), 0
                     )
@@ -203,20 +223,60 @@ class Repair:
         wanted: dict[int, list[Prompt]] = {}
         for obj_id, known in self.objects.items():
             others = sorted((f for f in known.sure if f != self.start), key=lambda f: abs(f - self.start))
-            for f in others[: self.how.anchors]:
-                wanted.setdefault(f, []).append(Prompt(obj_id, f, mask=known.sure[f]))
+            masks = {f: known.sure[f] for f in others[: self.how.anchors]} or self._trusted(known)
+            for f, mask in masks.items():
+                wanted.setdefault(f, []).append(Prompt(obj_id, f, mask=mask))
         session = self._walk.session
         for f in sorted(wanted):
+            frame = self.source.frame_at(f)
             for prompt in wanted[f]:
                 session.add(prompt)
-            frame = self.source.frame_at(f)
+                if prompt.mask is not None:
+                    self.mended[prompt.obj_id].sizes.append(prompt.mask.area)
+                    self._look(prompt.obj_id, frame, prompt.mask)
             session.condition(self.engine.encode(frame.image), f)
-            for prompt in wanted[f]:
-                self._look(prompt.obj_id, frame)
 
-    def _look(self, obj_id: int, frame: Frame) -> None:
+    def _trusted(self, known: Earlier) -> dict[int, Mask]:
+        """Masks of the earlier track nearest on either side that look like the one put right.
+
+        None of a track that lay elsewhere: nobody knows from where on it did, and colours tell no look-alikes
+        apart.
+        """
+        if known.wrong is not None and known.wrong.iou(known.sure[self.start]) < self.how.elsewhere:
+            return {}
+        own = colours(self.source.frame_at(self.start).image, known.sure[self.start].to_array())
+        seen = {f: o.mask for f, o in known.track.items() if o.visible and o.mask is not None}
+        if own is None or not seen:
+            return {}
+        usual = sorted(mask.area for mask in seen.values())[len(seen) // 2]
+        whole = [f for f, mask in seen.items() if 2 * mask.area >= usual]
+        out: dict[int, Mask] = {}
+        for side in (-1, 1):
+            far = [f for f in whole if (f - self.start) * side >= self.how.trusted_gap]
+            f = min(far, key=lambda f: abs(f - self.start), default=None)
+            if f is None or len(out) >= self.how.trusted:
+                continue
+            looks = colours(self.source.frame_at(f).image, seen[f].to_array())
+            if looks is not None and float(own @ looks) >= self.how.trusted_like:
+                out[f] = seen[f]
+        return out
+
+    def _arrive_with_parts(self, frame: Frame, prompts: Sequence[Prompt]) -> None:
+        """Come to the first frame by what is remembered where only a part of an object shows on it."""
+        whole = []
+        for prompt in prompts:
+            sizes = self.mended[prompt.obj_id].sizes
+            usual = statistics.median(sizes) if sizes else 0
+            if prompt.mask is not None and prompt.mask.area >= self.how.part * usual:
+                whole.append(prompt)
+        if len(whole) < len(prompts):
+            for prompt in whole:
+                self._walk.session.add(prompt)
+            self._walk.session.step(self.engine.encode(frame.image), frame.index)
+
+    def _look(self, obj_id: int, frame: Frame, mask: Mask) -> None:
         """Know an object by its colours where a person put it right."""
-        looks = colours(frame.image, self.objects[obj_id].sure[frame.index].to_array())
+        looks = colours(frame.image, mask.to_array())
         self.mended[obj_id].looks += [] if looks is None else [looks]
 
     def _take(self, obj_id: int, mended: Mended, frame: Frame, seen: Observation | None) -> None:
@@ -260,6 +320,7 @@ class Repair:
             astray = had >= low and alike < had - self.how.astray
             if not astray and alike < low / 2:
                 gain = self._likeness(mended, frame, earlier) - self._likeness(mended, frame, seen)
+                gain += self.how.sized * (_sized(mended, earlier) - _sized(mended, seen))
         if astray or gain >= self.how.likelier:
             mended.unlike.append(frame.index)
         else:
@@ -348,6 +409,13 @@ class Repair:
             o.frame_index: o for o in smooth_hidden([o for _, o in sorted({**edges, **within}.items())])
         }
         mended.observations = {f: smoothed[f] for f in within if f in smoothed}
+
+
+def _sized(mended: Mended, seen: Observation) -> float:
+    """How near an object's mask is in size to those shown, in [0, 1]."""
+    if not mended.sizes or seen.mask is None or not seen.mask.area:
+        return 0.0
+    return math.exp(-abs(math.log(seen.mask.area / statistics.median(mended.sizes))))
 
 
 def _overlap(seen: Observation | None, earlier: Observation | None) -> float:

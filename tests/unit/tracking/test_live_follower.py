@@ -125,6 +125,10 @@ def test_the_command_tells_a_line_a_frame_that_is_read_back(film, tmp_path, caps
                 "10,22,30,42@0",
                 "--resolution",
                 "128",
+                "--filter",
+                "gaussian",
+                "--render",
+                "matte",
                 "--out",
                 str(tmp_path),
             ]
@@ -141,13 +145,28 @@ def test_the_command_tells_a_line_a_frame_that_is_read_back(film, tmp_path, caps
     with open_video(tmp_path / "overlay.mp4") as overlay:
         drawn = list(overlay)
     assert len(drawn) == len(lines)
+    assert all(np.minimum(f.image, 255 - f.image).mean() < 8 for f in drawn)  # white on black
 
 
-@pytest.mark.parametrize("arguments", [["--live", "--detections", "x.txt"], ["--live", "--start", "1"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--live", "--detections", "x.txt"],
+        ["--live", "--start", "1"],
+        ["--live", "--format", "mot"],
+        ["--live", "--report", "page.html"],
+        ["--live", "--fuse", "1"],
+        ["--live", "--amodal"],
+        ["--live", "--box", "10,22,30,42@3"],
+        ["--live", "--prompts", "later.txt"],
+    ],
+)
 def test_what_does_not_go_with_a_stream_is_refused(film, arguments, capsys, tmp_path):
     (tmp_path / "x.txt").write_text("1,1,1,1,5,5,1,-1,-1,-1\n")
-    given = [str(tmp_path / a) if a == "x.txt" else a for a in arguments]
-    text = [] if "--detections" in arguments else ["--text", "a disc"]
+    (tmp_path / "later.txt").write_text("4,1,11,23,20,20,1,-1,-1,-1\n")
+    given = [str(tmp_path / a) if a in ("x.txt", "later.txt", "page.html") else a for a in arguments]
+    shown = {"--detections", "--box", "--prompts"} & set(arguments)
+    text = [] if shown else ["--text", "a disc"]
     with pytest.raises(SystemExit) as ended:
         main(["track", str(film), *given, *text])
     assert ended.value.code

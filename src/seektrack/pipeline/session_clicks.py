@@ -1,0 +1,102 @@
+"""The mask that a person's clicks ask for in a session: by what the session knows of the object elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.geometry import BoolMask
+from seektrack.pipeline.session_held import HeldSession
+from seektrack.pipeline.session_rows import Said, Seen
+from seektrack.types import Mask
+
+if TYPE_CHECKING:
+    from seektrack.segmentation.clicks import Clicks
+    from seektrack.segmentation.network import ImageFeatures
+
+_SHOWN = 2
+"""Frames a person spoke of that the network is shown of an object before it answers a click."""
+_NEAR = 9
+"""Nearest frames that say how large an object is."""
+
+
+def clicked_mask(session: HeldSession, obj_id: int, frame_index: int, said: Said) -> Mask:
+    """The mask of an object on a frame by clicks and a box; others keep their pixels unless clicked."""
+    from seektrack.segmentation.clicks import Clicks, Expected, mask_of_clicks
+
+    frame, features = session._looked(frame_index)
+    held = session._objects.get(obj_id)
+    clicks = Clicks(said.positive, said.negative, said.box)
+    expected = Expected()
+    if held is not None:
+        now = held.frames.get(frame_index)
+        seen = None if now is None or not now.observation.visible else now.observation.mask
+        known = _known(session, held.frames, frame_index)
+        expected = Expected(
+            None if seen is None else seen.to_array(),
+            _usual_area(held.frames, frame_index),
+            _likeness(frame.image, [(image, mask) for _, image, mask, _ in known]),
+            [(there, mask, away) for there, _, mask, away in known],
+        )
+    mask = mask_of_clicks(session.models.sam2, features, frame.image, clicks, expected)
+    return Mask.from_array(_less_others(session, mask, obj_id, frame_index, clicks))
+
+
+def _known(
+    session: HeldSession, frames: Mapping[int, Seen], frame_index: int
+) -> list[tuple[ImageFeatures, NDArray[np.uint8], Mask, int]]:
+    """The nearest other frames a person spoke of: features, picture, mask, and how many frames away."""
+    sure = [
+        (f, s.observation.mask)
+        for f, s in frames.items()
+        if s.said is not None and s.observation.mask is not None and f != frame_index
+    ]
+    out = []
+    for f, mask in sorted(sure, key=lambda one: abs(one[0] - frame_index))[:_SHOWN]:
+        there, features = session._looked(f)
+        out.append((features, there.image, mask, f - frame_index))
+    return out
+
+
+def _likeness(
+    image: NDArray[np.uint8], known: list[tuple[NDArray[np.uint8], Mask]]
+) -> Callable[[BoolMask], float] | None:
+    """How like an object a mask looks by its colours; None where nobody knows what it looks like."""
+    from seektrack.tracking.cues import colours
+
+    looks = [v for there, mask in known if (v := colours(there, mask.to_array())) is not None]
+    if not looks:
+        return None
+
+    def likeness(mask: BoolMask) -> float:
+        vector = colours(image, mask)
+        return 0.0 if vector is None else max(float(vector @ look) for look in looks)
+
+    return likeness
+
+
+def _usual_area(frames: Mapping[int, Seen], frame_index: int) -> float | None:
+    """Pixels an object has on frames near one, those a person put right first; None where nobody knows."""
+    seen = [s for f, s in frames.items() if s.observation.visible and s.observation.mask and f != frame_index]
+    sure = [s for s in seen if s.said is not None]
+    near = sorted(sure or seen, key=lambda s: abs(s.observation.frame_index - frame_index))[:_NEAR]
+    areas = [s.observation.mask.area for s in near if s.observation.mask is not None]
+    return float(np.median(areas)) if areas else None
+
+
+def _less_others(
+    session: HeldSession, mask: BoolMask, obj_id: int, frame_index: int, clicks: Clicks
+) -> BoolMask:
+    """The mask without what bled over onto other objects, unless the clicks lie there."""
+    from seektrack.segmentation.clicks import pixel_of
+
+    hw = (int(mask.shape[0]), int(mask.shape[1]))
+    for other, theirs in session.masks(frame_index).items():
+        pixels = theirs.to_array()
+        clicked = any(pixels[pixel_of(p, hw)] for p in clicks.positive)
+        if other != obj_id and not clicked and 0 < (mask & pixels).sum() < 0.5 * mask.sum():
+            mask = mask & ~pixels
+    return mask
