@@ -5,6 +5,9 @@ The library is a real one filled with vectors of made-up frames; the film is dra
 
     python benchmarks/serving.py                       # 20,000 frames, some minutes
     python benchmarks/serving.py --frames 100000 --requests 1000 --sessions 50
+    python benchmarks/serving.py --frames 100000 --questions   # in this process, by processor time
+
+On a machine that other work shares only processor time means something; ``--questions`` counts that.
 """
 
 from __future__ import annotations
@@ -28,31 +31,37 @@ from typing import Any
 import httpx
 import numpy as np
 
-from seektrack.library import FrameRow, LibraryStore
-from seektrack.pipeline import Models
+from seektrack.encoders import contrast_texts, embed_queries
+from seektrack.library import DistanceShelf, FrameRow, LibraryStore, TurnTimes
+from seektrack.pipeline import Library, Models
 from seektrack.types import VideoInfo
 from seektrack.video import VideoWriter
 
-PER_VIDEO = 200
+PER_VIDEO, SHOT = 200, 20
 QUESTIONS = ("a red car", "a dog", "two boats", "a blue bus at night", "a man with a dog", "trees -people")
+ORDERED = "a red car -> a dog"
 
 
-def fill(folder: Path, frames: int) -> None:
-    """A library of so many whole frames, of the pocket encoder."""
+def fill(folder: Path, frames: int, per_video: int = PER_VIDEO) -> None:
+    """A library of so many whole frames, of the pocket encoder: shots of what is asked for and of others."""
     encoder = Models().encoder
     rng = np.random.default_rng(0)
-    topics = rng.standard_normal((400, encoder.dim))
+    known = embed_queries(encoder, [*QUESTIONS[:-1], *contrast_texts(encoder)])
+    topics = np.concatenate([known, rng.standard_normal((300, encoder.dim)) / encoder.dim**0.5])
     with LibraryStore.create(
         folder, model="pocket", fingerprint=encoder.fingerprint, dim=encoder.dim
     ) as store:
-        for n in range(max(1, frames // PER_VIDEO)):
-            shots = topics[rng.integers(0, len(topics), 5)].repeat(PER_VIDEO // 5, axis=0)
-            rows = shots + 0.5 * rng.standard_normal((PER_VIDEO, encoder.dim))
+        for n in range(max(1, frames // per_video)):
+            shots = topics[rng.integers(0, len(topics), per_video // SHOT)].repeat(SHOT, axis=0)
+            rows = shots + 0.3 * rng.standard_normal(shots.shape) / encoder.dim**0.5
             rows /= np.linalg.norm(rows, axis=1, keepdims=True)
-            info = VideoInfo(f"bench://{n}", 640, 360, Fraction(2), PER_VIDEO / 2, PER_VIDEO)
+            info = VideoInfo(f"bench://{n}", 640, 360, Fraction(2), len(rows) / 2, len(rows))
+            far = rng.uniform(0.4, 1.05, len(rows) // SHOT).repeat(SHOT)
             with store.begin_video(info.path, info, settings="bench") as handle:
                 handle.append([FrameRow(i, Fraction(i, 2), row) for i, row in enumerate(rows)])
-                handle.finish()
+                turns = TurnTimes({i: i / 2 - 0.1 for i in range(0, len(rows), SHOT)})
+                handle.finish(turns=turns)
+            DistanceShelf(store).put(info.path, dict(enumerate(far.tolist())), "bench")
 
 
 def draw(path: Path, frames: int) -> None:
@@ -112,6 +121,19 @@ def timed(call: Callable[[int], Any], count: int) -> list[float]:
     return took
 
 
+def questions(library: Path, frames: int, count: int) -> None:
+    """Processor time of one question after the other, in this process, without HTTP around it."""
+    with Library(library) as opened:
+        for text in (*QUESTIONS, ORDERED):
+            opened.search(text)
+            took = []
+            for _ in range(count):
+                began = time.process_time()
+                opened.search(text)
+                took.append(time.process_time() - began)
+            told(f"{frames} frames, processor: {text}", took)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--frames", type=int, default=20_000)
@@ -119,10 +141,15 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=20, help="questions and clicks of each kind")
     parser.add_argument("--requests", type=int, default=200, help="over which memory is watched")
     parser.add_argument("--sessions", type=int, default=10, help="over which memory is watched")
+    parser.add_argument("--questions", action="store_true", help="questions alone, by processor time")
+    parser.add_argument("--per-video", type=int, default=PER_VIDEO, help="frames of each film")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        fill(folder / "library", asked.frames)
+        fill(folder / "library", asked.frames, asked.per_video)
+        if asked.questions:
+            questions(folder / "library", asked.frames, asked.count)
+            return
         draw(folder / "film.mp4", asked.film)
         with server(folder) as (client, pid):
             measure(client, pid, asked)

@@ -6,7 +6,8 @@ from seektrack.lazy import lazily
 
 if TYPE_CHECKING:
     from seektrack.library.backend import LibraryStore, VideoStatus
-    from seektrack.library.distances import DistanceShelf
+    from seektrack.library.distances import DistanceShelf, KnownFrames
+    from seektrack.library.frame_table import FrameTable
     from seektrack.library.identity import FileIdentity, identify, library_key
     from seektrack.library.index_settings import INDEX_KINDS, IndexKind, IndexManifest, IndexSettings
     from seektrack.library.rows import KINDS, FrameRow, Kind, LibraryStats, Maker, Rows, VideoRecord, Where
@@ -19,10 +20,12 @@ __all__ = [
     "DistanceShelf",
     "FileIdentity",
     "FrameRow",
+    "FrameTable",
     "IndexKind",
     "IndexManifest",
     "IndexSettings",
     "Kind",
+    "KnownFrames",
     "LibraryStats",
     "LibraryStore",
     "Maker",
@@ -40,7 +43,8 @@ __getattr__, __dir__ = lazily(
     __name__,
     {
         "backend": "LibraryStore VideoStatus",
-        "distances": "DistanceShelf",
+        "distances": "DistanceShelf KnownFrames",
+        "frame_table": "FrameTable",
         "identity": "FileIdentity identify library_key",
         "index_settings": "INDEX_KINDS IndexKind IndexManifest IndexSettings",
         "rows": "KINDS FrameRow Kind LibraryStats Maker Rows VideoRecord Where",

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from seektrack.errors import InputError, LibraryError, LibraryMismatchError
 from seektrack.library.address import Backend, backend_of
 from seektrack.library.beside import ClipModel, ClipRows, Extra
+from seektrack.library.frame_table import FrameTable
 from seektrack.library.identity import is_there, library_key
 from seektrack.library.index_settings import IndexManifest, IndexSettings
 from seektrack.library.rows import LibraryStats, Maker, Rows, VideoRecord, Where
@@ -30,6 +31,8 @@ from seektrack.library.whole import WholeVideo
 from seektrack.library.writer import VideoWriterHandle
 from seektrack.types import VideoInfo
 
+TURNS_KEPT = 2000
+"""Videos whose turns of picture are kept in memory, at least that many once more."""
 VideoStatus = Literal["new", "partial", "changed", "done"]
 _HOMES = {"embedded": "seektrack.library.embedded:EmbeddedStore"}
 """Where each back end lives; they know this module, not the other way round."""
@@ -55,6 +58,7 @@ class LibraryStore(ABC):
     dim: int
     asked: str
     _making: Maker | None = None
+    _turned: tuple[str, dict[str, TurnTimes]] = ("", {})
 
     @classmethod
     def create(
@@ -222,6 +226,10 @@ class LibraryStore(ABC):
     def vectors_by_id(self, ids: Sequence[int] | NDArray[np.int64]) -> tuple[NDArray[np.float16], Rows]:
         """Vectors and metadata of some rows, in order of video and frame; unknown ids are left out."""
 
+    def frames(self) -> FrameTable:
+        """Every frame looked at in finished videos, in order of video and frame."""
+        return self.vectors(where=Where(missing=True))[1].frames
+
     @abstractmethod
     def timeline(self, path: str | Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Frame indices and times in seconds of every frame looked at in a finished video, in order."""
@@ -380,7 +388,17 @@ class LibraryStore(ABC):
         Raises:
             LibraryError: It is not what was written.
         """
-        return turns_of(self.extra(video, KIND))
+        return self.turns_by_video([video])[0]
+
+    def turns_by_video(self, videos: Sequence[str]) -> list[TurnTimes]:
+        """`turns` of several videos; those read last are kept until the library changes."""
+        generation = self.generation()
+        kept = self._turned[1] if self._turned[0] == generation else {}
+        found = {}
+        for video in videos:
+            found[video] = kept[video] if video in kept else turns_of(self.extra(video, KIND))
+        self._turned = (generation, {**kept, **found} if len(kept) < TURNS_KEPT else found)
+        return [found[video] for video in videos]
 
     @abstractmethod
     def stretch_model(self) -> ClipModel | None:

@@ -10,14 +10,51 @@ from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seektrack.encoders import settled
 from seektrack.errors import InputError
 from seektrack.known import Known
 from seektrack.library.backend import LibraryStore
 
-_KEPT: WeakKeyDictionary[LibraryStore, tuple[object, dict[str, dict[int, Known]]]] = WeakKeyDictionary()
 KIND = "distance"
+
+
+class KnownFrames(dict[str, dict[int, Known]]):
+    """Where the frames of measured videos lie, by path and frame.
+
+    Args:
+        frames: By path and frame.
+        ids: Of the videos, by path.
+    """
+
+    def __init__(
+        self, frames: Mapping[str, dict[int, Known]] | None = None, ids: Mapping[str, int] | None = None
+    ) -> None:
+        super().__init__(frames or {})
+        outside = [
+            (ids[path], i)
+            for path, known in self.items()
+            if ids is not None
+            for i, where in known.items()
+            if where == "outside"
+        ]
+        self._outside = np.array(sorted(outside), dtype=np.int64).reshape(-1, 2)
+
+    def outside_among(
+        self, video_ids: NDArray[np.int64], frame_indices: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Of (N,) frames, which the encoder was shown nothing like."""
+        if not len(self._outside):
+            return np.zeros(len(video_ids), dtype=bool)
+        most = 1 + int(max(frame_indices.max(initial=0), self._outside[:, 1].max()))
+        outside = self._outside[:, 0] * most + self._outside[:, 1]
+        asked = video_ids * most + frame_indices
+        at = np.minimum(np.searchsorted(outside, asked), len(outside) - 1)
+        return np.asarray(outside[at] == asked)
+
+
+_KEPT: WeakKeyDictionary[LibraryStore, tuple[object, KnownFrames]] = WeakKeyDictionary()
 
 
 class DistanceShelf:
@@ -52,7 +89,7 @@ class DistanceShelf:
         if not self._store.put_extra(path, KIND, distances, note=domain):
             raise InputError(f"the library has no video {str(path)!r}", hint="index it first")
 
-    def known(self) -> dict[str, dict[int, Known]]:
+    def known(self) -> KnownFrames:
         """Of every measured video, by path, where its frames lie; kept until the distances change."""
         state = self._store.extras_state(KIND)
         kept = _KEPT.get(self._store)
@@ -65,8 +102,9 @@ class DistanceShelf:
             found[path] = {
                 i: "outside" if out else "inside" for (i, _), out in zip(frames, outside, strict=True)
             }
-        _KEPT[self._store] = (state, found)
-        return found
+        known = KnownFrames(found, {path: i for i, path in self._store.served().items()})
+        _KEPT[self._store] = (state, known)
+        return known
 
     def unmeasured(self, domain: str) -> list[str]:
         """Finished videos that were not measured against this domain, by path."""

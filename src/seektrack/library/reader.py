@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from seektrack.errors import LibraryError
 from seektrack.library import database, reading
 from seektrack.library.backend import LibraryStore
+from seektrack.library.frame_table import FrameTable
+from seektrack.library.identity import library_key
 from seektrack.library.index_settings import IndexManifest, IndexSettings
 from seektrack.library.rows import LibraryStats, Rows, VideoRecord, Where
 from seektrack.library.upgrade import upgrade
@@ -40,7 +42,7 @@ class EmbeddedReader(LibraryStore):
         self._cached: tuple[str, NDArray[np.float16], Rows] | None = None
         self._index: reading.CachedIndex | None = None
         self._counted: tuple[str, int] | None = None
-        self._served: tuple[str, dict[int, str]] | None = None
+        self._served: tuple[str, dict[int, str], dict[str, float | None]] | None = None
         with self._lock, database.guard(path):
             meta = database.read_meta(connection, path)
             if meta["schema"] == "1":
@@ -86,9 +88,7 @@ class EmbeddedReader(LibraryStore):
 
     def durations(self) -> dict[str, float | None]:
         """Seconds of each finished video by path, None where its container does not say."""
-        with self._reading() as connection:
-            found = reading.video_rows(connection, self.path)
-            return {row["path"]: row["duration_s"] for row in found if row["state"] == "done"}
+        return self._videos_served()[1]
 
     def served(self) -> dict[int, str]:
         """Path of each video that is served by its id; read and checked once a state of the library.
@@ -96,13 +96,18 @@ class EmbeddedReader(LibraryStore):
         Raises:
             LibraryError: A row is not what was written.
         """
+        return self._videos_served()[0]
+
+    def _videos_served(self) -> tuple[dict[int, str], dict[str, float | None]]:
+        """Paths by id, and seconds by path."""
         with self._lock, self._reading() as connection:
             generation = self._generation(connection)
             if self._served is None or self._served[0] != generation:
                 found = reading.video_rows(connection, self.path)
-                paths = {int(row["id"]): str(row["path"]) for row in found if row["state"] == "done"}
-                self._served = (generation, paths)
-            return self._served[1]
+                done = [row for row in found if row["state"] == "done"]
+                paths = {int(row["id"]): str(row["path"]) for row in done}
+                self._served = (generation, paths, {row["path"]: row["duration_s"] for row in done})
+            return self._served[1:]
 
     def vectors(self, *, where: Where | None = None) -> tuple[NDArray[np.float16], Rows]:
         """Vectors float16 (N, D) and their metadata under a filter, of finished videos only.
@@ -127,10 +132,13 @@ class EmbeddedReader(LibraryStore):
 
     def timeline(self, path: str | Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Frame indices and times in seconds of every frame looked at in a finished video, in order."""
-        _, rows = self._everything()
-        shown = rows.take(rows.positions(Where(), self._ids_of(str(path), missing=True)))
-        frames, first = np.unique(shown.frame_indices, return_index=True)
-        return frames, shown.times[first]
+        ids = [i for i, served in self.served().items() if served == library_key(path)]
+        shown = self.frames().chosen(np.array(ids, dtype=np.int64))
+        return shown.indices, shown.times
+
+    def frames(self) -> FrameTable:
+        """Every frame looked at in finished videos; kept in memory until the library changes."""
+        return self._everything()[1].frames
 
     def _everything(self) -> tuple[NDArray[np.float16], Rows]:
         if self._is_large():

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from seektrack.errors import InputError
 from seektrack.geometry import Box
+from seektrack.library.frame_table import FrameTable
 from seektrack.library.index_settings import IndexManifest, IndexSettings
 
 Kind = Literal["frame", "tile", "object"]
@@ -168,6 +169,11 @@ class Rows:
         """Video of row ``i``."""
         return self.paths[int(self.video_ids[i])]
 
+    @cached_property
+    def frames(self) -> FrameTable:
+        """The frames the rows lie on."""
+        return FrameTable.of(self.video_ids, self.frame_indices, self.times)
+
     def positions(self, where: Where, video_ids: NDArray[np.int64] | None = None) -> NDArray[np.int64]:
         """Positions of the rows a filter leaves, ascending.
 
@@ -213,11 +219,10 @@ class Rows:
     def positions_of(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
         """Positions of some row ids, ascending; unknown ids are left out."""
         order, ordered = self._by_id
-        at = np.searchsorted(ordered, ids)
-        at = np.minimum(at, max(len(ordered) - 1, 0))
-        known = ordered[at] == ids if len(ordered) else np.zeros(len(ids), dtype=bool)
-        positions = at[known] if order is None else order[at[known]]
-        return np.unique(positions)
+        wanted = ascending(np.asarray(ids, dtype=np.int64))
+        at = np.searchsorted(ordered, wanted)
+        at = at[np.append(ordered, -1)[at] == wanted]
+        return at if order is None else np.sort(order[at])
 
     @cached_property
     def _by_id(self) -> tuple[NDArray[np.int64] | None, NDArray[np.int64]]:
@@ -238,6 +243,14 @@ class Rows:
             kinds=self.kinds[which],
             paths=self.paths,
         )
+
+
+def ascending(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Whole numbers once each, ascending; many times as fast as `numpy.unique`."""
+    ordered = np.sort(numbers)
+    keep = np.ones(len(ordered), dtype=bool)
+    keep[1:] = ordered[1:] != ordered[:-1]
+    return ordered[keep]
 
 
 def joined(parts: list[Rows]) -> Rows:

@@ -28,7 +28,6 @@ from seektrack.retrieval.confidence import (
     BLOCK,
     ConfidenceSettings,
     competitors,
-    frame_best,
     log_odds,
     sigmoid,
     temporal_evidence,
@@ -178,7 +177,7 @@ def _by_video(every: Floats, rows: Rows) -> list[tuple[Floats, Floats]]:
     for video in np.unique(rows.video_ids):
         members = np.flatnonzero(rows.video_ids == video)
         frames = rows.frame_indices[members]
-        unique, first = frame_best(frames, -frames.astype(np.float64))
+        unique, first = np.unique(frames, return_index=True)
         at = np.searchsorted(unique, frames)
         best = np.zeros((len(every), len(unique)))
         for row, own in zip(every[:, members], best, strict=True):

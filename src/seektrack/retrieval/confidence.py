@@ -14,8 +14,9 @@ Every number that can be calibrated is in `ConfidenceSettings`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,11 +24,14 @@ from numpy.typing import NDArray
 
 from seektrack.query import singular, words_of
 from seektrack.query.spoken.en import LANGUAGE as ENGLISH
+from seektrack.retrieval.lanes import passed_on
 
 if TYPE_CHECKING:
     from seektrack.retrieval.kinds import Kinds
 
 BLOCK = 8192
+IN_CACHE = 256
+"""Rows of which everything is done while they are near the processor."""
 _FRAMING_WORDS = """
 photo photograph picture image frame video close up of there is are in on at the scene with and find show
 it its
@@ -59,6 +63,7 @@ class ConfidenceSettings:
     floor: float = 0.01
 
 
+@lru_cache(maxsize=16_384)
 def content_words(text: str) -> tuple[str, ...]:
     """Words that say what is shown, in the singular, in order; framing such as "a photo of" is left out."""
     words = [singular(w) for w in words_of(text) if w not in _FRAMING]
@@ -143,20 +148,44 @@ def query_probability(
     own = query[None] if support is None else np.concatenate([query[None], support])
     texts = np.concatenate([own, contrast]).astype(np.float32)
     out = np.empty(len(vectors), dtype=np.float64)
-    for start in range(0, len(vectors), BLOCK):
-        cosines = np.asarray(vectors[start : start + BLOCK], dtype=np.float32) @ texts.T
-        logits = cosines.astype(np.float64) * (logit_scale / temperature)
-        logits -= logits.max(axis=1, keepdims=True)
-        shares = np.exp(logits)
-        asked = shares[:, : len(own)].max(axis=1)
-        out[start : start + BLOCK] = asked / (asked + shares[:, len(own) :].sum(axis=1))
+    for start, cosines in cosines_in_blocks(vectors, texts.T):
+        for first in range(0, len(cosines), IN_CACHE):
+            logits = cosines[first : first + IN_CACHE].astype(np.float64)
+            logits *= logit_scale / temperature
+            logits -= logits.max(axis=1, keepdims=True)
+            shares = np.exp(logits, out=logits)
+            asked = shares[:, : len(own)].max(axis=1)
+            total = asked + shares[:, len(own) :].sum(axis=1)
+            out[start + first : start + first + len(shares)] = asked / total
     return out
 
 
+def cosines_in_blocks(
+    vectors: NDArray[np.floating], texts: NDArray[np.float32]
+) -> Iterator[tuple[int, NDArray[np.float32]]]:
+    """Inner products of (N, D) pictures with (D, C) texts, block by block: its first row and (B, C).
+
+    What is given is written over by the next block; fresh memory costs as much as the products do.
+    """
+    n = min(BLOCK, len(vectors))
+    rows = None if vectors.dtype == np.float32 else np.empty((n, len(texts)), dtype=np.float32)
+    out = np.empty((n, texts.shape[1]), dtype=np.float32)
+    for start in range(0, len(vectors), BLOCK):
+        block = vectors[start : start + BLOCK]
+        if rows is not None:
+            rows[: len(block)] = block
+            block = rows[: len(block)]
+        yield start, np.matmul(block, texts, out=out[: len(block)])
+
+
 def temporal_evidence(
-    probability: NDArray[np.float64], times: NDArray[np.float64], settings: ConfidenceSettings | None = None
+    probability: NDArray[np.float64],
+    times: NDArray[np.float64],
+    settings: ConfidenceSettings | None = None,
+    *,
+    bounds: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float64]:
-    """Belief that the thing is present on each sampled frame, given all frames of one video.
+    """Belief that the thing is present on each sampled frame, given all frames of its video.
 
     The posterior of a continuous-time two-state Markov chain (forward-backward, Rabiner 1989), its
     stationary distribution ``prior``, its relaxation time ``dwell_s``. Each frame's own probability is its
@@ -165,8 +194,9 @@ def temporal_evidence(
 
     Args:
         probability: (T,) of each frame alone, in [0, 1].
-        times: (T,) seconds, ascending; gaps of any size.
+        times: (T,) seconds, ascending within a video; gaps of any size.
         settings: Defaults when None.
+        bounds: (V + 1,) where the frames of each of several videos begin, and T; all are of one when None.
 
     Returns:
         (T,) in (0, 1).
@@ -175,43 +205,40 @@ def temporal_evidence(
     n = len(probability)
     if n == 0:
         return np.zeros(0)
+    bounds = np.array([0, n]) if bounds is None else bounds
     base = np.array([1 - s.prior, s.prior])
     evidence = log_odds(np.clip(probability, s.floor, 1 - s.floor)) - log_odds(np.float64(s.prior))
     ratio = np.exp(s.weight * evidence)
-    decay = np.exp(-np.diff(times) / s.dwell_s)
+    gaps = np.zeros(n)
+    gaps[:-1] = np.diff(times)
+    gaps[bounds[1:][np.diff(bounds) > 0] - 1] = 0.0
+    decay = np.exp(-gaps / s.dwell_s)
     # Log odds of presence from the frames before, and from those behind.
-    ahead = log_odds(_passed_on(float(base[1]), ratio.tolist(), decay.tolist()))
-    behind = log_odds(_passed_on(float(base[1]), ratio[::-1].tolist(), decay[::-1].tolist()))[::-1]
+    ahead = log_odds(passed_on(float(base[1]), ratio, decay, bounds))
+    back = np.append(decay[-2::-1], 1.0)
+    behind = log_odds(passed_on(float(base[1]), ratio[::-1], back, n - bounds[::-1]))[::-1]
     neighbours = (ahead - log_odds(base[1])) + (behind - log_odds(base[1]))
     own = log_odds(np.clip(probability, 1e-9, 1 - 1e-9))
     return sigmoid(own + neighbours)
 
 
-def _passed_on(prior: float, ratio: list[float], decay: list[float]) -> NDArray[np.float64]:
-    """Belief (T,) in each frame by those before it alone; in plain numbers, which Python is quicker with."""
-    belief, out = prior, [prior]
-    for own, gap in zip(ratio, decay, strict=False):
-        present = belief * own
-        belief = prior + gap * (present / (present + 1 - belief) - prior)
-        out.append(belief)
-    return np.array(out)
-
-
 def frame_best(
-    frames: NDArray[np.int64], values: NDArray[np.float64]
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Frames present and, for each, the position of its row of greatest value.
+    of_row: NDArray[np.int64], firsts: NDArray[np.int64], values: NDArray[np.float64]
+) -> NDArray[np.int64]:
+    """The row of greatest value of each frame, the first where several are; (T,).
 
     Args:
-        frames: (N,) frame of each row, in any order.
+        of_row: (N,) frame of each row, ascending.
+        firsts: (T,) first row of each frame.
         values: (N,) value of each row.
-
-    Returns:
-        ``(unique frames ascending (T,), positions (T,))``.
     """
-    order = np.lexsort((-values, frames))
-    unique, first = np.unique(frames[order], return_index=True)
-    return unique, order[first]
+    if not len(firsts):
+        return np.zeros(0, dtype=np.int64)
+    greatest = np.flatnonzero(values == np.maximum.reduceat(values, firsts)[of_row])
+    frames = of_row[greatest]
+    first = np.ones(len(frames), dtype=bool)
+    first[1:] = frames[1:] != frames[:-1]
+    return np.asarray(greatest[first], dtype=np.int64)
 
 
 def shift_rows(

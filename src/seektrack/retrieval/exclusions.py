@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.geometry import Box
-from seektrack.library import KINDS, Rows
+from seektrack.library import KINDS, FrameTable, Rows
 from seektrack.retrieval.confidence import ConfidenceSettings, temporal_evidence
 from seektrack.retrieval.query import Exclusion
 
@@ -34,18 +34,13 @@ def allowed_share(
     share = np.ones(len(rows))
     if not exclusions or not len(rows):
         return share
-    keys = np.stack([rows.video_ids, rows.frame_indices], axis=1)
-    frames, first, frame = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    frame = frame.reshape(-1)
-    times, videos = rows.times[first], frames[:, 0]
+    frames = rows.frames
     whole = rows.kinds == WHOLE
     for exclusion in exclusions:
-        shows, in_frame = _shows(exclusion, vectors, frame, len(frames), whole, settings)
+        shows, in_frame = _shows(exclusion, vectors, frames.of_row, len(frames), whole, settings)
         if exclusion.is_thing:
-            for video in np.unique(videos):
-                of = videos == video
-                in_frame[of] = _around(in_frame[of], times[of], settings)
-        share *= _free(exclusion, np.maximum(shows, in_frame[frame]))
+            in_frame = _around(in_frame, frames, settings)
+        share *= _free(exclusion, np.maximum(shows, in_frame[frames.of_row]))
     return np.clip(share, 0.0, 1.0)
 
 
@@ -92,16 +87,19 @@ def _shows(
 
 
 def _around(
-    in_frame: NDArray[np.float64], times: NDArray[np.float64], settings: ConfidenceSettings
+    in_frame: NDArray[np.float64], frames: FrameTable, settings: ConfidenceSettings
 ) -> NDArray[np.float64]:
-    """Belief of each frame of a video that a thing shows, (T,): what surely shows near it was only missed."""
-    belief = np.maximum(in_frame, temporal_evidence(in_frame, times, settings))
-    sure = times[in_frame >= CERTAIN]
+    """Belief of each frame that a thing shows, (T,): what surely shows near it was only missed."""
+    belief = np.maximum(in_frame, temporal_evidence(in_frame, frames.times, settings, bounds=frames.bounds))
+    sure = np.flatnonzero(in_frame >= CERTAIN)
     if not len(sure):
         return belief
-    at = np.searchsorted(sure, times)
-    before, after = sure[np.maximum(at - 1, 0)], sure[np.minimum(at, len(sure) - 1)]
-    near = np.minimum(np.abs(times - before), np.abs(after - times)) <= NEAR_S
+    video = np.repeat(np.arange(len(frames.video_ids)), np.diff(frames.bounds))
+    behind = np.searchsorted(sure, np.arange(len(frames)), side="right") - 1
+    near = np.zeros(len(frames), dtype=bool)
+    for at in (np.maximum(behind, 0), np.minimum(behind + 1, len(sure) - 1)):
+        other = sure[at]
+        near |= (video[other] == video) & (np.abs(frames.times - frames.times[other]) <= NEAR_S)
     return np.where(near, np.maximum(belief, CERTAIN), belief)
 
 

@@ -112,6 +112,8 @@ def find_moments(
             turns=store.turns,
             settings=s,
             best=(best or {}).get(one.typed, 0.0),
+            most=k,
+            per_video=there.per_video,
         )
         found += [replace(within(m, there), query=one.typed) for m in moments]
     return limited(sorted(found, key=rank), there.per_video)[:k]
@@ -131,6 +133,8 @@ def moments_from_scores(
     turns: Callable[[str], TurnTimes] | None = None,
     settings: MomentSettings | None = None,
     best: float = 0.0,
+    most: int | None = None,
+    per_video: int | None = None,
 ) -> list[Moment]:
     """Moments of all videos under one query, best first.
 
@@ -142,22 +146,34 @@ def moments_from_scores(
         turns: Where the picture of a video turned, by its path.
         settings: What makes frames a moment.
         best: How much the best frame elsewhere is believed.
+        most: So many are wanted; of videos that can only have worse ones none are given.
+        per_video: At most so many of one video are counted.
     """
     s = settings or MomentSettings()
-    best = max(best, *(float(v.belief.max()) for v in scores.videos if len(v.belief)), 0.0)
+    tops = [float(v.belief.max(initial=0.0)) for v in scores.videos]
+    best = max(best, *tops, 0.0)
     least = Calibration().min_confidence if s.min_confidence is None else s.min_confidence
     enter = least * (s.motion_confidence if scores.moving else 1.0)
     stay = min(enter, s.keep_ratio * best)
     moments: list[Moment] = []
-    for v in scores.videos:
+    surest = sorted((n for n, top in enumerate(tops) if top >= enter), key=lambda n: -tops[n])
+    for after, n in enumerate(surest):
+        v = scores.videos[n]
+        lower = after > 0 and round(tops[n], 4) < round(tops[surest[after - 1]], 4)
+        if most is not None and lower and _enough(moments, tops[n], most, per_video):
+            break
         runs = find_runs(v.belief, v.times, enter=enter, stay=stay, max_gap_s=s.max_gap_s)
-        if not runs:
-            continue
         ends_s = (durations or {}).get(v.path)
         turned = TurnTimes({}) if turns is None else turns(v.path)
         found = [_moment(scores, v, first, last, ends_s, turned, s) for first, last in runs]
         moments += temporal_nms([m for m in found if m is not None], max_overlap=s.max_overlap)
     return sorted(moments, key=rank)
+
+
+def _enough(moments: Sequence[Moment], top: float, most: int, per_video: int | None) -> bool:
+    """Whether there are as many as are wanted before any of a frame believed ``top`` at most."""
+    before = [m for m in moments if m.domain != "outside" and round(m.confidence, 4) > round(top, 4)]
+    return len(limited(before, per_video)) >= most
 
 
 def find_runs(

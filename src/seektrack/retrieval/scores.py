@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,7 +13,7 @@ from seektrack.encoders import Encoder
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import InputError
 from seektrack.known import Known
-from seektrack.library import DistanceShelf, LibraryStore, Rows, Where
+from seektrack.library import DistanceShelf, FrameTable, KnownFrames, LibraryStore, Rows, Where
 from seektrack.query import Query
 from seektrack.retrieval.confidence import (
     ConfidenceSettings,
@@ -30,6 +29,8 @@ from seektrack.types import Hit
 
 SHORTLIST = 50_000
 """Rows, nearest to the query first, that are weighed in full; of a larger library the rest are misses."""
+AT_ONCE = 16 * 2**20
+"""Numbers of a shortlist that are held in single precision at once, 64 MB; of more, block by block."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,7 @@ class Scores:
     videos: tuple[VideoScores, ...]
     vectors: NDArray[np.floating]
     moving: bool = False
-    known: Mapping[str, Mapping[int, Known]] = field(default_factory=dict)
+    known: KnownFrames = field(default_factory=KnownFrames)
 
     def hit(self, row: int, confidence: float) -> Hit:
         """Row as a hit."""
@@ -87,12 +88,7 @@ class Scores:
 
     def outside(self) -> NDArray[np.bool_]:
         """Of each row, whether its frame is outside what the encoder was shown; (N,)."""
-        out = np.zeros(len(self.rows), dtype=bool)
-        for video_id, path in self.rows.paths.items():
-            frames = [i for i, known in self.known.get(path, {}).items() if known == "outside"]
-            if frames:
-                out |= (self.rows.video_ids == video_id) & np.isin(self.rows.frame_indices, frames)
-        return out
+        return self.known.outside_among(self.rows.video_ids, self.rows.frame_indices)
 
     def domain(self, video: str, frame_index: int) -> Known:
         """Whether the encoder was shown frames like this one."""
@@ -118,39 +114,54 @@ def score_library(
     """
     s = settings or ConfidenceSettings()
     vectors, rows, complete = _candidates(store, query, where)
-    cosine = np.concatenate(
-        [
-            np.asarray(v, dtype=np.float32) @ query.vector
-            for v in np.array_split(vectors, len(vectors) // 8192 + 1)
-        ]
-    )
-    allowed = allowed_share(query.without, vectors, rows, s)
+    pictures = vectors.astype(np.float32) if vectors.size <= AT_ONCE else vectors
+    parts = np.array_split(pictures, len(vectors) // 8192 + 1)
+    cosine = np.concatenate([np.asarray(part, dtype=np.float32) @ query.vector for part in parts])
+    frames = rows.frames
+    allowed = allowed_share(query.without, pictures, rows, s)
     if happening is not None and happening.each:
-        things = np.stack([part.probability(vectors, s) for part in query.parts]) * allowed
+        things = np.stack([part.probability(pictures, s) for part in query.parts]) * allowed
     else:
-        things = _shown(query, vectors, rows, s)[None] * allowed
+        things = _shown(query, pictures, frames, s)[None] * allowed
     probability = things.max(axis=0)
+    best = frame_best(frames.of_row, frames.firsts, probability)
+    looked_at, at, times = frames, frames.of_row, rows.times[best]
+    if not complete:
+        there = where or Where()
+        looked_at = store.frames().chosen(frames.video_ids, there.start_s, there.end_s)
+        places = looked_at.places_of(frames)
+        spread = np.full(len(looked_at), -1, dtype=np.int64)
+        spread[places] = best
+        at, times, best = places[frames.of_row], looked_at.times, spread
+    alone = np.where(best >= 0, probability[best], 0.0)
+    belief = temporal_evidence(alone, times, s, bounds=looked_at.bounds)
+    shifted = shift_rows(probability, alone[at], belief[at])
+    if happening is not None:
+        share = _happens(happening, looked_at, times, _by_frame(things, at, len(looked_at)))
+        belief, shifted = belief * share, shifted * share[at]
     videos = []
-    ids, starts = np.unique(rows.video_ids, return_index=True)  # rows are in order of video
-    ends = np.append(starts, len(rows))[1:]
-    for video_id, first, last in zip(ids, starts, ends, strict=True):
-        members = np.arange(first, last)
-        path = rows.paths[int(video_id)]
-        frames, best = frame_best(rows.frame_indices[members], probability[members])
-        best = members[best]
-        times = rows.times[best]
-        if not complete:
-            frames, times, best = _on_timeline(*_looked_at(store, path, where), frames, best)
-        alone = np.where(best >= 0, probability[best], 0.0)
-        belief = temporal_evidence(alone, times, s)
-        at = np.searchsorted(frames, rows.frame_indices[members])
-        shifted = shift_rows(probability[members], alone[at], belief[at])
-        if happening is not None:
-            share = happening.on_frames(int(video_id), times, _by_frame(things[:, members], at, len(frames)))
-            belief, shifted = belief * share, shifted * share[at]
-        videos.append(VideoScores(path, frames, times, belief, best, (members, shifted)))
+    members = np.append(frames.firsts, len(rows))[frames.bounds]
+    for n, video_id in enumerate(looked_at.video_ids.tolist()):
+        here = slice(*looked_at.bounds[n : n + 2])
+        own = np.arange(*members[n : n + 2])
+        hits = own, shifted[own[0] : own[-1] + 1]
+        one = looked_at.indices[here], times[here], belief[here], best[here], hits
+        videos.append(VideoScores(rows.paths[video_id], *one))
     known = DistanceShelf(store).known()
     return Scores(rows, cosine, tuple(videos), vectors, happening is not None, known)
+
+
+def _happens(
+    happening: Happening, looked_at: FrameTable, times: NDArray[np.float64], things: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What to multiply the belief in each frame by, (T,)."""
+    share = np.zeros(len(times))
+    for video_id, first, last in zip(
+        looked_at.video_ids.tolist(), looked_at.bounds[:-1], looked_at.bounds[1:], strict=True
+    ):
+        here = slice(first, last)
+        share[here] = happening.on_frames(video_id, times[here], things[:, here])
+    return share
 
 
 def _by_frame(things: NDArray[np.float64], at: NDArray[np.int64], n_frames: int) -> NDArray[np.float64]:
@@ -234,30 +245,18 @@ def _candidates(
     asked = query.parts or (query,)
     most = SHORTLIST // len(asked)
     near = [store.nearest(one.vector, most, where=where, exact=True)[0] for one in asked]
-    vectors, rows = store.vectors_by_id(np.unique(np.concatenate(near)))
+    vectors, rows = store.vectors_by_id(np.concatenate(near))
     return vectors, rows, len(near[0]) < most
 
 
-def _looked_at(
-    store: LibraryStore, path: str, where: Where | None
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Every frame of a video within the window of a filter."""
-    frames, times = store.timeline(path)
-    first = -np.inf if where is None or where.start_s is None else where.start_s
-    last = np.inf if where is None or where.end_s is None else where.end_s
-    inside = (times >= first) & (times < last)
-    return frames[inside], times[inside]
-
-
 def _shown(
-    query: TextQuery, vectors: NDArray[np.floating], rows: Rows, s: ConfidenceSettings
+    query: TextQuery, vectors: NDArray[np.floating], frames: FrameTable, s: ConfidenceSettings
 ) -> NDArray[np.float64]:
     """Of each row, before its neighbours in time are looked at."""
     if not query.parts:
         return query.probability(vectors, s)
     parts = np.stack([part.probability(vectors, s) for part in query.parts])
-    frames = rows.video_ids * (int(rows.frame_indices.max(initial=0)) + 1) + rows.frame_indices
-    return joint_probability(parts, frames)
+    return joint_probability(parts, frames.of_row)
 
 
 def shown_in_frame(
@@ -268,14 +267,3 @@ def shown_in_frame(
         return query.probability(vectors, settings)
     parts = np.stack([part.probability(vectors, settings) for part in query.parts])
     return joint_probability(parts, np.zeros(len(vectors), dtype=np.int64))
-
-
-def _on_timeline(
-    all_frames: NDArray[np.int64],
-    all_times: NDArray[np.float64],
-    frames: NDArray[np.int64],
-    best: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
-    spread = np.full(len(all_frames), -1, dtype=np.int64)
-    spread[np.searchsorted(all_frames, frames)] = best
-    return all_frames, all_times, spread

@@ -104,7 +104,7 @@ class FrameScorer:
             templates=self._templates,
         )
         durations = self._store.durations()
-        turned = [self._store.turns(v.path) for v in scores.videos]
+        turned = self._store.turns_by_video([v.path for v in scores.videos])
         return [
             _of_video(scores, v, durations.get(v.path), turns)
             for v, turns in zip(scores.videos, turned, strict=True)
@@ -116,8 +116,12 @@ def _of_video(scores: Scores, v: VideoScores, duration_s: float | None, turned: 
     last = float(v.times[-1]) + step
     end = last if duration_s is None else min(last, max(duration_s, float(v.times[-1])))
     end = end if turned.end_s is None else max(turned.end_s, float(v.times[-1]))
-    seen = zip(v.frame_indices, v.times, strict=True)
-    starts = np.array([turned.begins.get(int(i), float(t)) for i, t in seen])
+    starts = v.times.copy()
+    if turned.begins:
+        began = np.fromiter(turned.begins, dtype=np.int64, count=len(turned.begins))
+        at = np.minimum(np.searchsorted(v.frame_indices, began), len(starts) - 1)
+        seen = v.frame_indices[at] == began
+        starts[at[seen]] = np.fromiter(turned.begins.values(), dtype=np.float64, count=len(began))[seen]
 
     def key(i: int) -> Hit:
         if v.best[i] >= 0:

@@ -216,6 +216,8 @@ def _chains_of(
         event_belief(one.belief, step.event, at_start=s.at_start)
         for one, step in zip(scores, steps, strict=True)
     ]
+    if any(b.max(initial=0.0) < s.min_confidence for b in beliefs):
+        return []  # a chain is believed as little as its least step
     value, back = best_chains(
         beliefs,
         [one.starts for one in scores],
@@ -224,7 +226,8 @@ def _chains_of(
         haste=s.haste,
     )
     found: list[Chain] = []
-    for last in np.argsort(-value, kind="stable"):
+    order = np.argsort(-value, kind="stable")
+    for last in order[beliefs[-1][order] >= s.min_confidence]:
         if value[last] == -math.inf or len(found) == k:
             break
         path = _walk_back(int(last), back)

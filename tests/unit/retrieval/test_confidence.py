@@ -152,12 +152,11 @@ def test_repeated_sightings_are_believed_and_a_flash_is_not() -> None:
     assert np.isfinite(sure).all()
 
 
-def test_rows_follow_their_frame(rng: np.random.Generator) -> None:
-    frames = np.array([4, 4, 1, 9, 1, 4])
-    values = np.array([0.2, 0.9, 0.3, 0.5, 0.6, 0.1])
-    unique, best = frame_best(frames, values)
-    assert unique.tolist() == [1, 4, 9]
-    assert best.tolist() == [4, 1, 3]
+def test_rows_follow_their_frame() -> None:
+    of_row, firsts = np.array([0, 0, 1, 1, 1, 2]), np.array([0, 2, 5])
+    best = frame_best(of_row, firsts, np.array([0.2, 0.9, 0.3, 0.6, 0.6, 0.1]))
+    assert best.tolist() == [1, 3, 5]
+    assert frame_best(of_row[:0], firsts[:0], np.zeros(0)).tolist() == []
     moved = shift_rows(np.array([0.9, 0.5]), np.array([0.9, 0.9]), np.array([0.5, 0.5]))
     assert moved[0] == pytest.approx(0.5)
     assert moved[1] == pytest.approx(1 / 10)
