@@ -48,7 +48,10 @@ def follow_source(
 
     engine = engine or Sam2Engine(models.sam2, settings.engine)
     if target is None:
-        tracks = follow_prompts_with(engine, source, prompts, settings=settings, progress=progress)
+        encoder = models.encoder if settings.know_by_encoder else None
+        tracks = follow_prompts_with(
+            engine, source, prompts, encoder=encoder, settings=settings, progress=progress
+        )
     else:
         tracks = follow_with(
             engine,

@@ -157,10 +157,11 @@ class ObjectMemory:
         _push(self.pointers, position, row.pointer if kept else None, self.settings.n_pointers)
 
     def leave_out(self, position: int) -> None:
-        """Forget what a followed frame showed; a prompted one stays."""
+        """Forget what a followed frame showed; a prompted one stays. A prompt for it then starts afresh."""
         if self.followed == position:
             _push(self.memories, position, None, self.settings.n_memories)
             _push(self.pointers, position, None, self.settings.n_pointers)
+            self.followed = None
 
     def forget_passed(self) -> None:
         """Drop the ring; prompted frames stay."""

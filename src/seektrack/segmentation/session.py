@@ -138,7 +138,7 @@ class VideoSession:
     def leave_out(self, obj_id: int) -> None:
         """Do not remember what the latest step answered for an object, as where its mask is not believed.
 
-        A prompted frame is remembered all the same.
+        A prompted frame is remembered all the same; a prompt for this frame then starts afresh.
 
         Raises:
             PromptError: There is no such object.

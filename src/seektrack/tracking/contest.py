@@ -56,7 +56,8 @@ class Contests:
 def go_straight(memory: TrackMemory) -> None:
     """Believe in the way an object went before its mask met another's, from boxes of about its usual size.
 
-    Whether it went straight is noted: of one that did not, motion does not tell where it is later.
+    Whether it went straight is noted: of one that did not, motion does not tell where it is later. One that
+    met another again before it was seen alone for long goes on as it was known to go.
     """
     times = np.array([time for time, _ in memory.sightings])
     boxes = np.array([box for _, box in memory.sightings], dtype=np.float64)
@@ -73,7 +74,7 @@ def go_straight(memory: TrackMemory) -> None:
         off_line = float(np.sqrt(((centres - line) ** 2).sum(axis=1).mean()))
         memory.straight = off_line <= _STRAIGHT * usual_side(memory)
     else:
-        memory.straight = False
+        memory.straight &= bool(recent.any())
 
 
 def off(memory: TrackMemory, box: Box) -> float:

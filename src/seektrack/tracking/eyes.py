@@ -32,16 +32,23 @@ class Eyes:
         scorers: Hold the embedded texts, one a concept.
         settings: What counts as found, and how objects are cropped.
         judges: Whether the looks say what an object is; where a detector of its own found it, that does.
+        embeds: Embeds what is looked at, where no text is asked for.
     """
 
     scorers: tuple[TextScorer, ...]
     settings: GroundSettings = field(default_factory=GroundSettings)
     judges: bool = True
+    embeds: Encoder | None = None
+
+    @classmethod
+    def that_know_again(cls, encoder: Encoder, settings: GroundSettings) -> Eyes:
+        """Eyes of one who was asked for nothing by name: they know objects again, and judge nothing."""
+        return cls((), settings, judges=False, embeds=encoder)
 
     @property
     def encoder(self) -> Encoder:
         """Embeds what is looked at."""
-        return self.scorers[0].encoder
+        return self.scorers[0].encoder if self.embeds is None else self.embeds
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -62,6 +69,8 @@ class Eyes:
 
     def claims(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
         """Belief (N, K) that each embedding (N, D) shows each concept."""
+        if not self.scorers:
+            return np.zeros((len(embeddings), 0))
         return np.stack([s.confidence(embeddings) for s in self.scorers], axis=1)
 
     def share(self, label: str, claims: Sequence[float]) -> float:

@@ -99,6 +99,7 @@ def follow_prompts(
     source: VideoSource,
     prompts: Sequence[Prompt],
     *,
+    encoder: Encoder | None = None,
     settings: FollowSettings | None = None,
     progress: Progress | None = None,
 ) -> Tracks:
@@ -108,6 +109,7 @@ def follow_prompts(
         sam2: Follows masks.
         source: The video.
         prompts: Points, boxes or masks; several of one id, on different frames, correct each other.
+        encoder: Knows objects again that were out of sight; without one they are known by colours and shape.
         settings: See `FollowSettings`.
         progress: Called after every frame.
 
@@ -120,7 +122,7 @@ def follow_prompts(
     """
     settings = settings or FollowSettings()
     engine = Sam2Engine(sam2, settings.engine)
-    return follow_prompts_with(engine, source, prompts, settings=settings, progress=progress)
+    return follow_prompts_with(engine, source, prompts, encoder=encoder, settings=settings, progress=progress)
 
 
 def follow_with(
@@ -242,11 +244,16 @@ def follow_prompts_with(
     source: VideoSource,
     prompts: Sequence[Prompt],
     *,
+    encoder: Encoder | None = None,
     settings: FollowSettings | None = None,
     progress: Progress | None = None,
 ) -> Tracks:
     """`follow_prompts` with any engine."""
     settings = settings or FollowSettings()
+    eyes = None
+    if encoder is not None:
+        settings = seen_by(settings, engine, encoder, source)
+        eyes = Eyes.that_know_again(encoder, settings.ground)
     if not prompts:
         raise PromptError("there are no prompts to follow", hint="give at least one point, box or mask")
     by_frame: dict[int, list[Prompt]] = defaultdict(list)
@@ -254,7 +261,7 @@ def follow_prompts_with(
         by_frame[prompt.frame_index].append(prompt)
     identity = replace(settings.identity, merge=False)
     record, tracker = Record(), IdentityTracker(source.info.hw, settings=identity)
-    forward = Pass(engine, tracker, record, settings=_pass_settings(settings))
+    forward = Pass(engine, tracker, record, eyes=eyes, settings=_pass_settings(settings))
     for frame in ahead(source, settings):
         given = by_frame.pop(frame.index, [])
         forward.step(frame, prompts=given)
@@ -271,6 +278,7 @@ def follow_prompts_with(
             engine,
             source,
             record,
+            eyes=eyes,
             prompts=prompts,
             identity=identity,
             steps=_pass_settings(settings, backwards=True),

@@ -51,6 +51,8 @@ class FollowSettings:
         amodal: Whether to estimate the whole mask of objects that are partly or wholly hidden.
         anomalies: When a track counts as wrong (`Tracks.anomalies`); None looks for no such places.
         repair: Whether swaps and drifts that are proven are put right.
+        know_by_encoder: Whether objects pointed at by hand are known again by what the encoder sees, as those
+            of a text are, and not by colours, shape and the segmenter's pointer alone.
         depth: Gives the depth of frames on which two objects claim the same pixels; None without a source.
     """
 
@@ -78,6 +80,7 @@ class FollowSettings:
     amodal: bool = False
     anomalies: AnomalySettings | None = field(default_factory=AnomalySettings)
     repair: bool = True
+    know_by_encoder: bool = True
     depth: DepthSource | None = None
 
 

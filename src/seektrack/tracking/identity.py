@@ -29,6 +29,7 @@ from seektrack.tracking.predictors import load_predictor
 from seektrack.tracking.recognise import (
     already_followed,
     best_answer,
+    best_known,
     has_jumped,
     has_left,
     is_partial,
@@ -132,6 +133,7 @@ class IdentityTracker:
         self._overlaps.settle(step)
         for obj_id, detection in step.seen.items():
             self._commit(step, obj_id, detection)
+        self._adopt(step)
         candidate_ids = self._place_candidates(step, [d for d in detections if d.obj_id is None])
         self._seek(step)
         self._age(step)
@@ -149,7 +151,7 @@ class IdentityTracker:
             {m.obj_id: m.state for m in self.memories},
             tuple(step.swapped),
             {i: m for i in step.corrected if i in step.seen and (m := step.seen[i].mask) is not None},
-            frozenset(step.denied - step.corrected),
+            frozenset(step.denied),
         )
 
     def _verify(self, step: Step, obj_id: int, detection: Detection) -> None:
@@ -238,10 +240,38 @@ class IdentityTracker:
                 restart = memory.state is TrackState.LOST or has_jumped(memory, candidate, self.settings)
                 self._see(step, memory, candidate, restart=restart)
         for j in rest:
-            if j not in ids:
-                ids[j] = self.next_id
-                self._begin(step, self.next_id, candidates[j])
+            if j not in ids:  # it may be another answer to one that was just recognised, or began
+                obj_id = already_followed(candidates[j], step.seen, self.settings)
+                ids[j] = self.next_id if obj_id is None else obj_id
+                if obj_id is None:
+                    self._begin(step, self.next_id, candidates[j])
         return [ids[j] for j in range(len(candidates))]
+
+    def _adopt(self, step: Step) -> None:
+        """Give objects that began of late the id of one that was out of sight by then, and is what they are.
+
+        The first mask of what comes into sight may show a part of it, or more, and look like nobody.
+        """
+        waiting = [m for m in self.memories if m.hidden and m.obj_id not in step.seen]
+        young = [i for i in step.seen if i in self._memories and self._memories[i].may_be_known]
+        for obj_id in young:
+            memory, seen = self._memories[obj_id], step.seen[obj_id]
+            if abs(step.time_s - memory.born_s) > self.settings.adopt_s:
+                memory.may_be_known = False
+                continue
+            known = best_known(waiting, memory, seen, self.settings)
+            same = known is not None and known.obj_id == memory.takes_after
+            memory.takes_after = None if known is None else known.obj_id
+            if known is None or not same:
+                continue
+            waiting.remove(known)
+            del step.seen[obj_id], self._memories[obj_id]
+            memory.state = TrackState.ENDED
+            step.merged.append((obj_id, known.obj_id))
+            step.dropped.append(obj_id)
+            step.corrected.add(known.obj_id)
+            known.take_over(memory)
+            self._see(step, known, seen, restart=False)
 
     def _seek(self, step: Step) -> None:
         """Look for objects out of sight where motion and colours say they could be."""
@@ -265,7 +295,7 @@ class IdentityTracker:
         memory = TrackMemory(
             obj_id,
             detection.label,
-            step.frame_index,
+            step.time_s,
             kalman.initiate(detection.box, self.settings.kalman),
             step.time_s,
             step.time_s,
@@ -273,6 +303,7 @@ class IdentityTracker:
             score_sum=detection.score,
             mask=detection.mask,
             appearance=Appearance(self.settings.gallery),
+            may_be_known=not detection.trusted and detection.obj_id is None,
         )
         memory.boxes.append(detection.box)
         memory.sightings.append((step.time_s, detection.box))

@@ -34,10 +34,12 @@ def surest_concept(record: Record, obj_id: int, concepts: Sequence[Concept]) -> 
 def merge_duplicates(record: Record, concepts: Sequence[Concept], settings: FollowSettings) -> None:
     """Merge tracks that were followed side by side on the same pixels into the one that shows more.
 
-    A part stays beside its whole where it is another of the things asked for: a hat beside a person.
+    A part stays beside its whole where it is another of the things asked for: a hat beside a person. What is
+    believed to be none of them takes nothing in, and gives nothing to another: it may hold that by mistake.
     """
-    ids = sorted(record.observations, key=lambda i: -record.area(i))
-    means = {i: surest_concept(record, i, concepts) for i in ids}
+    means = {i: surest_concept(record, i, concepts) for i in record.observations}
+    ids = [i for i, k in means.items() if (belief(record, i, concepts, k) or 0.0) >= settings.min_confidence]
+    ids.sort(key=lambda i: -record.area(i))
     for k, obj_id in enumerate(ids):
         for other in ids[:k]:
             if other not in record.observations or obj_id not in record.observations:

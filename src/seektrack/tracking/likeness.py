@@ -57,9 +57,16 @@ class LikenessSettings:
         weight = self.ranges[cue].weight if cue in self.ranges else 1.0
         return replace(self, ranges={**self.ranges, cue: CueRange(low, high, weight)})
 
-    def least(self, memory: TrackMemory) -> float:
-        """Likeness that something must have to be a certain object."""
-        return max(self.same, usual - self.slack) if (usual := usual_likeness(memory)) else self.same
+    def least(self, memory: TrackMemory, *, asked_for: bool = False) -> float:
+        """Likeness that something must have to be a certain object.
+
+        Args:
+            memory: What is remembered of the object.
+            asked_for: Whether it is known to be what was asked for, as the object was. In another shot that
+                need not look as it always did: it is lit, turned and of another size.
+        """
+        slack = 2 * self.slack if asked_for and memory.elsewhere else self.slack
+        return max(self.same, usual - slack) if (usual := usual_likeness(memory)) else self.same
 
     def denied(self, memory: TrackMemory) -> float:
         """Likeness below which something is not that object."""

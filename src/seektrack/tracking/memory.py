@@ -159,7 +159,7 @@ class TrackMemory:
     Attributes:
         obj_id: Its identity.
         label: What it is called.
-        born_frame: First frame it was seen on.
+        born_s: Time it was first seen.
         kalman: Belief about its box at ``time_s``.
         time_s: Time of that belief.
         seen_s: Time it was last seen.
@@ -185,11 +185,13 @@ class TrackMemory:
         sighted: Consecutive looks for it that found something like it, while it was out of sight.
         unseen: Frames it was out of sight.
         depth: How deep it lay when its pixels were last contested, where there is a source of depth.
+        may_be_known: Whether it began of late, and may yet turn out to be one that was out of sight.
+        takes_after: The id of one out of sight that it looked like on the frame before.
     """
 
     obj_id: int
     label: str
-    born_frame: int
+    born_s: float
     kalman: KalmanState
     time_s: float
     seen_s: float
@@ -215,6 +217,8 @@ class TrackMemory:
     sighted: int = 0
     unseen: int = 0
     depth: float | None = None
+    may_be_known: bool = False
+    takes_after: int | None = None
 
     @property
     def score(self) -> float:
@@ -282,6 +286,14 @@ class TrackMemory:
             self.appearance.add(detection.embedding)
         for cue, vector in detection.cues.items():
             self.cues.setdefault(cue, Appearance(self.appearance.capacity)).add(vector)
+
+    def take_over(self, other: TrackMemory) -> None:
+        """Go on where another was followed that turned out to be this object."""
+        self.kalman, self.time_s = other.kalman, other.time_s
+        self.boxes, self.sightings, self.mask = other.boxes, other.sightings, other.mask
+        self.hits += other.hits
+        self.score_sum += other.score_sum
+        self.lived_apart += other.lived_apart
 
     def move(self, step: NDArray[np.float64]) -> None:
         """Carry places known so far into the next frame's pixels, where the camera moved.

@@ -120,8 +120,13 @@ class Overlaps:
             step.restarts -= set(pair)
 
     def _contest(self, step: Step, pair: tuple[int, int]) -> None:
-        """Share contested pixels out, or, where both must be apart by now, ask for each at its place."""
+        """Share contested pixels out, or, where both must be apart by now, ask for each at its place.
+
+        Where one is out of sight, which of the two the other mask shows cannot be told while they may be
+        together.
+        """
         if not all(i in step.seen and i in self._memories for i in pair):
+            step.contested |= {i for i in pair if i in step.seen and self._may_be_both(step, i, pair)}
             return
         memories = [self._memories[i] for i in pair]
         answers: tuple[Detection | None, Detection | None] | None = self._asked(step, memories)
@@ -140,6 +145,15 @@ class Overlaps:
                 del step.seen[obj_id]
             else:
                 step.seen[obj_id] = answer
+
+    def _may_be_both(self, step: Step, shown: int, pair: tuple[int, int]) -> bool:
+        """Whether the one of a pair that is out of sight must be where the other's mask is."""
+        hidden = pair[1] if shown == pair[0] else pair[0]
+        memory = self._memories.get(hidden)
+        if memory is None or has_left(memory, self.hw):
+            return False
+        boxes = np.array([memory.kalman.box, step.seen[shown].box])
+        return bool(geometry.box_iou(boxes[:1], boxes[1:])[0, 0] >= _APART)
 
     def _asked(self, step: Step, memories: Sequence[TrackMemory]) -> tuple[Detection, Detection] | None:
         """Each of two objects where motion says it is, if both are there to see and apart."""

@@ -133,6 +133,8 @@ class Pass:
         self.camera.apart_from = [o.box for o in seen]
         for pair in settled.swapped:
             self.session.swap(*pair)
+        for obj_id in settled.doubted & set(self.session.obj_ids):
+            self.session.leave_out(obj_id)
         candidates = [d for d in detections if d.obj_id is None]
         better = self._better(frame, settled, detections)
         self._prompt_engine(frame, features, settled, candidates, better)
@@ -140,8 +142,6 @@ class Pass:
         for obj_id in settled.dropped:
             if obj_id in self.session.obj_ids:
                 self.session.remove(obj_id)
-        for obj_id in settled.doubted & set(self.session.obj_ids):
-            self.session.leave_out(obj_id)
         self.record.write(settled, backwards=self.settings.backwards)
         self.record.frame_times[frame.index] = frame.time_s
         return settled
@@ -189,10 +189,18 @@ class Pass:
     def _ask(self, frame: Frame, features: Any, boxes: Sequence[Box]) -> list[Detection | None]:
         """What the engine sees in boxes of this frame, where it is not followed."""
         made = masks_in(self.engine, features, frame.index, boxes)
+        held = [mask for mask in made if mask is not None and mask.box is not None]
+        looks = iter(self.eyes.look(frame.image, held)[0] if self.eyes is not None and held else ())
         return [
             None
             if mask is None or mask.box is None
-            else Detection(mask.box, mask, _ASKED, cues=cues_of(frame.image, mask.to_array()))
+            else Detection(
+                mask.box,
+                mask,
+                _ASKED,
+                embedding=next(looks, None),
+                cues=cues_of(frame.image, mask.to_array()),
+            )
             for mask in made
         ]
 
@@ -270,13 +278,15 @@ class Pass:
         for detection in detections:
             obj_id = next(ids) if detection.obj_id is None else detection.obj_id
             seen = settled.observations.get(obj_id)
-            if detection.confidence is None or seen is None or not seen.visible:
+            if seen is None or not seen.visible:
+                continue
+            if detection.embedding is not None:
+                self._last_look[obj_id] = frame.time_s
+            if detection.confidence is None:
                 continue
             area = detection.mask.area if detection.mask is not None else 0
             look = Look(frame.index, detection.confidence, area, detection.claims)
             self.record.looks.setdefault(obj_id, []).append(look)
-            if detection.embedding is not None:
-                self._last_look[obj_id] = frame.time_s
 
 
 def candidates_on(

@@ -6,6 +6,7 @@ Pure functions of what is remembered (`TrackMemory`, its belief carried to the f
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,6 +106,36 @@ def fits_place(memory: TrackMemory, detection: Detection, settings: IdentitySett
     return alike is None or alike >= settings.likeness.least(memory)
 
 
+def best_known(
+    waiting: Sequence[TrackMemory], young: TrackMemory, seen: Detection, settings: IdentitySettings
+) -> TrackMemory | None:
+    """Which of the objects out of sight one is that began after they were last seen; None where none is.
+
+    Args:
+        waiting: Objects out of sight.
+        young: What is remembered of the one, its belief at the time of the detection.
+        seen: What is seen of it now.
+        settings: Say what is alike, and how far an unseen object can have come.
+    """
+    known = seen.embedding if seen.embedding is not None else young.appearance.mean
+    seen = replace(seen, embedding=known)
+    best, most = None, 0.0
+    for memory in waiting:
+        alike = likeness(memory, seen, settings.likeness)
+        if alike is None or alike < max(most, settings.likeness.least(memory, asked_for=True)):
+            continue
+        if abs(young.time_s - memory.seen_s) <= abs(young.time_s - young.born_s):
+            continue  # they were seen side by side
+        if memory.label and young.label and memory.label != young.label:
+            continue
+        if memory.state is not TrackState.OUT_OF_VIEW and not _in_reach(
+            memory, np.array([seen.box]), young.time_s, settings
+        ):
+            continue
+        best, most = memory, alike
+    return best
+
+
 def best_answer(step: Step, memory: TrackMemory, settings: IdentitySettings) -> Detection | None:
     """What looks most like an object of all that is where it could be, is of its size and is nobody else."""
     if step.glance is None:
@@ -168,7 +199,7 @@ def recognise(
     allowed = np.ones(place.shape, dtype=bool)
     for row, memory in enumerate(waiting):
         anywhere = memory.state is TrackState.OUT_OF_VIEW  # it may come back over any border
-        alike = looks[row] >= settings.likeness.least(memory)
+        alike = looks[row] >= settings.likeness.least(memory, asked_for=True)
         if not anywhere:
             alike &= _in_reach(memory, boxes, time_s, settings)
         if memory.state is not TrackState.OCCLUDED and memory.hidden:

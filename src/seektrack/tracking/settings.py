@@ -78,6 +78,7 @@ class IdentitySettings:
         likeness: How cues of looks are read together.
         return_looks: Looks in a row at which something must be like an object that was lost, left or belongs
             to an earlier shot, to be it.
+        adopt_s: Seconds after its first sight in which one may turn out to be another that was out of sight.
         max_sought: Objects out of sight that are looked for on a frame, those seen last first.
     """
 
@@ -110,6 +111,7 @@ class IdentitySettings:
     gallery: int = 6
     likeness: LikenessSettings = field(default_factory=LikenessSettings)
     return_looks: int = 2
+    adopt_s: float = 2.0
     max_sought: int = 8
 
     def in_range(self, different: float, same: float) -> IdentitySettings:

@@ -151,3 +151,14 @@ def test_a_choice_that_is_none() -> None:
     ):
         with pytest.raises(InputError, match=r"remember='some'.*all or seen"):
             make()
+
+
+def test_an_answer_left_out_is_not_corrected_but_begun_anew() -> None:
+    memory = ObjectMemory(MemorySettings(4, 4, remember="seen"))
+    memory.condition(0, 0, row(0))
+    memory.track(1, row(1))
+    memory.track(2, row(2))
+    assert memory.tracked_at(2)
+    memory.leave_out(2)
+    assert not memory.tracked_at(2)
+    assert [p for p, _ in memory.memories] == [1]

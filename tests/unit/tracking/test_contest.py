@@ -7,6 +7,7 @@ import pytest
 
 from seektrack.tracking import Detection, IdentitySettings, IdentityTracker, TrackState
 from seektrack.tracking.cues import cues_of
+from seektrack.tracking.likeness import LikenessSettings, likeness
 from seektrack.tracking.seek import Glance
 from seektrack.types import Mask
 
@@ -59,6 +60,64 @@ def test_two_alike_that_cross_keep_their_ids_when_the_engine_leaves_with_the_oth
     assert len(swaps) == 1 and settled.observations[1].visible and settled.observations[2].visible
 
 
+def test_two_that_meet_again_at_once_go_on_as_they_went():
+    """The engine is told who is who, falls back for a while, and comes out the wrong way round."""
+    tracker = IdentityTracker(HW, settings=IdentitySettings(merge=False))
+    for t in range(34):
+        one, two = 20 + 5.0 * t, 185 - 5.0 * t
+        a, b = pixels(one, 50), pixels(two, 56)
+        right = [seen(a, 1), seen(b, 2)]
+        if one < two - 34 or t == 22:
+            given = right
+        elif t < 27:
+            given = [seen(a | b, 1), seen(a | b, 2)]
+        else:
+            given = [seen(b, 1), seen(a, 2)] if not tracker_swapped(tracker, t) else right
+        settled = tracker.update(t, t / 10, given)
+        if settled.swapped:
+            tracker.swapped_at = t
+    assert centre(settled, 1) == pytest.approx(20 + 5.0 * 33, abs=4)
+    assert centre(settled, 2) == pytest.approx(185 - 5.0 * 33, abs=4)
+
+
+def tracker_swapped(tracker: IdentityTracker, t: int) -> bool:
+    return getattr(tracker, "swapped_at", t) < t
+
+
+def test_while_one_of_two_is_hidden_by_the_other_the_masks_tell_nobodys_way():
+    """The engine shows one of two that cross, under the id of the one that is hidden."""
+    tracker = IdentityTracker(HW, settings=IdentitySettings(merge=False))
+    for t in range(30):
+        one, two = 30 + 5.0 * t, 175 - 5.0 * t
+        a, b = pixels(one, 50), pixels(two, 52)
+        if abs(one - two) > 30:
+            given = [seen(a, 1), seen(b, 2)] if one < two else [seen(b, 1), seen(a, 2)]
+        elif abs(one - two) > 20:
+            given = [seen(a | b, 1), seen(a | b, 2)]
+        else:
+            given = [seen(b, 1)]
+        settled = tracker.update(t, t / 10, given)
+        if settled.swapped:
+            break
+    assert settled.swapped == ((1, 2),)
+    assert centre(settled, 1) == pytest.approx(one, abs=4)
+    assert centre(settled, 2) == pytest.approx(two, abs=4)
+
+
+def test_an_answer_that_was_put_right_is_remembered():
+    """Where the engine's mask is not believed and another is given, the other one counts."""
+    tracker = IdentityTracker(HW)
+    red, other = pixels(60, 50), pixels(70, 52)
+    for t in range(6):
+        tracker.update(t, t / 10, [seen(red, 1, picture(red=red))])
+    tracker.cut()
+    back = pixels(140, 80)
+    image = picture(blue=other, red=back)
+    settled = tracker.update(6, 0.6, [seen(other, 1, image), seen(back, None, image)])
+    assert settled.revived == (1,) and settled.observations[1].box == Mask.from_array(back).box
+    assert settled.doubted == {1}  # what the engine answered by itself, before it is told
+
+
 def test_what_does_not_cross_is_not_swapped():
     """Two that meet and pass, followed rightly: motion has nothing to correct."""
     tracker = IdentityTracker(HW, settings=IdentitySettings(merge=False))
@@ -81,6 +140,21 @@ def test_a_stranger_after_a_cut_is_not_believed_and_the_object_is():
     first, second = (tracker.update(t, t / 10, [seen(back, 1, picture(red=back))]) for t in (12, 13))
     assert first.observations == {}
     assert second.observations[1].visible and second.states == {1: TrackState.ACTIVE}
+
+
+def test_in_another_shot_what_is_asked_for_may_look_a_little_other():
+    tracker = IdentityTracker(HW)
+    red = pixels(60, 50)
+    for t in range(8):
+        tracker.update(t, t / 10, [seen(red, 1, picture(red=red))])
+    tracker.cut()
+    back = pixels(140, 80, w=18, h=20)
+    image = picture(red=back)
+    image[back] = (190, 60, 60)
+    alike = likeness(tracker.memory(1), seen(back, None, image), LikenessSettings())
+    assert 0.7 < alike < 0.85
+    settled = tracker.update(8, 0.8, [seen(back, None, image)])
+    assert settled.revived == (1,)
 
 
 def test_an_object_the_engine_forgot_is_found_by_its_colours():

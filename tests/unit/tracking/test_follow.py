@@ -185,6 +185,22 @@ def test_prompts_by_hand_are_never_merged(make_world, make_thing):
     assert [len(t) for t in tracks] == [N, N]
 
 
+def test_what_is_pointed_at_is_known_again_by_an_encoder(make_world, make_thing, encoder, truth_of):
+    """After a cut another thing of the same outline stands there; the object itself comes later."""
+    looked: list[int] = []
+
+    class Eyes(type(encoder)):
+        def embed_images(self, images, *, batch_size=32):
+            looked.append(len(images))
+            return super().embed_images(images, batch_size=batch_size)
+
+    world = make_world([make_thing("red", 20, 30, 3, N)])
+    prompts = [Prompt(1, 0, mask=Mask.from_array(world.truth[0, 0]))]
+    (track,) = follow_prompts_with(world, world.source, prompts, encoder=Eyes())
+    assert len(on(truth_of(world, track), 0)) == N
+    assert sum(looked) <= 2 * N / (10 * SETTINGS.look_every_s) + 2  # at intervals, not on every frame
+
+
 def test_prompts_that_find_nothing_end_at_once(make_world, make_thing):
     """An empty answer where one points will not fill up by going through hours of video."""
     things = [make_thing("red", 20, 30, 3, N), make_thing("blue", 140, 70, -3, N)]

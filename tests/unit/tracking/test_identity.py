@@ -151,6 +151,52 @@ def test_lost_object_is_recognised_among_strangers():
     assert out.revived == (1,) and out.new == (2,)
 
 
+def test_two_answers_to_a_lost_object_are_that_one_object():
+    """Grounding may answer twice with one thing: the second answer is no newcomer."""
+    tracker = IdentityTracker(HW, settings=IdentitySettings(max_hidden_s=0.3))
+    run(tracker, steady(1, 30, 40, 5, embedding=RED))
+    run(tracker, [[] for _ in range(8)], start=5)
+    given = [seen(rect(110, 60), embedding=RED), seen(rect(113, 61), embedding=RED)]
+    out = tracker.update(13, 1.3, given)
+    assert out.candidate_ids == (1, 1)
+    assert out.revived == (1,) and out.new == ()
+    fresh = IdentityTracker(HW).update(0, 0.0, given)
+    assert fresh.candidate_ids == (1, 1) and fresh.new == (1,)
+
+
+def half(cx: float, cy: float) -> Mask:
+    return rect(cx - 8, cy, 8, 16)
+
+
+def test_a_newcomer_that_turns_out_to_be_one_that_was_lost_takes_its_id():
+    """What comes into sight shows a part at first, and looks like nobody."""
+    tracker = IdentityTracker(HW, settings=IdentitySettings(max_hidden_s=0.3))
+    run(tracker, steady(1, 30, 40, 5, embedding=RED))
+    run(tracker, [[] for _ in range(8)], start=5)
+    first = tracker.update(13, 1.3, [seen(half(100, 40))])
+    assert first.new == (2,)
+    out = run(tracker, steady(2, 104, 40, 2, embedding=RED), start=14)
+    assert [o.merged for o in out] == [(), ((2, 1),)]
+    assert out[1].dropped == (2,) and out[1].corrected[1] == rect(108, 40)
+    assert sorted(out[1].observations) == [1] and out[1].observations[1].visible
+    assert tracker.memory(2) is None
+
+
+def test_a_newcomer_seen_beside_another_or_pointed_at_stays_itself():
+    tracker = IdentityTracker(HW, settings=IdentitySettings(max_hidden_s=0.3))
+    run(tracker, steady(1, 30, 40, 5, embedding=RED))
+    beside = [seen(rect(54, 40), 1, embedding=RED), seen(rect(120, 80), embedding=RED)]
+    assert tracker.update(5, 0.5, beside).new == (2,)
+    out = run(tracker, steady(2, 121, 80, 9, step=1, embedding=RED), start=6)
+    assert all(o.merged == () for o in out)
+    pointed = IdentityTracker(HW, settings=IdentitySettings(max_hidden_s=0.3))
+    run(pointed, steady(1, 30, 40, 5, embedding=RED))
+    run(pointed, [[] for _ in range(8)], start=5)
+    pointed.update(13, 1.3, [seen(rect(100, 40), 5, embedding=RED, trusted=True)])
+    out = run(pointed, steady(5, 104, 40, 3, embedding=RED), start=14)
+    assert all(o.merged == () for o in out)
+
+
 def test_lost_object_is_not_recognised_without_looks_or_out_of_reach():
     settings = IdentitySettings(max_hidden_s=0.3, max_speed=1.0)
     tracker = IdentityTracker(HW, settings=settings)

@@ -3,6 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from seektrack.query import read
+from seektrack.tracking import FollowSettings
+from seektrack.tracking.judge import merge_duplicates
 from seektrack.tracking.memory import FrameIdentities
 from seektrack.tracking.record import Look, Record, same_object, smooth_hidden, verdict
 from seektrack.types import Mask, Observation
@@ -127,3 +130,18 @@ def test_why_an_object_has_no_observation_is_written_down_and_survives_json(tmp_
     assert again.observations[0].centre[0] == 16 and again.observations[0].point[0] == pytest.approx(
         11.5, abs=0.6
     )
+
+
+@pytest.mark.parametrize(("sure", "left"), [(0.9, [2]), (0.1, [1, 2])])
+def test_only_what_is_believed_takes_another_in(sure, left):
+    """A blob of the background that covers an object is not its whole."""
+    small, large = np.zeros((40, 60), bool), np.zeros((40, 60), bool)
+    small[10:20, 10:20], large[5:30, 5:40] = True, True
+    record = Record()
+    for obj_id, pixels, belief in ((1, small, 0.9), (2, large, sure)):
+        mask = Mask.from_array(pixels)
+        for frame in range(6):
+            record.put(obj_id, Observation(frame, frame / 8, mask.box, mask, 0.9))
+            record.looks.setdefault(obj_id, []).append(Look(frame, belief, mask.area))
+    merge_duplicates(record, read("a red box").concepts, FollowSettings())
+    assert sorted(record.observations) == left
