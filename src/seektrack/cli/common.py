@@ -37,6 +37,7 @@ from seektrack.cli.telling import Teller, still_at_it
 from seektrack.cli.values import DEVICES, FILTERS, RUNTIMES, complete_model, completing, completing_several
 from seektrack.errors import OutputError, SeekTrackError
 from seektrack.known import fields
+from seektrack.library.address import BACKENDS, place_of
 from seektrack.library.made_with import MODEL_VARIABLE
 from seektrack.types import Mask
 from seektrack.types import Progress as Told
@@ -94,9 +95,38 @@ FrameFilter = Annotated[
         autocompletion=completing_several(FILTERS),
     ),
 ]
+
+
+def placed(value: Any) -> Any:
+    """The callback of options that name libraries: an address keeps both its slashes.
+
+    Raises:
+        LibraryError: No library can lie at it.
+    """
+    if isinstance(value, (list, tuple)):
+        return [placed(one) for one in value]
+    place = value if value is None else place_of(value)
+    return place if isinstance(place, str) else value
+
+
 LibraryFolder = Annotated[
     Path,
-    typer.Option("--library", "-l", envvar="SEEKTRACK_LIBRARY", help="The library's folder."),
+    typer.Option(
+        "--library",
+        "-l",
+        envvar="SEEKTRACK_LIBRARY",
+        help="The library's folder, or its address as s3://bucket/name.",
+        callback=placed,
+    ),
+]
+Backend = Annotated[
+    str | None,
+    typer.Option(
+        "--backend",
+        help="What keeps a new library: embedded (a folder), or lance (LanceDB; many machines may write "
+        "at once). By its place when left out.",
+        autocompletion=completing(BACKENDS),
+    ),
 ]
 DEFAULT_LIBRARY = Path("seektrack-library")
 _PIPED_WIDTH = 1000

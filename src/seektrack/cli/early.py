@@ -78,12 +78,17 @@ def _built_for() -> frozenset[str]:
 
 
 def check_library(folder: Path) -> None:
-    """Refuse a folder that holds no library.
+    """Refuse a folder that holds no library; what lies at an address is seen when it is opened.
 
     Raises:
-        LibraryError: There is none.
+        LibraryError: There is none, or none can lie there.
     """
-    if not _is_there(str(folder.expanduser() / "library.sqlite")):
+    from seektrack.library.address import CATALOGUE, place_of
+
+    place = place_of(folder)
+    if isinstance(place, str):
+        return
+    if not any(_is_there(str(place / name)) for name in ("library.sqlite", f"{CATALOGUE}.lance")):
         from seektrack.library.database import not_a_library
 
         raise not_a_library(folder)

@@ -15,6 +15,7 @@ from seektrack import defaults
 from seektrack.cli.common import (
     DEFAULT_LIBRARY,
     AsJson,
+    Backend,
     Device,
     FrameFilter,
     LibraryFolder,
@@ -32,6 +33,7 @@ from seektrack.cli.source_options import Fps, MaxFrames, Window, opening
 from seektrack.cli.tracked import MOST_FAILED, SOME_FAILED
 from seektrack.cli.values import ANN, REGIONS, SAMPLING, check_value, completing
 from seektrack.cli.worker_options import RayAddress, WorkerCount, working
+from seektrack.library.address import BACKENDS
 from seektrack.library.made_with import model_for
 
 if TYPE_CHECKING:
@@ -69,6 +71,7 @@ def index(
     frames: MaxFrames = None,
     fps: Fps = None,
     window: Window = None,
+    backend: Backend = None,
     ann: Annotated[
         str | None,
         typer.Option(
@@ -127,6 +130,7 @@ def index(
     """
     check_value("--regions", regions, REGIONS)
     check_value("--ann", ann, ANN)
+    check_value("--backend", backend, BACKENDS)
     check_there(paths)
     how = opening(start=start, end=end, frames=frames, fps=fps, window=window)
     model = model_for(library, model)
@@ -134,7 +138,7 @@ def index(
     from seektrack.pipeline import Library
 
     screen = Screen(quiet=quiet, as_json=as_json)
-    opened_as: dict[str, Any] = {"model": model, "device": device, "runtime": runtime}
+    opened_as: dict[str, Any] = {"model": model, "device": device, "runtime": runtime, "backend": backend}
     with working(workers, ray) as shared, Library(library, **opened_as) as opened:
         while True:
             with screen.progress(each="indexing") as progress:

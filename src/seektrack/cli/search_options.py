@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seektrack import defaults
+from seektrack.cli.common import placed
 from seektrack.cli.values import ONLY, RANK_BY, complete_video, completing
 from seektrack.query import Query, in_short
 from seektrack.query import explain as lines_of
@@ -22,7 +23,8 @@ LibraryFolders = Annotated[
         "--library",
         "-l",
         envvar="SEEKTRACK_LIBRARY",
-        help="The library's folder; may be given more than once, to ask several libraries together.",
+        help="The library's folder or address; may be given more than once, to ask several together.",
+        callback=placed,
     ),
 ]
 AnswerIn = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from seektrack.cli.common import Device, Model, Quiet, Screen, spare_threads
+from seektrack.cli.common import Device, Model, Quiet, Screen, placed, spare_threads
 from seektrack.errors import InputError, OutputError
 from seektrack.library.made_with import model_for
 from seektrack.serving.settings import Bounds, ServerSettings, is_loopback, read_keys
@@ -20,7 +20,10 @@ _USUAL = Bounds()
 def serve(
     libraries: Annotated[
         list[Path] | None,
-        typer.Argument(help="Folders of libraries; one need not exist yet, it is made by what is uploaded."),
+        typer.Argument(
+            help="Folders or addresses of libraries; one need not exist yet, it is made by what is uploaded.",
+            callback=placed,
+        ),
     ] = None,
     host: Annotated[
         str, typer.Option("--host", help="Name or address to listen at; other machines only reach another.")

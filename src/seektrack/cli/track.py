@@ -19,6 +19,7 @@ from seektrack.cli.common import (
     Quiet,
     Runtime,
     Screen,
+    placed,
     spare_threads,
 )
 from seektrack.cli.early import check_library, check_there
@@ -139,7 +140,12 @@ def track(
     undo: Undo = 0,
     library: Annotated[
         Path | None,
-        typer.Option("--library", "-l", help="Follow --text in the best moments of this library."),
+        typer.Option(
+            "--library",
+            "-l",
+            help="Follow --text in the best moments of this library; a folder or an address.",
+            callback=placed,
+        ),
     ] = None,
     top: Annotated[
         int, typer.Option("--top", min=1, help="With --library: in this many videos.")

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError, LibraryError, LibraryMismatchError
-from seektrack.library.address import Backend, backend_of
+from seektrack.library.address import Backend, backend_of, place_of
 from seektrack.library.beside import ClipModel, ClipRows, Extra
 from seektrack.library.frame_table import FrameTable
 from seektrack.library.identity import is_there, library_key
@@ -34,7 +34,10 @@ from seektrack.types import VideoInfo
 TURNS_KEPT = 2000
 """Videos whose turns of picture are kept in memory, at least that many once more."""
 VideoStatus = Literal["new", "partial", "changed", "done"]
-_HOMES = {"embedded": "seektrack.library.embedded:EmbeddedStore"}
+_HOMES = {
+    "embedded": "seektrack.library.embedded:EmbeddedStore",
+    "lance": "seektrack.library.lance.store:LanceStore",
+}
 """Where each back end lives; they know this module, not the other way round."""
 
 
@@ -327,6 +330,10 @@ class LibraryStore(ABC):
         gone = [video.path for video in self.videos() if not video.available]
         return [path for path in gone if self.remove(path)]
 
+    def tidy(self) -> None:
+        """Do what is best done once after much was written, such as building an index that is due."""
+        return
+
     # Another model.
 
     @abstractmethod
@@ -494,10 +501,14 @@ class LibraryStore(ABC):
 
 def _backend(path: str | Path, backend: Backend | None) -> type[LibraryStore]:
     """The class of a back end, by name or by where the library lies."""
-    if (named := backend_of(path, backend)) not in _HOMES:
+    module, _, name = _HOMES[backend_of(path, backend)].partition(":")
+    try:
+        found: type[LibraryStore] = getattr(import_module(module), name)
+    except ModuleNotFoundError as error:
+        if error.name not in ("pyarrow", "lancedb"):
+            raise
         raise LibraryError(
-            f"{str(path)!r} is an address, and a library is a folder", hint="give a folder of this machine"
-        )
-    module, _, name = _HOMES[named].partition(":")
-    found: type[LibraryStore] = getattr(import_module(module), name)
+            f"the library {str(place_of(path))!r} needs LanceDB, which is not installed",
+            hint="pip install 'seektrack[lance]'",
+        ) from error
     return found

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+from collections.abc import Mapping
 from pathlib import Path
 
-from seektrack.errors import ModelError
+from seektrack.errors import LibraryError, ModelError
 from seektrack.library import database
+from seektrack.library.address import backend_of
 
 MODEL_VARIABLE = "SEEKTRACK_MODEL"
 """Environment variable with the model to use where none is named and no library says."""
@@ -21,20 +23,27 @@ def made_with(folder: str | Path | None) -> str | None:
     """
     if folder is None:
         return None
-    path = Path(folder).expanduser() / database.FILE_NAME
-    try:
-        with contextlib.closing(
-            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
-        ) as connection:
-            meta = dict(connection.execute("SELECT key, value FROM meta WHERE key IN ('model', 'asked')"))
-    except (sqlite3.Error, OSError, ValueError):
-        return None
+    meta = _said_by(folder)
     asked, model = meta.get("asked"), meta.get("model")
     from seektrack.checkpoints import parse_model
 
     with contextlib.suppress(ModelError):
         return asked if asked and parse_model(asked)[0] == model else model
     return model
+
+
+def _said_by(folder: str | Path) -> Mapping[str, str]:
+    with contextlib.suppress(LibraryError, sqlite3.Error, OSError, ValueError, ImportError):
+        if backend_of(folder) == "lance":
+            from seektrack.library.lance.reader import said_by
+
+            return said_by(folder)
+        path = Path(folder).expanduser() / database.FILE_NAME
+        with contextlib.closing(
+            sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+        ) as connection:
+            return dict(connection.execute("SELECT key, value FROM meta WHERE key IN ('model', 'asked')"))
+    return {}
 
 
 def model_for(folder: str | Path | None, asked: str | None = None) -> str:

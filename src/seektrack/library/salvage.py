@@ -14,6 +14,7 @@ from pathlib import Path
 
 from seektrack.errors import LibraryError
 from seektrack.library import database, distances, extras, turns
+from seektrack.library.address import backend_of, place_of
 from seektrack.library.checks import video_checksum
 from seektrack.library.reading import row_is_whole
 
@@ -47,6 +48,11 @@ def repair(folder: Path) -> Salvage | None:
     Raises:
         LibraryError: There is no library, what made its vectors cannot be told, or it cannot be written.
     """
+    if backend_of(folder) == "lance":
+        raise LibraryError(
+            f"the library {str(place_of(folder))!r} is kept by LanceDB, which is not mended in place",
+            hint="copy what is whole: seektrack library copy OLD NEW --video VIDEO; index the rest again",
+        )
     damaged = folder / database.FILE_NAME
     if not damaged.is_file():
         raise database.not_a_library(folder)

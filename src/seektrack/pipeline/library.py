@@ -22,6 +22,7 @@ from seektrack.library import (
     Maker,
     VideoRecord,
 )
+from seektrack.library.address import Backend, backend_of, place_of
 from seektrack.library.made_with import made_with, model_for
 from seektrack.pipeline.asking import Asking
 from seektrack.pipeline.clips import Clips
@@ -84,15 +85,19 @@ class Library(Asking):
     """A folder of indexed videos, open.
 
     Args:
-        path: The folder; made when first indexed into.
+        path: The folder, or an address as ``s3://bucket/name``; made when first indexed into.
         model: What embeds pictures and texts; see :func:`seektrack.pipeline.parse_model`. When None, what the
             library was made with; for a new one SEEKTRACK_MODEL, or ``pocket``.
         device: ``cpu``, ``cuda`` or ``mps``; chosen when None.
         ground: How objects are proposed when they are indexed.
         runtime: Who computes: ``torch``, ``onnx`` or ``onnx:PROVIDER``; what the model's folder holds when
             None.
+        backend: What keeps a new library: ``"embedded"``, or ``"lance"`` (LanceDB, the extra ``lance``),
+            which many machines may write at once; by its place when None.
 
     Raises:
+        InputError: The back end is unknown, or cannot keep a library there.
+        LibraryError: No library can lie at the address.
         ModelError: The name is empty or the folder is not a model. Weights load when first needed.
     """
 
@@ -104,8 +109,10 @@ class Library(Asking):
         device: str | None = None,
         ground: GroundSettings | None = None,
         runtime: str | None = None,
+        backend: Backend | None = None,
     ) -> None:
-        self.path = Path(path).expanduser()
+        self.path = place_of(path)
+        self.backend = backend_of(path, backend)
         self.models = Models(model_for(self.path, model), device=device, runtime=runtime)
         self.ground = ground or GroundSettings(points_per_side=INDEX_POINTS_PER_SIDE)
         self._store: LibraryStore | None = None
@@ -208,6 +215,7 @@ class Library(Asking):
         measured = measure_missing(self.models, store, failed, progress)
         waiting = finish_switch(store)
         self._note_model(store)
+        store.tidy()
         manifest = None if kept is None else store.choose_index(kept)
         skipped = run.skipped + done_by_others(store, named, failed)
         pruned = prune_below(store, videos) if prune else ()
@@ -268,11 +276,17 @@ class Library(Asking):
 
     def remove(self, path: str | Path) -> bool:
         """Forget a video; False when it was not there."""
-        return self._open_to_read(check=False).remove(path)
+        store = self._open_to_read(check=False)
+        removed = store.remove(path)
+        store.tidy()
+        return removed
 
     def prune(self) -> list[str]:
         """Forget every video whose file is gone; their paths."""
-        return self._open_to_read(check=False).prune()
+        store = self._open_to_read(check=False)
+        gone = store.prune()
+        store.tidy()
+        return gone
 
     def close(self) -> None:
         """Close the library; it opens again when used."""
@@ -291,13 +305,18 @@ class Library(Asking):
             return store
         if self._store is None:
             self._store = LibraryStore.open_or_create(
-                self.path, model=made_by.model, fingerprint=made_by.fingerprint, dim=made_by.dim
+                self.path,
+                model=made_by.model,
+                fingerprint=made_by.fingerprint,
+                dim=made_by.dim,
+                backend=self.backend,
             )
         return self._store
 
     def _open_to_read(self, *, check: bool = True) -> LibraryStore:
         if self._store is None:
-            self._store = LibraryStore.open(self.path, readonly=not os.access(self.path, os.W_OK))
+            readonly = isinstance(self.path, Path) and not os.access(self.path, os.W_OK)
+            self._store = LibraryStore.open(self.path, readonly=readonly)
         if check:
             self._check_model(self._store)
         return self._store

@@ -28,6 +28,7 @@ from seektrack.errors import (
     foreseen,
 )
 from seektrack.library import VideoRecord, Where
+from seektrack.library.address import place_of
 from seektrack.library.made_with import model_for
 from seektrack.pipeline.answer import Answer
 from seektrack.pipeline.asking import Only, Question, where_of
@@ -74,7 +75,8 @@ class Shards:
             raise InputError("there is no library to ask")
         if timeout_s is not None and not timeout_s > 0:
             raise InputError(f"timeout_s must be longer than 0 seconds, got {timeout_s:g}")
-        real = [Path(path).expanduser().resolve() for path in paths]
+        places = [place_of(path) for path in paths]
+        real = [place.resolve() if isinstance(place, Path) else place for place in places]
         twice = next((path for path in real if real.count(path) > 1), None)
         if twice is not None:
             raise InputError(f"the library {str(twice)!r} is given twice", hint="name each library once")

@@ -9,6 +9,7 @@ from typing import Any
 
 from seektrack import defaults
 from seektrack.errors import ModelError, SeekTrackError
+from seektrack.library.made_with import made_with
 from seektrack.pipeline import FrameSegmenter, Library, Models
 from seektrack.pipeline.answer import Answer
 from seektrack.query import read
@@ -46,7 +47,7 @@ class Service:
         self.libraries: dict[str, Library] = {}
         self._models: dict[str, Models] = {}
         for name, path in settings.named_libraries.items():
-            library = Library(path, device=settings.device, model=None if path.exists() else settings.model)
+            library = Library(path, device=settings.device, model=made_with(path) or settings.model)
             library.models = self._models.setdefault(library.models.name, library.models)
             self.libraries[name] = library
         usual = settings.model or next(iter(self._models), defaults.MODEL)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seektrack.errors import InputError
+from seektrack.library.address import place_of
 
 _MIB = 2**20
 _SHORTEST_KEY = 16
@@ -66,9 +67,10 @@ class ServerSettings:
     """What a server serves.
 
     Attributes:
-        libraries: Folders of libraries, each under the name of its folder; one need not exist yet.
+        libraries: Folders or addresses of libraries, each under its last name; one need not exist yet.
         roots: Folders below which videos may be named; those of the libraries can be named always.
-        state: Folder for jobs, sessions, results and uploads; beside the first library when None.
+        state: Folder for jobs, sessions, results and uploads; beside the first library when None, in the
+            working folder where that lies at an address.
         model: What videos are followed with that no library says a model for.
         device: Where networks run; chosen when None.
         workers: Jobs at work at a time.
@@ -78,7 +80,7 @@ class ServerSettings:
         bounds: How much is taken.
     """
 
-    libraries: tuple[Path, ...]
+    libraries: tuple[Path | str, ...]
     roots: tuple[Path, ...] = ()
     state: Path | None = None
     model: str | None = None
@@ -106,17 +108,19 @@ class ServerSettings:
                 raise InputError(f"the root {str(root)!r} is no folder", hint="name a folder of videos")
 
     @property
-    def named_libraries(self) -> dict[str, Path]:
-        """Library folders by name."""
-        return {path.expanduser().resolve().name: path.expanduser() for path in self.libraries}
+    def named_libraries(self) -> dict[str, Path | str]:
+        """Folders and addresses of libraries by name."""
+        places = [place_of(path) for path in self.libraries]
+        return {(p.rpartition("/")[2] if isinstance(p, str) else p.resolve().name): p for p in places}
 
     @property
     def state_folder(self) -> Path:
         """Where jobs, sessions, results and uploads lie."""
         if self.state is not None:
             return self.state.expanduser()
-        first = self.libraries[0].expanduser().resolve()
-        return first.with_name(f"{first.name}.serving")
+        name, first = next(iter(self.named_libraries.items()))
+        beside = Path.cwd() if isinstance(first, str) else first.resolve().parent
+        return beside / f"{name}.serving"
 
     @property
     def uploads(self) -> Path:

@@ -22,6 +22,7 @@ FROZEN = {
         "--frames",
         "--fps",
         "--window",
+        "--backend",
         "--ann",
         "--temporal",
         "--temporal-model",
@@ -201,7 +202,7 @@ FROZEN = {
         "--interpolate",
         *COMMON,
     ],
-    "library copy": ["SOURCE", "TARGET", "--video", *COMMON],
+    "library copy": ["SOURCE", "TARGET", "--video", "--backend", *COMMON],
     "videos": ["--library -l", "--remove", "--prune", "--repair", "--summary", *COMMON],
     "eval demo": ["--scenes", "--model -m", "--device", "--report", *COMMON],
     "eval tracks": [

@@ -1,0 +1,155 @@
+"""Nearest neighbours by LanceDB: exact scans, approximate indexes with exact scores, and their recall.
+
+How hard an index looks (lists probed, candidates weighed exactly) is the least that reaches the wanted recall
+on a sample of queries when it is built, as in `seektrack.library.ann`. What was added since is scanned too.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seektrack.library.ann import recall_at
+from seektrack.library.index_settings import IndexKind, IndexManifest, IndexSettings
+
+if TYPE_CHECKING:
+    import lancedb
+
+EXACT_UP_TO = 200_000
+"""Vectors up to which ``auto`` scans; fewer than of memory, as LanceDB reads them from where they lie."""
+AUTO: IndexKind = "ivf-sq8"
+"""What ``auto`` is above: building IVF-PQ takes many times as long and finds no more."""
+_AT = 10
+_PROBES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
+_REFINES = (2, 5, 10, 20, 50)
+_INDEX = "vector_idx"
+
+
+def kind_for(settings: IndexSettings, count: int) -> IndexKind:
+    """The index a library of so many vectors gets; ``auto`` scans fewer than the embedded back end does."""
+    if settings.kind == "auto" and count > min(settings.exact_up_to, EXACT_UP_TO):
+        return AUTO
+    return settings.kind_for(count)
+
+
+class Searching:
+    """Searches over one table of pictures.
+
+    Args:
+        table: The table.
+    """
+
+    def __init__(self, table: lancedb.table.Table) -> None:
+        self._table = table
+
+    def search(
+        self, query: NDArray[np.float32], k: int, *, sql: str = "", manifest: IndexManifest | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Row ids and inner products of the ``k`` nearest to a unit vector (D,), best first.
+
+        Args:
+            query: float32 (D,).
+            k: Rows wanted.
+            sql: Only rows for which it holds; applied before anything is weighed.
+            manifest: The index to use; None to weigh every row.
+        """
+        if k <= 0:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
+        asked: Any = self._table.search(query, vector_column_name="vector")
+        asked = asked.distance_type("dot").limit(k).select(["_distance"]).with_row_id(True)
+        if sql:
+            asked = asked.where(sql, prefilter=True)
+        if manifest is None or manifest.kind == "flat":
+            asked = asked.bypass_vector_index()
+        else:
+            asked = asked.refine_factor(max(1, manifest.rerank))
+            if manifest.kind == "hnsw":
+                asked = asked.ef(max(manifest.effort, k))
+            else:
+                asked = asked.nprobes(max(1, manifest.effort))
+        found = asked.to_arrow()
+        scores = 1.0 - found["_distance"].to_numpy()
+        return found["_rowid"].to_numpy().astype(np.int64), scores.astype(np.float32)
+
+    def build(self, settings: IndexSettings, count: int, dim: int, *, sql: str) -> IndexManifest:
+        """Build the index the settings ask for at this size, and choose how hard it looks.
+
+        Args:
+            settings: What is wanted.
+            count: Vectors that are served.
+            dim: Of a vector.
+            sql: What of the table is served.
+        """
+        kind = kind_for(settings, count)
+        began = time.monotonic()
+        if kind == "flat":
+            if any(one.name == _INDEX for one in self._table.list_indices()):
+                self._table.drop_index(_INDEX)
+            return IndexManifest("flat", count, dim, seconds=time.monotonic() - began)
+        lists = max(1, min(round(count**0.5), count // 40))
+        self._table.create_index("vector", config=_config(kind, lists, dim), replace=True, name=_INDEX)
+        made = IndexManifest(kind, count, dim, 0.0, 1, lists, 1)
+        return self._tuned(made, settings, sql, began)
+
+    def _tuned(self, made: IndexManifest, settings: IndexSettings, sql: str, began: float) -> IndexManifest:
+        queries = self._sample(settings.sample, made.vectors, sql)
+        k = min(_AT, made.vectors)
+        exact = np.stack([self.search(one, k, sql=sql)[1] for one in queries])
+
+        def recall(effort: int, rerank: int) -> float:
+            tried = IndexManifest(made.kind, made.vectors, made.dim, 0.0, effort, made.lists, rerank)
+            found = [self.search(one, k, sql=sql, manifest=tried)[1] for one in queries]
+            padded = [np.pad(one, (0, k - len(one)), constant_values=-np.inf) for one in found]
+            return recall_at(exact, np.stack(padded))
+
+        ladder = [p for p in _PROBES if p < made.lists] + [made.lists]
+        if made.kind == "hnsw":
+            ladder = [32, 64, 128, 256, 512]
+        wide = ladder[-1]
+        reranks = [settings.rerank] if settings.rerank else list(_REFINES)
+        rerank = next((r for r in reranks if recall(wide, r) >= settings.target_recall), reranks[-1])
+        effort, measured = wide, 0.0
+        for effort in ladder:
+            measured = recall(effort, rerank)
+            if measured >= settings.target_recall:
+                break
+        seconds = time.monotonic() - began
+        return IndexManifest(made.kind, made.vectors, made.dim, measured, effort, made.lists, rerank, seconds)
+
+    def _sample(self, count: int, total: int, sql: str) -> list[NDArray[np.float32]]:
+        """Unit queries of subjects the library shows, made as by `seektrack.library.ann.sample_queries`."""
+        rng = np.random.default_rng(1)
+        rows = self._table.search()
+        rows = rows.where(sql) if sql else rows
+        near = max(min(50, total), min(total // 200, 2000))
+        queries = []
+        for offset in rng.integers(0, total, count):
+            seed = rows.select(["vector"]).offset(int(offset)).limit(1).to_arrow()["vector"]
+            seed = np.asarray(seed.to_pylist()[0], dtype=np.float32)
+            ids, _ = self.search(seed, near, sql=sql)
+            picked = rng.permutation(ids)[:8]
+            some = self._table.take_row_ids(picked.tolist()).select(["vector"]).to_arrow()["vector"]
+            vectors = np.asarray(some.to_pylist(), dtype=np.float32)
+            mean = vectors.mean(axis=0)
+            away = np.linalg.norm(vectors - mean, axis=1).mean()
+            query = mean + away * _unit(rng.normal(size=mean.shape).astype(np.float32))
+            queries.append(_unit(query).astype(np.float32))
+        return queries
+
+
+def _config(kind: IndexKind, lists: int, dim: int) -> Any:
+    from lancedb.index import HnswSq, IvfPq, IvfSq
+
+    if kind == "hnsw":
+        return HnswSq(distance_type="dot", num_partitions=1)
+    if kind == "ivf-pq":
+        parts = next(m for m in (dim // 8, dim // 4, dim // 2, dim) if m and dim % m == 0)
+        return IvfPq(distance_type="dot", num_partitions=lists, num_sub_vectors=parts, max_iterations=10)
+    return IvfSq(distance_type="dot", num_partitions=lists, max_iterations=10, sample_rate=40)
+
+
+def _unit(row: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(row / max(float(np.linalg.norm(row)), 1e-12), dtype=np.float32)
