@@ -48,6 +48,7 @@ class OnnxClipEncoder:
         try:
             held = graphs.settings
             self.dim, self.logit_scale = int(held["dim"]), float(held["logit_scale"])
+            self._length = self.dim  # of what the graphs give
             self.settings = ImageSettings(**{k: _tuples(v) for k, v in held["image"].items()})
             self.fine_size = int(held["fine_size"])
             self._languages = None if held["languages"] is None else tuple(map(str, held["languages"]))
@@ -107,7 +108,7 @@ class OnnxClipEncoder:
             self._unit(self._run("text", *self._reader(texts[i : i + batch_size]))[0])
             for i in range(0, len(texts), batch_size)
         ]
-        return np.concatenate(rows) if rows else np.zeros((0, self.dim), np.float32)
+        return np.concatenate(rows) if rows else np.zeros((0, self._length), np.float32)
 
     @cached_property
     def _reader(self) -> TextReader:
@@ -136,9 +137,9 @@ class OnnxClipEncoder:
         return np.stack([clip_transform(image, settings) for image in images])
 
     def _unit(self, rows: NDArray[np.floating]) -> Rows:
-        if rows.shape[1:] != (self.dim,):
+        if rows.shape[1:] != (self._length,):
             raise ModelError(
-                f"the graphs of {self.name!r} give {rows.shape[1:]} values, their note says {self.dim}",
+                f"the graphs of {self.name!r} give {rows.shape[1:]} values, their note says {self._length}",
                 hint="write them again: seektrack models export MODEL --to FOLDER",
             )
         if not np.isfinite(rows).all():

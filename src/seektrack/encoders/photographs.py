@@ -12,6 +12,7 @@ Who computes the networks, torch or ONNX Runtime, is not known here.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,10 @@ from seektrack.errors import ModelError
 
 WEIGHTS, SETTINGS = "photographs.safetensors", "photographs.json"
 EXTRA = 16
-"""Numbers of an embedding behind the experts': words nobody knows, then the colours, then zeros."""
+"""Numbers of an embedding behind the experts': words nobody knows, the colours, what speaks for none of the
+names, then zeros."""
+RESERVE = EXTRA - 4
+"""Where among them a photograph agrees with the texts of pictures without a name."""
 SURE = 0.02
 """Below this share an expert is not asked."""
 SHARP = 4.0
@@ -61,6 +65,7 @@ class Photographs:
         self.kinds = {str(name): tuple(above) for name, above in settings["kinds"].items()}
         self.colour_share = float(settings["colour_share"])
         self.scale = float(settings["scale"])
+        self._reserve = math.sqrt(float(settings.get("reserve", 0.0)) / self.scale)
         self.grain = float(settings["sizes"]["grain"])
         self.dim = int(rows.shape[1]) + EXTRA
         self._rows, self._tower, self._gate = rows, tower, gate
@@ -88,7 +93,9 @@ class Photographs:
         out[:, :n] = np.sqrt(1 - self.colour_share) * rows
         colours = colour_rows(pixels)
         out[:, n + 1 : n + 1 + colours.shape[1]] = np.sqrt(self.colour_share) * colours
-        return l2_normalise(out)
+        out = l2_normalise(out) * np.float32(math.sqrt(1 - self._reserve**2))
+        out[:, n + RESERVE] = self._reserve
+        return out
 
     def embed_text(self, text: str) -> NDArray[np.float32]:
         """The unit row (dim,) of a text, by its words."""
@@ -96,7 +103,8 @@ class Photographs:
         out = np.zeros(self.dim, np.float32)
         plain = " ".join(text.lower().split()).rstrip("?!. ")
         if plain in self.backgrounds:
-            out[:n] = self._rows[self.backgrounds[plain]]
+            out[:n] = math.sqrt(1 - self._reserve**2) * self._rows[self.backgrounds[plain]]
+            out[n + RESERVE] = self._reserve
             return out
         read = self.lexicon.read(text)
         if not read.things and (read.unknown or not read.colours):

@@ -54,6 +54,7 @@ def save_checkpoint_folder(
     out: Path,
     scale: float,
     colour_share: float,
+    reserve: float = 0.0,
 ) -> None:
     """Write a whole checkpoint: a pocket CLIP's files, and beside them what knows photographs, in fp16.
 
@@ -64,6 +65,7 @@ def save_checkpoint_folder(
         out: Where.
         scale: From cosines to logits, for photographs.
         colour_share: Part of an embedding's length that tells colours.
+        reserve: Log odds by which pictures without a name are preferred.
     """
     out.mkdir(parents=True, exist_ok=True)
     for path in base.iterdir():
@@ -78,7 +80,8 @@ def save_checkpoint_folder(
     save_file({name: value.half() for name, value in tensors.items()}, out / WEIGHTS)
     content = {
         "sizes": dataclasses.asdict(network.tower.sizes),
-        "scale": round(scale / math.sqrt(1 - colour_share), 4),
+        "scale": round(_widened(scale / math.sqrt(1 - colour_share), reserve), 4),
+        "reserve": reserve,
         "colour_share": colour_share,
         "concepts": [row.name for row in concepts.rows],
         "backgrounds": list(BACKGROUND_TEXTS),
@@ -89,6 +92,14 @@ def save_checkpoint_folder(
     }
     text = json.dumps(content, ensure_ascii=False, indent=1) + "\n"
     (out / SETTINGS).write_text(text, encoding="utf-8")
+
+
+def _widened(scale: float, reserve: float) -> float:
+    """The scale that leaves the logits of names as they are beside a reserve.
+
+    Of an embedding's squared length ``reserve / scale`` is the reserve's.
+    """
+    return (reserve + math.sqrt(reserve**2 + 4 * scale**2)) / 2
 
 
 def named_labels(concepts: Concepts) -> list[str]:

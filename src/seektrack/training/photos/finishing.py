@@ -74,8 +74,9 @@ def finish(
     figures = gate_figures(gate, GateSampler(FrameStore(drawn), tiles, photographs, shown))
     scale = _calibrated(recipe, network, PhotoSampler(tiles, concepts, recipe, photographs=photographs))
     save_checkpoint_folder(
-        network, gate, concepts, base=base or POCKET, out=out, scale=scale, colour_share=recipe.colour_share
-    )
+        network, gate, concepts, base=base or POCKET, out=out, scale=scale, colour_share=recipe.colour_share,
+        reserve=recipe.reserve,
+    )  # fmt: skip
     return {**figures, "scale": round(scale, 2), "folder": str(out)}
 
 

@@ -179,8 +179,8 @@ class PhotoRun:
         for optimiser, peak in zip(self.optimisers, (r.learning_rate, r.other_rate), strict=True):
             for group in optimiser.param_groups:
                 group["lr"] = peak * rate
-        early = self.progress < r.early_share
-        pictures, numbers = self.sampler.batch(self.steps, view=r.early_view if early else r.view)
+        early, late = self.progress < r.early_share, self.progress >= 1 - r.late_share
+        pictures, numbers = self.sampler.batch(self.steps, view=r.early_view if early else r.view, late=late)
         targets, silent = self.asking(numbers, np.random.default_rng((r.seed, 12, self.steps)))
         with torch.autocast("cpu", torch.bfloat16):
             rows = self.model.tower.embed(normalised(pictures))

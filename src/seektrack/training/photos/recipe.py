@@ -20,6 +20,9 @@ class PhotoRecipe:
             are full of them.
         films: Crops of named things in films in a batch.
         unnamed: Crops of photographs that show none of the names in a batch.
+        late_tiles, late_films, late_unnamed: The same three in the last part of training: what shows none of
+            the names is the most of any footage, and has to be told from what does.
+        late_share: That part, as a share of the schedule.
         rough: Share of the tiles that are made as crops of video are: smaller in a wider picture, turned,
             blurred, compressed.
         view: Side of the network's view in pixels at the end of training, the tiles' own.
@@ -33,6 +36,8 @@ class PhotoRecipe:
         weight_decay: Of the convolutions.
         smoothing: Share of the answer spread over all names.
         colour_share: Part of an embedding's length, squared, that tells the colours of the picture's middle.
+        reserve: Log odds by which pictures without a name are preferred: a search asks for each name of the
+            best of all the crops of a frame, not of a thing that somebody centred.
         average: Decay of the running mean of the weights that is exported.
     """
 
@@ -42,6 +47,10 @@ class PhotoRecipe:
     people: float = 2.0
     films: int = 8
     unnamed: int = 20
+    late_tiles: int = 144
+    late_films: int = 16
+    late_unnamed: int = 96
+    late_share: float = 0.1
     rough: float = 0.3
     view: int = 32
     early_view: int = 24
@@ -55,10 +64,11 @@ class PhotoRecipe:
     weight_decay: float = 0.05
     smoothing: float = 0.05
     colour_share: float = 0.25
+    reserve: float = 3.0
     average: float = 0.995
 
     def __post_init__(self) -> None:
-        for name in ("rough", "early_share", "kinds", "smoothing"):
+        for name in ("rough", "early_share", "late_share", "kinds", "smoothing"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is a share from 0 to 1, got {getattr(self, name)}")
         if self.tiles < 1 or self.unnamed < 0 or self.films < 0:

@@ -13,11 +13,13 @@ from seektrack.training.clip.frames import decode_rgb, encode_rgb
 from seektrack.training.clip.samples import jitter
 from seektrack.training.photos.names import Concepts
 from seektrack.training.photos.recipe import PhotoRecipe
-from seektrack.training.photos.scenes import Films, Image, Photographs, unnamed_crop
+from seektrack.training.photos.scenes import Films, Image, Photographs, away_crop, unnamed_crop
 from seektrack.training.photos.tiles import TILE, Tiles
 
 UNNAMED = -1
 """Concept number of a crop that shows none."""
+AWAY = 0.4
+"""Share of those that are taken from films, beside the thing they show."""
 
 
 class PhotoSampler:
@@ -46,27 +48,39 @@ class PhotoSampler:
         often = np.where(people, recipe.people, 1.0)
         self._ends = np.cumsum(often) / often.sum()
 
-    def batch(self, step: int, *, view: int) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
+    def batch(
+        self, step: int, *, view: int, late: bool = False
+    ) -> tuple[NDArray[np.uint8], NDArray[np.intp]]:
         """Pictures uint8 (B, view, view, 3) of a step, and the number of the concept of each.
 
         Args:
             step: Number of the step; it alone decides what is drawn.
             view: Side in pixels.
+            late: With more that nobody named, as in the last part of training.
         """
         r, rng = self.recipe, np.random.default_rng((self.recipe.seed, 11, step))
-        which = np.minimum(np.searchsorted(self._ends, rng.random(r.tiles)), len(self.tiles.concepts) - 1)
+        n_tiles, n_films, n_unnamed = (
+            (r.late_tiles, r.late_films, r.late_unnamed) if late else (r.tiles, r.films, r.unnamed)
+        )
+        which = np.minimum(np.searchsorted(self._ends, rng.random(n_tiles)), len(self.tiles.concepts) - 1)
         pictures = [self._tile(int(i), view, rng) for i in which]
         numbers = self.tiles.concepts[which].tolist()
         if self.films is not None:
-            for i in rng.integers(len(self.films.pictures), size=r.films):
+            for i in rng.integers(len(self.films.pictures), size=n_films):
                 pictures.append(film_crop(self.films, int(i), view, rng))
                 numbers.append(int(self.films.concepts[i]))
         if self.photographs is not None:
-            pictures += [
-                light(flip(unnamed_crop(self.photographs, view, rng), rng), rng) for _ in range(r.unnamed)
-            ]
-            numbers += [UNNAMED] * r.unnamed
+            for _ in range(n_unnamed):
+                nameless = self._nameless(self.photographs, view, rng)
+                pictures.append(worn(light(flip(nameless, rng), rng), rng))
+            numbers += [UNNAMED] * n_unnamed
         return np.stack(pictures), np.array(numbers, np.intp)
+
+    def _nameless(self, photographs: Photographs, view: int, rng: np.random.Generator) -> Image:
+        if self.films is not None and rng.random() < AWAY:
+            i = int(rng.integers(len(self.films.pictures)))
+            return away_crop(self.films.pictures[i], self.films.boxes[i], view, rng)
+        return unnamed_crop(photographs, view, rng)
 
     def _tile(self, index: int, view: int, rng: np.random.Generator) -> Image:
         tile = flip(self.tiles.pictures[index], rng)

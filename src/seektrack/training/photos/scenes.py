@@ -18,6 +18,8 @@ from seektrack.training.photos.names import Concepts
 Image = NDArray[np.uint8]
 SMALL, LARGE = 0.0004, 0.05
 """Regions of this share of a photograph: parts and surfaces; larger ones may well be a thing with a name."""
+_TRIES, _TOUCHED = 12, 0.1
+"""To find a square that shares at most so much of its area, or of the thing's, with it."""
 FRAMES = 12
 """Kept of each film, evenly spread."""
 
@@ -56,17 +58,38 @@ def _small(labels: NDArray[np.uint8]) -> list[Box]:
 
 
 def unnamed_crop(photographs: Photographs, side: int, rng: np.random.Generator) -> Image:
-    """A crop of a small region, or of a small square anywhere."""
+    """A crop of a small region, or of a square anywhere."""
     which = int(rng.integers(len(photographs.pictures)))
     picture, boxes = photographs.pictures[which], photographs.regions[which]
-    if boxes and rng.random() < 0.6:
+    if boxes and rng.random() < 0.65:
         box = boxes[int(rng.integers(len(boxes)))]
+        margin = float(rng.uniform(0.0, 0.6))
     else:
         h, w = picture.shape[:2]
-        half = rng.uniform(8, 40)
+        half = _half(rng, 8, min(70, (min(h, w) - 1) / 2))
         x, y = rng.uniform(half, w - half), rng.uniform(half, h - half)
-        box = (x - half, y - half, x + half, y + half)
-    return crop_square(picture, box, side, margin=float(rng.uniform(0.0, 0.3)))
+        box, margin = (x - half, y - half, x + half, y + half), 0.0
+    return crop_square(picture, box, side, margin=margin)
+
+
+def _half(rng: np.random.Generator, least: float, most: float) -> float:
+    """Half the side of a square, as often small as large by ratio."""
+    return float(np.exp(rng.uniform(np.log(min(least, most)), np.log(most))))
+
+
+def away_crop(picture: Image, box: Box, side: int, rng: np.random.Generator) -> Image:
+    """A square of a film's frame that shows next to nothing of the thing in ``box``."""
+    h, w = picture.shape[:2]
+    x0, y0, x1, y1 = box
+    for _ in range(_TRIES):
+        half = _half(rng, 10, min(h, w) / 2.5)
+        x, y = rng.uniform(half, w - half), rng.uniform(half, h - half)
+        square = (x - half, y - half, x + half, y + half)
+        wide, high = min(square[2], x1) - max(square[0], x0), min(square[3], y1) - max(square[1], y0)
+        shared = max(0.0, wide) * max(0.0, high)
+        if shared < _TOUCHED * min((x1 - x0) * (y1 - y0), 4 * half * half):
+            break
+    return crop_square(picture, square, side)
 
 
 @dataclass(frozen=True, eq=False)

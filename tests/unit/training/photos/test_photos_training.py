@@ -22,6 +22,7 @@ from seektrack.errors import ModelError
 from seektrack.evaluation.real import RealSettings, evaluate_real
 from seektrack.training.photos import PhotoRecipe, finish, finishing, train_photos
 from seektrack.training.photos.calibrate import fitted_scale
+from seektrack.training.photos.files import _widened
 from seektrack.training.photos.loop import normalised
 from seektrack.training.photos.loss import Asking, naming_loss
 from seektrack.training.photos.names import load_concepts
@@ -30,7 +31,7 @@ from seektrack.world import render, sample_scene
 
 SMALL = PhotoRecipe(
     sizes=PhotoSizes(widths=(8, 16, 16), dim=16), tiles=24, films=4, unnamed=6, steps=150, warmup=5,
-    kinds=0.2, average=0.9, other_rate=1e-2,
+    late_tiles=18, late_films=4, late_unnamed=12, kinds=0.2, average=0.9, other_rate=1e-2, reserve=1.0,
 )  # fmt: skip
 
 
@@ -254,6 +255,32 @@ def test_convolutions_as_products_are_convolutions():
             torch.autograd.grad(ours, (x, w), out), torch.autograd.grad(theirs, (x, w), out), strict=True
         )
         assert all(torch.allclose(a, b) for a, b in pairs)
+
+
+def test_the_reserve_favours_what_has_no_name_and_leaves_the_names_as_they_are(trained, tmp_path):
+    """Logits of names stay, those of pictures without a name rise by the reserve."""
+    told = []
+    for reserve in (0.0, 2.0):
+        folder = tmp_path / str(reserve)
+        shutil.copytree(trained[0] / "model", folder)
+        settings = json.loads((folder / "photographs.json").read_text())
+        scale = _widened(_plain(settings), reserve)
+        settings |= {"scale": scale, "reserve": reserve}
+        (folder / "photographs.json").write_text(json.dumps(settings))
+        knows = load_encoder(folder).experts.photographs
+        picture = normalised(noisy((60, 190, 60), np.random.default_rng(5), (112, 112))[None]).numpy()
+        row = knows.embed_images(picture)[0]
+        assert np.linalg.norm(row) == pytest.approx(1, abs=1e-5)
+        texts = np.stack([knows.embed_text(t) for t in ("a dog", "an apple", "a wall", "the sky")])
+        told.append(knows.scale * texts @ row)
+    assert told[1][:2] == pytest.approx(told[0][:2], abs=1e-3)
+    shrunk = np.sqrt(1 - 2.0 / scale)
+    assert told[1][2:] == pytest.approx(told[0][2:] * shrunk + 2.0, abs=1e-3)
+
+
+def _plain(settings):
+    """The scale without the reserve."""
+    return np.sqrt(settings["scale"] ** 2 - settings["reserve"] * settings["scale"])
 
 
 def test_what_is_true_as_well_does_not_compete():
