@@ -4,27 +4,36 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 
+import httpx
 import numpy as np
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from PIL import Image
 
-from seektrack import Library, Tracks, track_objects
+from seektrack import Client, Library, Shards, Tracks, search_and_track, start_session, track_objects
 from seektrack.cli import main
 from seektrack.encoders import Vocabulary, l2_normalise, register_encoder
+from seektrack.errors import SeekTrackError
 from seektrack.evaluation.footage import Footage, write_footage
 from seektrack.grounding import TextScorer, embed_objects
 from seektrack.library import FrameRow, LibraryStore
-from seektrack.pipeline import watch
+from seektrack.pipeline import live_track, watch
+from seektrack.pipeline.live_track import track_live
 from seektrack.pipeline.models import Models
-from seektrack.query import Concept, in_short, read
+from seektrack.query import Concept, Query, in_short, read
 from seektrack.retrieval import TimedText
+from seektrack.serving import ServerSettings, create_app
 from seektrack.tracking import FollowSettings
 from seektrack.types import VideoInfo
-from seektrack.video import open_video
+from seektrack.video import VideoWriter, open_video
 from seektrack.world import SceneSettings, Split, seeds
 
 _TABLE = Path(__file__).parents[1] / "unit" / "query" / "questions.tsv"
@@ -109,6 +118,85 @@ def test_every_door_hears_the_same(library: Library, tmp_path: Path, capsys, mon
         heard["track typed"] = typed(*args, "--no-overlay", "--explain", "--json")
         assert followed == list(dict.fromkeys(asked.concepts)), text
         assert set(heard.values()) == {expected}, (text, heard)
+
+
+def test_the_doors_of_sessions_streams_and_the_wire_hear_the_same(
+    library: Library, tmp_path: Path, monkeypatch
+):
+    """The same texts at sessions, live tracking, shards, search and track, the server and its client."""
+    heard: list[Query] = []
+    sent = object()
+
+    def listens(*args: object, **how: object) -> object:
+        heard.extend(one for one in (*args, *how.values()) if isinstance(one, Query))
+        return sent
+
+    monkeypatch.setattr(live_track, "LastingStream", None, raising=False)
+    monkeypatch.setattr(live_track, "_finding", lambda engine, models, asked, *rest: _stop(listens(asked)))
+    monkeypatch.setattr(Models, "sam2", None)
+    monkeypatch.setattr("seektrack.tracking.engine.Sam2Engine", lambda *given: None)
+    pictures = [np.zeros((32, 32, 3), dtype=np.uint8)]
+    models = Models("blind+pocket")
+    film = tmp_path / "road.mp4"
+    with VideoWriter(film, width=32, height=32, fps=10) as writer:
+        writer.write(pictures[0])
+    app = create_app(ServerSettings((library.path,), roots=(tmp_path,), state=tmp_path / "state"))
+    followed: list[str] = []
+
+    def follows(video: object, text: str, **how: object) -> None:
+        _stop(followed.append(text))
+
+    monkeypatch.setattr(sys.modules["seektrack.serving.work"], "track_objects", follows)
+    with listening(app) as url, Client(url) as there, Shards([library.path]) as shards:
+        far = there.Library("lib")
+        for text, expected in QUESTIONS.items():
+            asked = read(text)
+            with start_session(pictures, text, model=models) as session:
+                assert session.asked.query == asked
+            heard.clear()
+            with pytest.raises(Heard):
+                track_live(pictures, text, model=models)
+            assert heard == [asked], text
+            assert shards.search(text, k=1).query == asked
+            heard.clear()
+            with monkeypatch.context() as patch:
+                patch.setattr(Library, "search", lambda self, query, **how: [listens(query)][:0])
+                assert search_and_track(library, text) == []
+            assert heard == [asked], text
+            answers = [far.search(text, k=1), far.hits(text, k=1)]
+            assert [one.query for one in answers] == [asked, asked]
+            if asked.ordered:
+                assert far.sequences(text, k=1).query == asked
+            assert far.compare([text], k=1).wordings[0].text == asked.typed
+            read_there = httpx.post(f"{url}/api/v1/read", json={"text": text}).json()
+            assert (read_there["reading"], read_there["typed"]) == (expected, text)
+            with there.start_session(str(film), text) as session:
+                assert session.query == asked.typed
+        with pytest.raises(SeekTrackError):
+            there.track_objects(str(film), "a robot -pink")
+        assert followed == ["a robot -pink"]
+
+
+class Heard(Exception):
+    """Ends a door as soon as it heard its question."""
+
+
+def _stop(_: object) -> None:
+    raise Heard
+
+
+@contextmanager
+def listening(app: FastAPI) -> Iterator[str]:
+    """The address of a server on a socket of its own."""
+    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        assert thread.is_alive()
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
+    server.should_exit = True
+    thread.join(10)
 
 
 @pytest.fixture(scope="module")

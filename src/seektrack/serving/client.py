@@ -254,7 +254,7 @@ class Client:
         model: str | None = None,
         opening: Opening | None = None,
         filters: str | None = None,
-        templates: str = "auto",
+        templates: str | Sequence[str] = "auto",
         min_confidence: float | None = None,
         **others: Any,
     ) -> RemoteSession:
@@ -266,7 +266,7 @@ class Client:
             "prompts": None if prompts is None else [prompt_to_json(prompt) for prompt in prompts],
             "model": model,
             "filters": filters,
-            "templates": templates,
+            "templates": wordings(templates),
             "min_confidence": min_confidence,
             **opened(opening, None, None),
         }

@@ -267,7 +267,7 @@ class SessionAsked(Opened):
     tracks: Annotated[
         str | None, Field(max_length=40, description="Id of a result to put right, instead.")
     ] = None
-    templates: Annotated[str, Field(max_length=500)] = "auto"
+    templates: Templates = "auto"
     min_confidence: Share | None = None
     model: Annotated[str | None, Field(max_length=200)] = None
 

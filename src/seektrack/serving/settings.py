@@ -92,6 +92,10 @@ class ServerSettings:
     bounds: Bounds = Bounds()
 
     def __post_init__(self) -> None:
+        for name in ("libraries", "roots"):
+            object.__setattr__(self, name, tuple(Path(path) for path in getattr(self, name)))
+        if self.state is not None:
+            object.__setattr__(self, "state", Path(self.state))
         if not self.libraries:
             raise InputError("a server needs a library", hint="name the folder of one; it need not exist yet")
         for name in ("workers", "clicks"):
