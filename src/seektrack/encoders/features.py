@@ -94,7 +94,19 @@ def picture_features(image: Image) -> NDArray[np.float32]:
         for _ in range(_SCALES):
             across, down = np.abs(np.diff(channel, axis=1)), np.abs(np.diff(channel, axis=0))
             steps = np.concatenate([across.ravel(), down.ravel()])
-            out += np.log(np.quantile(steps, _QUANTILES) + _FAINT).tolist()
+            out += np.log(_quantiles(steps) + _FAINT).tolist()
             out.append(float(np.log((across.mean() + _FAINT / 2) / (down.mean() + _FAINT / 2))))
             channel = cv2.pyrDown(channel)
     return np.array(out, dtype=np.float32)
+
+
+def _quantiles(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """`numpy.quantile` at ``_QUANTILES``, to the bit; sorting is vectorised, several times as fast as it."""
+    ordered = np.sort(values)
+    places = np.asarray(_QUANTILES) * (values.size - 1)
+    below = np.floor(places).astype(np.intp)
+    share = places - below
+    low, high = ordered[below], ordered[np.minimum(below + 1, values.size - 1)]
+    step = high - low
+    found: NDArray[np.float64] = np.where(share >= 0.5, high - step * (1 - share), low + step * share)
+    return found

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 from seektrack.checkpoints import folder_fingerprint
-from seektrack.encoders import Calibration, Domain, embed_and_measure, load_encoder, read_calibration
+from seektrack.encoders import (
+    Calibration,
+    Domain,
+    embed_and_measure,
+    features,
+    load_encoder,
+    read_calibration,
+)
 from seektrack.encoders.domain import read_domain, settled
 from seektrack.encoders.features import picture_features
 from seektrack.errors import InputError, ModelError
@@ -122,3 +129,10 @@ def test_the_pocket_encoder_knows_the_drawn_world_and_no_natural_textures():
     _, outside = embed_and_measure(encoder, [fractal(s) for s in range(6)])
     assert inside is not None and outside is not None
     assert (inside <= 1).mean() >= 0.9 and (outside > 1).all()
+
+
+def test_quantiles_are_those_of_numpy_to_the_bit():
+    rng = np.random.default_rng(5)
+    for size in (1, 2, 3, 10, 999, 36_672):
+        values = np.abs(rng.normal(size=size)).astype(np.float32)
+        assert np.array_equal(features._quantiles(values), np.quantile(values, features._QUANTILES))
