@@ -28,7 +28,7 @@ from seektrack.outputs import save_tracks
 from seektrack.types import Mask, Observation, Track, Tracks, VideoInfo
 
 H, W, N = 60, 80, 12
-FORMATS = {"coco": "coco", "cvat": "cvat", "cvat-mot": "mot_seq"}
+FORMATS = {"coco": "coco", "cvat": "cvat", "cvat-mot": "mot_seq", "yolo-dataset": "yolo"}
 """Our formats, and what datumaro calls each."""
 Found = dict[tuple[int, int], tuple[tuple[float, ...], str, float]]
 
@@ -54,6 +54,11 @@ def film() -> Tracks:
 
 def write(tracks: Tracks, name: str, folder: Path) -> None:
     """One format, with the pictures where datumaro looks for them."""
+    if name == "yolo-dataset":
+        save_tracks(tracks, folder, name)
+        for label in (folder / "labels/train").iterdir():
+            cv2.imwrite(str(folder / "images/train" / f"{label.stem}.png"), np.zeros((H, W, 3), np.uint8))
+        return
     if name != "coco":
         save_tracks(tracks, folder / "film.xml" if name == "cvat" else folder, name)
         return
@@ -70,17 +75,18 @@ def read(folder: Path, name: str) -> Found:
     """What datumaro finds, by identity and frame; masks win over boxes."""
     from datumaro import AnnotationType, Dataset
 
+    ids = dict(json.loads((folder / "objects.json").read_text())["rows"]) if name == "yolo-dataset" else {}
     held: Any = Dataset.import_from(str(folder), FORMATS[name])
     labels = [label.name for label in held.categories()[AnnotationType.label]]
     found: Found = {}
     for item in held:
-        number = int(re.findall(r"\d+", item.id)[-1]) - (name == "cvat-mot")
+        number = int(re.findall(r"\d+", item.id)[-1]) - (name in ("cvat-mot", "yolo-dataset"))
         frame = number if item.attributes.get("frame") is None else int(item.attributes["frame"])
         for one in sorted(item.annotations, key=lambda a: a.type == AnnotationType.mask):
             if one.attributes.get("outside") or one.attributes.get("ignored"):
                 continue
             x, y, w, h = map(float, one.get_bbox())
-            place = int(one.attributes["track_id"]), frame
+            place = int(ids[frame][one.id] if ids else one.attributes["track_id"]), frame
             found[place] = (x, y, x + w, y + h), labels[one.label], float(one.get_area())
     return found
 

@@ -111,6 +111,10 @@ _OWN = (
         is_export=yolo.is_export,
     ),
     Format(
+        "yolo-dataset", "yolo-dataset", "YOLO to train on: data.yaml, boxes", yolo.write_dataset,
+        yolo.read_dataset, is_folder=True, is_export=yolo.is_dataset_export,
+    ),
+    Format(
         "davis", "davis", "DAVIS palette PNG, a frame each", davis.write_davis, davis.read_davis,
         is_folder=True, is_export=davis.is_export,
     ),

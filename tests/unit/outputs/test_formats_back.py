@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seektrack.errors import InputError
+from seektrack.errors import InputError, OutputError
 from seektrack.outputs import FORMATS, load_tracks, recognise, registry, save_tracks
 from seektrack.types import Mask, Missed, Observation, Track, Tracks, VideoInfo
 
@@ -18,11 +18,11 @@ H, W = 36, 50
 FPS = Fraction(30000, 1001)
 WHOLE = {"json", "json-frames", "parquet", "protobuf"}
 BOXES_OF_OWN = {*WHOLE, "csv", "mot", "mot-sequence", "cvat-mot", "coco", "cocovid", "cvat"}
-BOXES_NEARLY = {"yolo", "label-studio"}
-NO_MASKS = {"csv", "mot", "mot-sequence", "cvat-mot", "cvat", "yolo", "label-studio"}
+BOXES_NEARLY = {"yolo", "yolo-dataset", "label-studio"}
+NO_MASKS = {"csv", "mot", "mot-sequence", "cvat-mot", "cvat", "label-studio", "yolo", "yolo-dataset"}
 SCORES = {*WHOLE, "csv", "mot", "coco", "cocovid", "yolo"}
 SAYS_OF_ITSELF = {*WHOLE, "csv", "coco", "cocovid", "davis", "masks-png", "npz", "npy", "yolo", "mots",
-                  "kitti-mots", "ytvis", "ytvis-results"}  # fmt: skip
+                  "yolo-dataset", "kitti-mots", "ytvis", "ytvis-results"}  # fmt: skip
 """Formats with a place for what a result says of itself: unknown footage, damage, why nothing was found."""
 NO_LABEL_OF_BLANK = {"cvat", "label-studio", "mot-sequence", "cvat-mot"}
 """Formats that call what has no label "object"."""
@@ -235,3 +235,35 @@ def test_pixels_count_from_1_in_mot_challenge_and_from_0_in_cvat(tracks, tmp_pat
         columns = (path / "gt" / "gt.txt").read_text().splitlines()[0].split(",")
         assert [float(v) for v in columns[2:4]] == pytest.approx([2.1 + first, 4 + first])
     assert (tmp_path / "cvat-mot" / "gt" / "labels.txt").read_text() == "=SUM(A1)\na red car, 'old'\n"
+
+
+def test_a_yolo_data_set_is_laid_out_as_trainers_take_it(tracks, tmp_path):
+    """Five columns a row, none with an exponent, names in order, and a place for the pictures."""
+    beyond = Observation(3, 0.1, (-4.0, 30.0, 1e-4, 40.0), None, 0.5)
+    outside = Observation(4, 0.13, (-9.0, 1.0, -2.0, 5.0), None, 0.5)
+    tracks = dataclasses.replace(tracks, tracks=(*tracks, Track(7, "at: the edge", 0.5, (beyond, outside))))
+    folder = save_tracks(tracks, tmp_path / "set", "yolo-dataset")
+    rows = [
+        line.split(" ")
+        for file in sorted((folder / "labels/train").iterdir())
+        for line in file.read_text().splitlines()
+    ]
+    assert len(rows) == 5
+    for row in rows:
+        assert len(row) == 5 and all(re.fullmatch(r"\d+(\.\d+)?", value) for value in row), row
+        assert all(0 <= float(value) <= 1 for value in row[1:])
+    assert (folder / "images/train").is_dir()
+    assert (folder / "data.yaml").read_text().splitlines()[:3] == [
+        "path: .", "train: images/train", "val: images/train"
+    ]  # fmt: skip
+    assert "1: \"a red car, 'old'\"" in (folder / "data.yaml").read_text()
+    save_tracks(tracks, folder, "yolo-dataset")  # again, over an earlier one
+    (folder / "images/train/a walk_1.jpg").write_bytes(b"a picture")
+    with pytest.raises(OutputError):
+        save_tracks(tracks, folder, "yolo-dataset")
+    (folder / "labels/train/a walk_1.txt").write_text("")
+    with pytest.raises(InputError, match="0 rows"):
+        load_tracks(folder)
+    (folder / "objects.json").unlink()
+    with pytest.raises(InputError, match=r"objects\.json"):
+        load_tracks(folder, "yolo-dataset")
