@@ -1,7 +1,7 @@
 """Cheap cues of who an object is beside what an encoder sees: colours, outline, the engine's pointer.
 
 Each is a unit vector whose dot product with another of its kind is a similarity, so that one gallery
-(`seektrack.tracking.memory.Appearance`) holds any of them.
+(`seektrack.tracking.appearance.Appearance`) holds any of them.
 """
 
 from __future__ import annotations

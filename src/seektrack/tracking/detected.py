@@ -13,6 +13,7 @@ from seektrack.encoders import Encoder
 from seektrack.geometry import Box
 from seektrack.grounding import Grounder, embed_objects
 from seektrack.query import Concept
+from seektrack.tracking.candidates import candidates_on
 from seektrack.tracking.conclude import conclude
 from seektrack.tracking.engine import Engine, masks_in
 from seektrack.tracking.eyes import Eyes
@@ -20,7 +21,6 @@ from seektrack.tracking.follow_settings import FollowSettings, ahead, report
 from seektrack.tracking.judge import merge_duplicates
 from seektrack.tracking.memory import Detection
 from seektrack.tracking.motion import CameraMotion
-from seektrack.tracking.passes import candidates_on
 from seektrack.tracking.record import Look, Record, fill_gaps, smooth_hidden
 from seektrack.tracking.sightings import Sightings
 from seektrack.tracking.tracker import TrackerContext, TrackerKind

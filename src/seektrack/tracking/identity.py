@@ -18,31 +18,20 @@ from numpy.typing import NDArray
 from seektrack import geometry
 from seektrack.errors import InputError
 from seektrack.geometry import Box
-from seektrack.tracking import kalman
 from seektrack.tracking.claims import Depth
 from seektrack.tracking.kalman import Array
-from seektrack.tracking.likeness import likeness
-from seektrack.tracking.memory import Appearance, Detection, FrameIdentities, TrackMemory, TrackState
+from seektrack.tracking.known import Known
+from seektrack.tracking.memory import Detection, FrameIdentities, TrackMemory, TrackState
 from seektrack.tracking.overlaps import Overlaps
 from seektrack.tracking.predict import Predictor, locate
 from seektrack.tracking.predictors import load_predictor
-from seektrack.tracking.recognise import (
-    already_followed,
-    best_answer,
-    best_known,
-    has_jumped,
-    has_left,
-    is_partial,
-    is_something,
-    looks_wrong,
-    recognise,
-)
-from seektrack.tracking.seek import Glance, is_due
+from seektrack.tracking.recognise import has_left, is_something
+from seektrack.tracking.returns import Returns
+from seektrack.tracking.seek import Glance
 from seektrack.tracking.settings import IdentitySettings
 from seektrack.tracking.step import Step
+from seektrack.tracking.verify import Verifier
 from seektrack.types import Observation
-
-_IN_PLACE = (TrackState.ACTIVE, TrackState.OCCLUDED)
 
 
 class IdentityTracker:
@@ -64,9 +53,16 @@ class IdentityTracker:
 
     def reset(self) -> None:
         """Forget everything, as for another video."""
-        self.next_id = self._first_id
-        self._memories: dict[int, TrackMemory] = {}
+        self._known = Known(self.settings, self._first_id)
+        self._memories = self._known.memories
         self._overlaps = Overlaps(self._memories, self.hw, self.settings)
+        self._verifier = Verifier(self._memories, self.settings)
+        self._returns = Returns(self._known, self._overlaps, self.settings)
+
+    @property
+    def next_id(self) -> int:
+        """The id of the next object that begins."""
+        return self._known.next_id
 
     @cached_property
     def predictor(self) -> Predictor:
@@ -76,7 +72,7 @@ class IdentityTracker:
     @property
     def memories(self) -> tuple[TrackMemory, ...]:
         """Every object not yet forgotten, by id."""
-        return tuple(self._memories[i] for i in sorted(self._memories))
+        return self._known.all
 
     def memory(self, obj_id: int) -> TrackMemory | None:
         """What is remembered of one object, or None when it is unknown or forgotten."""
@@ -129,13 +125,13 @@ class IdentityTracker:
         step = Step(frame_index, time_s, glance=glance, image=image, depth=depth)
         for detection in detections:
             if detection.obj_id is not None and is_something(detection, self.settings):
-                self._verify(step, detection.obj_id, detection)
+                self._verifier.verify(step, detection.obj_id, detection)
         self._overlaps.settle(step)
         for obj_id, detection in step.seen.items():
             self._commit(step, obj_id, detection)
-        self._adopt(step)
-        candidate_ids = self._place_candidates(step, [d for d in detections if d.obj_id is None])
-        self._seek(step)
+        self._returns.adopt(step)
+        candidate_ids = self._returns.place(step, [d for d in detections if d.obj_id is None])
+        self._returns.seek(step)
         self._age(step)
         self._overlaps.share(step)
         return FrameIdentities(
@@ -154,185 +150,12 @@ class IdentityTracker:
             frozenset(step.denied),
         )
 
-    def _verify(self, step: Step, obj_id: int, detection: Detection) -> None:
-        """Believe an engine's mask, or leave its object unseen on this frame."""
-        memory = self._memories.get(obj_id)
-        if memory is None or detection.trusted:
-            step.seen[obj_id] = detection
-            if memory is not None and (memory.elsewhere or has_jumped(memory, detection, self.settings)):
-                step.restarts.add(obj_id)
-            return
-        step.denied.add(obj_id)
-        alike = likeness(memory, detection, self.settings.likeness)
-        if memory.elsewhere:
-            self._verify_after_cut(step, memory, detection, alike)
-            return
-        judged = detection.embedding is None and not is_partial(memory, detection, self.settings)
-        if (memory.hidden or judged) and alike is not None and alike < self.settings.likeness.denied(memory):
-            return
-        if looks_wrong(memory, detection, self.settings):
-            if memory.hidden:
-                return
-            if memory.strikes == 0:
-                memory.strike_frame = step.frame_index
-            memory.strikes += 1
-            if memory.strikes >= self.settings.drift_strikes:
-                step.dropped.append(obj_id)
-                step.retracted.append((obj_id, memory.strike_frame))
-                memory.hide()
-                memory.strikes, memory.state = 0, TrackState.LOST
-                return
-        elif detection.embedding is not None or detection.confidence is not None:
-            memory.strikes = 0
-        if has_jumped(memory, detection, self.settings):
-            if not self._jump_is_believed(memory, detection, alike):
-                return
-            step.restarts.add(obj_id)
-        step.denied.discard(obj_id)
-        step.seen[obj_id] = detection
-
-    def _verify_after_cut(
-        self, step: Step, memory: TrackMemory, detection: Detection, alike: float | None
-    ) -> None:
-        """Only what looks like the object, twice in a row, is the object in another shot."""
-        same = alike is not None and alike >= self.settings.likeness.least(memory)
-        memory.returning = memory.returning + 1 if same else 0
-        if memory.returning >= self.settings.return_looks:
-            step.denied.discard(memory.obj_id)
-            step.restarts.add(memory.obj_id)
-            step.seen[memory.obj_id] = detection
-
-    def _jump_is_believed(self, memory: TrackMemory, detection: Detection, alike: float | None) -> bool:
-        """A jump is believed when the looks confirm it or, without looks, when it stays for some frames."""
-        if detection.embedding is not None:
-            similarity = memory.appearance.similarity(detection.embedding)
-            if similarity is not None:
-                return similarity >= self.settings.revive_similarity
-        if alike is not None and (alike < self.settings.likeness.denied(memory) or memory.hidden):
-            return alike >= self.settings.likeness.least(memory)
-        box = np.array([detection.box])
-        stays = bool(memory.jumped) and geometry.box_iou(np.array(memory.jumped[-1:]), box)[0, 0] > 0
-        memory.jumped = [*memory.jumped, detection.box] if stays else [detection.box]
-        return len(memory.jumped) >= self.settings.jump_frames
-
     def _commit(self, step: Step, obj_id: int, detection: Detection) -> None:
         memory = self._memories.get(obj_id)
         if memory is None:
-            self._begin(step, obj_id, detection)
+            self._known.begin(step, obj_id, detection)
         else:
-            self._see(step, memory, detection, restart=obj_id in step.restarts)
-
-    def _place_candidates(self, step: Step, candidates: Sequence[Detection]) -> list[int]:
-        """Give each candidate the id of a followed object, of a hidden one, or a new one."""
-        ids: dict[int, int] = {}
-        for j, candidate in enumerate(candidates):
-            obj_id = already_followed(candidate, step.seen, self.settings)
-            if obj_id is not None:
-                ids[j] = obj_id
-        rest = [j for j in range(len(candidates)) if j not in ids]
-        waiting = [m for m in self.memories if m.obj_id not in step.seen]
-        if rest and waiting:
-            found = recognise(waiting, [candidates[j] for j in rest], step.time_s, self.settings)
-            for row, column, _ in found.pairs:
-                memory, candidate = waiting[row], candidates[rest[column]]
-                ids[rest[column]] = memory.obj_id
-                step.revived.append(memory.obj_id)
-                restart = memory.state is TrackState.LOST or has_jumped(memory, candidate, self.settings)
-                self._see(step, memory, candidate, restart=restart)
-        for j in rest:
-            if j not in ids:  # it may be another answer to one that was just recognised, or began
-                obj_id = already_followed(candidates[j], step.seen, self.settings)
-                ids[j] = self.next_id if obj_id is None else obj_id
-                if obj_id is None:
-                    self._begin(step, self.next_id, candidates[j])
-        return [ids[j] for j in range(len(candidates))]
-
-    def _adopt(self, step: Step) -> None:
-        """Give objects that began of late the id of one that was out of sight by then, and is what they are.
-
-        The first mask of what comes into sight may show a part of it, or more, and look like nobody.
-        """
-        waiting = [m for m in self.memories if m.hidden and m.obj_id not in step.seen]
-        young = [i for i in step.seen if i in self._memories and self._memories[i].may_be_known]
-        for obj_id in young:
-            memory, seen = self._memories[obj_id], step.seen[obj_id]
-            if abs(step.time_s - memory.born_s) > self.settings.adopt_s:
-                memory.may_be_known = False
-                continue
-            known = best_known(waiting, memory, seen, self.settings)
-            same = known is not None and known.obj_id == memory.takes_after
-            memory.takes_after = None if known is None else known.obj_id
-            if known is None or not same:
-                continue
-            waiting.remove(known)
-            del step.seen[obj_id], self._memories[obj_id]
-            memory.state = TrackState.ENDED
-            step.merged.append((obj_id, known.obj_id))
-            step.dropped.append(obj_id)
-            step.corrected.add(known.obj_id)
-            known.take_over(memory)
-            self._see(step, known, seen, restart=False)
-
-    def _seek(self, step: Step) -> None:
-        """Look for objects out of sight where motion and colours say they could be."""
-        waiting = [
-            m for m in self.memories if m.obj_id not in step.seen and not self._overlaps.contested(m.obj_id)
-        ]
-        for memory in sorted(waiting, key=lambda m: abs(step.time_s - m.seen_s))[: self.settings.max_sought]:
-            memory.unseen += 1
-            if step.glance is None or not is_due(memory, memory.unseen):
-                continue
-            found = best_answer(step, memory, self.settings)
-            memory.sighted = 0 if found is None else memory.sighted + 1
-            if found is None:
-                continue
-            near = memory.state in _IN_PLACE and not has_jumped(memory, found, self.settings)
-            if near or memory.sighted >= self.settings.return_looks:
-                step.corrected.add(memory.obj_id)
-                self._see(step, memory, found, restart=not near)
-
-    def _begin(self, step: Step, obj_id: int, detection: Detection) -> None:
-        memory = TrackMemory(
-            obj_id,
-            detection.label,
-            step.time_s,
-            kalman.initiate(detection.box, self.settings.kalman),
-            step.time_s,
-            step.time_s,
-            step.frame_index,
-            score_sum=detection.score,
-            mask=detection.mask,
-            appearance=Appearance(self.settings.gallery),
-            may_be_known=not detection.trusted and detection.obj_id is None,
-        )
-        memory.boxes.append(detection.box)
-        memory.sightings.append((step.time_s, detection.box))
-        memory.learn(detection)
-        if self.settings.min_hits <= 1:
-            memory.state = TrackState.ACTIVE
-        self._memories[obj_id] = memory
-        self.next_id = max(self.next_id, obj_id + 1)
-        step.seen[obj_id] = detection
-        step.new.append(obj_id)
-
-    def _see(self, step: Step, memory: TrackMemory, detection: Detection, *, restart: bool) -> None:
-        contested = memory.obj_id in step.contested
-        alike = likeness(memory, detection, self.settings.likeness)
-        sure = detection.score >= self.settings.sure_score
-        itself = (
-            detection.trusted or alike is None or (sure and alike >= self.settings.likeness.least(memory))
-        )
-        partial = is_partial(memory, detection, self.settings)
-        if itself and not contested and memory.strikes == 0 and not partial:
-            memory.learn(detection)
-            memory.alikes.extend([] if alike is None else [alike])
-        if contested:
-            memory.glimpse(step.frame_index, detection)
-        else:
-            memory.see(step.frame_index, detection, self.settings.kalman, restart=restart)
-        if memory.hidden or memory.hits >= self.settings.min_hits:
-            memory.state = TrackState.ACTIVE
-        step.seen[memory.obj_id] = detection
+            self._known.see(step, memory, detection, restart=obj_id in step.restarts)
 
     def _age(self, step: Step) -> None:
         """Hide, lose and forget what was not seen."""

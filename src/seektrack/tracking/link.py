@@ -14,9 +14,9 @@ import numpy as np
 from seektrack.encoders import Encoder
 from seektrack.errors import InputError
 from seektrack.grounding import embed_objects
+from seektrack.tracking.appearance import Appearance
 from seektrack.tracking.cues import CUES, Cue, cues_of
 from seektrack.tracking.likeness import LikenessSettings
-from seektrack.tracking.memory import Appearance
 from seektrack.types import Frame, Observation, Track, Tracks
 from seektrack.video import VideoSource, open_video
 

@@ -13,9 +13,9 @@ import numpy as np
 
 from seektrack.errors import InputError
 from seektrack.geometry import box_iou
+from seektrack.tracking.appearance import Appearance
 from seektrack.tracking.cues import Cue
 from seektrack.tracking.link import LinkSettings, Place, alike, galleries_of
-from seektrack.tracking.memory import Appearance
 from seektrack.types import Absence, Observation, Track, Tracks, VideoInfo
 from seektrack.video import VideoSource
 

@@ -1,0 +1,85 @@
+"""Whether an engine's mask is its object: can it have come here, does it still look like itself."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from seektrack import geometry
+from seektrack.tracking.likeness import likeness
+from seektrack.tracking.memory import Detection, TrackMemory, TrackState
+from seektrack.tracking.recognise import has_jumped, is_partial, looks_wrong
+from seektrack.tracking.settings import IdentitySettings
+from seektrack.tracking.step import Step
+
+
+class Verifier:
+    """Believes masks, or leaves their objects unseen.
+
+    Args:
+        memories: Of all objects, by id.
+        settings: See `IdentitySettings`.
+    """
+
+    def __init__(self, memories: dict[int, TrackMemory], settings: IdentitySettings) -> None:
+        self._memories, self.settings = memories, settings
+
+    def verify(self, step: Step, obj_id: int, detection: Detection) -> None:
+        """Believe an engine's mask, or leave its object unseen on this frame."""
+        memory = self._memories.get(obj_id)
+        if memory is None or detection.trusted:
+            step.seen[obj_id] = detection
+            if memory is not None and (memory.elsewhere or has_jumped(memory, detection, self.settings)):
+                step.restarts.add(obj_id)
+            return
+        step.denied.add(obj_id)
+        alike = likeness(memory, detection, self.settings.likeness)
+        if memory.elsewhere:
+            self._verify_after_cut(step, memory, detection, alike)
+            return
+        judged = detection.embedding is None and not is_partial(memory, detection, self.settings)
+        if (memory.hidden or judged) and alike is not None and alike < self.settings.likeness.denied(memory):
+            return
+        if looks_wrong(memory, detection, self.settings):
+            if memory.hidden:
+                return
+            if memory.strikes == 0:
+                memory.strike_frame = step.frame_index
+            memory.strikes += 1
+            if memory.strikes >= self.settings.drift_strikes:
+                step.dropped.append(obj_id)
+                step.retracted.append((obj_id, memory.strike_frame))
+                memory.hide()
+                memory.strikes, memory.state = 0, TrackState.LOST
+                return
+        elif detection.embedding is not None or detection.confidence is not None:
+            memory.strikes = 0
+        if has_jumped(memory, detection, self.settings):
+            if not self._jump_is_believed(memory, detection, alike):
+                return
+            step.restarts.add(obj_id)
+        step.denied.discard(obj_id)
+        step.seen[obj_id] = detection
+
+    def _verify_after_cut(
+        self, step: Step, memory: TrackMemory, detection: Detection, alike: float | None
+    ) -> None:
+        """Only what looks like the object, twice in a row, is the object in another shot."""
+        same = alike is not None and alike >= self.settings.likeness.least(memory)
+        memory.returning = memory.returning + 1 if same else 0
+        if memory.returning >= self.settings.return_looks:
+            step.denied.discard(memory.obj_id)
+            step.restarts.add(memory.obj_id)
+            step.seen[memory.obj_id] = detection
+
+    def _jump_is_believed(self, memory: TrackMemory, detection: Detection, alike: float | None) -> bool:
+        """A jump is believed when the looks confirm it or, without looks, when it stays for some frames."""
+        if detection.embedding is not None:
+            similarity = memory.appearance.similarity(detection.embedding)
+            if similarity is not None:
+                return similarity >= self.settings.revive_similarity
+        if alike is not None and (alike < self.settings.likeness.denied(memory) or memory.hidden):
+            return alike >= self.settings.likeness.least(memory)
+        box = np.array([detection.box])
+        stays = bool(memory.jumped) and geometry.box_iou(np.array(memory.jumped[-1:]), box)[0, 0] > 0
+        memory.jumped = [*memory.jumped, detection.box] if stays else [detection.box]
+        return len(memory.jumped) >= self.settings.jump_frames
