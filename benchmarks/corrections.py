@@ -30,7 +30,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack import Correction, Mask, Observation, Prompt, Track, Tracks, open_session, start_session
+from seektrack import (
+    Correction,
+    Mask,
+    Observation,
+    Prompt,
+    Track,
+    TrackingSession,
+    Tracks,
+    open_session,
+    start_session,
+)
 from seektrack.evaluation.footage import write_staged
 from seektrack.outputs import load_tracks
 from seektrack.pipeline import Models
@@ -93,13 +103,15 @@ def first_bad(values: dict[int, float]) -> int | None:
     return None
 
 
-def correct(models: Models, film: Path, followed: Tracks, correction: Correction) -> tuple[Tracks, Mask, int]:
+def correct(session: TrackingSession, followed: Tracks, correction: Correction) -> tuple[Tracks, Mask, int]:
     """The tracks after a correction and its repair, the mask it gave, and the frames that changed."""
-    with start_session(film, tracks=followed, model=models) as session:
-        mask = session.correct(correction).mask
-        for _ in session.propagate():
-            pass
-        after = session.tracks
+    mask = session.correct(correction).mask
+    for _ in session.propagate():
+        pass
+    after = session.tracks
+    session.undo()
+    if session.tracks != followed:
+        raise SystemExit("undoing a correction does not bring the tracks back")
     for track in followed:
         if track.obj_id != correction.obj_id and next(t for t in after if t.obj_id == track.obj_id) != track:
             raise SystemExit(f"object {track.obj_id} was touched by a correction of {correction.obj_id}")
@@ -116,14 +128,16 @@ def _said(o: Observation) -> tuple[Any, ...]:
     return o.box, o.visible, None if o.mask is None else o.mask.counts
 
 
-def clips(models: Models, conditions: Sequence[str], count: int, n_frames: int) -> None:
+def clips(
+    models: Models, conditions: Sequence[str], first: int, count: int, n_frames: int, *, bare: bool
+) -> None:
     """One click on the first bad frame of every object, against a true mask there."""
     rows: list[list[float]] = []
     print("clip object frame | J there: before, click | to the end: before, click, mask | earlier | changed")
     for condition in conditions:
-        for number in range(FIRST_CLIP, FIRST_CLIP + count):
+        for number in range(first, first + count):
             with tempfile.TemporaryDirectory() as folder:
-                rows += _clip(models, condition, number, n_frames, Path(folder) / "clip.mp4")
+                rows += _clip(models, condition, number, n_frames, Path(folder) / "clip.mp4", bare=bare)
     if not rows:
         print("no object had a first bad frame")
         return
@@ -138,7 +152,9 @@ def clips(models: Models, conditions: Sequence[str], count: int, n_frames: int) 
     )
 
 
-def _clip(models: Models, condition: str, number: int, n_frames: int, film: Path) -> list[list[float]]:
+def _clip(
+    models: Models, condition: str, number: int, n_frames: int, film: Path, *, bare: bool
+) -> list[list[float]]:
     truth = write_staged(stage(condition, number, n_frames=n_frames), film)
     prompts = [
         Prompt(t.obj_id, 0, mask=o.mask)
@@ -149,6 +165,14 @@ def _clip(models: Models, condition: str, number: int, n_frames: int, film: Path
         return []
     with start_session(film, prompts=prompts, model=models) as session:
         followed = session.follow()
+        if not bare:
+            return _corrected(session, followed, truth, f"{condition}-{number}")
+    with start_session(film, tracks=followed, model=models) as session:
+        return _corrected(session, followed, truth, f"{condition}-{number}")
+
+
+def _corrected(session: TrackingSession, followed: Tracks, truth: Tracks, name: str) -> list[list[float]]:
+    """A click and a true mask on the first bad frame of every object of one clip."""
     rows = []
     for true in truth:
         track = next((t for t in followed if t.obj_id == true.obj_id), None)
@@ -162,14 +186,14 @@ def _clip(models: Models, condition: str, number: int, n_frames: int, film: Path
         seen = told is not None and told.visible and told.mask is not None
         held = told.mask.to_array() if seen and told is not None and told.mask is not None else pixels & False
         said = Correction(bad, true.obj_id, **click(held, pixels))
-        clicked, mask, changed = correct(models, film, followed, said)
-        given, _, _ = correct(models, film, followed, Correction(bad, true.obj_id, mask=there.mask))
+        clicked, mask, changed = correct(session, followed, said)
+        given, _, _ = correct(session, followed, Correction(bad, true.obj_id, mask=there.mask))
         three = [values, by_frame(clicked, true), by_frame(given, true)]
         later = [float(np.mean([v[f] for f in v if f >= bad])) for v in three]
         earlier = [float(np.mean([v[f] for f in v if f < bad])) for v in three]
         rows.append([values[bad], mask.iou(there.mask), *later, *earlier])
         told_row = " ".join(f"{v:.2f}" for v in rows[-1])
-        print(f"{condition}-{number} {true.obj_id} {bad} | {told_row} | {changed}", flush=True)
+        print(f"{name} {true.obj_id} {bad} | {told_row} | {changed}", flush=True)
     return rows
 
 
@@ -304,6 +328,10 @@ def main() -> None:
     parser.add_argument("part", choices=("clips", "long", "kills"))
     parser.add_argument("--conditions", nargs="+", default=list(CONDITIONS), choices=CONDITIONS)
     parser.add_argument("--clips", type=int, default=4, help="of each condition")
+    parser.add_argument("--first", type=int, default=FIRST_CLIP, help="number of the first clip")
+    parser.add_argument(
+        "--bare", action="store_true", help="tracks are taken over, without what was pointed at"
+    )
     parser.add_argument("--length", type=int, default=48, help="frames of a clip")
     parser.add_argument("--frames", type=int, default=2000, help="of the long film")
     parser.add_argument("--objects", type=int, default=10, help="in the long film")
@@ -315,7 +343,7 @@ def main() -> None:
     if args.quick:
         args.conditions, args.clips, args.frames, args.objects, args.moments = ["occluded"], 1, 120, 4, 2
     if args.part == "clips":
-        clips(Models(args.model), args.conditions, args.clips, args.length)
+        clips(Models(args.model), args.conditions, args.first, args.clips, args.length, bare=args.bare)
     elif args.part == "long":
         long(Models(args.model), args.frames, args.objects, args.wrong)
     else:

@@ -125,6 +125,30 @@ def test_a_click_puts_the_frame_right_and_those_around_it(session, film):
     assert mask_at(session.tracks, 1, WRONG[1]).counts == corrected.mask.counts
 
 
+def test_a_click_on_a_part_is_answered_by_what_the_object_was_elsewhere(models, tmp_path):
+    ground = np.random.default_rng(2).integers(90, 130, (24, 24, 3), dtype=np.uint8)
+    ground = cv2.resize(ground, (192, 192), interpolation=cv2.INTER_CUBIC)
+    masks, pictures = [], []
+    for t in range(6):
+        picture, pixels = ground.copy(), np.zeros((192, 192), dtype=bool)
+        pixels[70:110, 40 + 4 * t : 96 + 4 * t] = True
+        picture[pixels] = (200, 40, 40)
+        picture[70:110, 68 + 4 * t : 96 + 4 * t] = (40, 60, 210)
+        pictures.append(picture)
+        masks.append(Mask.from_array(pixels))
+    click = Correction(5, 1, positive=((68.0, 90.0),))  # on its red half
+
+    def answered(sure: bool) -> float:
+        with start_session(pictures, model=models) as session:
+            session.correct(Correction(0, mask=masks[0], label="a box"))
+            if not sure:
+                click_alone = replace(click, obj_id=None)
+                return session.correct(click_alone).mask.iou(masks[5])
+            return session.correct(click).mask.iou(masks[5])
+
+    assert answered(sure=True) > max(0.8, answered(sure=False) + 0.2)
+
+
 def test_no_other_object_is_touched_and_undo_brings_back_the_bytes(session, film, tmp_path):
     before = session.tracks
     text = as_text(before, tmp_path)

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
 
 _SHOWN = 2
 """Frames a person spoke of that the network is shown of an object before it answers a click."""
+_AWAY = 3
+"""Frames from a click from which on a track is taken to be right, where no person spoke of the object."""
 _NEAR = 9
 """Nearest frames that say how large an object is."""
 
 
 def clicked_mask(session: HeldSession, obj_id: int, frame_index: int, said: Said) -> Mask:
     """The mask of an object on a frame by clicks and a box; others keep their pixels unless clicked."""
-    from seektrack.segmentation.clicks import Clicks, Expected, mask_of_clicks
+    from seektrack.segmentation.clicks import Clicks, Expected, mask_of_clicks, puts_right
 
     frame, features = session._looked(frame_index)
     held = session._objects.get(obj_id)
@@ -34,28 +36,54 @@ def clicked_mask(session: HeldSession, obj_id: int, frame_index: int, said: Said
     if held is not None:
         now = held.frames.get(frame_index)
         seen = None if now is None or not now.observation.visible else now.observation.mask
-        known = _known(session, held.frames, frame_index)
+        before = None if seen is None else seen.to_array()
+        sure = _sure(held.frames, frame_index)
+        known = _looked_at(session, sure, frame_index)
+        shown = known
+        if not known and (before is None or puts_right(clicks, before)):
+            shown = _looked_at(session, _beside(held.frames, frame_index), frame_index)
         expected = Expected(
-            None if seen is None else seen.to_array(),
+            before,
             _usual_area(held.frames, frame_index),
             _likeness(frame.image, [(image, mask) for _, image, mask, _ in known]),
-            [(there, mask, away) for there, _, mask, away in known],
+            [(there, mask, away) for there, _, mask, away in shown],
         )
     mask = mask_of_clicks(session.models.sam2, features, frame.image, clicks, expected)
     return Mask.from_array(_less_others(session, mask, obj_id, frame_index, clicks))
 
 
-def _known(
-    session: HeldSession, frames: Mapping[int, Seen], frame_index: int
-) -> list[tuple[ImageFeatures, NDArray[np.uint8], Mask, int]]:
-    """The nearest other frames a person spoke of: features, picture, mask, and how many frames away."""
-    sure = [
-        (f, s.observation.mask)
+def _sure(frames: Mapping[int, Seen], frame_index: int) -> dict[int, Mask]:
+    """The nearest other frames a person spoke of, and the object's masks there."""
+    sure = {
+        f: s.observation.mask
         for f, s in frames.items()
         if s.said is not None and s.observation.mask is not None and f != frame_index
+    }
+    return {f: sure[f] for f in sorted(sure, key=lambda f: abs(f - frame_index))[:_SHOWN]}
+
+
+def _beside(frames: Mapping[int, Seen], frame_index: int) -> dict[int, Mask]:
+    """The nearest frames before and after, some way off, that show an object at half its size or more."""
+    seen = {
+        f: s.observation.mask
+        for f, s in frames.items()
+        if s.observation.visible and s.observation.mask is not None and abs(f - frame_index) >= _AWAY
+    }
+    usual = float(np.median([mask.area for mask in seen.values()])) if seen else 0.0
+    whole = [f for f, mask in seen.items() if 2 * mask.area >= usual]
+    near = [
+        max((f for f in whole if f < frame_index), default=None),
+        min((f for f in whole if f > frame_index), default=None),
     ]
+    return {f: seen[f] for f in near if f is not None}
+
+
+def _looked_at(
+    session: HeldSession, masks: Mapping[int, Mask], frame_index: int
+) -> list[tuple[ImageFeatures, NDArray[np.uint8], Mask, int]]:
+    """Features, picture and mask of frames, and how many frames away each is."""
     out = []
-    for f, mask in sorted(sure, key=lambda one: abs(one[0] - frame_index))[:_SHOWN]:
+    for f, mask in masks.items():
         there, features = session._looked(f)
         out.append((features, there.image, mask, f - frame_index))
     return out

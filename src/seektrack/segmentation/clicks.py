@@ -94,7 +94,7 @@ def mask_of_clicks(
         PromptError: The clicks leave nothing of the object.
     """
     expected = expected or Expected()
-    before = expected.before if _is_about(clicks, expected.before) else None
+    before = expected.before if puts_right(clicks, expected.before) else None
     best, best_worth = None, -math.inf
     for mask, iou in _candidates(sam2, features, clicks, before, expected.shown):
         kept = _pieces(mask, clicks, before)
@@ -150,7 +150,7 @@ def obeying(mask: BoolMask, image: NDArray[np.uint8], clicks: Clicks) -> BoolMas
     return out
 
 
-def _is_about(clicks: Clicks, before: BoolMask | None) -> bool:
+def puts_right(clicks: Clicks, before: BoolMask | None) -> bool:
     """Whether clicks put a mask right, rather than say that the object is elsewhere."""
     if before is None or not before.any() or clicks.box is not None:
         return False

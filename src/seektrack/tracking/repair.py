@@ -47,6 +47,7 @@ class RepairSettings:
         trusted_like: … of those that look like the mask put right by this Bhattacharyya coefficient.
         trusted_gap: … and lie at least this many frames away from it.
         elsewhere: Below this mask IoU with the mask put right the earlier track lay on something else.
+        likeliest: On a frame where the earlier one is liker by so much it stays there.
         bridge_iou: Come to the next sure frame, it is still the same object from this mask IoU on.
     """
 
@@ -60,6 +61,7 @@ class RepairSettings:
     astray: float = 0.2
     likelier: float = 0.1
     sized: float = 0.3
+    likeliest: float = 0.2
     part: float = 0.4
     trusted: int = 2
     trusted_like: float = 0.7
@@ -323,6 +325,8 @@ class Repair:
                 gain += self.how.sized * (_sized(mended, earlier) - _sized(mended, seen))
         if astray or gain >= self.how.likelier:
             mended.unlike.append(frame.index)
+            if earlier is not None and gain >= self.how.likeliest:
+                mended.observations[frame.index] = earlier
         else:
             mended.unlike.clear()
 

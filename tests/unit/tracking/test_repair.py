@@ -97,6 +97,15 @@ def test_a_piece_of_the_object_does_not_take_the_place_of_the_whole(source):
     assert repair.mended[1].frames == []
 
 
+def test_single_frames_on_which_the_earlier_track_is_right_stay(source):
+    answers = {t: block(t) for t in range(FRAMES)} | {t: block(t, width=3) for t in (7, 10)}
+    sure = {0: block(0), START: block(START)}
+    missed = {t: o for t, o in track().items() if t not in (6, 8)}
+    earlier = missed | {START: seen(START, block(START, y=44))}
+    repair = forward(source, Scripted(answers), Earlier(sure, earlier, earlier[START].mask))
+    assert [repair.mended[1].observations[t].mask for t in (6, 7, 8)] == [block(t) for t in (6, 7, 8)]
+
+
 def test_the_whole_object_takes_the_place_of_a_piece(source):
     pieces = {t: seen(t, block(t, width=4)) for t in range(START, FRAMES)}
     sure = {0: block(0), START: block(START)}
