@@ -280,24 +280,27 @@ def _planted(truth: Tracks, first: Track, span: range) -> Tracks:
     return replace(truth, tracks=tracks)
 
 
-def kills(moments: int, n_frames: int) -> None:
+def kills(moments: int, n_frames: int, runtime: str) -> None:
     """Runs killed by SIGKILL at random moments and resumed from the command line."""
     with tempfile.TemporaryDirectory() as folder:
         film = Path(folder) / "clip.mp4"
         truth = write_staged(stage("occluded", FIRST_CLIP, n_frames=n_frames), film)
         boxes = [t.observations[0] for t in truth if t.observations][:2]
         asked = [a for o in boxes for a in ("--box", ",".join(f"{v:g}" for v in o.box) + f"@{o.frame_index}")]
+        how = ["--runtime", runtime]
         clock = time.perf_counter()
-        whole = _tracked([str(film), *asked], Path(folder, "whole.session"), Path(folder, "whole"))
+        whole = _tracked([str(film), *asked, *how], Path(folder, "whole.session"), Path(folder, "whole"))
         took = time.perf_counter() - clock
         rng, same, followed_on = random.Random(0), 0, 0
         for k in range(moments):
             file, out = Path(folder, f"{k}.session"), Path(folder, f"out-{k}")
-            running = subprocess.Popen(_command([str(film), *asked], file, out), stderr=subprocess.DEVNULL)
+            running = subprocess.Popen(
+                _command([str(film), *asked, *how], file, out), stderr=subprocess.DEVNULL
+            )
             time.sleep(rng.uniform(0.0, took))
             os.kill(running.pid, signal.SIGKILL)
             running.wait()
-            arguments = [] if file.exists() else [str(film), *asked]
+            arguments = how if file.exists() else [str(film), *asked, *how]
             followed_on += file.exists()
             same += _tracked(arguments, file, out) == whole
             print(f"killed {k + 1} of {moments}: {same} ended the same", flush=True)
@@ -337,6 +340,7 @@ def main() -> None:
     parser.add_argument("--objects", type=int, default=10, help="in the long film")
     parser.add_argument("--wrong", type=int, default=20, help="frames that are planted wrong in it")
     parser.add_argument("--moments", type=int, default=20, help="at which a run is killed")
+    parser.add_argument("--runtime", default="torch", help="of the runs that are killed: torch or onnx")
     parser.add_argument("--model", default="pocket")
     parser.add_argument("--quick", action="store_true", help="little of everything")
     args = parser.parse_args()
@@ -347,7 +351,7 @@ def main() -> None:
     elif args.part == "long":
         long(Models(args.model), args.frames, args.objects, args.wrong)
     else:
-        kills(args.moments, args.length)
+        kills(args.moments, args.length, args.runtime)
 
 
 if __name__ == "__main__":

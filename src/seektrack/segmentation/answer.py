@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from seektrack.segmentation.memory import Recall
@@ -30,3 +32,12 @@ class Job:
         """Jobs of equal key run in one batch; how much each remembers may differ."""
         n_points = None if self.points is None else len(self.points.labels)
         return self.mask is not None, n_points, self.recall is not None
+
+
+def batches(jobs: Sequence[Job], size: int) -> Iterator[list[Job]]:
+    """Jobs of equal key together, at most so many at once."""
+    groups: dict[tuple[object, ...], list[Job]] = defaultdict(list)
+    for job in jobs:
+        groups[job.key].append(job)
+    for group in groups.values():
+        yield from (group[i : i + size] for i in range(0, len(group), size))

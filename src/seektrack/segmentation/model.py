@@ -59,6 +59,11 @@ class Sam2:
         return self.model if isinstance(self.model, OnnxNetwork) else self._torch()
 
     @property
+    def is_torch(self) -> bool:
+        """Whether torch computes, and not a runtime of graphs."""
+        return not isinstance(self.model, OnnxNetwork)
+
+    @property
     def fused(self) -> FusedNetwork:
         """The network in its fused form; only of torch."""
         return self._torch().fused

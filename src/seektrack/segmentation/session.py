@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError, PromptError
-from seektrack.segmentation.answer import Job
+from seektrack.segmentation.answer import Job, batches
 from seektrack.segmentation.features import ImageFeatures
 from seektrack.segmentation.heap import release_free_memory
 from seektrack.segmentation.masks import FrameMasks
@@ -192,7 +192,7 @@ class VideoSession:
                 rows[obj_id] = known
             else:
                 jobs.append(self._job(obj_id, prompts.get(obj_id)))
-        for job, row in self._run(features, jobs):
+        for job, row in self._answers(features, jobs):
             rows[job.obj_id] = row
             self._keep(job, row)
         self.latest = {obj_id: rows[obj_id] for obj_id in self.objects}
@@ -218,7 +218,7 @@ class VideoSession:
             raise InputError("frames are conditioned before the first step", hint="step the frame instead")
         features, prompts = self._look(image, frame_index)
         rows = {}
-        for job, row in self._run(features, [self._job(o, p) for o, p in prompts.items()]):
+        for job, row in self._answers(features, [self._job(o, p) for o, p in prompts.items()]):
             memory = self.objects.setdefault(job.obj_id, ObjectMemory(self.settings))
             memory.condition(frame_index, frame_index, row)
             rows[job.obj_id] = row
@@ -259,13 +259,11 @@ class VideoSession:
         self.hw = features.hw
         return features, prompts
 
-    def _run(self, features: ImageFeatures, jobs: Sequence[Job]) -> Iterator[tuple[Job, Row]]:
-        """Answers to jobs, computed in batches."""
-        for batch in self._batches(jobs):
-            answers = self.sam2.network.answer(
-                features, batch, n_pointers=self.settings.n_pointers, memory_dtype=self.memory_dtype
-            )
-            yield from zip(batch, answers, strict=True)
+    def _answers(self, features: ImageFeatures, jobs: Sequence[Job]) -> Iterator[tuple[Job, Row]]:
+        network, n_pointers = self.sam2.network, self.settings.n_pointers
+        for batch in batches(jobs, self.max_objects_per_batch):
+            rows = network.answer(features, batch, n_pointers=n_pointers, memory_dtype=self.memory_dtype)
+            yield from zip(batch, rows, strict=True)
 
     def _take_prompts(self, frame_index: int, hw: tuple[int, int]) -> dict[int, Prompt]:
         prompts = self.pending.get(frame_index, {})
@@ -295,14 +293,6 @@ class VideoSession:
         afresh = memory is None or (prompt is not None and not memory.tracked_at(position))
         recall = None if afresh or memory is None else memory.recall(position, direction)
         return Job(obj_id, recall=recall, points=points)
-
-    def _batches(self, jobs: Sequence[Job]) -> Iterator[list[Job]]:
-        groups: dict[tuple[object, ...], list[Job]] = defaultdict(list)
-        for job in jobs:
-            groups[job.key].append(job)
-        size = self.max_objects_per_batch
-        for group in groups.values():
-            yield from (group[i : i + size] for i in range(0, len(group), size))
 
     def _keep(self, job: Job, row: Row) -> None:
         position, frame_index = self.timeline.position, self.timeline.frame_index

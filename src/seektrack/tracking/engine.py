@@ -95,6 +95,11 @@ class Sam2Engine:
         session = open_session(self.sam2, s.propagation, max_objects_per_batch=s.max_objects_per_batch)
         return FinishedSession(session, self._finish())
 
+    @property
+    def keeps_state(self) -> bool:
+        """Whether sessions of this engine can be resumed; those of graphs cannot."""
+        return self.sam2.is_torch
+
     def state_of(self, session: SessionLike) -> bytes:
         """What `resumed` goes on from, of a session of this engine."""
         from seektrack.segmentation import FinishedSession

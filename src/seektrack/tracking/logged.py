@@ -184,7 +184,7 @@ class LoggedSession:
                 raise LogEndedError
             self._ids = known.obj_ids
             return known
-        if step and self._log.due():
+        if step and self._engine.keeps_state and self._log.due():
             self._log.keep(self._number, step, self._engine.state_of(self._session))
         answer = self._session.step(image, frame_index)
         self._log.put(self._number, step, Answer.of(answer))
