@@ -110,6 +110,10 @@ class OnnxClipEncoder:
         ]
         return np.concatenate(rows) if rows else np.zeros((0, self._length), np.float32)
 
+    def knows_word(self, word: str) -> bool:
+        """Whether its tokenizer stores a word whole, as those that were seen often."""
+        return self._reader.is_whole(word)
+
     @cached_property
     def _reader(self) -> TextReader:
         return TextReader.load(self.folder, self._text)

@@ -1,7 +1,8 @@
 """Mistyped words put right before a query is embedded, by the words the model and the library have seen.
 
-A word is left alone when it is known: one of the labels the encoder competes with, a common word, or a single
-token of the encoder's own tokenizer, which stores whole the words it saw often. Any other word takes the
+A word is left alone when it is known: one of the labels the encoder competes with, a common word, a word of a
+language that the encoder reads, or a single token of its own tokenizer, which stores whole the words it saw
+often. Any other word takes the
 nearest label word by Damerau-Levenshtein distance (optimal string alignment), if one is near enough for its
 length.
 """
@@ -17,6 +18,7 @@ from seektrack.encoders.base import Encoder
 from seektrack.encoders.contrast import contrast_texts
 from seektrack.encoders.tokens import tokens_of
 from seektrack.query import COLOURS, words_of
+from seektrack.query.language import languages
 from seektrack.query.spoken.en import COMMON_WORDS
 from seektrack.query.spoken.en import LANGUAGE as ENGLISH
 
@@ -104,7 +106,12 @@ def speller_for(encoder: Encoder, *, seen: Iterable[str] = ()) -> Speller:
     """
     texts = [*contrast_texts(encoder), *seen]
     words = dict.fromkeys(w for text in texts for w in words_of(text) if w not in ENGLISH.articles)
-    return Speller([*words, *COLOURS], is_known=_single_token(getattr(encoder, "tokenizer", None)))
+    taught = getattr(encoder, "languages", None)
+    spoken = {
+        word for code, one in languages().items() if taught is None or code in taught for word in one.written
+    }
+    is_whole = getattr(encoder, "knows_word", None) or _single_token(getattr(encoder, "tokenizer", None))
+    return Speller([*words, *COLOURS], is_known=lambda word: word in spoken or is_whole(word))
 
 
 def _single_token(tokenizer: Any) -> Callable[[str], bool]:

@@ -53,6 +53,12 @@ class TextReader:
         except Exception as error:  # the library raises bare Exceptions
             raise ModelError(f"cannot read {path}: {error}", hint="fetch or write the model again") from error
 
+    def is_whole(self, word: str) -> bool:
+        """Whether a word is stored as one token, as those are that were seen often."""
+        read = self._tokenizer.encode(word, add_special_tokens=False)
+        tokens = [token for token, counts in zip(read.tokens, read.attention_mask, strict=True) if counts]
+        return len(tokens) == 1 and tokens[0] != getattr(self._tokenizer.model, "unk_token", None)
+
     def __call__(self, texts: Sequence[str]) -> tuple[Ids, Ids]:
         """Ids (B, L), and 1 where they count, (B, L)."""
         read = self._tokenizer.encode_batch(list(texts))

@@ -109,6 +109,14 @@ class Language:
         """Every word the language is recognised by."""
         return frozenset().union(self.articles, self.colours, self.sizes, self.rates, self.nouns, self.others)
 
+    @functools.cached_property
+    def written(self) -> Words:
+        """Every word the language is read with, those of its patterns too, in lower case."""
+        told = [value for value in vars(self).values() if isinstance(value, str)]
+        told += [*self.heard.values(), *self.happens.values(), *self.said]
+        found = {word.lower() for text in told for word in _LETTERS.findall(text)}
+        return self.known | self.one | self.several | self.numbers | found
+
     @functools.cache  # noqa: B019  # languages live as long as the program
     def pattern(self, name: str, kind: str = "") -> re.Pattern[str]:
         """A pattern of this language, compiled; ``kind`` picks one of ``heard`` or ``happens``."""
@@ -118,6 +126,7 @@ class Language:
 
 _FLAGS = {"leading": re.VERBOSE, "trailing": re.VERBOSE}
 _ADDED: dict[str, Language] = {}
+_LETTERS = re.compile(r"(?<!\\)[^\W\d_]{3,}")
 
 
 def register_language(language: Language) -> Language:

@@ -81,10 +81,24 @@ def test_words_that_are_right_or_simply_unknown_are_left(text: str, pocket):
     assert (fixed.text, fixed.changes, bool(fixed)) == (text, (), False)
 
 
-def test_no_label_in_another_language_the_model_knows_is_touched(pocket):
-    speller = speller_for(pocket)
-    changed = [text for texts in foreign_labels().values() for text in texts if speller.correct(text)]
-    assert changed == []
+@pytest.mark.parametrize("runtime", ["torch", "onnx"])
+def test_no_label_in_another_language_the_model_knows_is_touched(runtime: str):
+    if runtime == "onnx":
+        pytest.importorskip("onnxruntime")
+    speller = speller_for(load_encoder("pocket", device="cpu", runtime=runtime))
+    labels = [text for texts in foreign_labels().values() for text in texts]
+    assert [text for text in (*labels, *ASKED) if speller.correct(text)] == []
+    assert speller.correct("a yelow dogg, un perro").text == "a yellow dog, un perro"
+
+
+ASKED = (
+    "un coche rojo sin perros",
+    "primero un perro y luego un gato",
+    "ein Roboter, aber nicht rosa; zuerst ein Hund, dann eine Katze",
+    "un robot qui n'est pas rose",
+    "d'abord des chiens, puis trois chats",
+    "kleine Hunde ohne Ball",
+)
 
 
 def test_words_seen_in_a_library_may_be_meant_too():
