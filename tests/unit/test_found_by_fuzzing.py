@@ -5,19 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import struct
 from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from PIL import Image, ImageFile
 
 from seektrack.encoders import load_encoder
 from seektrack.errors import InputError, ModelError
 from seektrack.outputs import load_tracks
+from seektrack.outputs.prompts import read_prompts
 from seektrack.outputs.remarks import Remarks
 from seektrack.segmentation import ImagePredictor, load_sam2
+from seektrack.training.datasets.files import read_labels
 from seektrack.world import SceneSettings
 
 
@@ -154,3 +159,22 @@ def test_a_graph_that_is_none_says_nothing_but_the_error(
 def test_remarks_of_another_kind_are_refused(held: dict[str, object]) -> None:
     with pytest.raises(InputError):
         Remarks.read(held)
+
+
+@pytest.mark.parametrize("raised", [MemoryError(), struct.error("short"), OverflowError("large")])
+def test_whatever_a_picture_library_raises_the_mask_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: Exception
+) -> None:
+    path = tmp_path / "00001.png"
+    cv2.imwrite(str(path), np.full((48, 64), 255, np.uint8))
+    assert len(read_prompts(path)) == 1
+
+    def load(self: Image.Image) -> None:
+        raise raised
+
+    monkeypatch.setattr(Image.Image, "load", load)
+    monkeypatch.setattr(ImageFile.ImageFile, "load", load)
+    with pytest.raises(InputError, match=r"00001\.png cannot be read as a picture"):
+        read_prompts(path)
+    with pytest.raises(InputError, match=r"cannot read the annotation"):
+        read_labels(path)

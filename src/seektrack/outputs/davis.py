@@ -136,7 +136,7 @@ def read_labels(path: Path) -> NDArray[np.uint8]:
     Raises:
         InputError: It is damaged, too large, or in colour.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(path) as picture:
@@ -145,10 +145,9 @@ def read_labels(path: Path) -> NDArray[np.uint8]:
             values = np.array(picture) if mode in ("P", "L", "1") else np.zeros((0, 0), np.uint8)
     except InputError as error:
         raise InputError(f"{path.name}: {error.message}", hint=error.hint) from error
-    except (OSError, UnidentifiedImageError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(
-            f"{path.name} cannot be read as a picture: {error}", hint="is it damaged?"
-        ) from error
+    except Exception as error:  # Pillow lets through what its plugins raise, MemoryError too
+        said = str(error) or type(error).__name__
+        raise InputError(f"{path.name} cannot be read as a picture: {said}", hint="is it damaged?") from error
     if mode not in ("P", "L", "1"):
         raise InputError(
             f"{path.name} is a picture of mode {mode}, not one of ids",

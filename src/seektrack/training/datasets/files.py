@@ -103,12 +103,14 @@ def read_labels(path: Path) -> NDArray[np.uint8]:
     Raises:
         InputError: Missing, damaged, or a picture in colour.
     """
-    from PIL import Image, UnidentifiedImageError
+    from PIL import Image
 
     try:
         with Image.open(require_file(path, what="annotation picture")) as image:
             mode, labels = image.mode, np.array(image)
-    except (OSError, UnidentifiedImageError, SyntaxError) as error:
+    except InputError:
+        raise
+    except Exception as error:  # Pillow lets through what its plugins raise, MemoryError too
         raise InputError(f"cannot read the annotation {path}: {error}", hint="is it damaged?") from error
     if mode not in {"P", "L", "1"}:
         raise InputError(
