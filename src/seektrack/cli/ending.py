@@ -98,7 +98,11 @@ def _usage(error: Any, *, as_json: bool) -> int:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "seektrack"
     message = one_line(error.format_message()).rstrip(".")
-    return _report(InputError(message, hint=f"{command} --help lists what it takes"), as_json=as_json)
+    hint = f"{command} --help lists what it takes"
+    option = getattr(error, "option_name", None) or ""
+    if option.startswith("-") and not option.startswith("--"):
+        hint += "; a text that begins with - goes last, behind --"
+    return _report(InputError(message, hint=hint), as_json=as_json)
 
 
 @contextlib.contextmanager

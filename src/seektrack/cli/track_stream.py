@@ -187,7 +187,7 @@ def _drawing(stack: ExitStack, asked: StreamAsked, tracking: LiveTracking, sourc
         return None
     style = overlay_style(asked.render) or OverlayStyle()
     height, width = tracking.hw
-    rate = Fraction(tracking.fps).limit_denominator(1001)
+    rate = Fraction(tracking.fps).limit_denominator(1001) or Fraction(tracking.fps)
     writer = sender = None
     if asked.out is not None:
         path = asked.out / style.filename

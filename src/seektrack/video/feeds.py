@@ -175,7 +175,7 @@ class CameraFeed:
         self._first = np.asarray(first, dtype=np.uint8)
         self.hw = int(first.shape[0]), int(first.shape[1])
         rate = float(self._capture.get(cv2.CAP_PROP_FPS) or 0)
-        self.fps = Fraction(rate).limit_denominator(1000) if 0 < rate < 1000 else _USUAL_FPS
+        self.fps = (Fraction(rate).limit_denominator(1000) if 0 < rate < 1000 else None) or _USUAL_FPS
 
     def __iter__(self) -> Iterator[tuple[Fraction, Pixels]]:
         began = time.monotonic()

@@ -55,7 +55,7 @@ def _seen_rate(stamps: Sequence[int], time_base: Fraction | None) -> Fraction | 
         return None
     rate = (len(stamps) - 1) / ((stamps[-1] - stamps[0]) * time_base)
     nearest = min(_RATES, key=lambda known: abs(known - rate))
-    return nearest if abs(nearest - rate) * 100 <= rate else rate.limit_denominator(1000)
+    return nearest if abs(nearest - rate) * 100 <= rate else rate.limit_denominator(1000) or rate
 
 
 def believed_end(decoder: Decoder, fps: Fraction) -> Fraction | None:

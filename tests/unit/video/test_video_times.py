@@ -214,3 +214,15 @@ def test_cover_art_is_no_film(tmp_path: Path, write_film) -> None:
         container.mux(film.encode())
     source = open_video(path)
     assert (source.info.width, source.len_frames()) == (80, 10)
+
+
+@pytest.mark.parametrize("suffix, codec", [("mkv", "libx264"), ("mov", "mpeg4"), ("mkv", "mjpeg")])
+def test_a_picture_every_forty_minutes(suffix: str, codec: str, tmp_path: Path, write_film, pictures) -> None:
+    """A time-lapse with true stamps: its rate is slow, not 0."""
+    minutes = [2_400_000 * i for i in range(40)]
+    pixels = "yuvj420p" if codec == "mjpeg" else "yuv420p"
+    path = write_film(tmp_path / f"v.{suffix}", pictures(40), codec=codec, ms=minutes, pix_fmt=pixels)
+    source = open_video(path)
+    assert float(source.info.fps) == pytest.approx(1 / 2400, rel=0.03)
+    assert [float(frame.timestamp) for frame in source] == [2400.0 * i for i in range(40)]
+    assert source.frame_at(4).timestamp == 9600

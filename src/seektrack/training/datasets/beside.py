@@ -91,7 +91,7 @@ def _film(root: Path, names: Mapping[str, str], fps: float, name: str) -> MaskCl
 
 
 def _opened(folder: Path, pictures: Sequence[Path], fps: float) -> VideoSource:
-    rate = Fraction(fps).limit_denominator(1000)
+    rate = Fraction(fps).limit_denominator(1000) or Fraction(fps)
     read = partial(_picture, pictures)
     return EvenSource(str(folder), len(pictures), read, fps=rate, start_s=None, end_s=None)
 
