@@ -463,6 +463,7 @@ class LanceStore(LanceReader):
     def take(self, video: WholeVideo) -> int:
         """See `LibraryStore.take`."""
         state, owner = self._now(), new_owner()
+        self._frames_of(self.fingerprint, self.dim)
         new = Entry(
             state.new_id(), "indexing", video.path, dict(video.about), owner=owner, beat_s=time.time()
         )
