@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seektrack import defaults
+from seektrack.checkpoints import parse_preset
 from seektrack.cli.values import (
     FLOW,
     POST,
@@ -17,11 +16,10 @@ from seektrack.cli.values import (
     PROPAGATION,
     REFINE,
     REMEMBER,
-    check_value,
     completing,
     completing_several,
 )
-from seektrack.errors import InputError
+from seektrack.pipeline.follow_words import FollowWords
 
 if TYPE_CHECKING:
     from seektrack.tracking import FollowSettings
@@ -143,72 +141,14 @@ Precision = Annotated[
 ]
 
 
-def follow_settings(
-    *,
-    propagation: str = "memory",
-    every: int = defaults.EVERY,
-    flow: str = defaults.FLOW,
-    remember: str = defaults.REMEMBER,
-    refine: str | None = None,
-    post: str = defaults.POST,
-    mask_threshold: float = 0.0,
-    min_object_score: float | None = None,
-    exclusive: bool = False,
-    predictor: str = defaults.PREDICTOR,
-    precision: str = "fp32",
-    fuse: int = 0,
-    amodal: bool = False,
-) -> FollowSettings | None:
-    """The settings for following; None where every option has its default.
+def follow_settings(words: FollowWords, *, model: str, device: str | None) -> FollowSettings | None:
+    """The settings for following that options mean; None where every option has its default.
 
     Raises:
         InputError: A mode, method, step or precision is unknown.
         ModelError: The flow method cannot be had, or there is no such predictor.
     """
-    plain = (
-        propagation == "memory"
-        and remember == "seen"
-        and refine is None
-        and post == defaults.POST
-        and not exclusive
+    mode = words.propagation or parse_preset(model).propagation
+    return replace(words, propagation=mode).settings(
+        device=device, spoken=lambda name: "--" + name.replace("_", "-")
     )
-    usual = predictor == defaults.PREDICTOR and precision == "fp32" and post == defaults.POST
-    if plain and usual and not mask_threshold and min_object_score is None and not fuse and not amodal:
-        return None
-    for option, value, allowed in (
-        ("--propagation", propagation, PROPAGATION),
-        ("--flow", flow, FLOW),
-        ("--remember", remember, REMEMBER),
-        ("--refine", refine, REFINE),
-        ("--precision", precision, PRECISION),
-    ):
-        check_value(option, value, allowed)  # before what loads for seconds
-    post = "" if post == "none" else post
-    for step in filter(None, post.split(",")):
-        check_value("a step of --post", step.partition(":")[0].strip(), POST)
-    if not math.isfinite(mask_threshold):
-        raise InputError(f"--mask-threshold cannot be {mask_threshold}", hint="a logit, such as 0.5")
-    from seektrack.segmentation import PropagationSettings, RefineSettings, parse_steps
-    from seektrack.segmentation.flow import make_flow
-    from seektrack.tracking import EngineSettings, FollowSettings, IdentitySettings, load_predictor
-
-    chosen: dict[str, Any] = {"mode": propagation, "every": every, "flow": flow, "remember": remember}
-    carried = PropagationSettings(**chosen)
-    if carried.mode != "memory":
-        make_flow(flow)
-    closer: dict[str, Any] = {"method": refine}
-    if post:
-        parse_steps(post)
-    engine = EngineSettings(
-        propagation=carried,
-        refine=None if refine is None else RefineSettings(**closer),
-        post=post,
-        mask_threshold=mask_threshold,
-        exclusive=exclusive,
-        precision=precision,
-    )
-    load_predictor(predictor)
-    identity = IdentitySettings(predictor=predictor)
-    if min_object_score is not None:
-        identity = replace(identity, min_object_score=min_object_score)
-    return FollowSettings(engine=engine, identity=identity, fuse=fuse, amodal=amodal)

@@ -11,7 +11,7 @@ import typer
 from seektrack.cli.common import Device, Model, Quiet, Screen, placed, spare_threads
 from seektrack.errors import InputError, OutputError
 from seektrack.library.made_with import model_for
-from seektrack.serving.settings import Bounds, ServerSettings, is_loopback, read_keys
+from seektrack.serving.settings import Bounds, ServerSettings, is_loopback, read_keys, read_streams
 
 HOST, PORT = "127.0.0.1", 8642
 _USUAL = Bounds()
@@ -47,6 +47,22 @@ def serve(
     ] = False,
     allow_host: Annotated[
         list[str] | None, typer.Option("--allow-host", help="A name this server is reached by.")
+    ] = None,
+    networks: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--network",
+            metavar="NAME",
+            help="A grounder, translator or depth network that may be asked for, as hf:ID; may be repeated.",
+        ),
+    ] = None,
+    streams: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--stream",
+            metavar="NAME=ADDRESS",
+            help="A live stream that may be watched: rtsp://, http://, a camera's number; may be repeated.",
+        ),
     ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Jobs at work at a time.")] = 1,
     max_body_mb: Annotated[
@@ -91,6 +107,8 @@ def serve(
         workers=workers,
         api_keys=keys,
         hosts=tuple(allow_host or ()),
+        networks=tuple(networks or ()),
+        streams=read_streams(streams or ()),
         bounds=Bounds(
             body_mb=max_body_mb,
             upload_mb=max_upload_mb,

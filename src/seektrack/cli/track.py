@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from seektrack import defaults
-from seektrack.checkpoints import parse_preset
 from seektrack.cli.common import (
     AsJson,
     Device,
@@ -77,8 +76,6 @@ from seektrack.cli.track_options import (
     TrackerName,
     check_pieces,
     check_together,
-    with_anomalies,
-    with_depth,
     with_names,
 )
 from seektrack.cli.track_runs import Asked, follow_in_library, follow_in_session, follow_many, follow_one
@@ -103,6 +100,7 @@ from seektrack.cli.worker_options import RayAddress, WorkerCount, working
 from seektrack.errors import InputError, NothingFoundError
 from seektrack.library.made_with import model_for
 from seektrack.missed import furthest
+from seektrack.pipeline.follow_words import FollowWords
 from seektrack.query import Query, read, shown
 from seektrack.types import Missed
 
@@ -271,8 +269,8 @@ def track(
     named = model
     model = model_for(library, model)
     spare_threads(model)
-    settings = follow_settings(
-        propagation=propagation or parse_preset(model).propagation,
+    words = FollowWords(
+        propagation=propagation,
         every=every,
         flow=flow,
         remember=remember,
@@ -285,8 +283,10 @@ def track(
         precision=precision,
         fuse=fuse,
         amodal=amodal,
+        anomalies=anomalies,
+        depth=depth,
     )
-    settings = with_depth(with_anomalies(settings, anomalies), depth, device)
+    settings = follow_settings(words, model=model, device=device)
     settings = with_names(
         settings,
         tracker=tracker,

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from seektrack.cli.values import ANOMALIES, check_value, complete_tracker, completing
+from seektrack.cli.values import ANOMALIES, complete_tracker, completing
 from seektrack.errors import InputError
 from seektrack.types import Prompt
 
@@ -85,39 +84,6 @@ DepthFrom = Annotated[
         "(.png, .npy), or hf:ID for a depth network of transformers.",
     ),
 ]
-
-
-def with_depth(
-    settings: FollowSettings | None, depth: str | None, device: str | None
-) -> FollowSettings | None:
-    """The settings with a source of depth.
-
-    Raises:
-        InputError: There is no such folder, or no map in it.
-    """
-    if depth is None:
-        return settings
-    from seektrack.tracking import FollowSettings
-    from seektrack.tracking.depth import parse_depth
-
-    return replace(settings or FollowSettings(), depth=parse_depth(depth, device=device))
-
-
-def with_anomalies(settings: FollowSettings | None, how: str) -> FollowSettings | None:
-    """The settings with what is done about anomalies.
-
-    Raises:
-        InputError: There is no such way.
-    """
-    check_value("--anomalies", how, ANOMALIES)
-    if how == "repair":
-        return settings
-    from seektrack.tracking import FollowSettings
-
-    told = replace(settings or FollowSettings(), repair=False)
-    return replace(told, anomalies=None) if how == "off" else told
-
-
 Pieces = Annotated[
     float | None,
     typer.Option(

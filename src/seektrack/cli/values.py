@@ -12,17 +12,32 @@ from typing import Any
 import typer
 
 from seektrack.checkpoints.names import PRESETS
-from seektrack.errors import InputError
+from seektrack.pipeline.follow_words import (
+    ANOMALIES,
+    FLOW,
+    POST,
+    PRECISION,
+    PREDICTORS,
+    PROPAGATION,
+    REFINE,
+    REMEMBER,
+    check_value,
+)
+
+__all__ = [
+    "ANOMALIES",
+    "FLOW",
+    "POST",
+    "PRECISION",
+    "PREDICTORS",
+    "PROPAGATION",
+    "REFINE",
+    "REMEMBER",
+    "check_value",
+]
 
 RUNTIMES = ("torch", "onnx", "onnx:cpu", "onnx:cuda", "onnx:tensorrt", "onnx:openvino")
 DEVICES = ("cpu", "cuda", "mps")
-PROPAGATION = ("memory", "hybrid", "flow")
-FLOW = ("dis", "farneback", "raft")
-REMEMBER = ("seen", "all")
-REFINE = ("roi", "progressive", "multiscale", "tiles")
-POST = ("close", "open", "smooth", "fill", "specks", "largest", "contour", "spline", "grabcut")
-PREDICTORS = ("kalman", "lstm", "transformer")
-PRECISION = ("fp32", "bf16", "fp16")
 GRAPH_PRECISION = ("fp32", "fp16", "int8")
 CACHE = ("raw", "jpeg")
 FILTERS = ("nlm", "bilateral", "gaussian", "clahe")
@@ -36,17 +51,6 @@ TEMPLATES = ("auto", "none", "basic", "enriched", "adaptive", "multilingual", "l
 LAYOUTS = ("mp4", "davis", "youtube-vos", "mot", "coco", "flickr30k", "msr-vtt", "dicom", "nifti")
 
 Complete = Callable[[str], list[str]]
-
-
-def check_value(option: str, value: str | None, allowed: Iterable[str]) -> None:
-    """Refuse a value an option does not know.
-
-    Raises:
-        InputError: It is not one of those allowed.
-    """
-    known = tuple(allowed)
-    if value is not None and value not in known:
-        raise InputError(f"{option} cannot be {value!r}", hint=f"use one of {', '.join(known)}")
 
 
 def completing(values: Iterable[str]) -> Complete:
@@ -68,10 +72,6 @@ def completing_several(values: Iterable[str]) -> Complete:
         return [before + comma + value for value in known if value.startswith(last)]
 
     return complete
-
-
-ANOMALIES = ("repair", "tell", "off")
-"""What is done about places where tracks are likely wrong."""
 
 
 def formats() -> tuple[str, ...]:

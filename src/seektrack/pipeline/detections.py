@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seektrack.errors import InputError
 from seektrack.query import Query
-from seektrack.types import Prompt, Tracks
+from seektrack.types import Mask, Prompt, Tracks
 
 if TYPE_CHECKING:
     from seektrack.pipeline.models import Models
@@ -132,3 +132,36 @@ def follow_given(
         encoder=models.encoder if "embedding" in kind.needs else None,
         progress=progress,
     )
+
+
+def to_rows(detections: Mapping[int, Sequence[Detection]]) -> list[dict[str, Any]]:
+    """Detections as JSON holds them, a row each; what `from_rows` reads."""
+    return [
+        {
+            "frame_index": int(frame),
+            "box": [float(v) for v in one.box],
+            "score": float(one.score),
+            "label": one.label,
+            "mask": None if one.mask is None else one.mask.to_coco(),
+        }
+        for frame, found in detections.items()
+        for one in found
+    ]
+
+
+def from_rows(rows: Sequence[Mapping[str, Any]]) -> dict[int, list[Detection]]:
+    """Detections by frame.
+
+    Raises:
+        InputError: A mask is none.
+    """
+    from seektrack.tracking import Detection
+
+    found: dict[int, list[Detection]] = {}
+    for row in rows:
+        mask = None if row["mask"] is None else Mask.from_coco(row["mask"])
+        x0, y0, x1, y1 = row["box"]
+        found.setdefault(int(row["frame_index"]), []).append(
+            Detection((x0, y0, x1, y1), mask, row["score"], label=row["label"])
+        )
+    return found

@@ -17,6 +17,7 @@ from seektrack.serving.routes_about import about_routes
 from seektrack.serving.routes_jobs import job_routes
 from seektrack.serving.routes_libraries import library_routes
 from seektrack.serving.routes_sessions import session_routes
+from seektrack.serving.routes_streams import stream_routes
 from seektrack.serving.routes_tracks import track_routes
 from seektrack.serving.routes_videos import video_routes
 from seektrack.serving.service import Service
@@ -62,7 +63,15 @@ def create_app(settings: ServerSettings, *, warm: bool = False) -> FastAPI:
         redoc_url=None,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
     )
-    for routes in (about_routes, library_routes, video_routes, job_routes, track_routes, session_routes):
+    for routes in (
+        about_routes,
+        library_routes,
+        video_routes,
+        job_routes,
+        track_routes,
+        session_routes,
+        stream_routes,
+    ):
         app.include_router(routes)
     refusals.install(app)
     if WEB.is_dir():

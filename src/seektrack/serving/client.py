@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from seektrack import defaults
 from seektrack.errors import InputError
-from seektrack.outputs import load_tracks, overlay_style, save_formats
+from seektrack.outputs import save_formats
 from seektrack.outputs.told import written
 from seektrack.pipeline.best import SearchAndTrackResult
 from seektrack.pipeline.checks import check_outputs
+from seektrack.pipeline.detections import to_rows
 from seektrack.pipeline.folders import OutputFolders
 from seektrack.query import Query, read
 from seektrack.serving.client_http import Http, error_of
 from seektrack.serving.client_library import RemoteLibrary, sendable
+from seektrack.serving.client_results import save_overlay, tracks_of
 from seektrack.serving.client_session import RemoteSession
-from seektrack.serving.wire import moment_of, observation_of, prompt_to_json, seed_to_json
+from seektrack.serving.wire import (
+    info_of,
+    moment_of,
+    observation_of,
+    prompt_to_json,
+    seed_to_json,
+)
 from seektrack.types import Hit, Observation, Progress, Prompt, Tracks
 
 if TYPE_CHECKING:
     import os
 
+    from seektrack.pipeline.detections import Detections
+    from seektrack.pipeline.follow_words import FollowSettings
     from seektrack.pipeline.sources import OnError
     from seektrack.video import Opening
 
@@ -110,8 +120,11 @@ class Client:
         text: str | Sequence[str] | Query | None = None,
         *,
         prompts: Sequence[Prompt] | None = None,
+        detections: Detections | None = None,
+        masks: bool = False,
         tracker: str | None = None,
         ground_every: int | None = None,
+        grounder: str | None = None,
         min_confidence: float | None = None,
         model: str | None = None,
         seeds: Sequence[int | Hit] = (),
@@ -119,7 +132,9 @@ class Client:
         start_s: float | None = None,
         end_s: float | None = None,
         filters: str | None = None,
+        translate: str | None = None,
         templates: str | Sequence[str] = "auto",
+        settings: FollowSettings | None = None,
         retrieval_score: float | None = None,
         out: str | Path | None = None,
         formats: Iterable[str] = defaults.FORMATS,
@@ -131,8 +146,11 @@ class Client:
 
         Args:
             video: As the server knows it.
-            text, prompts, tracker, ground_every, min_confidence, seeds, opening, start_s, end_s, filters,
-                templates, retrieval_score, progress: As there.
+            text, prompts, masks, tracker, ground_every, grounder, min_confidence, seeds, opening, start_s,
+                end_s, filters, translate, templates, retrieval_score, progress: As there.
+            detections: A file here, or of the server, or detections by frame.
+            settings: As there, what the server has words for
+                (:class:`seektrack.pipeline.follow_words.FollowWords`).
             model: One the server has; its usual one when None.
             out: Folder for the results, here; nothing is written when None.
             formats, overlay: What to write there.
@@ -147,9 +165,16 @@ class Client:
             "video": str(video),
             "text": sendable(text),
             "prompts": None if prompts is None else [prompt_to_json(prompt) for prompt in prompts],
-            "tracker": tracker,
-            "ground_every": ground_every,
-            "min_confidence": min_confidence,
+            "detections": self._detections(detections, str(video)),
+            "masks": masks,
+            **followed(
+                settings,
+                tracker=tracker,
+                ground_every=ground_every,
+                grounder=grounder,
+                min_confidence=min_confidence,
+            ),
+            "translate": translate,
             "model": model,
             "seeds": [seed_to_json(seed) if isinstance(seed, Hit) else int(seed) for seed in seeds],
             "templates": wordings(templates),
@@ -175,8 +200,10 @@ class Client:
         start_s: float | None = None,
         end_s: float | None = None,
         filters: str | None = None,
+        translate: str | None = None,
         templates: str | Sequence[str] = "auto",
         min_confidence: float | None = None,
+        settings: FollowSettings | None = None,
         out: str | Path | None = None,
         formats: Iterable[str] = defaults.FORMATS,
         overlay: bool | str = True,
@@ -188,7 +215,8 @@ class Client:
 
         Args:
             library: As `Library` gives it.
-            text, top, start_s, end_s, filters, templates, min_confidence, on_error, progress: As there.
+            text, top, start_s, end_s, filters, translate, templates, min_confidence, settings, on_error,
+                progress: As there.
             out: Folder for the results, one subfolder a video, here; nothing is written when None.
             formats, overlay: What to write there.
             others: Arguments a server does not take; None only.
@@ -204,8 +232,9 @@ class Client:
             "start_s": start_s,
             "end_s": end_s,
             "filters": filters,
+            "translate": translate,
             "templates": wordings(templates),
-            "min_confidence": min_confidence,
+            **followed(settings, min_confidence=min_confidence),
             "overlay": overlay if out is not None else False,
             "formats": [],
         }
@@ -254,8 +283,11 @@ class Client:
         model: str | None = None,
         opening: Opening | None = None,
         filters: str | None = None,
+        translate: str | None = None,
         templates: str | Sequence[str] = "auto",
+        grounder: str | None = None,
         min_confidence: float | None = None,
+        settings: FollowSettings | None = None,
         **others: Any,
     ) -> RemoteSession:
         """A session over a video of the server, kept there; see :func:`seektrack.start_session`."""
@@ -266,8 +298,9 @@ class Client:
             "prompts": None if prompts is None else [prompt_to_json(prompt) for prompt in prompts],
             "model": model,
             "filters": filters,
+            "translate": translate,
             "templates": wordings(templates),
-            "min_confidence": min_confidence,
+            **followed(settings, grounder=grounder, min_confidence=min_confidence),
             **opened(opening, None, None),
         }
         return RemoteSession(self._http, self._http.post("/sessions", body)["id"])
@@ -299,21 +332,41 @@ class Client:
 
     def tracks(self, tracks_id: str) -> Tracks:
         """What a job followed, without loss."""
-        with tempfile.TemporaryDirectory(prefix="seektrack-") as folder:
-            path = Path(folder) / "tracks.json"
-            self._http.save(f"/tracks/{tracks_id}/export", path, format="json")
-            return load_tracks(path, "json")
+        return tracks_of(self._http, tracks_id)
 
     def _write(
         self, tracks_id: str, tracks: Tracks, folder: Path, formats: tuple[str, ...], *, overlay: bool | str
     ) -> dict[str, Path]:
         """Results in a folder here, as the package writes them."""
         save_formats(tracks, folder, formats)
-        style = overlay_style(overlay)
-        if style is not None:
-            at = f"/tracks/{tracks_id}/overlay"
-            self._http.save(at, folder / style.filename, render=style.render)
+        save_overlay(self._http, tracks_id, folder, overlay)
         return written(folder, formats, overlay=overlay)
+
+    def _detections(self, given: Detections | None, video: str) -> str | list[dict[str, Any]] | None:
+        """Detections as a request holds them; a file that is not here is one of the server's."""
+        if given is None or (isinstance(given, (str, Path)) and not Path(given).is_file()):
+            return None if given is None else str(given)
+        if isinstance(given, (str, Path)):
+            from seektrack.outputs.detected import read_detections
+
+            given = read_detections(given, info_of(self._http.post("/videos", {"video": video})))
+        return to_rows(given)
+
+
+def followed(settings: FollowSettings | None, **given: Any) -> dict[str, Any]:
+    """How a video is followed, as a server takes it; what is None was not given.
+
+    Raises:
+        InputError: There are no words for something in the settings.
+    """
+    from seektrack.pipeline.follow_words import FollowWords
+
+    if settings is None:
+        return given
+    beside = {name: value for name, value in FollowWords.said_beside(settings).items() if value is not None}
+    return (
+        asdict(FollowWords.of(settings)) | given | {n: v for n, v in beside.items() if given.get(n) is None}
+    )
 
 
 def refuse(others: dict[str, Any]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -12,9 +12,13 @@ from typing import Any, Self
 
 import numpy as np
 
-from seektrack.outputs import load_tracks
+from seektrack import defaults
+from seektrack.outputs import load_tracks, save_formats
 from seektrack.pipeline import Corrected, Correction, Edit, PropagatedMask
+from seektrack.pipeline.checks import check_outputs
 from seektrack.serving.client_http import Http, error_of
+from seektrack.serving.client_results import save_overlay, tracks_of
+from seektrack.serving.wire import info_of
 from seektrack.types import Frame, Mask, Progress, Tracks, VideoInfo
 
 
@@ -56,18 +60,28 @@ class RemoteSession:
         """
         self._http.save(f"{self._at}/file", Path(path))
 
+    def write(
+        self,
+        folder: str | Path,
+        *,
+        formats: Iterable[str] = defaults.FORMATS,
+        overlay: bool | str = True,
+        progress: Progress | None = None,
+    ) -> Tracks:
+        """Write the tracks as they are now to a folder here; see :meth:`seektrack.TrackingSession.write`."""
+        chosen = check_outputs(folder, formats, overlay=overlay)
+        asked: dict[str, Any] = {"formats": [], "overlay": overlay}
+        result = self._http.wait(self._http.post(f"{self._at}/write", asked, once=True), progress)
+        tracks_id = result["tracks"][0]["id"]
+        tracks = tracks_of(self._http, tracks_id)
+        save_formats(tracks, Path(folder), chosen)
+        save_overlay(self._http, tracks_id, Path(folder), overlay)
+        return tracks
+
     @property
     def info(self) -> VideoInfo:
         """What is known of the video."""
-        held = self._http.get(f"/videos/{self._held()['video_id']}")
-        return VideoInfo(
-            path=held["video"],
-            width=held["width"],
-            height=held["height"],
-            fps=Fraction(held["fps_exact"]),
-            duration_s=held["duration_s"],
-            n_frames=held["n_frames"],
-        )
+        return info_of(self._http.get(f"/videos/{self._held()['video_id']}"))
 
     @property
     def query(self) -> str:

@@ -41,6 +41,7 @@ def about(service: Served) -> dict[str, Any]:
         "libraries": list(service.libraries),
         "models": list(service.model_names),
         "usual_model": service.usual_model,
+        "streams": list(service.settings.streams),
         "roots": [str(root) for root in service.videos.roots.folders],
         "formats": [
             {"name": f.name, "filename": f.filename, "about": f.about, "is_folder": f.is_folder}

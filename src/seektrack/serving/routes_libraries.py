@@ -224,6 +224,7 @@ def search_and_track(
     """Find a text in a library and follow it through the videos that show it best: a job."""
     service.library(library)
     check_formats(asked.all_formats)
+    service.check_following(asked.model_dump())
     request = {"library": library, **asked.model_dump()}
     job = service.jobs.add("search_and_track", request, owner=owner, once=once)
     service.pool.wake()

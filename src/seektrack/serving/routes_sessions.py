@@ -15,6 +15,7 @@ from seektrack import Correction, TrackingSession
 from seektrack.serving.events import KEEP_ALIVE_S, as_event
 from seektrack.serving.routes import Once, Owner, Served, router
 from seektrack.serving.routes_jobs import told
+from seektrack.serving.routes_libraries import check_formats
 from seektrack.serving.routes_tracks import FILE, MOST_FRAMES, described, window
 from seektrack.serving.schemas import (
     CorrectionAsked,
@@ -25,6 +26,7 @@ from seektrack.serving.schemas import (
     RenameAsked,
     SessionAsked,
     SplitAsked,
+    WriteAsked,
 )
 from seektrack.serving.service import Service
 from seektrack.serving.sessions import changed
@@ -39,6 +41,7 @@ async def start_session(asked: SessionAsked, service: Served, owner: Owner) -> d
     """Begin a session over one video: of a text or prompts to be followed, of a result, or of nothing yet."""
 
     def start() -> dict[str, Any]:
+        service.check_following(asked.model_dump())
         session_id = service.sessions.start(asked.model_dump(), owner=owner)
         with service.sessions.opened(session_id) as session:
             return _told(service, session_id, session)
@@ -84,6 +87,23 @@ async def propagate(
     Its masks are told as events ``mask`` at ``/sessions/{id}/events``.
     """
     return await _job(service, "propagate", session_id, owner, once)
+
+
+@session_routes.post("/sessions/{session_id}/write", status_code=202, response_model=JobAnswer)
+async def write(
+    session_id: SessionId, asked: WriteAsked, service: Served, owner: Owner, once: Once = None
+) -> dict[str, Any]:
+    """Write the session as it is now, with its overlay video if asked for: a job that gives tracks."""
+
+    def take() -> dict[str, Any]:
+        check_formats(asked.formats)
+        with service.sessions.opened(session_id):
+            request = {"session": session_id, **asked.model_dump()}
+        job = service.jobs.add("write", request, owner=owner, once=once)
+        service.pool.wake()
+        return told(service, job)
+
+    return await service.clicks.run(take)
 
 
 @session_routes.post("/sessions/{session_id}/corrections")

@@ -47,6 +47,7 @@ async def track_objects(
         for prompt in asked.prompts or ():
             prompt_of(prompt.model_dump())
         service.check_model(asked.model)
+        service.check_following(asked.model_dump())
         named = service.videos.find(asked.video)
         service.videos.check_length(named, start_s=asked.start_s, end_s=asked.end_s)
         job = service.jobs.add("track_objects", asked.model_dump(), owner=owner, once=once)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -175,6 +175,65 @@ class Opened(Asked):
     filters: Annotated[str | None, Field(max_length=200)] = None
 
 
+class FollowWordsAsked(Asked):
+    """How a video is followed, in the words of `seektrack.pipeline.follow_words.FollowWords`."""
+
+    propagation: Literal["memory", "hybrid", "flow"] | None = None
+    every: Annotated[int, Field(ge=1, le=10_000)] = defaults.EVERY
+    flow: Literal["dis", "farneback", "raft"] = cast(Any, defaults.FLOW)
+    remember: Literal["seen", "all"] = cast(Any, defaults.REMEMBER)
+    refine: Literal["roi", "progressive", "multiscale", "tiles"] | None = None
+    post: Annotated[str, Field(max_length=200)] = defaults.POST
+    mask_threshold: Annotated[float, Field(ge=-100, le=100)] = 0.0
+    min_object_score: Share | None = None
+    exclusive: bool = False
+    predictor: Annotated[
+        str, Field(max_length=4096, description="kalman, lstm, transformer, or a folder below the roots.")
+    ] = defaults.PREDICTOR
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    fuse: Annotated[int, Field(ge=0, le=8)] = 0
+    amodal: bool = False
+    anomalies: Literal["repair", "tell", "off"] = "repair"
+    depth: Annotated[
+        str | None, Field(max_length=4096, description="A folder of depth maps below the roots.")
+    ] = None
+    grounder: Annotated[str | None, Field(max_length=200)] = None
+    translate: Annotated[str | None, Field(max_length=200)] = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_here(cls, given: Any) -> Any:
+        """Say why an option of the command line is none over the wire."""
+        for name in given if isinstance(given, dict) else ():
+            if name in NOT_TAKEN:
+                raise ValueError(f"{name} is not taken by a server: {NOT_TAKEN[name]}")
+        return given
+
+
+NOT_TAKEN = {
+    "device": "it has its own, `serve --device`",
+    "runtime": "it has its own",
+    "resolution": "its networks are loaded once, for everybody",
+    "cache": "it decides itself what it keeps",
+    "pieces": "`track --pieces` is for one's own machines",
+    "workers": "it has its own, `serve --workers`",
+    "ray": "it has its own workers",
+    "session": "sessions are begun at /sessions",
+    "report": "reports are made of an export",
+}
+"""Options of ``track`` that mean nothing to a server, and why."""
+
+
+class DetectionAsked(Asked):
+    """A box found on one frame, that has no identity yet."""
+
+    frame_index: Index
+    box: Annotated[list[Coordinate], Field(min_length=4, max_length=4)]
+    score: Share = 1.0
+    label: Annotated[str, Field(max_length=500)] = ""
+    mask: Rle | None = None
+
+
 class SeedAsked(Asked):
     """A hit of a search, in the words of `Hit`."""
 
@@ -186,7 +245,7 @@ class SeedAsked(Asked):
     box: Annotated[list[Coordinate], Field(min_length=4, max_length=4)] | None = None
 
 
-class Followed(Opened):
+class Followed(Opened, FollowWordsAsked):
     """What following asks for in every case."""
 
     templates: Templates = "auto"
@@ -223,6 +282,11 @@ class TrackAsked(Followed):
     video: Name
     text: Text | Annotated[list[Text], Field(min_length=1, max_length=50)] | None = None
     prompts: Annotated[list[PromptAsked] | None, Field(max_length=1000)] = None
+    detections: Annotated[
+        Name | Annotated[list[DetectionAsked], Field(min_length=1, max_length=1_000_000)] | None,
+        Field(description="A file below the roots, MOT or COCO, or boxes; to be given identities."),
+    ] = None
+    masks: Annotated[bool, Field(description="With detections: a mask of each box that has none.")] = False
     tracker: Annotated[str | None, Field(max_length=40)] = None
     ground_every: Annotated[int | None, Field(ge=1, le=10_000)] = None
     model: Annotated[str | None, Field(max_length=200)] = None
@@ -234,9 +298,30 @@ class TrackAsked(Followed):
 
     @model_validator(mode="after")
     def _one_of_them(self) -> TrackAsked:
-        if (self.text is None) == (not self.prompts):
-            raise ValueError("give a text or prompts, and only one of them")
+        if sum([self.text is not None, bool(self.prompts), self.detections is not None]) != 1:
+            raise ValueError("give one of a text, prompts and detections")
         return self
+
+
+class StreamAsked(FollowWordsAsked):
+    """A text to be followed in a live stream, in the words of `track_live`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"text": "a red car"}]})
+
+    text: Text
+    templates: Templates = "auto"
+    filters: Annotated[str | None, Field(max_length=200)] = None
+    min_confidence: Share | None = None
+    model: Annotated[str | None, Field(max_length=200)] = None
+
+
+class WriteAsked(Asked):
+    """What a session is written as."""
+
+    formats: Annotated[list[Annotated[str, Field(max_length=40)]], Field(max_length=40)] = list(
+        defaults.FORMATS
+    )
+    overlay: bool | Render = False
 
 
 class OverlayAsked(Asked):
@@ -254,7 +339,7 @@ class SearchAndTrackAsked(Followed):
     top: Annotated[int, Field(ge=1, le=100)] = defaults.TOP
 
 
-class SessionAsked(Opened):
+class SessionAsked(Opened, FollowWordsAsked):
     """A session over one video, in the words of `start_session`."""
 
     model_config = ConfigDict(

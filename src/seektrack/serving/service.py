@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seektrack import defaults
 from seektrack.errors import ModelError, SeekTrackError
@@ -16,6 +16,7 @@ from seektrack.query import read
 from seektrack.retrieval import Comparison, TimedText
 from seektrack.serving import work
 from seektrack.serving.events import Board
+from seektrack.serving.following import check_following, follow_settings
 from seektrack.serving.jobs import Job, Jobs
 from seektrack.serving.pool import Clicks, Gate, Pool
 from seektrack.serving.refusals import not_found
@@ -24,9 +25,13 @@ from seektrack.serving.roots import Roots
 from seektrack.serving.sessions import Sessions
 from seektrack.serving.settings import ServerSettings
 from seektrack.serving.state import State
+from seektrack.serving.streams import Streams
 from seektrack.serving.videos import Named, Videos
 from seektrack.serving.wire import prompt_of
 from seektrack.types import Hit, Moment, Observation
+
+if TYPE_CHECKING:
+    from seektrack.pipeline.follow_words import FollowSettings
 
 
 class Service:
@@ -86,6 +91,10 @@ class Service:
             self.results,
             self.models_named,
             self.board,
+            self.follow_settings,
+        )
+        self.streams = Streams(
+            settings.streams, self.board, self.gate, self.models_named, self.follow_settings
         )
         self.ending = False
         self._segmenters: dict[str, FrameSegmenter] = {}
@@ -106,6 +115,7 @@ class Service:
     def stop(self) -> None:
         """End; what runs is done again by the next server."""
         self.ending = True
+        self.streams.close()
         self.pool.stop()
         self.clicks.close()
         self.sessions.close()
@@ -150,6 +160,14 @@ class Service:
             raise ModelError(
                 f"the model {name!r} is not served", hint=f"this server has {', '.join(self._models)}"
             )
+
+    def check_following(self, asked: dict[str, Any]) -> None:
+        """Refuse what this server cannot follow; see `check_following`."""
+        check_following(asked, self.videos.roots, self.settings.networks)
+
+    def follow_settings(self, asked: dict[str, Any], models: Models) -> FollowSettings | None:
+        """The settings a request means; see `follow_settings`."""
+        return follow_settings(asked, models, self.videos.roots, self.settings.networks)
 
     @property
     def model_names(self) -> tuple[str, ...]:

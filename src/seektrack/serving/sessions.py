@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from seektrack import TrackingSession, open_session, start_session
 from seektrack.errors import SeekTrackError
@@ -25,6 +25,9 @@ from seektrack.serving.state import State
 from seektrack.serving.videos import Videos
 from seektrack.serving.wire import prompt_of
 from seektrack.serving.work import opening_of
+
+if TYPE_CHECKING:
+    from seektrack.pipeline.follow_words import FollowSettings
 
 _OPEN = 8
 """Sessions held open that nobody works on at the moment."""
@@ -61,6 +64,7 @@ class Sessions:
         results: Finds results to be put right.
         models: Gives networks by name.
         board: Where changes are told.
+        settings: Gives the settings a request means, with a model.
     """
 
     def __init__(
@@ -71,10 +75,11 @@ class Sessions:
         results: Results,
         models: Callable[[str | None], Models],
         board: Board,
+        settings: Callable[[dict[str, Any], Models], FollowSettings | None],
     ) -> None:
         self.folder = folder
         self._state, self._videos, self._results, self._models = state, videos, results, models
-        self._board = board
+        self._board, self._settings = board, settings
         self._open: OrderedDict[str, _Held] = OrderedDict()
         self._told: dict[str, Told] = {}
         self._lock = threading.RLock()
@@ -105,8 +110,11 @@ class Sessions:
             model=models,
             opening=opening_of(asked),
             filters=asked["filters"],
+            translate=asked["translate"],
             templates=asked["templates"],
+            grounder=asked["grounder"],
             min_confidence=asked["min_confidence"],
+            settings=self._settings(asked, models),
         )
         with self._state.writing() as connection:
             now = time.time()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -77,6 +77,9 @@ class ServerSettings:
         clicks: Requests of people at work at a time.
         api_keys: Name → digest (`key_digest`) of who may ask; everyone may when empty.
         hosts: Names this server is reached by, beside those of this machine and addresses of digits.
+        networks: Detectors, translators and depth networks that may be asked for, as ``hf:ID``; others are
+            not loaded, whoever asks.
+        streams: Addresses of live streams that may be followed, by name.
         bounds: How much is taken.
     """
 
@@ -89,6 +92,8 @@ class ServerSettings:
     clicks: int = 2
     api_keys: Mapping[str, str] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    streams: Mapping[str, str] = field(default_factory=dict)
     bounds: Bounds = Bounds()
 
     def __post_init__(self) -> None:
@@ -167,6 +172,26 @@ def read_keys(path: Path) -> dict[str, str]:
     if not keys:
         raise InputError(f"{path} holds no API key", hint="write one a line, as NAME KEY")
     return keys
+
+
+def read_streams(given: Sequence[str]) -> dict[str, str]:
+    """Addresses of streams by name, from ``NAME=ADDRESS``.
+
+    Raises:
+        InputError: There is no name, no address, or a name twice.
+    """
+    streams: dict[str, str] = {}
+    for one in given:
+        name, _, address = one.partition("=")
+        name, address = name.strip(), address.strip()
+        if not name or not address or "/" in name or len(name) > 80:
+            raise InputError(
+                f"no stream: {one!r}", hint="write NAME=ADDRESS, as door=rtsp://camera/1 or cam=0"
+            )
+        if name in streams:
+            raise InputError(f"two streams are called {name!r}")
+        streams[name] = address
+    return streams
 
 
 def is_loopback(host: str) -> bool:

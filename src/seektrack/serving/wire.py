@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from seektrack.known import fields, read_known, told
 from seektrack.query import Query, explain, in_short
 from seektrack.retrieval import Chain
-from seektrack.types import Hit, Mask, Moment, Observation, Prompt, Tracks
+from seektrack.types import Hit, Mask, Moment, Observation, Prompt, Tracks, VideoInfo
 
 
 def prompt_of(asked: Mapping[str, Any], *, frame_index: int | None = None) -> Prompt:
@@ -48,6 +49,18 @@ def prompt_to_json(prompt: Prompt) -> dict[str, Any]:
         "score": float(prompt.score),
         "label": prompt.label,
     }
+
+
+def info_of(held: Mapping[str, Any]) -> VideoInfo:
+    """What a server tells of a video."""
+    return VideoInfo(
+        path=held["video"],
+        width=held["width"],
+        height=held["height"],
+        fps=Fraction(held["fps_exact"]),
+        duration_s=held["duration_s"],
+        n_frames=held["n_frames"],
+    )
 
 
 def seed_of(asked: Mapping[str, Any]) -> Hit:

@@ -12,7 +12,9 @@ from seektrack.outputs import overlay_style
 from seektrack.outputs.remarks import Remarks
 from seektrack.outputs.told import summary
 from seektrack.pipeline import Library, search_and_track, track_objects
+from seektrack.pipeline.detections import chosen_settings
 from seektrack.pipeline.source_to_tracks import write_results
+from seektrack.serving.following import detections_of
 from seektrack.serving.pool import Running
 from seektrack.serving.refusals import RefusedError, shape
 from seektrack.serving.roots import check_plain
@@ -61,8 +63,13 @@ def track(service: Service, running: Running) -> dict[str, Any]:
         named.path,
         asked["text"],
         prompts=prompts or None,
+        detections=detections_of(asked.get("detections"), service.videos.roots),
+        masks=asked.get("masks", False),
         tracker=asked["tracker"],
         ground_every=asked["ground_every"],
+        grounder=asked.get("grounder"),
+        translate=asked.get("translate"),
+        settings=service.follow_settings(asked, models),
         min_confidence=asked["min_confidence"],
         model=models,
         seeds=[seed if isinstance(seed, int) else seed_of(seed) for seed in asked["seeds"]],
@@ -92,7 +99,11 @@ def search_and_follow(service: Service, running: Running) -> dict[str, Any]:
         start_s=asked["start_s"],
         end_s=asked["end_s"],
         filters=asked["filters"],
+        translate=asked.get("translate"),
         templates=asked["templates"],
+        settings=chosen_settings(
+            service.follow_settings(asked, library.models), grounder=asked.get("grounder")
+        ),
         min_confidence=asked["min_confidence"],
         out=out,
         formats=_formats(asked),
@@ -154,6 +165,17 @@ def index(service: Service, running: Running) -> dict[str, Any]:
     return {"tracks": [], "index": told, "failed": failed}
 
 
+def write(service: Service, running: Running) -> dict[str, Any]:
+    """Write a session as it is now: a result of its own, as following makes one."""
+    asked = running.job.request
+    folder = service.results.begin(running.job.id) / "0"
+    with service.sessions.opened(asked["session"]) as session:
+        tracks = session.write(
+            folder, formats=_formats(asked), overlay=asked["overlay"], progress=running.progress
+        )
+    return {"tracks": [_entry(service, running, 0, tracks, folder, asked)], "session": asked["session"]}
+
+
 def overlay(service: Service, running: Running) -> dict[str, Any]:
     """Draw the overlay video of a result that has none."""
     asked = running.job.request
@@ -208,6 +230,7 @@ WORK: dict[str, Callable[[Service, Running], dict[str, Any]]] = {
     "overlay": overlay,
     "follow": follow,
     "propagate": propagate,
+    "write": write,
 }
 """Kinds of jobs."""
 WATCHED = ("propagate",)
@@ -229,7 +252,7 @@ def opening_of(asked: dict[str, Any]) -> Opening:
 
 def _formats(asked: dict[str, Any]) -> list[str]:
     """What is written; everything without loss always."""
-    chosen = [asked["output_format"]] if asked["output_format"] is not None else asked["formats"]
+    chosen = asked["formats"] if asked.get("output_format") is None else [asked["output_format"]]
     return list(dict.fromkeys(["json", *chosen]))
 
 

@@ -101,6 +101,8 @@ FROZEN = {
         "--api-key-file",
         "--open",
         "--allow-host",
+        "--network",
+        "--stream",
         "--workers",
         "--max-body",
         "--max-upload",
