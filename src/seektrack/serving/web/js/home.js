@@ -22,7 +22,7 @@ export class Home {
     this.files = el("input", { type: "file", accept: "video/*,.mkv,.avi,.ts,.webm", multiple: true, class: "vh", tabindex: "-1", "aria-hidden": "true", onchange: () => this.take([...this.files.files]) });
     this.drop = el("div", { class: "drop" }, el("p", {}, el("strong", { text: "Drop films here" }), "They are kept on this machine, and can be searched as soon as they are indexed."),
       this.files, button("Choose films…", () => this.files.click(), { class: "button primary" }));
-    this.element = el("div", { class: "wrap" }, el("div", { class: "headline" }, this.heading), this.drop, this.grid);
+    this.element = el("div", { class: "wrap" }, el("div", { class: "headline" }, this.heading), this.#streams(), this.drop, this.grid);
     this.away = new AbortController();
     const on = (name, act) => addEventListener(name, act, { signal: this.away.signal });
     let inside = 0;
@@ -37,6 +37,14 @@ export class Home {
       document.body.classList.remove("dropping");
       this.take([...event.dataTransfer.files]);
     });
+  }
+
+  /** Live streams of this server, to be watched. */
+  #streams() {
+    const names = this.app.about.streams ?? [];
+    if (!names.length) return null;
+    return el("nav", { class: "streams", "aria-label": "Live streams" }, el("span", { class: "soft", text: "Live" }),
+      names.map((name) => el("a", { class: "button", href: `#/stream/${encodeURIComponent(name)}`, text: name })));
   }
 
   async open() {

@@ -4,6 +4,7 @@ import { el, fill, tool } from "./dom.js";
 import { help, key as askKey } from "./dialogs.js";
 import { Home } from "./home.js";
 import { Search, reading } from "./search.js";
+import { Stream } from "./stream.js";
 import { Workspace } from "./workspace.js";
 import { note, trouble } from "./tray.js";
 import { turn } from "./theme.js";
@@ -27,6 +28,8 @@ async function show() {
   reading(null);
   if (parts[0] === "video" && parts[1]) {
     app.view = new Workspace(app, parts[1], params);
+  } else if (parts[0] === "stream" && parts[1]) {
+    app.view = new Stream(app, decodeURIComponent(parts[1]));
   } else {
     app.last = location.hash || "#/";
     app.view = params.get("q") ? new Search(app, params.get("q")) : new Home(app);
