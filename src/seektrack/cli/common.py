@@ -31,7 +31,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seektrack.cli.early import check_device, check_runtime_option
-from seektrack.cli.shown import PlainConsole, one_line, shown
+from seektrack.cli.shown import PlainConsole, name_shown, one_line
 from seektrack.cli.shown import as_json as to_json
 from seektrack.cli.telling import Teller, still_at_it
 from seektrack.cli.values import DEVICES, FILTERS, RUNTIMES, complete_model, completing, completing_several
@@ -250,7 +250,7 @@ class Screen:
             yield None
             return
         if not self._err.is_terminal:
-            yield Teller(self.note, each=each)
+            yield Teller(lambda text: self.note(name_shown(text)), each=each)
             return
         columns = (
             SpinnerColumn(),
@@ -266,7 +266,7 @@ class Screen:
             def advance(done: int, total: int, stage: str) -> None:
                 known = total if total > 0 else None
                 if stage not in tasks:
-                    tasks[stage] = bars.add_task(shown(stage), total=known)
+                    tasks[stage] = bars.add_task(name_shown(stage), total=known)
                 unfinished = known is None or done < known
                 bars.update(tasks[stage], completed=done, total=known, visible=unfinished)
 
@@ -338,6 +338,6 @@ def quoted(path: str | Path) -> str:
 
 
 def short_path(path: str) -> str:
-    """A path as a person here would type it: relative when it lies below the current folder."""
+    """A path as a person here would type it, on one line: relative when it lies below the current folder."""
     here = Path.cwd()
-    return str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path
+    return name_shown(str(Path(path).relative_to(here)) if Path(path).is_relative_to(here) else path)

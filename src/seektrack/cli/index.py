@@ -28,7 +28,7 @@ from seektrack.cli.common import (
 )
 from seektrack.cli.early import check_there
 from seektrack.cli.search_options import EndS, StartS
-from seektrack.cli.shown import shown
+from seektrack.cli.shown import name_shown, shown
 from seektrack.cli.source_options import Fps, MaxFrames, Window, opening
 from seektrack.cli.tracked import MOST_FAILED, SOME_FAILED
 from seektrack.cli.values import ANN, REGIONS, SAMPLING, check_value, completing
@@ -177,11 +177,11 @@ def _tell(report: IndexReport, library: Path, console: Console) -> None:
     if report.index is not None:
         console.print(described(report.index))
     for old, new in report.moved:
-        console.print(Text(f"  {shown(new)}: known as {shown(old)}, moved"))
+        console.print(Text(f"  {name_shown(new)}: known as {name_shown(old)}, moved"))
     for path in report.pruned:
-        console.print(Text(f"  {shown(path)}: gone, taken out"))
+        console.print(Text(f"  {name_shown(path)}: gone, taken out"))
     for path, damage in report.damaged:
-        console.print(Text(f"  {shown(path)}: indexed as far as it could be read: {damage}", "yellow"))
+        console.print(Text(f"  {name_shown(path)}: indexed as far as it could be read: {damage}", "yellow"))
     if report.waiting:
         console.print(
             Text(
@@ -195,7 +195,7 @@ def _tell(report: IndexReport, library: Path, console: Console) -> None:
 
         console.print(Text(f"passed over: {count_reasons(why for _, why in report.passed_over)}"))
     for path, error in report.failed:
-        console.print(Text(f"  {shown(path)}: {' '.join(str(error).split())}", "red"))
+        console.print(Text(f"  {name_shown(path)}: {' '.join(str(error).split())}", "red"))
 
 
 def described(index: IndexManifest) -> str:

@@ -28,6 +28,15 @@ def shown(text: str) -> str:
     return _UNSHOWN.sub(_written_out, text)
 
 
+def name_shown(name: str) -> str:
+    r"""The name of a file on one line, whatever is in it.
+
+    >>> name_shown("a\nb.mp4")
+    'a\\nb.mp4'
+    """
+    return shown(name.replace("\n", "\\n").replace("\t", "\\t"))
+
+
 def one_line(text: object) -> str:
     """Text on one line, line feeds and runs of blanks made one blank each."""
     return shown(" ".join(str(text).split()))

@@ -10,7 +10,7 @@ import pytest
 
 from seektrack import InputError, Mask, Observation, QueryError
 from seektrack.cli import telling
-from seektrack.cli.common import Screen, clock, plain, quoted, report_error, table
+from seektrack.cli.common import Screen, clock, plain, quoted, report_error, short_path, table
 
 
 @pytest.mark.parametrize(
@@ -153,6 +153,15 @@ class TestTextIsText:
             assert (body["message"], body["hint"]) == (self.ODD, self.ODD)
         else:
             assert err.splitlines() == [f"error: {self.SHOWN}", f"hint: {self.SHOWN}"]
+
+    @pytest.mark.usefixtures("piped")
+    def test_a_name_forges_no_line(self, capsys: pytest.CaptureFixture[str]):
+        forged = "a.mp4\n3 indexed, 0 failed\tb.mp4"
+        with Screen().progress(each="indexing") as progress:
+            assert progress is not None
+            progress(3, 3, f"indexing {forged}")
+        assert len(capsys.readouterr().err.splitlines()) == 1
+        assert short_path(f"/films/{forged}") == "/films/a.mp4\\n3 indexed, 0 failed\\tb.mp4"
 
     @pytest.mark.usefixtures("terminal")
     def test_bars(self, capsys: pytest.CaptureFixture[str]):
