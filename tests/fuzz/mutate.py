@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
 from typing import Any
@@ -63,11 +64,11 @@ def edged(rng: np.random.Generator, raw: bytes) -> bytes:
         holder, key = places[int(rng.integers(len(places)))]
         kind = rng.random()
         if kind < 0.75:
-            holder[key] = EDGES[int(rng.integers(len(EDGES)))]
+            holder[key] = copy.deepcopy(EDGES[int(rng.integers(len(EDGES)))])
         elif kind < 0.9:
             del holder[key]
         elif isinstance(holder, list):
-            holder.append(holder[key])
+            holder.append(copy.deepcopy(holder[key]))
     return json.dumps(document).encode()
 
 

@@ -108,6 +108,8 @@ def graphs_noted(tmp_path: Path, change: Callable[[dict[str, Any]], None], name:
         lambda note: note["settings"].update(dim=7),
         lambda note: note["settings"]["image"].update(mean=[0.5, 0.5]),
         lambda note: note["settings"]["image"].update(resample=1e-300),
+        lambda note: note["settings"]["image"].update(crop_hw=""),
+        lambda note: note["settings"]["image"].update(crop_hw=[64]),
     ],
 )
 def test_a_note_of_graphs_is_a_claim(tmp_path: Path, change: Callable[[dict[str, Any]], None]) -> None:

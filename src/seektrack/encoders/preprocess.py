@@ -56,6 +56,9 @@ class ImageSettings:
 
     def __post_init__(self) -> None:
         """Refuse what no network was trained with, before a picture is brought to it."""
+        for pair in (self.resize_hw, self.crop_hw):
+            if pair is not None and (not isinstance(pair, tuple) or len(pair) != 2):
+                raise ValueError(f"a picture is resized and cropped to (H, W), got {str(pair)[:40]}")
         sides = [self.shortest_edge, *(self.resize_hw or ()), *(self.crop_hw or ())]
         if any(side is not None and (type(side) is not int or not 1 <= side <= MAX_SIDE) for side in sides):
             raise ValueError(f"a side of a picture must lie in 1..{MAX_SIDE} pixels, got {sides}")
