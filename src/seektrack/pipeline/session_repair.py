@@ -12,7 +12,7 @@ from seektrack.pipeline.session_store import Changes, Edit, Key
 from seektrack.types import Frame, Mask, Progress, Track, Tracks
 
 if TYPE_CHECKING:
-    from seektrack.tracking.repair import Mended
+    from seektrack.tracking.mended import Mended
     from seektrack.video import VideoSource
 
 
@@ -29,7 +29,8 @@ def repair_around(
 ) -> Iterator[PropagatedMask]:
     """Follow anew what was put right on one frame, and keep it when all of it is there."""
     from seektrack.tracking.engine import Sam2Engine
-    from seektrack.tracking.repair import Earlier, Repair
+    from seektrack.tracking.mended import Earlier
+    from seektrack.tracking.repair import Repair
 
     session._check_networks()
     with session._lock:
@@ -107,7 +108,7 @@ def _finished(session: HeldSession, obj_id: int, both: Sequence[Mended], source:
     Frames that stay as they are vote with theirs, and keep them.
     """
     from seektrack.tracking import FuseSettings, add_hidden_parts, fuse_masks
-    from seektrack.tracking.repair import Mended
+    from seektrack.tracking.mended import Mended
 
     whole = Mended(
         [f for one in both for f in one.frames],
@@ -144,7 +145,7 @@ def _between(source: VideoSource, first: int, last: int) -> Iterator[Frame]:
 
 def _changes(session: HeldSession, obj_id: int, whole: Mended) -> Changes:
     """The rows of one object after the frames on both sides were followed anew."""
-    from seektrack.tracking.repair import mended_absences
+    from seektrack.tracking.mended import mended_absences
 
     held = session._objects[obj_id]
     changes: dict[Key, str | None] = {}

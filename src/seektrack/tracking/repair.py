@@ -5,126 +5,20 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Literal
 
-from seektrack.tracking.cues import Vector, colours
+from seektrack.tracking.cues import colours
 from seektrack.tracking.engine import Engine
 from seektrack.tracking.follow_settings import FollowSettings
 from seektrack.tracking.identity import IdentityTracker
+from seektrack.tracking.mended import Earlier, Mended, MendedFrame, RepairSettings
 from seektrack.tracking.passes import Pass, PassSettings
 from seektrack.tracking.record import Record, smooth_hidden
-from seektrack.types import Absence, Away, Frame, Mask, Observation, Prompt
+from seektrack.types import Frame, Mask, Observation, Prompt
 from seektrack.video import VideoSource
 
 Direction = Literal[1, -1]
-
-
-@dataclass(frozen=True)
-class RepairSettings:
-    """How far a correction reaches.
-
-    Attributes:
-        agree_iou: What is followed from a correction agrees with the earlier track between these mask IoUs:
-            from the first on, where the two had little in common on the corrected frame.
-        agree_gain: … and by so much more than they had in common there, where an outline was put right.
-        agree_frames: Frames in a row on which they agree, after which the earlier track is sure: it stays.
-        anchors: Most frames put right by hand, beside the one it begins on, that the network is shown of an
-            object; the nearest.
-        meet_iou: It lies on another object from this mask IoU on.
-        meet_frames: Frames in a row after which it is taken to have gone over to that one: it is not believed
-            from the first of them on.
-        like: The earlier track stays where what is followed is not seen, and the earlier mask looks like the
-            sure ones by this Bhattacharyya coefficient of colours.
-        astray: Where an outline was put right, what is followed has gone astray where it has so much less in
-            common with the earlier track than on the corrected frame.
-        likelier: … and from frames on where both are seen, apart, and the earlier one is liker by so much, …
-        sized: … this share of which is how near each is in size to the other masks shown: of a part of an
-            object and the whole of it the colours are the same.
-        part: A mask put right with less than this share of the pixels of the others shown is a part of the
-            object: it is remembered as the latest frames are, and not for good, lest the part be followed.
-        trusted: Frames of the earlier track shown where a person put no other frame right, …
-        trusted_like: … of those that look like the mask put right by this Bhattacharyya coefficient.
-        trusted_gap: … and lie at least this many frames away from it.
-        elsewhere: Below this mask IoU with the mask put right the earlier track lay on something else.
-        likeliest: On a frame where the earlier one is liker by so much it stays there.
-        bridge_iou: Come to the next sure frame, it is still the same object from this mask IoU on.
-    """
-
-    agree_iou: tuple[float, float] = (0.5, 0.85)
-    agree_gain: float = 0.07
-    agree_frames: int = 3
-    anchors: int = 4
-    meet_iou: float = 0.5
-    meet_frames: int = 3
-    like: float = 0.8
-    astray: float = 0.2
-    likelier: float = 0.1
-    sized: float = 0.3
-    likeliest: float = 0.2
-    part: float = 0.4
-    trusted: int = 2
-    trusted_like: float = 0.7
-    trusted_gap: int = 3
-    elsewhere: float = 0.05
-    bridge_iou: float = 0.4
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """What is known of an object that is to be followed anew.
-
-    Attributes:
-        sure: Masks by frame as a person gave them; they are shown to the network and never written over.
-        track: The earlier observations by frame.
-        wrong: What was there before it was put right; None where nothing was.
-        label: What it is called.
-    """
-
-    sure: Mapping[int, Mask]
-    track: Mapping[int, Observation]
-    wrong: Mask | None = None
-    label: str = ""
-
-
-@dataclass
-class Mended:
-    """What became of one object in one direction.
-
-    Attributes:
-        frames: Frames gone through and to be written, in the order they were gone through.
-        observations: What was seen or predicted on them, by frame.
-        away: Why it was neither, by frame.
-        done: Whether it is not followed any further.
-        agreeing: The latest frames, in a row, on which it agreed with the earlier track.
-        meeting: By other object the latest frames, in a row, on which it lay on that one.
-        beside: Others it lay on from the start, where one of the two is wrong; by the frames they were apart.
-        unlike: The latest frames, in a row, on which the earlier track was liker, or this one astray.
-        looks: Colours of its sure masks.
-        sizes: Pixels of those shown beside the one it begins on.
-        seen_s: Seconds it was last seen at.
-    """
-
-    frames: list[int] = field(default_factory=list)
-    observations: dict[int, Observation] = field(default_factory=dict)
-    away: dict[int, Away] = field(default_factory=dict)
-    done: bool = False
-    agreeing: list[int] = field(default_factory=list)
-    meeting: dict[int, list[int]] = field(default_factory=dict)
-    beside: dict[int, int] = field(default_factory=dict)
-    unlike: list[int] = field(default_factory=list)
-    looks: list[Vector] = field(default_factory=list)
-    sizes: list[int] = field(default_factory=list)
-    seen_s: float | None = None
-
-
-@dataclass(frozen=True)
-class MendedFrame:
-    """One object on one frame that was followed anew: its observation, None where it is not there."""
-
-    frame_index: int
-    obj_id: int
-    observation: Observation | None
 
 
 class Repair:
@@ -184,7 +78,9 @@ class Repair:
             if frame.index == self.start:
                 for obj_id, mended in self.mended.items():
                     mended.seen_s = frame.time_s
-                    self._look(obj_id, frame, self.objects[obj_id].sure[self.start])
+                    given = self.objects[obj_id].sure[self.start]
+                    if not (mended.looks and self._is_part(obj_id, given)):
+                        self._look(obj_id, frame, given)
                     mended.beside = dict.fromkeys(
                         self._lies_on(self.objects[obj_id].sure[self.start], self.start), 0
                     )
@@ -199,7 +95,9 @@ class Repair:
                 self._take(obj_id, mended, frame, seen)
                 if not mended.done:
                     yield MendedFrame(frame.index, obj_id, mended.observations.get(frame.index))
-        for obj_id in self.mended:
+        for obj_id, mended in self.mended.items():
+            if not mended.done:
+                self._end_where_earlier_is_liker(mended)
             self._smooth(obj_id)
 
     def _in_common(self, known: Earlier) -> float:
@@ -265,16 +163,16 @@ class Repair:
 
     def _arrive_with_parts(self, frame: Frame, prompts: Sequence[Prompt]) -> None:
         """Come to the first frame by what is remembered where only a part of an object shows on it."""
-        whole = []
-        for prompt in prompts:
-            sizes = self.mended[prompt.obj_id].sizes
-            usual = statistics.median(sizes) if sizes else 0
-            if prompt.mask is not None and prompt.mask.area >= self.how.part * usual:
-                whole.append(prompt)
+        whole = [p for p in prompts if p.mask is not None and not self._is_part(p.obj_id, p.mask)]
         if len(whole) < len(prompts):
             for prompt in whole:
                 self._walk.session.add(prompt)
             self._walk.session.step(self.engine.encode(frame.image), frame.index)
+
+    def _is_part(self, obj_id: int, mask: Mask) -> bool:
+        """Whether a mask is small beside the others shown of an object."""
+        sizes = self.mended[obj_id].sizes
+        return bool(sizes) and mask.area < self.how.part * statistics.median(sizes)
 
     def _look(self, obj_id: int, frame: Frame, mask: Mask) -> None:
         """Know an object by its colours where a person put it right."""
@@ -296,7 +194,9 @@ class Repair:
             self._compare(obj_id, mended, frame, seen, earlier)
         elif earlier is not None and earlier.visible:
             mended.agreeing.clear()
-            if self._likeness(mended, frame, earlier) >= self.how.like:
+            likeness = self._likeness(mended, frame, earlier)
+            mended.gains[frame.index] = likeness - self.how.like
+            if likeness >= self.how.like:
                 mended.observations[frame.index] = earlier
         ends = [self._met(mended, mended.observations.get(frame.index))]
         ends += [mended.agreeing[0]] if len(mended.agreeing) >= self.how.agree_frames else []
@@ -323,6 +223,9 @@ class Repair:
             if not astray and alike < low / 2:
                 gain = self._likeness(mended, frame, earlier) - self._likeness(mended, frame, seen)
                 gain += self.how.sized * (_sized(mended, earlier) - _sized(mended, seen))
+                mended.gains[frame.index] = gain
+        else:
+            mended.gains[frame.index] = self.how.like - self._likeness(mended, frame, seen)
         if astray or gain >= self.how.likelier:
             mended.unlike.append(frame.index)
             if earlier is not None and gain >= self.how.likeliest:
@@ -363,12 +266,14 @@ class Repair:
         """Come to a frame that a person put right: what was followed is believed where it arrives there.
 
         Otherwise the earlier track, which comes from there, is right near it and what was followed near the
-        start; they are joined where they are most alike, or half-way.
+        start; they are joined where looks and sizes say, or where they are most alike, or half-way.
         """
         self._finish(obj_id)
         known = self.objects[obj_id]
         given = known.sure[frame_index]
         if seen is not None and seen.mask is not None and seen.mask.iou(given) >= self.how.bridge_iou:
+            return
+        if self._end_where_earlier_is_liker(mended):
             return
         alike = {f: _overlap(o, known.track.get(f)) for f, o in mended.observations.items()}
         best = max(alike, key=lambda f: alike[f], default=None)
@@ -376,6 +281,18 @@ class Repair:
             self._retract(mended, best)
         elif mended.frames:
             self._retract(mended, mended.frames[len(mended.frames) // 2])
+
+    def _end_where_earlier_is_liker(self, mended: Mended) -> bool:
+        """Leave out the frames after which the earlier track is liker; whether it clearly is, either way."""
+        worth, best, cut = 0.0, 0.0, 0
+        for k, f in enumerate(mended.frames):
+            worth -= mended.gains.get(f, 0.0)
+            if worth > best:
+                best, cut = worth, k + 1
+        if best - worth >= self.how.clearer:
+            self._retract(mended, mended.frames[cut])
+            return True
+        return False
 
     @staticmethod
     def _retract(mended: Mended, frame_index: int) -> None:
@@ -427,31 +344,3 @@ def _overlap(seen: Observation | None, earlier: Observation | None) -> float:
     if seen is None or earlier is None or not (seen.visible and earlier.visible):
         return 0.0
     return 0.0 if seen.mask is None or earlier.mask is None else seen.mask.iou(earlier.mask)
-
-
-def mended_absences(
-    before: Sequence[Absence], mended: Mended, frames: Sequence[int], observed: Mapping[int, Observation]
-) -> tuple[Absence, ...]:
-    """An object's absences after some of its frames were followed anew.
-
-    Args:
-        before: As they were.
-        mended: What was followed.
-        frames: All frames of the video that were gone through, in order.
-        observed: The object's observations now.
-    """
-    changed = set(mended.frames)
-    out: list[Absence] = []
-    previous: Away | None = None
-    for f in frames:
-        state = mended.away.get(f)
-        if f not in changed:
-            state = next((a.state for a in before if a.first_frame <= f <= a.last_frame), None)
-        if f in observed:
-            state = None
-        if state is not None and state == previous:
-            out[-1] = replace(out[-1], last_frame=f)
-        elif state is not None:
-            out.append(Absence(f, f, state))
-        previous = state
-    return tuple(out)

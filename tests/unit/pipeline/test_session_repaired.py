@@ -15,7 +15,7 @@ from seektrack.pipeline.session_edits import Held
 from seektrack.pipeline.session_repair import _finished
 from seektrack.pipeline.session_rows import Named, Seen, pack_seen, unpack_seen
 from seektrack.tracking import FollowSettings, FuseSettings, add_hidden_parts, fuse_masks
-from seektrack.tracking.repair import Mended
+from seektrack.tracking.mended import Mended
 from seektrack.video import open_video
 
 FRAMES = 12

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from seektrack.tracking import FollowSettings
-from seektrack.tracking.repair import Earlier, Repair
+from seektrack.tracking.mended import Earlier
+from seektrack.tracking.repair import Repair
 from seektrack.types import Mask, Observation
 from seektrack.video import open_video
 
@@ -113,6 +114,18 @@ def test_the_whole_object_takes_the_place_of_a_piece(source):
     repair = forward(source, engine, Earlier(sure, track() | pieces, pieces[START].mask))
     assert repair.mended[1].frames == list(range(START + 1, FRAMES))
     assert all(repair.mended[1].observations[t].mask == block(t) for t in range(START + 1, FRAMES))
+
+
+@pytest.mark.parametrize("arrives", [True, False])
+def test_what_looks_like_something_else_is_not_joined_to_the_earlier_track(source, arrives):
+    """A click that caught a piece of the ground, and is followed there, harms nothing on the way."""
+    ground = {t: block(t, y=44) for t in range(FRAMES)}
+    sure = {0: block(0), START: block(START, width=4, y=44)} | (
+        {FRAMES - 1: block(FRAMES - 1)} if arrives else {}
+    )
+    repair = forward(source, Scripted(ground), Earlier(sure, track(), block(START)))
+    kept = repair.mended[1].observations
+    assert all(kept[t].mask == block(t) for t in kept)
 
 
 @pytest.mark.parametrize(("width", "for_good"), [(24, True), (4, False)])
