@@ -24,6 +24,7 @@ _KINDS: dict[str, type | tuple[type, ...]] = {
     "film": dict,
     "model": str,
     "resolution": (int, type(None)),
+    "runtime": (str, type(None)),
     "network": (str, type(None)),
     "query": (str, type(None)),
     "followed": (bool, type(None)),

@@ -104,6 +104,7 @@ def start_session(
             "film": film_of(video),
             "model": models.stable_name,
             "resolution": models.resolution,
+            "runtime": models.runtime,
         },
     )
     with closing_on_error(TrackingSession(store, video, models)) as session:
@@ -141,7 +142,12 @@ def open_session(
         if isinstance(model, Models):
             models = model
         else:
-            models = Models(model or store.meta("model"), device=device, resolution=store.meta("resolution"))
+            models = Models(
+                model or store.meta("model"),
+                device=device,
+                resolution=store.meta("resolution"),
+                runtime=store.meta("runtime"),
+            )
         session = TrackingSession(store, there, models)
     except BaseException:
         store.close()

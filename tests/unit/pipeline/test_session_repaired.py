@@ -9,8 +9,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from seektrack import Correction, Mask, Observation, Track, Tracks, start_session
+from seektrack import Correction, Mask, Observation, Track, Tracks, open_session, start_session
 from seektrack.anomaly import Anomaly
+from seektrack.pipeline.models import Models
 from seektrack.pipeline.session_edits import Held
 from seektrack.pipeline.session_repair import _finished
 from seektrack.pipeline.session_rows import Named, Seen, pack_seen, unpack_seen
@@ -82,3 +83,12 @@ def test_what_was_put_right_is_told_no_more_until_it_is_undone(video):
         assert session.tracks.anomalies == wrong[1:]
         session.undo()
         assert session.tracks.anomalies == wrong
+
+
+def test_a_session_is_gone_on_with_by_the_runtime_it_was_begun_with(video, tmp_path):
+    with open_video(video) as source:
+        tracks = Tracks(source.info, "", (), {t: t / 30 for t in range(FRAMES)})
+    models = Models("pocket", runtime="torch")
+    start_session(video, tracks=tracks, path=tmp_path / "a.session", model=models).close()
+    with open_session(tmp_path / "a.session", video=video) as session:
+        assert session.models.runtime == "torch"
