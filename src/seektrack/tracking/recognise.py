@@ -128,7 +128,7 @@ def best_known(
             continue  # they were seen side by side
         if memory.label and young.label and memory.label != young.label:
             continue
-        if memory.state is not TrackState.OUT_OF_VIEW and not _in_reach(
+        if memory.state is not TrackState.OUT_OF_VIEW and not in_reach(
             memory, np.array([seen.box]), young.time_s, settings
         ):
             continue
@@ -201,7 +201,7 @@ def recognise(
         anywhere = memory.state is TrackState.OUT_OF_VIEW  # it may come back over any border
         alike = looks[row] >= settings.likeness.least(memory, asked_for=True)
         if not anywhere:
-            alike &= _in_reach(memory, boxes, time_s, settings)
+            alike &= in_reach(memory, boxes, time_s, settings)
         if memory.state is not TrackState.OCCLUDED and memory.hidden:
             place[row] = np.nan
             allowed[row] = alike
@@ -218,9 +218,10 @@ def recognise(
     return association.assign(cost, max_cost=settings.revive_cost, allowed=allowed)
 
 
-def _in_reach(
+def in_reach(
     memory: TrackMemory, boxes: kalman.Array, time_s: float, settings: IdentitySettings
 ) -> NDArray[np.bool_]:
+    """Which boxes (M, 4) are no farther from where an object was last seen than it can have come: (M,)."""
     last = np.array(memory.boxes[-1] if memory.boxes else memory.kalman.box)
     distance = np.linalg.norm((boxes[:, :2] + boxes[:, 2:] - last[:2] - last[2:]) / 2, axis=1)
     size = float(np.sqrt(max(box_area(b) for b in memory.boxes))) if memory.boxes else memory.kalman.size

@@ -7,7 +7,7 @@ import numpy as np
 from seektrack import geometry
 from seektrack.tracking.likeness import likeness
 from seektrack.tracking.memory import Detection, TrackMemory, TrackState
-from seektrack.tracking.recognise import has_jumped, is_partial, looks_wrong
+from seektrack.tracking.recognise import has_jumped, in_reach, is_partial, looks_wrong
 from seektrack.tracking.settings import IdentitySettings
 from seektrack.tracking.step import Step
 
@@ -72,7 +72,17 @@ class Verifier:
             step.seen[memory.obj_id] = detection
 
     def _jump_is_believed(self, memory: TrackMemory, detection: Detection, alike: float | None) -> bool:
-        """A jump is believed when the looks confirm it or, without looks, when it stays for some frames."""
+        """A jump is believed when the looks confirm it or, without looks, when it stays for some frames.
+
+        Looks confirm it too where it is no farther than an object can come and nobody else looks like that:
+        one that moves more than its own width from frame to frame, or turns round at that speed.
+        """
+        settings = self.settings.likeness
+        if alike is not None and not memory.hidden and alike >= settings.least(memory):
+            near = in_reach(memory, np.array([detection.box]), memory.time_s, self.settings)[0]
+            others = (m for m in self._memories.values() if m is not memory)
+            if near and all((likeness(m, detection, settings) or 0.0) < settings.least(m) for m in others):
+                return True
         if detection.embedding is not None:
             similarity = memory.appearance.similarity(detection.embedding)
             if similarity is not None:

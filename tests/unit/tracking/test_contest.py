@@ -208,3 +208,21 @@ def test_a_hidden_object_goes_along_with_the_camera():
     for t in range(6, 10):
         settled = tracker.update(t, t / 10, [], camera=pan)
     assert centre(settled, 1) == pytest.approx(60 + 4 * 7, abs=2)
+
+
+def test_what_moves_more_than_its_width_a_frame_is_believed_by_its_looks():
+    """It turns round at that speed too, where motion expects it elsewhere; beside its double it is not."""
+    places = [20, 52, 84, 116, 148, 180, 148, 116, 84, 52]
+
+    def run(double: bool) -> list[bool]:
+        tracker, shown = IdentityTracker(HW, settings=IdentitySettings(merge=False)), []
+        for t, x in enumerate(places):
+            mask, other = pixels(x, 50), pixels(100, 95)
+            image = picture(red=mask | other) if double else picture(red=mask)
+            given = [seen(mask, 1, image)] + ([seen(other, 2, image)] if double else [])
+            held = tracker.update(t, t / 8, given).observations.get(1)
+            shown.append(held is not None and held.visible)
+        return shown
+
+    assert all(run(double=False))
+    assert not all(run(double=True))
