@@ -36,12 +36,12 @@ def truths(folder: Path) -> dict[str, Tracks]:
 
 
 def drawn(folder: Path, scenes: int) -> dict[str, Tracks]:
-    """Held-out scenes of half a street's things each, indexed by tiles into ``library``, and their truth."""
+    """Held-out scenes of half a street's things each, indexed as usual into ``library``, and their truth."""
     settings = SceneSettings(n_frames=12, actors=(3, 4), street_only=True)
     (folder / "videos").mkdir()
     footage = write_footage(folder / "videos", seeds(Split.TEST, scenes, start=5000), settings)
     with Library(folder / "library") as library:
-        library.index([one.path for one in footage], sampling="every=4", regions="tiles")
+        library.index([one.path for one in footage], sampling="every=4")
     return {Path(one.path).name: one.truth for one in footage}
 
 
