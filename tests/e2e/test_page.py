@@ -44,14 +44,14 @@ def scene() -> Scene:
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with a film of a red car that is indexed, and one with another that is sent by the page."""
+    """Films of a red car: one that is indexed, one that is sent by the page, a slow one that is watched."""
     folder = tmp_path_factory.mktemp("films")
     rendered = render(scene())
-    for name in ("road.mp4", "later.mp4"):
+    for name, fps in (("road.mp4", 8), ("later.mp4", 8), ("door.mp4", 1)):
         height, width = rendered.frames[0].shape[:2]
         (folder / name[:-4]).mkdir()
-        with VideoWriter(folder / name[:-4] / name, width=width, height=height, fps=8) as writer:
-            for frame in rendered.frames:
+        with VideoWriter(folder / name[:-4] / name, width=width, height=height, fps=fps) as writer:
+            for frame in rendered.frames if fps > 1 else rendered.frames[:4]:  # then it drives out
                 writer.write(frame)
     return folder
 
@@ -62,7 +62,8 @@ def address(films: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[s
     folder = tmp_path_factory.mktemp("served") / "films"
     with Library(folder) as library:
         library.index([films / "road"], sampling="every=4")
-    app = create_app(ServerSettings((folder,), roots=(films,)), warm=True)
+    streams = {"door": str(films / "door" / "door.mp4")}
+    app = create_app(ServerSettings((folder,), roots=(films,), streams=streams), warm=True)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -263,6 +264,29 @@ def test_a_film_that_is_dropped_is_indexed_and_found(visit: Visit, films: Path):
     page.locator(".note", has_text="Indexing").wait_for()
     page.locator(".card", has_text="later").wait_for()
     page.locator("h1", has_text="2 videos").wait_for()
+
+
+def test_a_live_stream_is_watched_with_its_masks_and_alerts(visit: Visit):
+    page = visit()
+    page.get_by_role("navigation", name="Live streams").get_by_role("link", name="door").click()
+    page.get_by_label("What to follow").fill(QUESTION)
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Stop").wait_for()
+    page.locator('.state[data-state="ended"]').wait_for()
+    page.get_by_role("button", name="Follow").wait_for()
+    told = api(page, "streams/door")
+    seen = [one for one in told["frame"]["objects"] if one["mask"]]
+    assert seen, told
+    assert f"{QUESTION} {seen[0]['obj_id']} appeared" in page.locator(".alerts li").last.inner_text()
+    assert QUESTION in page.locator(".seen li").first.inner_text()
+    from pycocotools import mask as coco
+
+    height, width = told["frame"]["height"], told["frame"]["width"]
+    inside = np.asarray(coco.decode({**seen[0]["mask"], "counts": seen[0]["mask"]["counts"].encode()})) > 0
+    until(page, "document.querySelector('.stage img').naturalWidth > 0")
+    opaque = drawn(page, height, width) > 0
+    assert opaque[inside].mean() > 0.8
+    assert opaque.mean() < inside.mean() + 0.25
 
 
 def test_everything_can_be_done_by_keys(visit: Visit):
