@@ -24,7 +24,7 @@ AUTO: IndexKind = "ivf-sq8"
 """What ``auto`` is above: building IVF-PQ takes many times as long and finds no more."""
 _AT = 10
 _PROBES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
-_REFINES = (2, 5, 10, 20, 50)
+_REFINES = (5, 10, 20, 50)
 _INDEX = "vector_idx"
 
 
@@ -67,7 +67,7 @@ class Searching:
         else:
             asked = asked.refine_factor(max(1, manifest.rerank))
             if manifest.kind == "hnsw":
-                asked = asked.ef(max(manifest.effort, k))
+                asked = asked.ef(max(manifest.effort, k * max(1, manifest.rerank)))
             else:
                 asked = asked.nprobes(max(1, manifest.effort))
         found = asked.to_arrow()
@@ -111,11 +111,10 @@ class Searching:
         wide = ladder[-1]
         reranks = [settings.rerank] if settings.rerank else list(_REFINES)
         rerank = next((r for r in reranks if recall(wide, r) >= settings.target_recall), reranks[-1])
-        effort, measured = wide, 0.0
-        for effort in ladder:
-            measured = recall(effort, rerank)
-            if measured >= settings.target_recall:
-                break
+        reached = next((e for e in ladder if recall(e, rerank) >= settings.target_recall), wide)
+        # One rung more: few lists that serve the sample are too few for queries unlike it.
+        effort = ladder[min(ladder.index(reached) + 1, len(ladder) - 1)]
+        measured = recall(effort, rerank)
         seconds = time.monotonic() - began
         return IndexManifest(made.kind, made.vectors, made.dim, measured, effort, made.lists, rerank, seconds)
 
