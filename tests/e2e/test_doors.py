@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from seektrack import Library, Prompt, PromptError, VideoError, track_objects, track_videos
 from seektrack.cli import main
 from seektrack.encoders import register_encoder, registry
-from seektrack.library import LibraryStore
+from seektrack.library.embedded import EmbeddedStore
 from seektrack.pipeline import Models, following, watch
 from seektrack.video import LiveSource, Opening, VideoInput, VideoWriter, open_video
 from seektrack.video.filtered import FilteredSource
@@ -409,14 +409,14 @@ def test_a_second_run_that_finishes_a_video_first_is_no_failure(
     from seektrack.errors import LibraryError
 
     film(tmp_path / "film.mp4")
-    begin = LibraryStore.begin_video
+    begin = EmbeddedStore.begin_video
 
-    def beaten(self: LibraryStore, path, info, **how):
+    def beaten(self: EmbeddedStore, path, info, **how):
         handle = begin(self, path, info, **how)
         handle.finish()  # what another process does
         raise LibraryError("is being indexed by another process (7)")
 
-    monkeypatch.setattr(LibraryStore, "begin_video", beaten)
+    monkeypatch.setattr(EmbeddedStore, "begin_video", beaten)
     with Library(tmp_path / "lib", model=thumbnail) as library:
         report = library.index(tmp_path / "film.mp4", regions="none")
     assert (report.failed, report.skipped) == ([], 1)

@@ -31,7 +31,6 @@ from seektrack.retrieval import TimedText
 from seektrack.serving.client import Client as Remote
 from seektrack.serving.client_library import RemoteLibrary
 from seektrack.serving.client_session import RemoteSession
-from seektrack.tracking import FollowSettings
 from seektrack.video import open_video
 
 BOX = (30.0, 30.0, 90.0, 80.0)
@@ -197,8 +196,8 @@ def test_a_library_that_is_not_there_and_a_server_that_is_not(there: Client):
 
 
 def test_what_a_server_cannot_be_told_is_refused_here(there: Client):
-    with pytest.raises(InputError, match="settings is not taken"):
-        there.track_objects("road.mp4", "a car", settings=FollowSettings())
+    with pytest.raises(InputError, match="session is not taken"):
+        there.track_objects("road.mp4", "a car", session="a.session")
     with pytest.raises(InputError, match="translate"):
         there.Library("films").search("ein Auto", translate="some/model")
 
