@@ -166,11 +166,12 @@ def test_what_is_served_stays_until_its_successor_is_whole(
     video = film(tmp_path)
     with place.make() as store, place.open() as reader:
         index(store, video, old, "a")
+        time.sleep(0.6)  # so long an address is taken to be what it was
         generation = reader.generation()
         handle = store.begin_video(video, info(video), settings="b")
         handle.append(frames(new[:2]))
         handle.flush()
-        time.sleep(0.6)  # so long an address is taken to be what it was
+        time.sleep(0.6)
         assert reader.generation() == generation
         np.testing.assert_array_equal(reader.vectors()[0], old.astype(np.float16))
         assert [(v.done, v.renewing) for v in reader.videos()] == [(True, True)]
