@@ -42,8 +42,8 @@ class Encoder(Protocol):
     ``languages: tuple[str, ...] | None``, the codes of those it reads (None: many), for `check_language`;
     ``domain: Domain | None``, what its training pictures were like, and with it
     ``embed_with_layers(images)``, see `seektrack.encoders.features`; and ``calibration: Calibration | None``,
-    what its scores mean; ``embed_crops(crops, picture)``, where the whole picture helps to understand its
-    parts, for `embed_crops`.
+    what its scores mean; ``words: frozenset[str]``, which `speller_for` leaves alone; and
+    ``embed_crops(crops, picture)``, where the whole picture helps to understand its parts, for `embed_crops`.
 
     Attributes:
         name: What the user asked for: a built-in name, a folder or a hub id.

@@ -44,6 +44,7 @@ class OnnxPhotoEncoder(OnnxClipEncoder):
         self.experts = BothExperts(photographs, own=vocabulary, own_scale=self.logit_scale, own_dim=self.dim)
         self.vocabulary = self.experts.vocabulary
         self.logit_scale, self.dim = self.experts.logit_scale, self.experts.dim
+        self.words = self.experts.photographs.words
 
     def _one(self, name: str) -> Any:
         def run(pixels: Rows) -> NDArray[Any]:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,9 @@ Network = Callable[[Rows], NDArray[Any]]
 class Photographs:
     """What knows photographs.
 
+    Attributes:
+        words: Every word it was taught, of all languages.
+
     Args:
         settings: The content of ``photographs.json``.
         rows: Unit rows (K + M, D) of the concepts, then of the backgrounds.
@@ -62,6 +66,9 @@ class Photographs:
         self.backgrounds = {text: first + i for i, text in enumerate(settings["backgrounds"])}
         self.lexicon = Lexicon(settings["words"], settings["colours"])
         self.labels = tuple(map(str, settings["labels"]))
+        said = (*settings["words"], *settings["colours"])
+        whole = (word for text in said for word in text.lower().split() if "-" not in word)
+        self.words = frozenset(part for word in whole for part in re.findall(r"[^\W\d_]+", word))
         self.kinds = {str(name): tuple(above) for name, above in settings["kinds"].items()}
         self.colour_share = float(settings["colour_share"])
         self.scale = float(settings["scale"])

@@ -24,6 +24,10 @@ from seektrack.query.spoken.en import LANGUAGE as ENGLISH
 
 _WORD = re.compile(r"[^\W\d_]+")
 MIN_LETTERS = 3
+TWO_SLIPS = 7
+"""Letters of a word from which on it may hold two slips."""
+SUBSTITUTED = 6
+"""Letters from which on one may stand for another."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +85,13 @@ class Speller:
             return None
         if self._is_known(word):
             return None
-        # One slip in a short word, two in a longer one; a wrong first letter is the rarest of them.
-        most = 1 if len(word) <= 4 else 2
+        most = 2 if len(word) >= TWO_SLIPS else 1
         best: tuple[float, int] | None = None
         for i, candidate in enumerate(self.words):
             distance = OSA.distance(word, candidate, score_cutoff=most)
-            cost = distance + 0.5 * (candidate[0] != word[0])
-            if cost > most + 0.5 * (most == 1) or 2 * distance >= len(candidate):
+            if distance > most or 2 * distance >= len(candidate) or _another_word(word, candidate):
                 continue
+            cost = distance + 0.5 * (candidate[0] != word[0])  # a wrong first letter is the rarest slip
             if best is None or (cost, i) < best:
                 best = (cost, i)
         return None if best is None else self.words[best[1]]
@@ -97,21 +100,34 @@ class Speller:
         return any(word.endswith(s) and word.removesuffix(s) in self._known for s in ("s", "es"))
 
 
+def _another_word(word: str, candidate: str) -> bool:
+    """Whether two words of one length are more likely two words, as goat and boat are, than a slip.
+
+    Fingers swap letters, leave them out and double them; a letter for another makes a word of its own where
+    the word is short, or where it is the first.
+    """
+    if len(word) != len(candidate) or sorted(word) == sorted(candidate):
+        return False
+    return len(word) < SUBSTITUTED or word[0] != candidate[0]
+
+
 def speller_for(encoder: Encoder, *, seen: Iterable[str] = ()) -> Speller:
     """A speller of what an encoder has been taught.
 
     Args:
-        encoder: Its contrast texts are the words that may be meant, its tokenizer knows further ones.
+        encoder: Its contrast texts are the words that may be meant; its tokenizer, and ``words`` if it has
+            them, know further ones.
         seen: Further texts that users of a library have searched with success, or its labels.
     """
     texts = [*contrast_texts(encoder), *seen]
     words = dict.fromkeys(w for text in texts for w in words_of(text) if w not in ENGLISH.articles)
-    taught = getattr(encoder, "languages", None)
-    spoken = {
-        word for code, one in languages().items() if taught is None or code in taught for word in one.written
+    read = getattr(encoder, "languages", None)
+    taught: set[str] = {
+        word for code, one in languages().items() if read is None or code in read for word in one.written
     }
+    taught |= getattr(encoder, "words", frozenset())
     is_whole = getattr(encoder, "knows_word", None) or _single_token(getattr(encoder, "tokenizer", None))
-    return Speller([*words, *COLOURS], is_known=lambda word: word in spoken or is_whole(word))
+    return Speller([*words, *COLOURS], is_known=lambda word: word in taught or is_whole(word))
 
 
 def _single_token(tokenizer: Any) -> Callable[[str], bool]:

@@ -101,6 +101,19 @@ ASKED = (
 )
 
 
+def test_what_the_encoder_was_taught_is_never_a_slip(pocket):
+    speller = speller_for(pocket)
+    assert len(pocket.words) > 1000
+    assert [word for word in sorted(pocket.words) if speller.correct(word)] == []
+
+
+def test_a_letter_for_another_is_another_word():
+    speller = Speller(["boat", "street", "castle", "elephant", "dog"])
+    assert not any(speller.correct(text) for text in ("a goat", "a screen", "a doe"))
+    assert speller.correct("an elephont").text == "an elephant"
+    assert speller.correct("an elefant").text == "an elephant" and speller.correct("a boot").text == "a boot"
+
+
 def test_words_seen_in_a_library_may_be_meant_too():
     assert Speller(["zeppelin"]).correct("a zepelin").text == "a zeppelin"
     assert speller_for(Directions(), seen=["a zeppelin"]).correct("zeppelni").text == "zeppelin"
