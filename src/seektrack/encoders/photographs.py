@@ -168,7 +168,16 @@ class BothExperts:
             pixels: Normalised, float32 (B, 3, S, S).
             drawn_rows: The CLIP's unit rows of the pictures of these numbers.
             whole: Log odds that the picture they are crops of is a drawing; 0 where nobody knows.
+
+        Raises:
+            ModelError: The pictures are not square.
         """
+        if pixels.shape[-1] != pixels.shape[-2]:
+            raise ModelError(
+                f"the files of the model do not fit together: it looks at squares, its settings make "
+                f"pictures of {pixels.shape[-1]} × {pixels.shape[-2]} pixels",
+                hint="fetch it anew",
+            )
         odds = self.photographs.odds(pixels) + WHOLE * whole
         drawn = 1 / (1 + np.exp(-np.clip(odds, -80, 80)))
         drawn = np.where(drawn < SURE, 0.0, np.where(drawn > 1 - SURE, 1.0, drawn))

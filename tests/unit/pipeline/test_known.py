@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.unit.encoders.test_domain import fractal
 
 from seektrack.cli import main
 from seektrack.library import DistanceShelf, LibraryStore
@@ -28,14 +27,14 @@ def write(path: Path, frames: list[np.ndarray]) -> Path:
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A drawn street with a red car, and a texture that moves."""
+    """A drawn street with a red car, and slices of a scan."""
     folder = tmp_path_factory.mktemp("films")
     settings = SceneSettings(n_frames=12, cast=(("car", "red"),), street_only=True)
     street = render(sample_scene(seeds(Split.TEST, 1, start=3)[0], settings))
-    texture = fractal(0, 300)
+    slices = render(sample_scene(seeds(Split.TEST, 1)[0], SceneSettings(n_frames=12, style="scan")))
     return (
         write(folder / "street.mp4", list(street.frames)),
-        write(folder / "texture.mp4", [texture[i : i + 256, i : i + 256] for i in range(12)]),
+        write(folder / "scan.mp4", list(slices.frames)),
     )
 
 
@@ -49,27 +48,25 @@ def ask(capsys: pytest.CaptureFixture[str], *args: object) -> tuple[int, str, st
 def test_unknown_footage_is_said_when_it_is_indexed_and_its_confidence_is_told_as_unknown(
     films: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ):
-    street, texture = films
+    street, scan = films
     library = tmp_path / "library"
     how = ("--library", library, "--sampling", "every=3", "--regions", "none")
-    status, out, err = ask(capsys, "index", street, texture, *how, "--json")
-    assert status == 0 and json.loads(out)["outside"] == [str(texture)]
+    status, out, err = ask(capsys, "index", street, scan, *how, "--json")
+    assert status == 0 and json.loads(out)["outside"] == [str(scan)]
     assert err.startswith("warning:") and "--model" in err
     nearest = ("--hits", "--min-confidence", "0", "--library", library)
     status, out, err = ask(capsys, "search", "a red car", *nearest, "--json")
     hits = json.loads(out)
     assert status == 0 and err.count("warning:") == 1
     for hit in hits:
-        if hit["video"] == str(texture):
+        if hit["video"] == str(scan):
             assert hit["domain"] == "outside" and hit["confidence"] is None and "not shown" in hit["warning"]
         else:
             assert hit["domain"] == "inside" and 0 <= hit["confidence"] <= 1 and "warning" not in hit
     kinds = [hit["domain"] for hit in hits]
     assert kinds == sorted(kinds) and {"inside", "outside"} == set(kinds)  # what is known comes first
     _, out, _ = ask(capsys, "search", "a red car", *nearest)
-    assert "unknown" in out and "1.00" not in [
-        line.split()[0] for line in out.splitlines() if "texture" in line
-    ]
+    assert "unknown" in out and "1.00" not in [line.split()[0] for line in out.splitlines() if "scan" in line]
     found = Library(library).hits("a red car", min_confidence=0.0)
     assert {hit.domain for hit in found} == {"inside", "outside"}
 
