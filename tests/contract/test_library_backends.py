@@ -138,6 +138,16 @@ def test_what_goes_in_comes_out(place: Place, tmp_path: Path, rng: np.random.Gen
         store.verify()
 
 
+def test_a_library_of_nothing_answers_with_nothing(place: Place) -> None:
+    with place.make() as store:
+        assert store.videos() == [] and store.count() == 0 and store.lacking() == []
+        assert store.stats().videos == 0 and len(store.vectors()[1]) == len(store.frames()) == 0
+        assert len(store.nearest(np.eye(DIM, dtype=np.float32)[0], 3)[0]) == 0
+        assert store.prune() == []
+        store.tidy()
+        store.verify()
+
+
 def test_an_unfinished_video_is_unseen_and_goes_on(
     place: Place, tmp_path: Path, rng: np.random.Generator
 ) -> None:

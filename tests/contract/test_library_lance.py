@@ -81,6 +81,10 @@ def test_a_wrong_key_and_a_server_that_is_away(monkeypatch: pytest.MonkeyPatch) 
     with pytest.raises(LibraryError, match="the bucket 'bucket' cannot be reached"):
         LibraryStore.open("s3://bucket/lib")
     assert time.monotonic() - began < 60
+    monkeypatch.delenv("AWS_ENDPOINT_URL")
+    monkeypatch.delenv("AWS_REGION")
+    with pytest.raises(LibraryError, match="in which region the bucket 'bucket' lies"):
+        LibraryStore.open("s3://bucket/lib")
 
 
 def test_a_folder_that_holds_other_things_is_left_alone(tmp_path: Path) -> None:

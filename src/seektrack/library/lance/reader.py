@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -139,8 +140,8 @@ class LanceReader(LibraryStore):
         ids, frames = found["video_id"].to_numpy(), found["frame_index"].to_numpy()
         order = np.lexsort((frames, ids))
         ids, frames = ids[order], frames[order]
-        starts = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1]]) if len(ids) else np.zeros(0, dtype=int)
-        for first, last in zip(starts, np.r_[starts[1:], len(ids)], strict=True):
+        bounds = np.flatnonzero(np.r_[True, ids[1:] != ids[:-1], True])  # of no pictures there is one
+        for first, last in pairwise(bounds if len(ids) else ()):
             counts[int(ids[first])] = (int(last - first), len(np.unique(frames[first:last])))
         return counts
 

@@ -195,6 +195,11 @@ _SAID = (
         _KEYS,
     ),
     (
+        r"resolve region",
+        "it cannot be told in which region {bucket} lies",
+        "set AWS_REGION, check the network and the name; AWS_ENDPOINT_URL names another server",
+    ),
+    (
         r"CredentialsNotLoaded|no providers in chain|MissingCredentials|credential provider|169\.254|"
         r"metadata\.google",
         "there is no key for {bucket}",
