@@ -162,10 +162,11 @@ def _remote(api: Any, hub_id: str, revision: str) -> Remote:
 
 
 def _is_needed(name: str) -> bool:
-    """Whether a loader looks at a file: at the top, no code, and of the weights only transformers' own."""
+    """Whether a loader looks at a file: at the top, no code, and of the weights only known ones."""
     if "/" in name or name.startswith("."):
         return False
-    return name.endswith(_BESIDE) or (name.startswith("model") and name.endswith(".safetensors"))
+    weights = name.endswith(".safetensors") and name.startswith(("model", "photographs"))
+    return weights or name.endswith(_BESIDE)
 
 
 def _fetch_file(remote: Remote, file: RemoteFile, part: Path, shown: type[Any]) -> None:

@@ -26,7 +26,7 @@ _WORD = re.compile(r"[^\W\d_]+")
 MIN_LETTERS = 3
 TWO_SLIPS = 7
 """Letters of a word from which on it may hold two slips."""
-SUBSTITUTED = 6
+SUBSTITUTED = 5
 """Letters from which on one may stand for another."""
 
 

@@ -225,7 +225,7 @@ def test_index_passes_its_settings_on_and_reports(run, pipeline: Pipeline):
         "workers": None,
     }
     assert pipeline.calls == [
-        ("open", (Path("lib"),), {"model": "pocket", "device": None}),
+        ("open", (Path("lib"),), {"model": "pocket", "device": None, "backend": None}),
         ("index", (["a", "b.mp4"],), chosen),
     ]
     assert "2 indexed, 1 unchanged, 0 failed; 40 frames in 0:01.5 → lib" in done.out
