@@ -185,6 +185,7 @@ def test_from_a_question_to_a_corrected_export(visit: Visit, films: Path, tmp_pa
     # It plays, and knows to the end which frame it shows.
     page.keyboard.press(" ")
     page.locator(f"text=frame {FRAMES - 1} of {FRAMES - 1}").wait_for()
+    until(page, "document.querySelector('.stage video').paused")  # the last frame is shown for a while
     page.keyboard.press("Home")
     page.locator(f"text=frame 0 of {FRAMES - 1}").wait_for()
 
