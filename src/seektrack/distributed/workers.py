@@ -6,9 +6,9 @@ import itertools
 import time
 from collections import Counter, deque
 from collections.abc import Iterable, Iterator
-from types import TracebackType
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Generic, TypeVar
 
+from seektrack.closing import Closing
 from seektrack.distributed.actor import Worker
 from seektrack.distributed.cluster import connect, ray_here
 from seektrack.errors import ClusterError, InputError, UnforeseenError
@@ -25,7 +25,7 @@ NOBODY_S = 120.0
 """Where no worker could be started for so long, the cluster is taken to be full or gone."""
 
 
-class RayWorkers:
+class RayWorkers(Closing):
     """Processes that do the tasks of a run, on this machine or on a cluster.
 
     Give it to ``Library.index``, ``track_videos`` or ``search_and_track`` as ``workers``. What is written
@@ -81,14 +81,6 @@ class RayWorkers:
         if self._ours:
             self._ours = False
             self._ray.shutdown()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class _Hand(Generic[J]):

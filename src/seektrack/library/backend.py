@@ -2,23 +2,25 @@
 
 The embedded back end keeps a folder with SQLite and FAISS; the LanceDB one keeps tables in a folder or on
 object storage. `LibraryStore.open` and `LibraryStore.open_or_create` choose by where the library lies.
+
+Long, for all that a new back end has to fill stands in this one place.
 """
 
 from __future__ import annotations
 
 import os
 import shlex
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.closing import Closing
 from seektrack.errors import InputError, LibraryError, LibraryMismatchError
 from seektrack.library.address import Backend, backend_of, place_of
 from seektrack.library.beside import ClipModel, ClipRows, Extra
@@ -41,7 +43,7 @@ _HOMES = {
 """Where each back end lives; they know this module, not the other way round."""
 
 
-class LibraryStore(ABC):
+class LibraryStore(Closing):
     """A library, open. Use `open`, `create` or `open_or_create`.
 
     Several processes may read and write at once; a video is served from the moment its indexing finished, and
@@ -486,14 +488,6 @@ class LibraryStore(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close; a store that is closed twice does not mind."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.path)!r}, model={self.model!r})"

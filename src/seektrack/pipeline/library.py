@@ -7,11 +7,11 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from seektrack import defaults
 from seektrack.checkpoints import stable_name
+from seektrack.closing import Closing
 from seektrack.errors import SeekTrackError
 from seektrack.grounding import GroundSettings
 from seektrack.library import (
@@ -81,7 +81,7 @@ class IndexReport:
     outside: list[str] = field(default_factory=list)
 
 
-class Library(Asking):
+class Library(Asking, Closing):
     """A folder of indexed videos, open.
 
     Args:
@@ -337,11 +337,3 @@ class Library(Asking):
         made = made_with(self.path)
         holds = "nothing indexed yet" if made is None else f"made with {made!r}"
         return f"Library({str(self.path)!r}, model={self.models.name!r}, {holds})"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -6,13 +6,13 @@ import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from seektrack import defaults
 from seektrack.anomaly import Anomaly
+from seektrack.closing import Closing
 from seektrack.encoders import Templates, check_templates
 from seektrack.encoders.translation import Translator, as_translator
 from seektrack.errors import InputError, PromptError
@@ -52,7 +52,7 @@ class LiveResult:
     notes: tuple[str, ...] = ()
 
 
-class LiveTracking:
+class LiveTracking(Closing):
     """Iterates what the frames of a stream show; leave it with `close`, or as a context.
 
     Attributes:
@@ -111,14 +111,6 @@ class LiveTracking:
     def close(self) -> None:
         """End the stream."""
         self._stream.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def track_live(

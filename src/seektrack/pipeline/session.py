@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 from seektrack import defaults
+from seektrack.closing import Closing
 from seektrack.errors import InputError, PromptError
 from seektrack.pipeline import session_edits as edits
 from seektrack.pipeline.session_clicks import clicked_mask
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from seektrack.outputs import OverlayStyle
 
 
-class TrackingSession(EditedSession):
+class TrackingSession(EditedSession, Closing):
     """The objects of one video, followed, put right by hand, saved as it goes.
 
     Made by :func:`seektrack.start_session` and :func:`seektrack.open_session`. Every edit is in the file
@@ -46,14 +46,6 @@ class TrackingSession(EditedSession):
     Attributes:
         path: Its file; None for a session in memory.
     """
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         state = "followed" if self.followed else "to be followed"

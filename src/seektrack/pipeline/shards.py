@@ -11,13 +11,13 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seektrack import defaults
+from seektrack.closing import Closing
 from seektrack.encoders import Templates
 from seektrack.encoders.translation import Translator, as_translator
 from seektrack.errors import (
@@ -46,7 +46,7 @@ T = TypeVar("T")
 _MERGED_BY = ("confidence", "cosine")
 
 
-class Shards:
+class Shards(Closing):
     """Libraries of different videos, made by one model, open to be asked together.
 
     Args:
@@ -230,14 +230,6 @@ class Shards:
         """Close all libraries."""
         for library in self.libraries:
             library.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"Shards({[str(library.path) for library in self.libraries]}, model={self.models.name!r})"

@@ -6,12 +6,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.closing import Closing
 from seektrack.encoders import Encoder, check_language
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import InputError
@@ -96,7 +95,7 @@ class Alert:
         }
 
 
-class Watch:
+class Watch(Closing):
     """Standing queries over a stream of pictures; iterate it for `Alert`s.
 
     Args:
@@ -199,14 +198,6 @@ class Watch:
         """End the stream; the iteration stops."""
         if self._source is not None:
             self._source.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _whole(self, frame: Frame) -> tuple[NDArray[np.floating], Sequence[Box | None]]:
         return self._encoder.embed_images([frame.image]), [None]

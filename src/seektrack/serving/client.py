@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from seektrack import defaults
+from seektrack.closing import Closing
 from seektrack.errors import InputError
 from seektrack.outputs import save_formats
 from seektrack.outputs.told import written
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from seektrack.video import Opening
 
 
-class Client:
+class Client(Closing):
     """A server, in the words of the package: ``Library``, ``track_objects``, ``search_and_track`` and on.
 
     ::
@@ -74,14 +74,6 @@ class Client:
         timeout_s: float = 120.0,
     ) -> None:
         self._http = Http(url, api_key=api_key, timeout_s=timeout_s)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"Client({self._http.url!r})"

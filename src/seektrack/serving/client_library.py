@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Sequence
 from fractions import Fraction
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.closing import Closing
 from seektrack.errors import InputError
 from seektrack.library import LibraryStats, VideoRecord, Where
 from seektrack.pipeline.answer import Answer
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Question = str | Sequence[str] | Query
 
 
-class RemoteLibrary:
+class RemoteLibrary(Closing):
     """A library of a server; its methods take and give what those of :class:`seektrack.Library` do.
 
     Args:
@@ -40,14 +40,6 @@ class RemoteLibrary:
     def __init__(self, http: Http, name: str) -> None:
         self._http, self.name = http, name
         self.at = f"/libraries/{name}"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"Library({self.name!r} at {self._http.url!r})"

@@ -7,12 +7,12 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 
 from seektrack import defaults
+from seektrack.closing import Closing
 from seektrack.outputs import load_tracks, save_formats
 from seektrack.pipeline import Corrected, Correction, Edit, PropagatedMask
 from seektrack.pipeline.checks import check_outputs
@@ -22,7 +22,7 @@ from seektrack.serving.wire import info_of
 from seektrack.types import Frame, Mask, Progress, Tracks, VideoInfo
 
 
-class RemoteSession:
+class RemoteSession(Closing):
     """A session of a server; its methods take and give what those of a tracking session do.
 
     Args:
@@ -37,14 +37,6 @@ class RemoteSession:
         self._http, self.path = http, session_id
         self._at = f"/sessions/{session_id}"
         self._held()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         return f"TrackingSession({self.path!r} at {self._http.url!r})"

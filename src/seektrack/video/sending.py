@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from types import TracebackType
-from typing import Self
 
 import av
 import numpy as np
 from av.error import FFmpegError
 from numpy.typing import NDArray
 
+from seektrack.closing import Closing
 from seektrack.errors import InputError, OutputError
 from seektrack.video.network import without_password
 
@@ -33,7 +32,7 @@ def check_stream_address(address: str) -> str:
     return kind
 
 
-class PictureSender:
+class PictureSender(Closing):
     """Encodes pictures as they come, without delay, and sends them to an address.
 
     Args:
@@ -89,14 +88,6 @@ class PictureSender:
             pass
         finally:
             self._out.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _refused(self, error: Exception) -> OutputError:
         why = getattr(error, "strerror", None) or str(error)

@@ -7,12 +7,11 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.closing import Closing
 from seektrack.errors import InputError
 from seektrack.types import Frame, VideoInfo
 from seektrack.video.damage import Damage
@@ -46,7 +45,7 @@ class Picture(ABC):
         return Frame(index=self.index, timestamp=self.timestamp, image=self.rgb())
 
 
-class VideoSource(ABC):
+class VideoSource(Closing):
     """A video: frames in presentation order, each with its index and its exact time.
 
     Iterating starts anew each time, decodes lazily and holds a bounded number of frames. A source opened
@@ -183,14 +182,6 @@ class VideoSource(ABC):
     def close(self) -> None:
         """Release what is open; the source may be used again and then reopens."""
         return
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def __repr__(self) -> str:
         i = self.info

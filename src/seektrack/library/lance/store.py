@@ -1,4 +1,7 @@
-"""The LanceDB back end: a library in a folder or on object storage that many machines read and write."""
+"""The LanceDB back end: a library in a folder or on object storage that many machines read and write.
+
+Long, as it fills one interface; what it is made of lies in the modules beside it.
+"""
 
 from __future__ import annotations
 
