@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Header, Path, Request
 from fastapi.routing import APIRouter
 
-from seektrack.serving.schemas import ErrorAnswer
+from seektrack.serving.answers import ErrorAnswer
 from seektrack.serving.service import Service
 
 PREFIX = "/api/v1"

@@ -11,10 +11,11 @@ from pydantic import Field
 from seektrack import __version__
 from seektrack.outputs import FORMATS
 from seektrack.query import read
+from seektrack.serving.answers import Reading
 from seektrack.serving.guard import COOKIE, owner_of
 from seektrack.serving.refusals import RefusedError
 from seektrack.serving.routes import Served, router
-from seektrack.serving.schemas import Asked, Reading, TextAsked
+from seektrack.serving.schemas import Asked, TextAsked
 from seektrack.serving.wire import reading_to_json
 
 about_routes = router("about")

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from fastapi import Query
 from fastapi.responses import StreamingResponse
 
+from seektrack.serving.answers import JobAnswer
 from seektrack.serving.events import changes
 from seektrack.serving.jobs import Job, JobState
 from seektrack.serving.routes import JobId, Served, router
-from seektrack.serving.schemas import JobAnswer
 from seektrack.serving.service import Service
 
 job_routes = router("jobs")

@@ -17,16 +17,14 @@ from seektrack.library import VideoRecord
 from seektrack.pipeline import Library
 from seektrack.pipeline.answer import Answer
 from seektrack.retrieval import Chain, chains_to_csv, hits_to_csv, moments_to_csv, save_otio, to_edl, to_vtt
+from seektrack.serving.answers import HitsAnswer, JobAnswer, MomentsAnswer
 from seektrack.serving.routes import LibraryName, Once, Owner, Served, router
 from seektrack.serving.routes_jobs import told
 from seektrack.serving.schemas import (
     AlignAsked,
     CompareAsked,
-    HitsAnswer,
     HitsAsked,
     IndexAsked,
-    JobAnswer,
-    MomentsAnswer,
     MomentsAsked,
     RemoveAsked,
     SearchAndTrackAsked,

@@ -12,6 +12,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from starlette.background import BackgroundTask
 
 from seektrack import Correction, TrackingSession
+from seektrack.serving.answers import FramesAnswer, JobAnswer
 from seektrack.serving.events import KEEP_ALIVE_S, as_event
 from seektrack.serving.routes import Once, Owner, Served, router
 from seektrack.serving.routes_jobs import told
@@ -19,8 +20,6 @@ from seektrack.serving.routes_libraries import check_formats
 from seektrack.serving.routes_tracks import FILE, MOST_FRAMES, described, window
 from seektrack.serving.schemas import (
     CorrectionAsked,
-    FramesAnswer,
-    JobAnswer,
     MergeAsked,
     ObjectAsked,
     RenameAsked,

@@ -12,11 +12,12 @@ from fastapi.responses import FileResponse
 from seektrack.outputs.anomaly_entries import anomaly_to_dict
 from seektrack.outputs.render import Render
 from seektrack.outputs.told import summary
+from seektrack.serving.answers import FramesAnswer, JobAnswer
 from seektrack.serving.refusals import not_found
 from seektrack.serving.routes import JobId, Once, Owner, Served, TracksId, router
 from seektrack.serving.routes_jobs import told
 from seektrack.serving.routes_libraries import check_formats
-from seektrack.serving.schemas import FramesAnswer, JobAnswer, OverlayAsked, TrackAsked
+from seektrack.serving.schemas import OverlayAsked, TrackAsked
 from seektrack.serving.service import Service
 from seektrack.serving.wire import frames_to_json, prompt_of
 from seektrack.serving.work import overlay_of

@@ -14,9 +14,10 @@ from starlette.background import BackgroundTask
 from seektrack.errors import InputError, PromptError
 from seektrack.retrieval import write_clip
 from seektrack.serving import uploads
+from seektrack.serving.answers import FramesAnswer
 from seektrack.serving.refusals import not_found, too_large
 from seektrack.serving.routes import Served, VideoId, router
-from seektrack.serving.schemas import FramesAnswer, Index, NamedVideoAsked, SegmentAsked
+from seektrack.serving.schemas import Index, NamedVideoAsked, SegmentAsked
 from seektrack.serving.service import Service
 from seektrack.serving.videos import PLAYED, Named
 from seektrack.serving.wire import observation_to_json
