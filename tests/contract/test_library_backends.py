@@ -1,4 +1,7 @@
-"""What every back end of a library does alike: the embedded one, LanceDB in a folder, LanceDB on S3."""
+"""What every back end of a library does alike: the embedded one, LanceDB in a folder, LanceDB on S3.
+
+Long, as it is one contract: whoever adds a back end reads it from top to bottom.
+"""
 
 from __future__ import annotations
 

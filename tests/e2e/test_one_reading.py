@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
-import uvicorn
-from fastapi import FastAPI
 from PIL import Image
+from tests.unit.serving.conftest import listening
 
 from seektrack import Client, Library, Shards, Tracks, search_and_track, start_session, track_objects
 from seektrack.cli import main
@@ -183,20 +179,6 @@ class Heard(Exception):
 
 def _stop(_: object) -> None:
     raise Heard
-
-
-@contextmanager
-def listening(app: FastAPI) -> Iterator[str]:
-    """The address of a server on a socket of its own."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        assert thread.is_alive()
-        time.sleep(0.01)
-    yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
-    server.should_exit = True
-    thread.join(10)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,7 @@
-"""The commands and options people script against. Change one only on purpose, here and in the changelog."""
+"""The commands and options people script against. Change one only on purpose, here and in the changelog.
+
+Long, as it is one table of them all.
+"""
 
 from __future__ import annotations
 
