@@ -14,7 +14,8 @@ Stage = Literal["frame", "mask", "lost", "doubted", "motion"]
 _MISSED = {
     "frame": (
         "no frame looked like {label}",
-        "say it in other words, take another --model, or see what comes nearest: seektrack search --hits",
+        "see what comes nearest: seektrack search --hits; point at it: seektrack frame shows the picture, "
+        "--box follows what lies in it; or take another --model",
     ),
     "mask": (
         "frames look like {label}, most of all at {time}, but no mask the segmenter proposed is it",
@@ -26,7 +27,7 @@ _MISSED = {
     ),
     "doubted": (
         "something was followed as {label} from {time} on, but on most of its way it does not look like it",
-        "draw a --box around it on that frame, say it in other words, or take another --model",
+        "draw a --box around it on that frame, or take another --model",
     ),
     "motion": (
         "{label} was followed, but none moves or is of the size that was asked for",
@@ -77,5 +78,5 @@ class Missed:
 
     @property
     def hint(self) -> str:
-        """What to try; never other words where the encoder does not know such footage."""
+        """What to try; never other words: what was asked is not what failed."""
         return _OUTSIDE[1] if self.domain == "outside" else _MISSED[self.stage][1]

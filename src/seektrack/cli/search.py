@@ -219,7 +219,7 @@ def _way_out(library: Path, less_sure: Sequence[Hit], gone: int) -> str:
         return f"{nearest}; {left_out}" if left_out else nearest
     if left_out:
         return left_out
-    return f"say it in other words, or see what is indexed with: seektrack videos --library {quoted(library)}"
+    return f"another --model may know it; what is indexed: seektrack videos --library {quoted(library)}"
 
 
 def _given(**options: Any) -> dict[str, Any]:

@@ -78,7 +78,7 @@ export class Search {
 
   #nothing() {
     return el("div", { class: "empty" }, el("strong", { text: "No stretch of the videos shows this with enough confidence." }),
-      el("p", { text: "Say it in other words, or look at what is nearest." }),
+      el("p", { text: "Look at what is nearest, or ask for another thing." }),
       button("Show what is nearest", async () => {
         const found = await post(`libraries/${encodeURIComponent(this.app.library)}/hits`, { text: this.question, k: MOST, min_confidence: 0, per_video: 2 }).catch(trouble);
         if (!found) return;
