@@ -7,10 +7,11 @@ is named; ``frame_index`` counts decoded frames from 0.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property
+from itertools import groupby
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -242,6 +243,16 @@ class Absence:
     first_frame: int
     last_frame: int
     state: Away
+
+    @classmethod
+    def runs(cls, states: Iterable[tuple[int, Away | None]]) -> tuple[Absence, ...]:
+        """The absences of frames in order, each told with why the object is away; None where it is not."""
+        out = []
+        for state, run in groupby(states, key=lambda one: one[1]):
+            if state is not None:
+                frames = [frame for frame, _ in run]
+                out.append(cls(frames[0], frames[-1], state))
+        return tuple(out)
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from seektrack.tracking.cues import Vector
 from seektrack.types import Absence, Away, Mask, Observation
@@ -132,17 +132,12 @@ def mended_absences(
         observed: The object's observations now.
     """
     changed = set(mended.frames)
-    out: list[Absence] = []
-    previous: Away | None = None
-    for f in frames:
-        state = mended.away.get(f)
-        if f not in changed:
-            state = next((a.state for a in before if a.first_frame <= f <= a.last_frame), None)
+
+    def state(f: int) -> Away | None:
         if f in observed:
-            state = None
-        if state is not None and state == previous:
-            out[-1] = replace(out[-1], last_frame=f)
-        elif state is not None:
-            out.append(Absence(f, f, state))
-        previous = state
-    return tuple(out)
+            return None
+        if f in changed:
+            return mended.away.get(f)
+        return next((a.state for a in before if a.first_frame <= f <= a.last_frame), None)
+
+    return Absence.runs((f, state(f)) for f in frames)

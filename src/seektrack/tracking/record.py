@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
@@ -82,17 +82,8 @@ class Record:
     def absences(self, obj_id: int) -> tuple[Absence, ...]:
         """Stretches after an object's first sight on which it is neither seen nor predicted, and why."""
         seen, away = self.observations.get(obj_id, {}), self.away.get(obj_id, {})
-        out: list[Absence] = []
         order = [f for f in sorted(self.frame_times) if seen and f > min(seen)]
-        previous: Away | None = None
-        for f in order:
-            state = None if f in seen else away.get(f)
-            if state is not None and state == previous:
-                out[-1] = replace(out[-1], last_frame=f)
-            elif state is not None:
-                out.append(Absence(f, f, state))
-            previous = state
-        return tuple(out)
+        return Absence.runs((f, None if f in seen else away.get(f)) for f in order)
 
     def put(self, obj_id: int, observation: Observation) -> None:
         """Write down one observation; a sight is never overwritten by a prediction."""
