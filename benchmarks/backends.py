@@ -1,11 +1,17 @@
-"""Both back ends of a library over the same clustered vectors: writing, index, disk, memory, recall, latency.
+r"""Both back ends of a library over the same clustered vectors: writing, index, disk, memory, recall, time.
 
     python benchmarks/backends.py                                  # 20,000 vectors, two minutes
-    python benchmarks/backends.py --vectors 10000000 --kind ivf-sq8 ivf-pq --folder /disk/bench
+    python benchmarks/backends.py --vectors 10000000 --length 50000 --folder /disk/bench
     python benchmarks/backends.py --at s3://bucket/bench           # LanceDB on object storage too
 
-Vectors are those of `benchmarks/retrieval.py`, in videos of 5,000 frames. Every back end is measured in a
-process of its own. The filter is a window of seconds that leaves one percent.
+Large ones go in stages, each of which goes on where it was stopped:
+
+    python benchmarks/backends.py --vectors 10000000 --length 50000 --folder /disk/bench \
+        --backend embedded --stage fill         # then build, then ask
+
+Vectors are those of `benchmarks/retrieval.py`, in videos of equal length. Every stage of a back end runs in a
+process of its own. The filter is a window of seconds that leaves one percent. Memory is told in two numbers:
+the process's own, and pages of files that the system can take back.
 """
 
 from __future__ import annotations
@@ -15,80 +21,129 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-from retrieval import DIM, footage, memory_mb, percentiles, queries, recall, say
+from retrieval import DIM, SHOT, SHOTS, footage, queries, recall, say
 
 from seektrack.library import IndexSettings, LibraryStore, Where
 from seektrack.library.whole import Picture, WholeVideo
 
-LENGTH = 5_000
+T = TypeVar("T")
+STAGES = ("fill", "build", "ask")
 
 
-def films(folder: Path, vectors: int) -> Iterator[WholeVideo]:
-    """Videos of frames two a second; their files are empty, but there."""
+def films(folder: Path, vectors: int, length: int) -> Iterator[WholeVideo]:
+    """Videos of frames two a second; their files are empty, but there. Pictures are made when asked for."""
     folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(0)
-    for n in range(max(1, vectors // LENGTH)):
-        frames = footage(LENGTH // 200, rng).reshape(-1, DIM).astype("<f2")
+    for n in range(max(1, vectors // length)):
         path = folder / f"{n:06d}.mp4"
         path.touch()
-        pictures: list[Picture] = [
-            (t, str(Fraction(t, 2)), t / 2, 0, None, None, None, None, row.tobytes())
-            for t, row in enumerate(frames)
-        ]
         about = {
             **{"path": str(path), "size": 0, "mtime_ns": 0, "digest": str(n), "whole": "", "damage": ""},
-            **{"width": 640, "height": 360, "fps": "2", "duration_s": len(frames) / 2},
-            **{"n_frames": len(frames), "settings": "", "fingerprint": "bench", "pictures": len(frames)},
+            **{"width": 640, "height": 360, "fps": "2", "duration_s": length / 2},
+            **{"n_frames": length, "settings": "", "fingerprint": "bench", "pictures": length},
         }
-        yield WholeVideo(about, pictures, {})
+        yield WholeVideo(about, pictures(n, length), {})
 
 
-def measure(place: str, backend: str | None, films_at: Path, args: argparse.Namespace) -> None:
-    """Fill one library where it is empty, then ask it."""
-    with LibraryStore.open_or_create(
-        place, model="bench", fingerprint="bench", dim=DIM, backend=backend
-    ) as store:
+def pictures(number: int, length: int) -> Iterator[Picture]:
+    """Frames of one video, made anew at each call alike."""
+    rng = np.random.default_rng([0, number])
+    at_once = SHOT * SHOTS
+    for first in range(0, length, at_once):
+        rows = footage(1, rng)[0, : length - first].astype("<f2")
+        for t, row in enumerate(rows, first):
+            yield t, str(Fraction(t, 2)), t / 2, 0, None, None, None, None, row.tobytes()
+
+
+def fill(store: LibraryStore, films_at: Path, args: argparse.Namespace) -> None:
+    """Write what is not there yet."""
+    began, written = time.perf_counter(), 0
+    for video in films(films_at, args.vectors, args.length):
+        if not store.same(video):
+            written += store.take(video)
+    if written:
+        took = time.perf_counter() - began
+        print(f"{written} vectors written in {took:.0f} s, {written / took:.0f} a second")
         began = time.perf_counter()
-        written = sum(store.take(video) for video in films(films_at, args.vectors) if not store.same(video))
-        if written:
-            took = time.perf_counter() - began
-            print(f"{written} vectors written in {took:.0f} s, {written / took:.0f} a second")
-        began = time.perf_counter()
-        store.tidy()
-        print(f"tidied in {time.perf_counter() - began:.0f} s; {store.stats().bytes / 1e6:.0f} MB")
-    asked = queries(args.queries)
+        tidy(store)
+        print(f"tidied in {time.perf_counter() - began:.0f} s")
+
+
+def tidy(store: LibraryStore) -> None:
+    """Compact what was written, without building an index, which is a stage of its own."""
+    store._index_is_due = lambda: False  # type: ignore[attr-defined]
+    store.tidy()
+
+
+def build(place: str, args: argparse.Namespace) -> None:
+    """Build an index of each kind, the last of which stays."""
     for kind in args.kind:
         with LibraryStore.open(place) as store:
             made = store.build_index(IndexSettings(kind=kind))
             print(
-                f"{made.kind} built in {made.seconds:.0f} s; {store.stats().bytes / 1e6:.0f} MB; recall@10 on"
-                f" its sample {made.recall_at_10:.3f}, lists {made.lists}, effort {made.effort}, rerank "
-                f"{made.rerank}"
+                f"{made.kind} built in {made.seconds:.0f} s; recall@10 {made.recall_at_10:.3f} on its "
+                f"sample, lists {made.lists}, effort {made.effort}, rerank {made.rerank}"
             )
-        with LibraryStore.open(place) as store:
-            began = time.perf_counter()
-            store.nearest(asked[0], 10)
-            opened = time.perf_counter() - began
-            exact = [store.nearest(q, 10, exact=True)[1] for q in asked]
-            found = [store.nearest(q, 10)[1] for q in asked]
-            say(
-                f"{kind}, 10 nearest",
-                percentiles(lambda q, s=store: s.nearest(q, 10), asked),
-                f"recall@10 {recall(found, [e - 1e-3 for e in exact]):.3f}; first after {opened:.1f} s",
-            )
-            if kind == args.kind[-1]:
-                say("exact, 10 nearest", percentiles(lambda q, s=store: s.nearest(q, 10, exact=True), asked))
-                few = Where(start_s=10, end_s=10 + LENGTH / 200)
-                say(
-                    "1 % filter, 10 nearest",
-                    percentiles(lambda q, s=store, w=few: s.nearest(q, 10, where=w), asked),
-                )
-            print(f"resident memory {memory_mb():.0f} MB")
+
+
+def ask(place: str, args: argparse.Namespace) -> None:
+    """Recall and latency of the index that is there, of an exact search, and of a filtered one."""
+    asked = queries(args.queries)
+    with LibraryStore.open(place) as store:
+        began = time.perf_counter()
+        store.nearest(asked[0], 10)
+        opened = time.perf_counter() - began
+        manifest = store.index_manifest()
+        kind = "scan" if manifest is None else manifest.kind
+        took, found = timed(lambda q: store.nearest(q, 10)[1], asked)
+        exact_took, exact = timed(lambda q: store.nearest(q, 10, exact=True)[1], asked)
+        share = recall(found, [e - 1e-3 for e in exact])
+        say(f"{kind}, 10 nearest", took, f"recall@10 {share:.3f}; first after {opened:.1f} s")
+        say("exact, 10 nearest", exact_took)
+        few = Where(start_s=10, end_s=10 + args.length / 200)
+        say("1 % filter, 10 nearest", timed(lambda q: store.nearest(q, 10, where=few), asked)[0])
+        print(memory())
+
+
+def timed(run: Callable[[np.ndarray], T], asked: np.ndarray) -> tuple[tuple[float, float], list[T]]:
+    """Median and 95th percentile in milliseconds, and what was found; the first is not counted."""
+    run(asked[0])
+    taken, found = [], []
+    for query in asked:
+        began = time.perf_counter()
+        found.append(run(query))
+        taken.append(1e3 * (time.perf_counter() - began))
+    return (float(np.median(taken)), float(np.percentile(taken, 95))), found
+
+
+def memory() -> str:
+    """What this process takes, and took at most."""
+    told = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    own, mapped, most = (int(told[name].split()[0]) / 1024 for name in ("RssAnon", "RssFile", "VmHWM"))
+    return f"memory {own:.0f} MB of its own, {mapped:.0f} MB of files mapped; at most {most:.0f} MB"
+
+
+def one_stage(place: str, backend: str | None, films_at: Path, args: argparse.Namespace) -> None:
+    """One stage of one back end."""
+    if args.stage == ["fill"]:
+        with LibraryStore.open_or_create(
+            place, model="bench", fingerprint="bench", dim=DIM, backend=backend
+        ) as store:
+            fill(store, films_at, args)
+        print(memory())
+    elif args.stage == ["build"]:
+        build(place, args)
+        print(memory())
+    else:
+        ask(place, args)
+    if "://" not in place:
+        size = sum(one.stat().st_size for one in Path(place).rglob("*") if one.is_file())
+        print(f"{size / 1e6:.0f} MB on disk", flush=True)
 
 
 def main() -> None:
@@ -96,8 +151,11 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--vectors", type=int, default=20_000)
+    parser.add_argument("--length", type=int, default=5_000, help="frames of a video")
     parser.add_argument("--queries", type=int, default=30)
-    parser.add_argument("--kind", nargs="+", default=["ivf-sq8"])
+    parser.add_argument("--backend", nargs="+", choices=("embedded", "lance"), default=["embedded", "lance"])
+    parser.add_argument("--stage", nargs="+", choices=STAGES, default=STAGES)
+    parser.add_argument("--kind", nargs="+", default=["auto"])
     parser.add_argument("--large-from", type=int, help="treat libraries of so many vectors as large ones")
     parser.add_argument("--folder", type=Path, help="keep the libraries here and use them again")
     parser.add_argument("--at", action="append", default=[], help="an address to keep one more at")
@@ -110,18 +168,20 @@ def main() -> None:
         reader.INDEXED_FROM, lance_reader.SCANNED_UP_TO = args.large_from, args.large_from - 1
     if args.step:
         place, backend = args.step
-        measure(place, None if "://" in place else backend, args.folder / "films", args)
+        one_stage(place, None if "://" in place else backend, args.folder / "films", args)
         return
     with tempfile.TemporaryDirectory() as temporary:
         folder = args.folder or Path(temporary)
-        places = [(str(folder / "embedded"), "embedded"), (str(folder / "lance"), "lance")]
+        places = [(str(folder / backend), backend) for backend in args.backend]
         for place, backend in [*places, *((at, "lance") for at in args.at)]:
             print(f"\n{backend} at {place}", flush=True)
-            command = [sys.executable, __file__, "--folder", str(folder), "--step", place, backend]
-            command += ["--vectors", str(args.vectors), "--queries", str(args.queries), "--kind", *args.kind]
-            if args.large_from is not None:
-                command += ["--large-from", str(args.large_from)]
-            subprocess.run(command, check=True)
+            for stage in args.stage:
+                command = [sys.executable, __file__, "--folder", str(folder), "--step", place, backend]
+                command += ["--vectors", str(args.vectors), "--length", str(args.length), "--stage", stage]
+                command += ["--queries", str(args.queries), "--kind", *args.kind]
+                if args.large_from is not None:
+                    command += ["--large-from", str(args.large_from)]
+                subprocess.run(command, check=True)
 
 
 if __name__ == "__main__":

@@ -26,6 +26,13 @@ _WIDE = 64
 _AT = 10
 _SAME = 0.002
 """Recalls so near to each other are taken for the same."""
+_LISTS_AT_MOST = 4096
+"""Above a million vectors finer lists find no more, and training and filling them takes hours."""
+_GRAPH_FROM = 1024
+"""Lists from which on a row's own is found by a graph over their centres, not by comparing all."""
+_SUBJECTS_AMONG = 200_000
+"""Rows that queries of the sample are made from."""
+_BLOCK = 16_384
 _FAISS: Any = faiss
 """Its type information leaves out keyword arguments that it takes."""
 
@@ -105,15 +112,28 @@ def build_approximate(
         coarse = _inverted(dim, lists, kind)
         chosen = np.sort(rng.choice(n, min(n, TRAIN_ROWS_PER_LIST * lists), replace=False))
         coarse.train(_rows(vectors, chosen))
-    for start in range(0, n, ADD_ROWS):
-        coarse.add(np.ascontiguousarray(vectors[start : start + ADD_ROWS], dtype=np.float32))
+    _fill(coarse, vectors, lists)
     made = Approximate(coarse, flat, kind, effort=1, rerank=1)
-    return made, tune(made, flat, vectors, settings, lists=lists)
+    return made, tune(made, vectors, settings, lists=lists)
+
+
+def _fill(coarse: Any, vectors: NDArray[np.float16], lists: int) -> None:
+    centres = coarse.quantizer if lists >= _GRAPH_FROM else None
+    if centres is not None:
+        graph = _FAISS.IndexHNSWFlat(coarse.d, 32, faiss.METRIC_INNER_PRODUCT)
+        graph.hnsw.efSearch = 64
+        graph.add(centres.reconstruct_n(0, lists))
+        coarse.quantizer = graph
+    try:
+        for start in range(0, len(vectors), ADD_ROWS):
+            coarse.add(np.ascontiguousarray(vectors[start : start + ADD_ROWS], dtype=np.float32))
+    finally:
+        if centres is not None:
+            coarse.quantizer = centres
 
 
 def tune(
     made: Approximate,
-    flat: faiss.Index,
     vectors: NDArray[np.float16],
     settings: IndexSettings,
     *,
@@ -123,13 +143,12 @@ def tune(
 
     Args:
         made: The index; its ``effort`` and ``rerank`` are set.
-        flat: The exact index over the same vectors.
         vectors: float16 (N, D).
         settings: Recall wanted.
         lists: Inverted lists it has; 0 for HNSW.
     """
-    queries = sample_queries(flat, vectors, settings.sample, np.random.default_rng(1))
-    exact = flat.search(queries, min(_AT, len(vectors)))[0]
+    queries = sample_queries(vectors, settings.sample, np.random.default_rng(1))
+    exact = nearest_exact(vectors, queries, min(_AT, len(vectors)))[0]
     ladder = list(_BEAMS) if made.kind == "hnsw" else [p for p in _PROBES if p < lists] + [lists]
 
     def recall(effort: int, rerank: int) -> float:
@@ -156,25 +175,45 @@ def tune(
 
 def list_count(count: int) -> int:
     """Inverted lists for so many vectors: about four times the square root, each with enough to train on."""
-    return max(1, min(round(4 * math.sqrt(count)), count // MIN_ROWS_PER_LIST))
+    return max(1, min(round(4 * math.sqrt(count)), count // MIN_ROWS_PER_LIST, _LISTS_AT_MOST))
 
 
-def sample_queries(
-    flat: faiss.Index, vectors: NDArray[np.float16], count: int, rng: np.random.Generator
-) -> NDArray[np.float32]:
+def sample_queries(vectors: NDArray[np.float16], count: int, rng: np.random.Generator) -> NDArray[np.float32]:
     """Unit queries like those people ask: of a subject the library shows, not one of its pictures.
 
     Around the mean of some of the half percent of rows nearest to a random one, as far away from it as they
     are, in a direction of its own: a further picture of the subject. A query beside a stored row, or amid a
     few, would flatter every index: its neighbours share a list, and stand out from all others.
     """
+    if len(vectors) > _SUBJECTS_AMONG:
+        vectors = vectors[np.sort(rng.choice(len(vectors), _SUBJECTS_AMONG, replace=False))]
     near = max(min(50, len(vectors)), len(vectors) // 200)
-    positions = flat.search(_rows(vectors, rng.integers(0, len(vectors), count)), near)[1]
+    seeds = _rows(vectors, rng.integers(0, len(vectors), count))
+    positions = nearest_exact(vectors, seeds, near)[1]
     picked = rng.permuted(positions, axis=1)[:, :8]
     rows = _rows(vectors, picked.reshape(-1)).reshape(count, -1, vectors.shape[1])
     means = rows.mean(axis=1)
     away = np.linalg.norm(rows - means[:, None], axis=2).mean(axis=1, keepdims=True)
     return _unit(means + away * _unit(rng.normal(size=means.shape).astype(np.float32)))
+
+
+def nearest_exact(
+    vectors: NDArray[np.float16], queries: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Scores and positions (Q, k) of the rows nearest to each query, best first; one pass for all queries."""
+    scores: NDArray[Any] = np.zeros((len(queries), 0), dtype=np.float32)
+    positions: NDArray[Any] = np.zeros((len(queries), 0), dtype=np.int64)
+    for start in range(0, len(vectors), _BLOCK):
+        block = queries @ vectors[start : start + _BLOCK].astype(np.float32).T
+        scores = np.hstack([scores, block])
+        here = np.broadcast_to(np.arange(start, start + block.shape[1]), block.shape)
+        positions = np.hstack([positions, here])
+        if scores.shape[1] > k:
+            kept = np.argpartition(-scores, k - 1, axis=1)[:, :k]
+            scores, positions = (np.take_along_axis(one, kept, axis=1) for one in (scores, positions))
+    order = np.argsort(-scores, axis=1, kind="stable")
+    best = np.take_along_axis(scores, order, axis=1), np.take_along_axis(positions, order, axis=1)
+    return best[0].astype(np.float32), best[1]
 
 
 def recall_at(exact: NDArray[np.float32], found: NDArray[np.float32]) -> float:

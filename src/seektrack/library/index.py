@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import faiss
@@ -23,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.library.ann import Approximate, build_approximate
+from seektrack.library.flat import codes_of, empty_flat, flat_in_file, flat_in_memory
 from seektrack.library.index_settings import IndexManifest, IndexSettings
 from seektrack.library.rows import Rows, joined
 
@@ -39,42 +41,63 @@ class VectorIndex:
         flat: Exact FAISS index over them, half precision.
         manifest: What it is.
         approximate: What proposes candidates, or None to scan everything.
+        file: Where ``flat`` is mapped from; None where it is in memory.
     """
 
     def __init__(
-        self, rows: Rows, flat: faiss.Index, manifest: IndexManifest, approximate: Approximate | None = None
+        self,
+        rows: Rows,
+        flat: faiss.Index,
+        manifest: IndexManifest,
+        approximate: Approximate | None = None,
+        file: Path | None = None,
     ) -> None:
         self.rows = rows
         self.manifest = manifest
-        self.flat, self.approximate = flat, approximate
+        self.flat, self.approximate, self.file = flat, approximate, file
         self._local = threading.local()
 
     def __len__(self) -> int:
         return len(self.rows)
 
     @classmethod
-    def build(cls, chunks: Iterable[tuple[NDArray[np.float16], Rows]], count: int, dim: int) -> VectorIndex:
-        """An exact index from ``count`` rows that come in chunks, in order of video and frame."""
+    def build(
+        cls,
+        chunks: Iterable[tuple[NDArray[np.float16], Rows]],
+        count: int,
+        dim: int,
+        file: Path | None = None,
+    ) -> VectorIndex:
+        """An exact index from ``count`` rows that come in chunks, in order of video and frame.
+
+        Args:
+            chunks: Vectors float16 and their metadata.
+            count: Rows in all.
+            dim: Length of a vector.
+            file: Where the vectors go, to be mapped from there, so that they need not fit into memory; they
+                stay in memory when None.
+
+        Raises:
+            OutputError: The file cannot be written.
+        """
         began = time.monotonic()
-        flat = empty_flat(dim)
-        flat.codes.resize(2 * dim * count)
-        flat.ntotal = count
-        memory = _Codes.view(flat, dim)
         parts: list[Rows] = []
-        at = 0
-        for vectors, rows in chunks:
-            memory[at : at + len(rows)] = vectors
-            at += len(rows)
-            parts.append(rows)
+
+        def told() -> Iterator[NDArray[np.float16]]:
+            for vectors, rows in chunks:
+                parts.append(rows)
+                yield vectors
+
+        flat = flat_in_memory(told(), count, dim) if file is None else flat_in_file(told(), count, dim, file)
         manifest = IndexManifest("flat", count, dim, seconds=time.monotonic() - began)
-        return cls(joined(parts), flat, manifest)
+        return cls(joined(parts), flat, manifest, file=file)
 
     def searching(self, settings: IndexSettings) -> VectorIndex:
         """The same vectors, searched the way the settings ask for at this size."""
         kind = settings.kind_for(len(self))
         if kind == "flat":
             manifest = IndexManifest("flat", len(self), self.manifest.dim, seconds=self.manifest.seconds)
-            return VectorIndex(self.rows, self.flat, manifest)
+            return VectorIndex(self.rows, self.flat, manifest, file=self.file)
         began = time.monotonic()
         approximate, report = build_approximate(self.flat, self.vectors, kind, settings)
         manifest = IndexManifest(
@@ -87,12 +110,12 @@ class VectorIndex:
             report.rerank,
             self.manifest.seconds + time.monotonic() - began,
         )
-        return VectorIndex(self.rows, self.flat, manifest, approximate)
+        return VectorIndex(self.rows, self.flat, manifest, approximate, self.file)
 
     @cached_property
     def vectors(self) -> NDArray[np.float16]:
         """float16 (N, D), read-only, without a copy."""
-        view = _Codes.view(self.flat, self.manifest.dim)
+        view = codes_of(self.flat, self.manifest.dim)
         view.flags.writeable = False
         return view
 
@@ -144,7 +167,7 @@ class VectorIndex:
             flat: Any = empty_flat(self.manifest.dim)
             flat.codes.resize(2 * self.manifest.dim * SCAN_ROWS)
             flat.ntotal = SCAN_ROWS
-            self._local.scratch = flat, _Codes.view(flat, self.manifest.dim).view(np.uint8)
+            self._local.scratch = flat, codes_of(flat, self.manifest.dim).view(np.uint8)
         scratch: tuple[faiss.Index, NDArray[np.uint8]] = self._local.scratch
         return scratch
 
@@ -156,30 +179,3 @@ class VectorIndex:
         # A mapped file does not align its numbers; as bytes the rows are copied whole, many times as fast.
         picked: NDArray[np.uint8] = self.vectors.view(np.uint8).take(positions, axis=0)
         return picked.view(np.float16)
-
-
-class _Codes:
-    """Memory of a FAISS index as an array that keeps the index alive."""
-
-    def __init__(self, flat: Any, dim: int) -> None:
-        self._flat = flat
-        address = int(flat.codes.data()) if flat.ntotal else 0
-        self.__array_interface__: dict[str, Any] = {
-            "version": 3,
-            "shape": (flat.ntotal, dim),
-            "typestr": "<f2",
-            "data": (address, False),
-        }
-
-    @classmethod
-    def view(cls, flat: Any, dim: int) -> NDArray[np.float16]:
-        if not flat.ntotal:
-            return np.zeros((0, dim), dtype=np.float16)
-        return np.asarray(cls(flat, dim))
-
-
-def empty_flat(dim: int) -> faiss.IndexScalarQuantizer:
-    """An exact inner-product index over half-precision vectors; that form needs no training."""
-    flat = faiss.IndexScalarQuantizer(dim, faiss.ScalarQuantizer.QT_fp16, faiss.METRIC_INNER_PRODUCT)
-    flat.is_trained = True
-    return flat

@@ -16,6 +16,7 @@ import numpy as np
 
 from seektrack.files import new_file, write_text
 from seektrack.library.ann import Approximate
+from seektrack.library.flat import mapped
 from seektrack.library.index import VectorIndex
 from seektrack.library.index_settings import IndexManifest
 from seektrack.library.rows import Rows
@@ -43,18 +44,18 @@ def load_index(folder: Path, generation: str, paths: Mapping[int, str]) -> Vecto
         manifest = IndexManifest(**described["manifest"])
         with np.load(names["columns"], allow_pickle=False) as columns:
             rows = Rows(**{name: columns[name] for name in _COLUMNS}, paths=paths)
-        flat = _read(names["vectors"])
+        flat = mapped(names["vectors"])
         if not flat.ntotal == len(rows) == manifest.vectors:
             return None
         approximate = None
         if manifest.kind != "flat":
-            coarse = _read(names["approximate"])
+            coarse = mapped(names["approximate"])
             approximate = Approximate(
                 coarse, flat, manifest.kind, effort=manifest.effort, rerank=manifest.rerank
             )
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
-    return VectorIndex(rows, flat, manifest, approximate)
+    return VectorIndex(rows, flat, manifest, approximate, names["vectors"])
 
 
 def save_index(folder: Path, generation: str, index: VectorIndex) -> bool:
@@ -65,8 +66,9 @@ def save_index(folder: Path, generation: str, index: VectorIndex) -> bool:
     """
     names = _names(folder, generation)
     try:
-        with new_file(names["vectors"]) as temporary:
-            faiss.write_index(index.flat, str(temporary))
+        if index.file != names["vectors"]:
+            with new_file(names["vectors"]) as temporary:
+                faiss.write_index(index.flat, str(temporary))
         with new_file(names["columns"]) as temporary, temporary.open("wb") as stream:
             np.savez(stream, **{name: getattr(index.rows, name) for name in _COLUMNS})
         files = [names["vectors"], names["columns"]]
@@ -127,7 +129,6 @@ def _names(folder: Path, generation: str) -> dict[str, Path]:
     }
 
 
-def _read(path: Path) -> faiss.Index:
-    """Map a FAISS file into memory where this FAISS can (from 1.11 on), read it otherwise."""
-    flags = getattr(faiss, "IO_FLAG_MMAP_IFC", 0)
-    return faiss.read_index(str(path), flags)
+def vectors_file(folder: Path, generation: str) -> Path:
+    """Where the vectors of this generation lie."""
+    return _names(folder, generation)["vectors"]

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.errors import InputError, LibraryError
+from seektrack.errors import InputError, LibraryError, OutputError
 from seektrack.files import new_file
 from seektrack.library import database
 from seektrack.library.checks import damaged, frame_checksum, video_checksum
@@ -168,19 +168,33 @@ def open_index(
     settings: IndexSettings | None = None,
 ) -> CachedIndex:
     """The index of this generation, from disk or built and kept; ``settings`` build it anew."""
-    from seektrack.library.index import VectorIndex
     from seektrack.library.index_files import load_index, save_index
 
     index = load_index(folder, generation, paths_of(connection, folder))
     wanted = settings or kept_settings(connection, folder)
     if index is not None and settings is None and index.manifest.kind == wanted.kind_for(len(index)):
         return CachedIndex(generation, index)
-    made = index or VectorIndex.build(stream(connection, folder, dim), count(connection, folder), dim)
+    made = index or _built(connection, folder, generation, dim, readonly)
     made = made.searching(wanted)
     if not readonly and save_index(folder, generation, made):
         # Mapped from the file it costs no memory that the system cannot take back.
         made = load_index(folder, generation, made.rows.paths) or made
     return CachedIndex(generation, made)
+
+
+def _built(
+    connection: sqlite3.Connection, folder: Path, generation: str, dim: int, readonly: bool
+) -> VectorIndex:
+    """An exact index of what is served, mapped from a file of the library where one can be written."""
+    from seektrack.library.index import VectorIndex
+    from seektrack.library.index_files import vectors_file
+
+    served = count(connection, folder)
+    if not readonly:
+        with contextlib.suppress(OutputError):
+            file = vectors_file(folder, generation)
+            return VectorIndex.build(stream(connection, folder, dim), served, dim, file)
+    return VectorIndex.build(stream(connection, folder, dim), served, dim)
 
 
 def kept_settings(connection: sqlite3.Connection, folder: Path) -> IndexSettings:

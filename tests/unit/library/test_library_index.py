@@ -5,11 +5,13 @@ from __future__ import annotations
 from fractions import Fraction
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 
-from seektrack.errors import InputError, LibraryError
+from seektrack.errors import InputError, LibraryError, OutputError
 from seektrack.library import INDEX_KINDS, FrameRow, IndexSettings, LibraryStore, Where
+from seektrack.library.flat import flat_in_file, flat_in_memory
 from seektrack.types import VideoInfo
 
 DIM = 32
@@ -126,6 +128,49 @@ def test_where_no_effort_reaches_the_recall_wanted_the_least_of_the_best_is_take
     manifest = large.build_index(coarse)
     assert manifest.recall_at_10 < 1
     assert manifest.effort < manifest.lists, "all lists were searched for nothing"
+
+
+def test_rows_find_their_list_through_a_graph_as_by_comparing_all(
+    large: LibraryStore, monkeypatch: pytest.MonkeyPatch
+):
+    compared = large.build_index(IndexSettings(kind="ivf-sq8"))
+    monkeypatch.setattr("seektrack.library.ann._GRAPH_FROM", 2)
+    walked = large.build_index(IndexSettings(kind="ivf-sq8"))
+    assert walked.recall_at_10 >= 0.97
+    assert walked.effort <= 2 * compared.effort
+
+
+def test_queries_of_the_sample_come_from_some_of_many_rows(
+    large: LibraryStore, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("seektrack.library.ann._SUBJECTS_AMONG", 300)
+    monkeypatch.setattr("seektrack.library.ann._BLOCK", 64)
+    assert large.build_index(IndexSettings(kind="ivf-pq")).recall_at_10 >= 0.97
+
+
+def test_vectors_go_into_a_file_as_faiss_writes_it(tmp_path: Path, rng: np.random.Generator):
+    vectors = rng.normal(size=(700, DIM)).astype(np.float16)
+    mapped = flat_in_file([vectors[:300], vectors[300:]], 700, DIM, tmp_path / "ours")
+    faiss.write_index(flat_in_memory([vectors], 700, DIM), str(tmp_path / "theirs"))
+    assert (tmp_path / "ours").read_bytes() == (tmp_path / "theirs").read_bytes()
+    assert mapped.search(vectors[5:6].astype(np.float32), 1)[1] == [[5]]
+
+
+def test_an_index_built_anew_leaves_the_file_of_vectors(large: LibraryStore, tmp_path: Path):
+    large.build_index(IndexSettings(kind="flat"))
+    before = [(one.name, one.stat().st_ino) for one in (tmp_path / "lib").glob("vectors-*")]
+    large.build_index(IndexSettings(kind="ivf-sq8"))
+    assert [(one.name, one.stat().st_ino) for one in (tmp_path / "lib").glob("vectors-*")] == before
+
+
+def test_without_room_for_the_file_the_vectors_stay_in_memory(
+    large: LibraryStore, tmp_path: Path, rng: np.random.Generator, monkeypatch: pytest.MonkeyPatch
+):
+    def full(*args: object) -> None:
+        raise OutputError("the disk is full")
+
+    monkeypatch.setattr("seektrack.library.index.flat_in_file", full)
+    assert len(large.nearest(unit(rng.normal(size=DIM)), 5)[0]) == 5
 
 
 def test_a_graph_weighs_no_more_candidates_than_it_walks(large: LibraryStore):
