@@ -17,6 +17,7 @@ from av.error import FFmpegError
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from numpy.typing import NDArray
 
+from seektrack.defaults import X264
 from seektrack.errors import InputError, OutputError
 from seektrack.files import NewFile
 from seektrack.video.source import describe, exact_fps
@@ -31,7 +32,8 @@ class VideoWriter:
 
     Written beside its target under a hidden name and renamed by `close`; an error inside the ``with``
     block removes it and leaves an older file of that name as it was. Colours are BT.709, and tagged so. Odd
-    sizes grow by one repeated row or column.
+    sizes grow by one repeated row or column. The same pictures and times are the same bytes, however
+    many processors there are.
 
     Args:
         path: Target, ending in .mp4, .m4v or .mov; its folder is created.
@@ -90,7 +92,7 @@ class VideoWriter:
                 format="mov" if self._alpha else "mp4",
                 container_options={"movflags": "+faststart"},
             )
-            options = {} if self._alpha else {"crf": str(crf), "preset": preset}
+            options = {} if self._alpha else {**X264, "crf": str(crf), "preset": preset}
             codec_name: Literal["libx264"] = "qtrle" if self._alpha else "libx264"  # type: ignore[assignment]
             self._stream = self._container.add_stream(codec_name, rate=self._fps, options=options)
         except (OSError, FFmpegError) as error:

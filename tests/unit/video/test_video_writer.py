@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from seektrack.errors import InputError, OutputError
 from seektrack.video import VideoWriter, open_video
+from seektrack.video import writer as writing
 
 
 def picture(i: int = 0, *, h: int = 48, w: int = 64) -> NDArray[np.uint8]:
@@ -137,3 +139,29 @@ def test_settings_out_of_range_are_refused(tmp_path: Path, wrong: dict[str, int]
     with pytest.raises(InputError):
         VideoWriter(tmp_path / "s.mp4", **{"width": 64, "height": 48, "fps": 10, **wrong})
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux alone gives a process its processors")
+def test_equal_pictures_are_equal_bytes_on_any_processor(tmp_path: Path) -> None:
+    """As x264 writes without any SIMD; and on one processor as on all."""
+    pictures = np.random.default_rng(0).integers(0, 255, (12, 45, 60, 3), dtype=np.uint8)
+    pictures = pictures.repeat(4, axis=1).repeat(4, axis=2)
+
+    def written(name: str) -> bytes:
+        path = tmp_path / name
+        with VideoWriter(path, width=240, height=180, fps=25) as writer:
+            for picture in pictures:
+                writer.write(picture)
+        return path.read_bytes()
+
+    every = written("all.mp4")
+    held = os.sched_getaffinity(0)
+    try:
+        os.sched_setaffinity(0, {min(held)})
+        assert written("one.mp4") == every
+    finally:
+        os.sched_setaffinity(0, held)
+    with pytest.MonkeyPatch.context() as patch:
+        slow = {**writing.X264, "x264-params": writing.X264["x264-params"] + ":asm=0"}
+        patch.setattr(writing, "X264", slow)
+        assert written("plain.mp4") == every

@@ -242,8 +242,7 @@ def test_every_layout_says_how_it_is_read(layout: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_equal_scenes_make_equal_files(layout: str, tmp_path: Path) -> None:
-    # The H.264 encoder itself is not exactly repeatable at widths that are no multiple of 16.
-    settings = SceneSettings(height=64, width=80, n_frames=2, actors=(2, 4))
+    settings = SceneSettings(height=66, width=90, n_frames=2, actors=(2, 4))
     for name in ("a", "b"):
         write_layout(scenes(settings)[:1], tmp_path / name, layout=layout)
     files = [sorted(p.relative_to(root) for p in root.rglob("*") if p.is_file()) for root in

@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.defaults import X264
+
 _CRF = "16"
 
 
@@ -21,7 +23,7 @@ def write_mp4(path: Path, frames: NDArray[np.uint8], *, fps: Fraction) -> None:
     even = ((0, height % 2), (0, width % 2), (0, 0))
     to_yuv = VideoReformatter()
     with av.open(str(path), "w", format="mp4", container_options={"movflags": "+faststart"}) as container:
-        stream = container.add_stream("libx264", rate=fps, options={"crf": _CRF, "preset": "veryfast"})
+        stream = container.add_stream("libx264", rate=fps, options={"crf": _CRF, **X264})
         stream.width, stream.height = width + width % 2, height + height % 2
         stream.pix_fmt = "yuv420p"
         stream.time_base = stream.codec_context.time_base = 1 / fps
