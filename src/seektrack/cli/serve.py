@@ -156,6 +156,7 @@ def _run(settings: ServerSettings, host: str, port: int, screen: Screen, *, mode
         raise OutputError(
             f"cannot listen at {host}:{port}", hint="another program has the port; give another --port"
         ) from error
+    socket.listen(config.backlog)  # who comes before all is loaded waits, and is not refused
     where, at = socket.getsockname()[:2]
     shown = f"[{where}]" if ":" in where else where
     screen.note(f"serving {', '.join(settings.named_libraries)} at http://{shown}:{at} — Ctrl-C ends it")
