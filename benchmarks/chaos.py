@@ -1,9 +1,11 @@
 """An archive indexed by workers that keep dying, and by a driver that is killed: is the library the same?
 
     python benchmarks/chaos.py --videos 4 --kills 3 --driver-kills 1
+    python benchmarks/chaos.py --nodes 3 --kills 10         # a third of the kills take a whole node
 
 Draws videos, indexes them in one process, then by ``seektrack index --workers``, killing a worker with
-SIGKILL every few seconds and the driver as often as asked; then compares every vector.
+SIGKILL every few seconds and the driver as often as asked; then compares every vector. With ``--nodes`` the
+workers are those of a cluster of so many nodes beside its head; one that is killed is replaced.
 """
 
 from __future__ import annotations
@@ -73,18 +75,51 @@ def workers_of(pid: int) -> list[int]:
     return found
 
 
+class Nodes:
+    """A cluster whose nodes can be killed; none without ``count``."""
+
+    def __init__(self, count: int) -> None:
+        self.killed = 0
+        self.address: str | None = None
+        self._nodes: list[object] = []
+        if count:
+            from ray.cluster_utils import Cluster
+
+            head = {"num_cpus": 0, "include_dashboard": False, "object_store_memory": 80 * 2**20}
+            self._cluster = Cluster(initialize_head=True, head_node_args=head)
+            self.address = self._cluster.address
+            for _ in range(count):
+                self._add()
+
+    def _add(self) -> None:
+        self._nodes.append(self._cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20))
+
+    def kill_one(self, chance: random.Random) -> None:
+        """Kill a node with all it runs, and put another in its place."""
+        gone = self._nodes.pop(chance.randrange(len(self._nodes)))
+        self._cluster.remove_node(gone, allow_graceful=False)
+        self.killed += 1
+        self._add()
+
+    def close(self) -> None:
+        """End it."""
+        if self.address is not None:
+            self._cluster.shutdown()
+
+
 def main() -> None:
     """Print what was killed and whether the library is the same."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--videos", type=int, default=4)
     parser.add_argument("--frames", type=int, default=160)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--nodes", type=int, default=0, help="of a cluster; 0: this machine alone")
     parser.add_argument("--kills", type=int, default=10)
     parser.add_argument("--driver-kills", type=int, default=1)
     parser.add_argument("--every", type=float, default=4.0, help="seconds between kills, about")
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
-    chance = random.Random(given.seed)
+    chance, nodes = random.Random(given.seed), Nodes(given.nodes)
     with tempfile.TemporaryDirectory() as base:
         films = Path(base) / "films"
         films.mkdir()
@@ -94,6 +129,7 @@ def main() -> None:
         command += ["--regions", "none", "--quiet", "--library"]
         subprocess.run([*command, f"{base}/one"], check=True)
         shared = [*command, f"{base}/many", "--workers", str(given.workers)]
+        shared += ["--ray", nodes.address] if nodes.address else []
         kills, driver_kills, runs = given.kills, given.driver_kills, 0
         status = None
         while status is None or status < 0:
@@ -101,19 +137,23 @@ def main() -> None:
             runs += 1
             while (status := driver.poll()) is None:
                 time.sleep(given.every * (0.5 + chance.random()))
-                alive = workers_of(driver.pid)
+                alive = workers_of(os.getpid())
                 if driver_kills and kills <= given.kills // 2 and alive:
                     driver_kills -= 1
                     driver.send_signal(signal.SIGKILL)
                 elif kills and alive:
                     kills -= 1
+                    if nodes.address and chance.random() < 1 / 3:
+                        nodes.kill_one(chance)
+                        continue
                     os.kill(chance.choice(alive), signal.SIGKILL)
         one, many = holds(Path(base) / "one"), holds(Path(base) / "many")
         same = one == many
         print(
-            f"{given.kills - kills} workers and {given.driver_kills - driver_kills} drivers killed, "
+            f"{given.kills - kills - nodes.killed} workers, {nodes.killed} nodes and {given.driver_kills - driver_kills} drivers killed, "
             f"{runs} runs, status {status}: {len(many)} videos, {'the same' if same else 'ANOTHER'} library"
         )
+        nodes.close()
         sys.exit(0 if same and status == 0 else 1)
 
 

@@ -1,4 +1,4 @@
-"""Several servers over one library on object storage: one archive, and each keeps its own sessions and jobs."""
+"""Several servers over one library on object storage: each keeps its own sessions and jobs."""
 
 from __future__ import annotations
 
@@ -63,7 +63,9 @@ def servers(bucket: str, indexed: Path, films: Path, tmp_path: Path) -> Iterator
 
 
 def hits(client: TestClient) -> list[tuple[str, int, float]]:
-    answer = client.post(f"{API}/libraries/films/hits", json={"text": "a red car", "k": 20, "min_confidence": 0.0})
+    answer = client.post(
+        f"{API}/libraries/films/hits", json={"text": "a red car", "k": 20, "min_confidence": 0.0}
+    )
     assert answer.status_code == 200, answer.text
     found = answer.json()["results"]
     return [(Path(one["video"]).name, one["frame_index"], round(one["score"], 4)) for one in found]

@@ -65,6 +65,14 @@ def serve(
         ),
     ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Jobs at work at a time.")] = 1,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            "--ray",
+            metavar="ADDRESS",
+            help="The Ray cluster that does the jobs, HOST:PORT of its head or auto; this process otherwise.",
+        ),
+    ] = None,
     max_body_mb: Annotated[
         int, typer.Option("--max-body", min=1, help="MiB of one request but an upload.")
     ] = _USUAL.body_mb,
@@ -105,6 +113,7 @@ def serve(
         model=model,
         device=device,
         workers=workers,
+        ray=ray,
         api_keys=keys,
         hosts=tuple(allow_host or ()),
         networks=tuple(networks or ()),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from seektrack.closing import Closing
@@ -36,6 +36,7 @@ class RayWorkers(Closing):
         count: How many. As many as the cluster has cores when None.
         address: Of a cluster, ``HOST:PORT`` or ``auto``; one is started on this machine when None.
         gpus: Graphics cards of each worker, a part of one if you like; all are shared out when None.
+        patience_s: Seconds that are waited for room on the cluster.
 
     Raises:
         InputError: Fewer than one worker.
@@ -45,10 +46,16 @@ class RayWorkers(Closing):
     many = True
 
     def __init__(
-        self, count: int | None = None, *, address: str | None = None, gpus: float | None = None
+        self,
+        count: int | None = None,
+        *,
+        address: str | None = None,
+        gpus: float | None = None,
+        patience_s: float = NOBODY_S,
     ) -> None:
         if count is not None and count < 1:
             raise InputError(f"there must be at least 1 worker, got {count}")
+        self.patience_s = patience_s
         self._ours = connect(address, count)
         self._ray = ray_here()
         there = self._ray.cluster_resources()
@@ -56,16 +63,22 @@ class RayWorkers(Closing):
         cards = float(there.get("GPU", 0))
         self.gpus = gpus if gpus is not None else min(1.0, cards / self.count)
 
-    def run(self, tasks: Iterable[J], models: Models) -> Iterator[Came[J]]:
+    def run(
+        self, tasks: Iterable[J], models: Models, *, beat: Callable[[], None] | None = None
+    ) -> Iterator[Came[J]]:
         """See `seektrack.pipeline.workers.Workers.run`.
 
         A task whose worker dies is given to another, which goes on where the task says; after ``TRIES``
         deaths it has failed.
 
+        Args:
+            tasks, models: As there.
+            beat: Called every second or more often; what it raises ends the run.
+
         Raises:
             ClusterError: No worker can be started.
         """
-        run = _Run(self, iter(tasks), models)
+        run = _Run(self, iter(tasks), models, beat)
         try:
             yield from run.events()
         finally:
@@ -76,11 +89,28 @@ class RayWorkers(Closing):
         made = self._ray.remote(Worker).options(num_cpus=1, num_gpus=self.gpus, max_restarts=0)
         return made.remote(models.name, models.device, models.resolution, models.runtime)
 
+    def watched(self, beat: Callable[[], None]) -> Watched:
+        """The same workers, with a call every second that can end what they do."""
+        return Watched(self, beat)
+
     def close(self) -> None:
         """Leave the cluster; one started here ends."""
         if self._ours:
             self._ours = False
             self._ray.shutdown()
+
+
+class Watched:
+    """Workers of one job among several; see `RayWorkers.watched`."""
+
+    many = True
+
+    def __init__(self, workers: RayWorkers, beat: Callable[[], None]) -> None:
+        self._workers, self._beat = workers, beat
+
+    def run(self, tasks: Iterable[J], models: Models) -> Iterator[Came[J]]:
+        """See `RayWorkers.run`."""
+        return self._workers.run(tasks, models, beat=self._beat)
 
 
 class _Hand(Generic[J]):
@@ -113,8 +143,10 @@ class _Hand(Generic[J]):
 class _Run(Generic[J]):
     """One run of tasks over the workers."""
 
-    def __init__(self, workers: RayWorkers, tasks: Iterator[J], models: Models) -> None:
-        self._workers, self._tasks, self._models = workers, tasks, models
+    def __init__(
+        self, workers: RayWorkers, tasks: Iterator[J], models: Models, beat: Callable[[], None] | None
+    ) -> None:
+        self._workers, self._tasks, self._models, self._beat = workers, tasks, models, beat
         self._ray = workers._ray
         self._todo: deque[J] = deque()
         self._tickets = itertools.count()
@@ -126,12 +158,14 @@ class _Run(Generic[J]):
     def events(self) -> Iterator[Came[J]]:
         """What comes of the tasks, as it comes."""
         while True:
+            if self._beat is not None:
+                self._beat()
             self._hand_out()
             if not self._todo and all(hand.task is None for hand in self._hands):
                 return
             waiting = {hand.owed[0][1]: hand for hand in self._hands if hand.owed}
             ready, _ = self._ray.wait(list(waiting), num_returns=1, timeout=1.0)
-            if not ready and time.monotonic() - self._heard > NOBODY_S:
+            if not ready and time.monotonic() - self._heard > self._workers.patience_s:
                 self._check_room()
             for ref in ready:
                 yield from self._hear(waiting[ref], ref)
@@ -163,8 +197,9 @@ class _Run(Generic[J]):
 
     def _check_room(self) -> None:
         if not any(hand.ready for hand in self._hands):
+            waited = self._workers.patience_s
             raise ClusterError(
-                f"no worker could be started in {NOBODY_S:g} s: the cluster has no room, or is gone",
+                f"no worker could be started in {waited:g} s: the cluster has no room, or is gone",
                 hint="see: ray status",
             )
 

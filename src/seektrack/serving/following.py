@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from seektrack.errors import InputError
-from seektrack.pipeline import Models
+from seektrack.errors import InputError, UnforeseenError
+from seektrack.pipeline import Models, track_objects
 from seektrack.pipeline.detections import from_rows
 from seektrack.pipeline.follow_words import PREDICTORS, FollowWords
+from seektrack.pipeline.following import FollowTask, check_written
+from seektrack.pipeline.sources import NamedVideo
 
 if TYPE_CHECKING:
     from seektrack.pipeline.detections import Detections
     from seektrack.pipeline.follow_words import FollowSettings
+    from seektrack.pipeline.workers import Workers
     from seektrack.serving.roots import Roots
+    from seektrack.types import Progress, Tracks
+    from seektrack.video import Opening
 
 BUILT_IN = (None, "proposals")
 """Grounders every server has."""
@@ -79,3 +84,35 @@ def _check_network(what: str, name: str, networks: Sequence[str]) -> None:
         raise InputError(
             f"the {what} {name!r} is not served", hint=f"{has}; start it with: serve --network {name}"
         )
+
+
+def followed(
+    path: str,
+    how: dict[str, Any],
+    opening: Opening,
+    models: Models,
+    workers: Workers | None,
+    progress: Progress,
+) -> Tracks:
+    """The tracks of a video, made by this process or by a worker of a cluster.
+
+    Args:
+        path: The video.
+        how: What `track_objects` is told beside; ``out`` is on a disk that all see.
+        opening, models, progress: As for `track_objects`.
+        workers: Those of a cluster; this process when None.
+
+    Raises:
+        ClusterError: What a worker wrote is not there for this machine.
+        SeekTrackError: As `track_objects`.
+    """
+    if workers is None:
+        return track_objects(path, model=models, opening=opening, progress=progress, **how)
+    task = FollowTask(NamedVideo(path, path, opening=opening), how)
+    for came in workers.run([task], models):
+        if came.error is not None:
+            raise came.error
+        if came.piece is not None:
+            check_written(how["out"], path)
+            return cast("Tracks", came.piece)
+    raise UnforeseenError(f"nothing came of {path}")

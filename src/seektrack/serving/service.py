@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import astuple
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +13,14 @@ from seektrack.errors import ModelError, SeekTrackError
 from seektrack.library.made_with import made_with
 from seektrack.pipeline import FrameSegmenter, Library, Models
 from seektrack.pipeline.answer import Answer
+from seektrack.pipeline.workers import Workers
 from seektrack.query import read
 from seektrack.retrieval import Comparison, TimedText
 from seektrack.serving import work
 from seektrack.serving.events import Board
 from seektrack.serving.following import check_following, follow_settings
 from seektrack.serving.jobs import Job, Jobs
-from seektrack.serving.pool import Clicks, Gate, Pool
+from seektrack.serving.pool import Clicks, Gate, Pool, Running
 from seektrack.serving.refusals import not_found
 from seektrack.serving.results import Results
 from seektrack.serving.roots import Roots
@@ -31,6 +33,7 @@ from seektrack.serving.wire import prompt_of
 from seektrack.types import Hit, Moment, Observation
 
 if TYPE_CHECKING:
+    from seektrack.distributed import RayWorkers
     from seektrack.pipeline.follow_words import FollowSettings
 
 
@@ -44,11 +47,13 @@ class Service:
         LibraryError: Another server holds the same state.
         OutputError: Its folder cannot be written.
         ModelError: A library's model is none.
+        ClusterError: Nobody answers at the cluster.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
         bounds = settings.bounds
         self.settings = settings
+        self._cluster = _cluster(settings)
         self.libraries: dict[str, Library] = {}
         self._models: dict[str, Models] = {}
         for name, path in settings.named_libraries.items():
@@ -123,12 +128,20 @@ class Service:
         for library in self.libraries.values():
             library.close()
         self.state.close()
+        if self._cluster is not None:
+            self._cluster.close()
 
     def _ended(self, job: Job) -> None:
         """Tell those who watch a session that its job is over."""
         if "session" in job.request:
             content = {"id": job.id, "kind": job.kind, "state": job.state, "error": job.error}
             self.sessions.tell(job.request["session"], "job", content)
+
+    def sharing(self, running: Running) -> Workers | None:
+        """Who does a job: the workers of the cluster; None where this process does it."""
+        if self._cluster is None:
+            return None
+        return self._cluster.watched(lambda: running.progress(*astuple(running.step)))
 
     def library(self, name: str) -> Library:
         """The library of a name.
@@ -263,3 +276,12 @@ class Service:
         asked = [prompt_of(one) for one in prompts]
         found = segmenter.segment(frame, asked, name=named.version)
         return frame.index, frame.time_s, found
+
+
+def _cluster(settings: ServerSettings) -> RayWorkers | None:
+    if settings.ray is None:
+        return None
+    from seektrack.distributed import RayWorkers
+
+    # Other servers may fill it for long: their jobs end, and ours begins.
+    return RayWorkers(address=settings.ray, patience_s=settings.bounds.job_s)

@@ -74,6 +74,7 @@ class ServerSettings:
         model: What videos are followed with that no library says a model for.
         device: Where networks run; chosen when None.
         workers: Jobs at work at a time.
+        ray: Address of the Ray cluster that does the jobs, ``HOST:PORT`` or ``auto``; this process when None.
         clicks: Requests of people at work at a time.
         api_keys: Name → digest (`key_digest`) of who may ask; everyone may when empty.
         hosts: Names this server is reached by, beside those of this machine and addresses of digits.
@@ -89,6 +90,7 @@ class ServerSettings:
     model: str | None = None
     device: str | None = None
     workers: int = 1
+    ray: str | None = None
     clicks: int = 2
     api_keys: Mapping[str, str] = field(default_factory=dict)
     hosts: tuple[str, ...] = ()

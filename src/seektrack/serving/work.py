@@ -11,10 +11,10 @@ from seektrack.errors import SeekTrackError, VideoError, foreseen
 from seektrack.outputs import overlay_style
 from seektrack.outputs.remarks import Remarks
 from seektrack.outputs.told import summary
-from seektrack.pipeline import Library, search_and_track, track_objects
+from seektrack.pipeline import Library, search_and_track
 from seektrack.pipeline.detections import chosen_settings
 from seektrack.pipeline.source_to_tracks import write_results
-from seektrack.serving.following import detections_of
+from seektrack.serving.following import detections_of, followed
 from seektrack.serving.pool import Running
 from seektrack.serving.refusals import RefusedError, shape
 from seektrack.serving.roots import check_plain
@@ -59,29 +59,26 @@ def track(service: Service, running: Running) -> dict[str, Any]:
     models = service.models_named(asked["model"])
     folder = service.results.begin(running.job.id) / "0"
     prompts = [prompt_of(one) for one in asked["prompts"] or ()]
-    tracks = track_objects(
-        named.path,
-        asked["text"],
-        prompts=prompts or None,
-        detections=detections_of(asked.get("detections"), service.videos.roots),
-        masks=asked.get("masks", False),
-        tracker=asked["tracker"],
-        ground_every=asked["ground_every"],
-        grounder=asked.get("grounder"),
-        translate=asked.get("translate"),
-        settings=service.follow_settings(asked, models),
-        min_confidence=asked["min_confidence"],
-        model=models,
-        seeds=[seed if isinstance(seed, int) else seed_of(seed) for seed in asked["seeds"]],
-        opening=opening_of(asked),
-        filters=asked["filters"],
-        templates=asked["templates"],
-        retrieval_score=asked["retrieval_score"],
-        out=folder,
-        formats=_formats(asked),
-        overlay=asked["overlay"],
-        progress=running.progress,
-    )
+    how: dict[str, Any] = {
+        "text": asked["text"],
+        "prompts": prompts or None,
+        "detections": detections_of(asked.get("detections"), service.videos.roots),
+        "masks": asked.get("masks", False),
+        "tracker": asked["tracker"],
+        "ground_every": asked["ground_every"],
+        "grounder": asked.get("grounder"),
+        "translate": asked.get("translate"),
+        "settings": service.follow_settings(asked, models),
+        "min_confidence": asked["min_confidence"],
+        "seeds": [seed if isinstance(seed, int) else seed_of(seed) for seed in asked["seeds"]],
+        "filters": asked["filters"],
+        "templates": asked["templates"],
+        "retrieval_score": asked["retrieval_score"],
+        "out": folder,
+        "formats": _formats(asked),
+        "overlay": asked["overlay"],
+    }
+    tracks = followed(named.path, how, opening_of(asked), models, service.sharing(running), running.progress)
     return {"tracks": [_entry(service, running, 0, tracks, folder, asked)]}
 
 
@@ -108,6 +105,7 @@ def search_and_follow(service: Service, running: Running) -> dict[str, Any]:
         out=out,
         formats=_formats(asked),
         overlay=asked["overlay"],
+        workers=service.sharing(running),
         on_error=lambda video, error: failed.append({"video": video, **shape(error)}),
         progress=running.progress,
     )
@@ -143,6 +141,7 @@ def index(service: Service, running: Running) -> dict[str, Any]:
                 temporal=asked["temporal"],
                 reindex=asked["reindex"],
                 exclude=asked["exclude"],
+                workers=service.sharing(running),
                 progress=running.progress,
             )
         finally:

@@ -11,10 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 
 from seektrack.cli import main
 from seektrack.errors import ClusterError, InputError, UnforeseenError, VideoError
 from seektrack.pipeline import Library, Models
+from seektrack.serving import ServerSettings, create_app
 from seektrack.video import VideoWriter
 
 ray = pytest.importorskip("ray")
@@ -140,6 +142,35 @@ def test_videos_are_indexed_as_by_one_process(workers, tmp_path: Path) -> None:
         one.index(films, **how)
         assert many.index(films, workers=workers, **how).indexed == 2
         assert vectors_of(many) == vectors_of(one) and len(vectors_of(one)) == 2
+
+
+def test_a_run_ends_when_it_is_told_to(workers) -> None:
+    beats = iter(range(1000))
+
+    def beat() -> None:
+        if next(beats) == 4:
+            raise InterruptedError("told to stop")
+
+    with pytest.raises(InterruptedError):
+        list(workers.watched(beat).run([Numbers("long", 10_000)], Models("pocket")))
+
+
+def test_a_server_gives_its_jobs_to_the_cluster(cluster, workers, tmp_path: Path) -> None:
+    film(tmp_path / "film.mp4", 0)
+    settings = ServerSettings((tmp_path / "lib",), roots=(tmp_path,), ray=cluster.address)
+    with TestClient(create_app(settings), base_url="http://localhost") as client:
+        asked = {"videos": ["film.mp4"], "sampling": "every=1", "regions": "none"}
+        boxes = [{"frame_index": 0, "obj_id": 1, "box": [10, 14, 30, 34]}]
+        for at, body in (
+            ("libraries/lib/index", asked),
+            ("track_objects", {"video": "film.mp4", "prompts": boxes, "overlay": False}),
+        ):
+            job = client.post(f"/api/v1/{at}", json=body).json()
+            done = client.get(f"/api/v1/jobs/{job['id']}", params={"wait": 60}).json()
+            assert done["state"] == "done", done
+    with Library(tmp_path / "lib") as one, Library(tmp_path / "alone") as other:
+        other.index([tmp_path / "film.mp4"], sampling="every=1", regions="none")
+        assert vectors_of(one) == vectors_of(other)
 
 
 def test_a_node_that_goes_takes_nothing_with_it(cluster, workers) -> None:

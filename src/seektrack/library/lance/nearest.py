@@ -26,6 +26,8 @@ _AT = 10
 _PROBES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _REFINES = (5, 10, 20, 50)
 _INDEX = "vector_idx"
+_FILTERED = {"video_id": "BTREE", "time_s": "BTREE", "kind": "BITMAP"}
+"""Columns that filters ask for, and how each is indexed: a filter that leaves little reads little."""
 
 
 def kind_for(settings: IndexSettings, count: int) -> IndexKind:
@@ -33,6 +35,17 @@ def kind_for(settings: IndexSettings, count: int) -> IndexKind:
     if settings.kind == "auto" and count > min(settings.exact_up_to, EXACT_UP_TO):
         return AUTO
     return settings.kind_for(count)
+
+
+def index_columns(table: lancedb.table.Table) -> None:
+    """Index the columns of filters, where they are not yet; `optimize` keeps such an index up to date."""
+    from lancedb.index import Bitmap, BTree
+
+    there = {one.name for one in table.list_indices()}
+    for column, kind in _FILTERED.items():
+        if f"{column}_idx" not in there:
+            config = BTree() if kind == "BTREE" else Bitmap()
+            table.create_index(column, config=config, name=f"{column}_idx")
 
 
 class Searching:

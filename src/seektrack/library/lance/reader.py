@@ -47,6 +47,7 @@ class LanceReader(LibraryStore):
         self._cached: tuple[str, NDArray[np.float16], Rows] | None = None
         self._looked_at: tuple[str, FrameTable] | None = None
         self._frames: dict[str, lancedb.table.Table] = {}
+        self._whole: tuple[str, NDArray[np.int64]] = ("", np.zeros(0, dtype=np.int64))
         library = self._state().library
         self.model = str(library.about["model"])
         self.fingerprint = library.fingerprint
@@ -235,8 +236,22 @@ class LanceReader(LibraryStore):
         served = self._state().served
         paths = {i: one.path for i, one in served.items()}
         vectors = pictures.vectors_of(found, self.dim)
-        pictures.check(found, vectors, self.path, paths)
+        self._check(found, vectors, paths)
         return vectors, pictures.rows_of(found, paths)
+
+    def _check(self, found: pa.Table, vectors: NDArray[np.float16], paths: Mapping[int, str]) -> None:
+        """Compare pictures with their checksums, each once in a state of the library."""
+        generation, known = self._whole
+        if generation != self._state().generation:
+            known = known[:0]
+        ids = found["_rowid"].to_numpy().astype(np.int64)
+        fresh = np.flatnonzero(~np.isin(ids, known))
+        if len(fresh) == len(ids):
+            pictures.check(found, vectors, self.path, paths)
+        elif len(fresh):
+            pictures.check(found.take(pa.array(fresh)), vectors[fresh], self.path, paths)
+        if len(fresh):
+            self._whole = (self._state().generation, np.union1d(known, ids[fresh]))
 
     def vectors(self, *, where: Where | None = None) -> tuple[NDArray[np.float16], Rows]:
         """See `LibraryStore.vectors`."""

@@ -25,7 +25,7 @@ from seektrack.library.index_settings import IndexManifest, IndexSettings
 from seektrack.library.lance import catalogue, pictures, tables
 from seektrack.library.lance.beside import STRETCHES, Beside
 from seektrack.library.lance.catalogue import LIBRARY_ID, Entry
-from seektrack.library.lance.nearest import Searching, kind_for
+from seektrack.library.lance.nearest import Searching, index_columns, kind_for
 from seektrack.library.lance.reader import LanceReader
 from seektrack.library.lance.writer import LanceSink, is_silent, owned_by
 from seektrack.library.rows import Maker, Where
@@ -274,7 +274,10 @@ class LanceStore(LanceReader):
             if old:
                 self._catalogue.delete(f"state = 'gone' AND id IN ({', '.join(str(one.id) for one in old)})")
             kept = timedelta(seconds=MARK_S)
-            for table in (self._frames_of(self.fingerprint, self.dim), self._catalogue):
+            frames = self._frames_of(self.fingerprint, self.dim)
+            if self._is_large():
+                index_columns(frames)
+            for table in (frames, self._catalogue):
                 table.optimize(cleanup_older_than=kept)
         self._now()
         if self._is_large() and self._index_is_due():
