@@ -149,8 +149,9 @@ def main() -> None:
                     os.kill(chance.choice(alive), signal.SIGKILL)
         one, many = holds(Path(base) / "one"), holds(Path(base) / "many")
         same = one == many
+        dead = f"{given.kills - kills - nodes.killed} workers, {nodes.killed} nodes"
         print(
-            f"{given.kills - kills - nodes.killed} workers, {nodes.killed} nodes and {given.driver_kills - driver_kills} drivers killed, "
+            f"{dead} and {given.driver_kills - driver_kills} drivers killed, "
             f"{runs} runs, status {status}: {len(many)} videos, {'the same' if same else 'ANOTHER'} library"
         )
         nodes.close()

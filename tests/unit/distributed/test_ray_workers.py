@@ -166,7 +166,10 @@ def test_a_server_gives_its_jobs_to_the_cluster(cluster, workers, tmp_path: Path
             ("track_objects", {"video": "film.mp4", "prompts": boxes, "overlay": False}),
         ):
             job = client.post(f"/api/v1/{at}", json=body).json()
-            done = client.get(f"/api/v1/jobs/{job['id']}", params={"wait": 60}).json()
+            for _ in range(4):  # a machine that others share takes its time
+                done = client.get(f"/api/v1/jobs/{job['id']}", params={"wait": 60}).json()
+                if done["state"] not in ("queued", "running"):
+                    break
             assert done["state"] == "done", done
     with Library(tmp_path / "lib") as one, Library(tmp_path / "alone") as other:
         other.index([tmp_path / "film.mp4"], sampling="every=1", regions="none")
