@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from seektrack import defaults
-from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads, table
+from seektrack.cli.common import AsJson, Device, Model, Quiet, Runtime, Screen, spare_threads, table
 from seektrack.cli.eval_real import measure
 from seektrack.cli.figures import print_figures, report_figures
 from seektrack.cli.report_options import ReportFile, check_report
@@ -102,6 +102,7 @@ def tracking(
     report: ReportFile = None,
     model: Model = defaults.MODEL,
     device: Device = None,
+    runtime: Runtime = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -113,7 +114,7 @@ def tracking(
     check_report(report)
     spare_threads(model)
     if folders:
-        staged = {"--condition": conditions, "--folder": folder, "--markdown": markdown}
+        staged = {"--condition": conditions, "--folder": folder, "--markdown": markdown, "--runtime": runtime}
         if given := [name for name, value in staged.items() if value is not None]:
             raise InputError(f"{given[0]} is for the world's scenes", hint="leave it out, or the folders")
         from seektrack.evaluation.real import RealSettings
@@ -139,6 +140,7 @@ def tracking(
             ways=ways or WAYS,
             model=model,
             device=device,
+            runtime=runtime,
             folder=folder,
             progress=progress,
         )

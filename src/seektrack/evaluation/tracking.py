@@ -87,6 +87,7 @@ def evaluate_tracking(
     ways: Iterable[str] = WAYS,
     model: str = "pocket",
     device: str | None = None,
+    runtime: str | None = None,
     settings: FollowSettings | None = None,
     folder: str | Path | None = None,
     progress: Progress | None = None,
@@ -104,6 +105,7 @@ def evaluate_tracking(
         ways: Of :data:`WAYS`.
         model: See :func:`seektrack.pipeline.parse_model`.
         device: ``cpu``, ``cuda`` or ``mps``; chosen when None.
+        runtime: Who computes, see `Models`; the rival ``reference`` is computed by torch whatever is said.
         settings: How objects are followed.
         folder: Where the clips, what was found in them and the scores go; a second run with the same settings
             and version takes the scores that lie there. A temporary folder when None.
@@ -117,11 +119,11 @@ def evaluate_tracking(
         for name in given:
             if name not in known:
                 raise InputError(f"no {what} {name!r}", hint=f"take some of {', '.join(known)}")
-    models = Models(model, device=device)
+    models = Models(model, device=device, runtime=runtime)
     report = TrackingReport()
     recipe = {
         "version": __version__,
-        "model": model,
+        "model": model if runtime is None else f"{model} by {runtime}",
         "frames": str(n_frames),
         "settings": repr(settings or FollowSettings()),
     }

@@ -19,6 +19,7 @@ from seektrack import geometry
 from seektrack.errors import InputError
 from seektrack.geometry import Box
 from seektrack.tracking.claims import Depth
+from seektrack.tracking.exchange import exchanged
 from seektrack.tracking.kalman import Array
 from seektrack.tracking.known import Known
 from seektrack.tracking.memory import Detection, FrameIdentities, TrackMemory, TrackState
@@ -123,9 +124,11 @@ class IdentityTracker:
             memory.predict_to(time_s, self.settings.kalman)
         self._locate(self.memories)
         step = Step(frame_index, time_s, glance=glance, image=image, depth=depth)
+        step.swapped += exchanged(self._memories, detections)
+        other = {a: b for pair in step.swapped for a, b in (pair, pair[::-1])}
         for detection in detections:
             if detection.obj_id is not None and is_something(detection, self.settings):
-                self._verifier.verify(step, detection.obj_id, detection)
+                self._verifier.verify(step, other.get(detection.obj_id, detection.obj_id), detection)
         self._overlaps.settle(step)
         for obj_id, detection in step.seen.items():
             self._commit(step, obj_id, detection)

@@ -108,8 +108,10 @@ class Overlaps:
         """Apart again: ids go by motion and looks, not by which object the engine left with."""
         if not all(i in self._memories for i in pair):
             return
-        if not all(i in step.seen for i in pair):  # one is out of sight: the contest may not be over
-            if abs(step.time_s - since) < self.settings.max_contest_s:
+        unseen = [self._memories[i] for i in pair if i not in step.seen]
+        if unseen:  # the contest may not be over, unless one went out of the picture
+            left = any(m.state is TrackState.OUT_OF_VIEW or has_left(m, self.hw) for m in unseen)
+            if not left and abs(step.time_s - since) < self.settings.max_contest_s:
                 self._contests.since[pair] = since
             return
         memories = [self._memories[i] for i in pair]

@@ -243,6 +243,7 @@ FROZEN = {
         "--report",
         "--model -m",
         "--device",
+        "--runtime",
         *COMMON,
     ],
     "eval real": [

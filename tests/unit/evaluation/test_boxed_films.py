@@ -123,7 +123,7 @@ def test_given_detections_keep_one_identity_on_the_command_line(tmp_path):
     assert (figures["IDF1_detections"], figures["switches_detections"]) == (1.0, 0)
     short = CliRunner().invoke(app, [*asked, "--frames", "3", "--limit", "1"])
     assert json.loads(short.stdout).values()
-    for options in (["--condition", "plain"], ["--way", "masks"]):
+    for options in (["--condition", "plain"], ["--way", "masks"], ["--runtime", "torch"]):
         refused = CliRunner().invoke(app, ["eval", "tracking", str(tmp_path), *options])
         assert isinstance(refused.exception, InputError)
     assert isinstance(CliRunner().invoke(app, ["eval", "tracking", "--limit", "1"]).exception, InputError)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -104,6 +106,34 @@ def test_while_one_of_two_is_hidden_by_the_other_the_masks_tell_nobodys_way():
     assert centre(settled, 2) == pytest.approx(two, abs=4)
 
 
+@pytest.mark.parametrize("looks", [True, False])
+def test_two_alike_that_the_engine_exchanges_keep_their_ids(looks: bool):
+    """Long after they crossed, each mask is on the other from one frame to the next, and stays there."""
+    tracker = IdentityTracker(HW, settings=IdentitySettings(merge=False))
+    swaps: list[tuple[int, int]] = []
+    for t in range(20):
+        a, b = pixels(60 - 2.0 * t, 40), pixels(130 + 2.0 * t, 80)
+        image = picture(red=a | b) if looks else None
+        wrong = t >= 12 and not swaps
+        given = [seen(b if wrong else a, 1, image), seen(a if wrong else b, 2, image)]
+        settled = tracker.update(t, t / 10, given)
+        swaps += settled.swapped
+        assert centre(settled, 1) == pytest.approx(60 - 2.0 * t, abs=1)
+        assert centre(settled, 2) == pytest.approx(130 + 2.0 * t, abs=1)
+    assert swaps == [(1, 2)]
+
+
+def test_what_leaps_to_where_nobody_left_is_no_exchange():
+    """One goes to where the other is, which stays; and what a person points at is beyond doubt."""
+    a, b = pixels(50, 40), pixels(140, 80)
+    for trusted in (False, True):
+        tracker = IdentityTracker(HW, settings=IdentitySettings(merge=False))
+        for t in range(8):
+            tracker.update(t, t / 10, [seen(a, 1), seen(b, 2)])
+        leapt = [seen(b, 1), seen(a if trusted else b, 2)]
+        assert tracker.update(8, 0.8, [replace(d, trusted=trusted) for d in leapt]).swapped == ()
+
+
 def test_an_answer_that_was_put_right_is_remembered():
     """Where the engine's mask is not believed and another is given, the other one counts."""
     tracker = IdentityTracker(HW)
@@ -184,6 +214,28 @@ def test_an_object_the_engine_forgot_is_found_by_its_colours():
     assert not first.observations[1].visible  # so far from where it must be, one look is not enough
     assert second.observations[1].visible and second.corrected[1].area == far.sum()
     assert max(asked) <= 4
+
+
+def test_what_left_the_picture_beside_another_is_looked_for_as_soon_as_it_may_be_back():
+    """It shared its pixels with the other when it went; it came back elsewhere in a second and a half."""
+    tracker = IdentityTracker(HW, settings=IdentitySettings(merge=False))
+    for t in range(40):
+        red, blue = pixels(90 - 6.0 * t if t < 20 else 150, 50), pixels(26, 54, 40, 30)
+        blue &= ~red
+        image = picture(red=red, blue=blue)
+        beside = (red | blue) if 6 < t < 20 else blue
+        given = [seen(beside, 2, image)]
+        if red.sum() > 120 and t < 20:
+            given.append(seen(red, 1, image))
+
+        def answers(boxes, red=red, image=image):
+            held = [red[int(y0) : int(y1) + 1, int(x0) : int(x1) + 1].any() for x0, y0, x1, y1 in boxes]
+            return [seen(red, None, image) if there else None for there in held]
+
+        settled = tracker.update(t, t / 10, given, glance=Glance(image, answers) if t >= 20 else None)
+        if t >= 20 and settled.observations.get(1) and settled.observations[1].visible:
+            break
+    assert t < 36 and centre(settled, 1) == pytest.approx(150, abs=1)
 
 
 def test_what_left_over_the_border_is_out_of_view_though_it_seemed_to_slow_down():
