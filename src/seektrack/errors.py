@@ -119,6 +119,15 @@ class UnforeseenError(SeekTrackError):
     code = "unforeseen"
 
 
+def needs_torch(what: str) -> ModelError:
+    """The error where torch is needed and not installed.
+
+    Args:
+        what: What needs it.
+    """
+    return ModelError(f"{what} needs torch, which is not installed", hint="pip install 'seektrack[torch]'")
+
+
 def foreseen(error: Exception, *, what: str = "") -> SeekTrackError:
     """An error of any kind as one of ours, which says in one line what failed; ours as they are.
 
@@ -129,6 +138,8 @@ def foreseen(error: Exception, *, what: str = "") -> SeekTrackError:
     if isinstance(error, SeekTrackError):
         return error
     before = f"{what}: " if what else ""
+    if isinstance(error, ImportError) and (error.name or "").partition(".")[0] in ("torch", "transformers"):
+        return needs_torch(what or "this")
     if isinstance(error, MemoryError):
         hint = "take a smaller model, --resolution or video"
         return UnforeseenError(f"{before}there is not enough memory", hint=hint)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from seektrack.errors import ModelError
+from seektrack.errors import ModelError, needs_torch
 
 if TYPE_CHECKING:
     import torch
@@ -16,8 +16,9 @@ def pick_device(device: str | torch.device | None) -> torch.device:
     """The named device, or the best there is: CUDA, Apple's MPS, CPU.
 
     Raises:
-        ModelError: No such device, or not on this machine.
+        ModelError: No such device, or not on this machine; torch is not installed.
     """
+    _check_torch(device)
     import torch
 
     if device is None:
@@ -50,6 +51,13 @@ def pick_dtype(dtype: str | None, device: torch.device) -> torch.dtype:
     if dtype not in known:
         raise ModelError(f"unknown dtype {dtype!r}", hint=f"allowed: {', '.join(known)}")
     return known[dtype]
+
+
+def _check_torch(device: object) -> None:
+    from seektrack.checkpoints.runtimes import has_torch
+
+    if not has_torch():
+        raise needs_torch("this" if device is None else f"the device {str(device)!r}")
 
 
 def _there() -> list[str]:

@@ -7,7 +7,6 @@ tokenizer. Neither torch nor transformers is needed to use it.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -35,8 +34,6 @@ PROVIDERS = {
     "openvino": "OpenVINOExecutionProvider",
 }
 """Who computes a graph, by the name after ``onnx:``."""
-RUNTIMES = ("torch", "onnx")
-"""Who computes a network; ``onnx:`` may be followed by a provider."""
 _PACKAGES = {
     "cuda": "onnxruntime-gpu",
     "tensorrt": "onnxruntime-gpu and TensorRT",
@@ -192,11 +189,6 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(stream, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 
-def can_run() -> bool:
-    """Whether ONNX Runtime is installed."""
-    return importlib.util.find_spec("onnxruntime") is not None
-
-
 def check_provider(provider: str) -> str:
     """ONNX Runtime's name of a provider, if this machine has it.
 
@@ -215,24 +207,6 @@ def check_provider(provider: str) -> str:
             hint=f"pip install {_PACKAGES.get(provider, 'onnxruntime')}, or take --runtime onnx:cpu",
         )
     return PROVIDERS[provider]
-
-
-def check_runtime(runtime: str | None) -> None:
-    """Refuse a runtime that is none, or whose provider is not here.
-
-    Raises:
-        ModelError: There is no such runtime or provider, or it is not installed.
-    """
-    if runtime is None:
-        return
-    kind, colon, provider = runtime.partition(":")
-    if kind not in RUNTIMES or (colon and kind == "torch"):
-        raise ModelError(
-            f"there is no runtime {runtime!r}",
-            hint=f"take torch, onnx, or onnx: and one of {', '.join(PROVIDERS)}",
-        )
-    if kind == "onnx":
-        check_provider(provider if colon else "cpu")
 
 
 class Session:

@@ -48,7 +48,7 @@ def check_runtime_option(context: typer.Context, runtime: str | None) -> str | N
         ModelError: There is no such runtime or provider, or it is not installed.
     """
     if runtime is not None and not context.resilient_parsing:
-        from seektrack.checkpoints.graphs import check_runtime
+        from seektrack.checkpoints.runtimes import check_runtime
 
         check_runtime(runtime)
     return runtime

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from seektrack import checkpoints, defaults
 from seektrack.checkpoints.fingerprints import check_source
-from seektrack.checkpoints.graphs import check_runtime, only_graphs, read_graphs
+from seektrack.checkpoints.graphs import read_graphs
+from seektrack.checkpoints.runtimes import check_runtime, pick_runtime
 from seektrack.encoders.base import TEMPORAL, Encoder, Vocabulary
 from seektrack.encoders.calibration import read_calibration
 from seektrack.encoders.domain import read_domain
@@ -38,7 +39,7 @@ def load_encoder(
     Args:
         model: ``"pocket"`` or ``"temporal"`` (ship with the package), ``"light"``, ``"base"``, ``"large"``,
             ``"multilingual"``, a registered name, a checkpoint folder, or a hub id of the CLIP family; a
-            temporal encoder is a `seektrack.encoders.temporal.TemporalEncoder`, which embeds clips.
+            temporal encoder is a `seektrack.encoders.temporal_clips.TemporalClips`, which embeds clips.
         device: ``"cpu"``, ``"cuda"``, ``"mps"``…; the best there is by default.
         dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; by default float16 on CUDA, else float32.
         runtime: Who computes: ``torch``, or the graphs that lie in the folder by ``onnx`` or ``onnx:cuda``,
@@ -55,9 +56,9 @@ def load_encoder(
     if factory is not None:
         return factory(device=device, dtype=dtype)
     found = checkpoints.find(name, "text", more=tuple(encoder_names()))
-    way, _, provider = (runtime or ("onnx" if only_graphs(found.folder) else "torch")).partition(":")
+    way, provider = pick_runtime(runtime, found.folder, name, device=device)
     if way == "onnx":
-        return _load_graphs(found, provider or "cpu")
+        return _load_graphs(found, provider)
     checkpoints.pick_device(device)  # before anything is fetched or read
     folder = checkpoints.obtain(found, progress=progress)
     kind = checkpoints.model_type(folder)
@@ -82,8 +83,14 @@ def _load_graphs(found: checkpoints.Checkpoint, provider: str) -> Encoder:
             f"the model {found.name!r} is not on this machine, and no graphs of it",
             hint=f"seektrack models export {found.name} --to FOLDER, then --model FOLDER",
         )
-    graphs = read_graphs(found.folder, found.name, kind="clip")
+    graphs = read_graphs(found.folder, found.name)
     check_source(graphs, found.folder, found.name)
+    if graphs.kind == "temporal":
+        from seektrack.encoders.temporal_onnx import OnnxTemporalEncoder
+
+        return OnnxTemporalEncoder(found.name, graphs, provider=provider)
+    if graphs.kind != "clip":
+        read_graphs(found.folder, found.name, kind="clip")
     kind = OnnxPhotoEncoder if has_photographs(found.folder) else OnnxClipEncoder
     return kind(found.name, graphs, vocabulary=read_vocabulary(found.folder), provider=provider)
 

@@ -6,6 +6,9 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from seektrack.checkpoints import find
+from seektrack.checkpoints.runtimes import quickest
+from seektrack.encoders.registry import registered
 from seektrack.errors import ModelError, SeekTrackError, foreseen
 from seektrack.library import LibraryStore
 from seektrack.library.clips import ClipModel, ClipShelf
@@ -13,7 +16,7 @@ from seektrack.pipeline.sources import NamedVideo
 from seektrack.types import Progress
 
 if TYPE_CHECKING:
-    from seektrack.encoders.temporal import TemporalEncoder
+    from seektrack.encoders.temporal_clips import TemporalClips
     from seektrack.retrieval import MotionScorer
     from seektrack.types import Frame
 
@@ -29,26 +32,38 @@ class Clips:
         store: The library, open.
         name: The temporal encoder: ``"temporal"`` or a folder. The one the library was made with when None.
         device: Where it runs.
+        runtime: Who computes it, as for `load_encoder`.
     """
 
-    def __init__(self, store: LibraryStore, *, name: str | None = None, device: str | None = None) -> None:
-        self._store, self._device = store, device
+    def __init__(
+        self,
+        store: LibraryStore,
+        *,
+        name: str | None = None,
+        device: str | None = None,
+        runtime: str | None = None,
+    ) -> None:
+        self._store, self._device, self._runtime = store, device, runtime
         self.shelf = ClipShelf(store)
         kept = self.shelf.model()
         self.name = name or (None if kept is None else kept.name)
 
     @cached_property
-    def encoder(self) -> TemporalEncoder:
+    def encoder(self) -> TemporalClips:
         """The temporal encoder.
 
         Raises:
             ModelError: There is none of that name.
         """
         from seektrack.encoders import load_encoder
-        from seektrack.encoders.temporal import TemporalEncoder
+        from seektrack.encoders.temporal_clips import TemporalClips
 
-        encoder = load_encoder(self.name or "temporal", device=self._device)
-        if not isinstance(encoder, TemporalEncoder):
+        name = self.name or "temporal"
+        runtime = self._runtime
+        if runtime is None and self._device is None and not registered(name):
+            runtime = quickest(find(name, "text").folder)
+        encoder = load_encoder(name, device=self._device, runtime=runtime)
+        if not isinstance(encoder, TemporalClips):
             raise ModelError(
                 f"{self.name} is no temporal encoder",
                 hint="take temporal, or train one: seektrack pocket temporal",

@@ -250,13 +250,16 @@ class Library(Asking, Closing):
             self._clips = None
         elif temporal is not None:
             name = "temporal" if temporal is True else temporal
-            self._clips = Clips(store, name=name, device=self.models.device)
+            self._clips = self._new_clips(store, name)
         return self._clips_of(store)
 
     def _clips_of(self, store: LibraryStore) -> Clips | None:
         if self._clips is None or self._clips.name is None:
-            self._clips = Clips(store, device=self.models.device)
+            self._clips = self._new_clips(store, None)
         return None if self._clips.name is None else self._clips
+
+    def _new_clips(self, store: LibraryStore, name: str | None) -> Clips:
+        return Clips(store, name=name, device=self.models.device, runtime=self.models.runtime)
 
     def _motion(self, store: LibraryStore) -> MotionScorer | None:
         clips = self._clips_of(store)

@@ -18,8 +18,7 @@ from seektrack.checkpoints import (
     pick_device,
     stable_name,
 )
-from seektrack.checkpoints.fingerprints import graphs_fit
-from seektrack.checkpoints.graphs import can_run, check_runtime
+from seektrack.checkpoints.runtimes import check_runtime, pick_runtime, quickest
 from seektrack.encoders.registry import encoder_names, registered
 from seektrack.types import Progress
 
@@ -74,8 +73,9 @@ class Models:
         """
         if registered(self.encoder_name) is None:
             find(self.encoder_name, "text", more=tuple(encoder_names()))
-        find(self.sam2_name, "mask")
-        if self.device is not None and not (self.runtime or "").startswith("onnx"):
+        found = find(self.sam2_name, "mask")
+        kind, _ = pick_runtime(self.runtime, found.folder, self.sam2_name, device=self.device)
+        if self.device is not None and kind == "torch":
             pick_device(self.device)
 
     @cached_property
@@ -95,8 +95,7 @@ class Models:
         """Graphs that lie beside the encoder's weights, if nothing else is asked for: they load at once."""
         if self.device is not None or registered(self.encoder_name):
             return None
-        folder = find(self.encoder_name, "text").folder
-        return "onnx" if folder is not None and can_run() and graphs_fit(folder) else None
+        return quickest(find(self.encoder_name, "text").folder)
 
     @cached_property
     def encoder_fingerprint(self) -> str | None:

@@ -9,10 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from seektrack.checkpoints import weights_fingerprint
 from seektrack.errors import InputError, ModelError, OutputError
 from seektrack.files import new_file
 from seektrack.segmentation.checkpoint_checks import check_state, check_tensors, parse_state, understood
@@ -20,17 +17,18 @@ from seektrack.segmentation.memory import (
     Conditioning,
     MemorySettings,
     ObjectMemory,
-    Remembered,
     Row,
     Timeline,
 )
 from seektrack.segmentation.model import Sam2
+from seektrack.segmentation.runtime import Network
+from seektrack.segmentation.stored import Stored, read_arrays, write_arrays
 from seektrack.types import Mask, Prompt
 
 FORMAT = 2
 """Version of the file's structure."""
 
-Tensors = dict[str, Tensor]
+Tensors = dict[str, Stored]
 
 _ROW = ("logits", "score", "iou", "pointer")
 
@@ -44,7 +42,7 @@ class Kept(Protocol):
     pending: dict[int, dict[int, Prompt]]
     hw: tuple[int, int] | None
     max_objects_per_batch: int
-    memory_dtype: torch.dtype
+    memory_dtype: Any
     settings: MemorySettings
     timeline: Timeline
 
@@ -80,18 +78,19 @@ def load_session(path: str | Path, sam2: Sam2, make: Callable[..., Session]) -> 
 
 
 def pack(session: Kept) -> tuple[Tensors, dict[str, Any]]:
-    """A session as named tensors on the CPU and the JSON that says what they are."""
+    """A session as named arrays and the JSON that says what they are."""
     tensors: Tensors = {}
+    network = session.sam2.network
     objects = []
     for slot, (obj_id, memory) in enumerate(session.objects.items()):
         for i, conditioned in enumerate(memory.conditioning):
-            _put_row(tensors, f"{slot}.conditioning.{i}", conditioned.row)
+            _put_row(tensors, f"{slot}.conditioning.{i}", conditioned.row, network)
         if memory.memories:
-            tensors[f"{slot}.memories"] = torch.stack([value.tokens for _, value in memory.memories]).cpu()
+            tensors[f"{slot}.memories"] = np.stack([network.store(m.tokens) for _, m in memory.memories])
         if memory.pointers:
-            tensors[f"{slot}.pointers"] = torch.stack([value for _, value in memory.pointers]).cpu()
+            tensors[f"{slot}.pointers"] = np.stack([network.store(value) for _, value in memory.pointers])
         if obj_id in session.latest:
-            _put_row(tensors, f"{slot}.latest", session.latest[obj_id])
+            _put_row(tensors, f"{slot}.latest", session.latest[obj_id], network)
         objects.append(
             {
                 "obj_id": obj_id,
@@ -104,7 +103,7 @@ def pack(session: Kept) -> tuple[Tensors, dict[str, Any]]:
         )
     return tensors, {
         "format": FORMAT,
-        "network": fingerprint(session.sam2),
+        "network": network.memory_fingerprint,
         "hw": session.hw,
         "max_objects_per_batch": session.max_objects_per_batch,
         "memory_dtype": str(session.memory_dtype).removeprefix("torch."),
@@ -125,10 +124,11 @@ def unpack(
         ModelError: It was written with another network or resolution.
     """
     check_state(state)
-    if state.get("network") != fingerprint(sam2):
+    network = sam2.network
+    if state.get("network") != network.memory_fingerprint:
         raise ModelError(
-            f"the session {path} was written with another network, resolution or precision than {sam2.name!r}"
-            f" at {sam2.resolution} in {sam2.precision}",
+            f"the session {path} was written with another network, runtime, resolution or precision than "
+            f"{sam2.name!r} by {sam2.runtime} at {sam2.resolution} in {sam2.precision}",
             hint="load the checkpoint it was made with",
         )
     check_tensors(tensors, state, sam2)
@@ -137,7 +137,7 @@ def unpack(
         sam2,
         hw=None if hw is None else (int(hw[0]), int(hw[1])),
         max_objects_per_batch=state["max_objects_per_batch"],
-        memory_dtype=getattr(torch, state["memory_dtype"]),
+        memory_dtype=network.dtype_of(state["memory_dtype"]),
     )
     session.settings = MemorySettings(**state["settings"])
     timeline = dict(state["timeline"])
@@ -145,27 +145,21 @@ def unpack(
     for slot, entry in enumerate(state["objects"]):
         memory = ObjectMemory(session.settings)
         memory.conditioning = [
-            Conditioning(frame_index, position, _get_row(tensors, f"{slot}.conditioning.{i}", sam2))
+            Conditioning(frame_index, position, _get_row(tensors, f"{slot}.conditioning.{i}", network))
             for i, (frame_index, position) in enumerate(entry["conditioning"])
         ]
         for i, position in enumerate(entry["memories"]):
-            memory.memories.append((position, _remembered(tensors[f"{slot}.memories"][i], sam2)))
+            tokens = network.restore(tensors[f"{slot}.memories"][i])
+            memory.memories.append((position, network.remembered(tokens)))
         for i, position in enumerate(entry["pointers"]):
-            memory.pointers.append((position, tensors[f"{slot}.pointers"][i].clone().to(sam2.device)))
+            memory.pointers.append((position, network.restore(tensors[f"{slot}.pointers"][i])))
         memory.followed = entry.get("followed", entry["memories"][-1] if entry["memories"] else None)
         session.objects[entry["obj_id"]] = memory
         if entry["latest"]:
-            session.latest[entry["obj_id"]] = _get_row(tensors, f"{slot}.latest", sam2)
+            session.latest[entry["obj_id"]] = _get_row(tensors, f"{slot}.latest", network)
     for held in state["pending"]:
         session.add(_prompt_from_json(held))
     return session
-
-
-def fingerprint(sam2: Sam2) -> str:
-    """What must agree for a session to continue: resolution, precision and the weights that make memories."""
-    parts = (sam2.model.memory_encoder, sam2.model.object_pointer_proj)
-    weights = (entry for part in parts for entry in part.state_dict().items())
-    return weights_fingerprint(f"{sam2.resolution} {sam2.dtype} {sam2.precision}", weights)
 
 
 def write(path: str | Path, tensors: Tensors, state: dict[str, Any]) -> None:
@@ -175,11 +169,10 @@ def write(path: str | Path, tensors: Tensors, state: dict[str, Any]) -> None:
         OutputError: It cannot be written.
     """
     from safetensors import SafetensorError
-    from safetensors.torch import save_file
 
     with new_file(path) as temporary:
         try:
-            save_file(tensors, str(temporary), metadata={"seektrack_session": json.dumps(state)})
+            write_arrays(temporary, tensors, {"seektrack_session": json.dumps(state)})
         except SafetensorError as error:
             raise OutputError(f"cannot write {path}: {error}") from error
 
@@ -190,36 +183,30 @@ def read(path: str | Path) -> tuple[Tensors, dict[str, Any]]:
     Raises:
         InputError: The file is missing or not a session of this version.
     """
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     try:
-        with safe_open(str(path), framework="pt") as file:
-            text = (file.metadata() or {}).get("seektrack_session")
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+        tensors, said = read_arrays(path)
+    except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"the session {path} cannot be read: {error}") from error
     with understood(path):
+        text = said.get("seektrack_session")
         state = parse_state(text) if text else {}
     if state.get("format") != FORMAT:
         raise InputError(f"{path} is not a session of this version", hint=f"format {FORMAT} is needed")
     return tensors, state
 
 
-def _put_row(tensors: Tensors, prefix: str, row: Row) -> None:
+def _put_row(tensors: Tensors, prefix: str, row: Row, network: Network) -> None:
     for name in _ROW:
-        tensors[f"{prefix}.{name}"] = getattr(row, name).detach().cpu().clone()
-    tensors[f"{prefix}.memory"] = row.memory.tokens.detach().cpu().clone()
+        tensors[f"{prefix}.{name}"] = network.store(getattr(row, name))
+    tensors[f"{prefix}.memory"] = network.store(row.memory.tokens)
 
 
-def _get_row(tensors: Tensors, prefix: str, sam2: Sam2) -> Row:
-    logits, score, iou, pointer = (tensors[f"{prefix}.{name}"].to(sam2.device) for name in _ROW)
-    return Row(logits, score, iou, pointer, _remembered(tensors[f"{prefix}.memory"], sam2))
-
-
-@torch.inference_mode()
-def _remembered(tokens: Tensor, sam2: Sam2) -> Remembered:
-    """A memory with the keys the network makes of it; made one by one as when it was first kept."""
-    return sam2.fused.remembered(tokens.clone().to(sam2.device))
+def _get_row(tensors: Tensors, prefix: str, network: Network) -> Row:
+    logits, score, iou, pointer = (network.restore(tensors[f"{prefix}.{name}"]) for name in _ROW)
+    tokens = network.restore(tensors[f"{prefix}.memory"])
+    return Row(logits, score, iou, pointer, network.remembered(tokens))
 
 
 def _prompt_to_json(prompt: Prompt) -> dict[str, Any]:

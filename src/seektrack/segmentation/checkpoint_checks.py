@@ -10,14 +10,12 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from seektrack import geometry
 from seektrack.errors import InputError, SeekTrackError
 from seektrack.limits import Limits
 from seektrack.segmentation.memory import MemorySettings, Timeline, check_remember
 from seektrack.segmentation.model import Sam2
+from seektrack.segmentation.stored import Stored, is_finite
 
 _DTYPES = ("float32", "bfloat16", "float16")
 _HINT = "it was changed or damaged; begin anew, or take an earlier copy"
@@ -80,7 +78,7 @@ def check_state(state: dict[str, Any]) -> None:
         _check_prompt(_entry(held, f"pending[{n}]"), f"pending[{n}]")
 
 
-def check_tensors(tensors: Mapping[str, Tensor], state: dict[str, Any], sam2: Sam2) -> None:
+def check_tensors(tensors: Mapping[str, Stored], state: dict[str, Any], sam2: Sam2) -> None:
     """See that every tensor the header speaks of is there, of the network's shape, and finite.
 
     Raises:
@@ -113,14 +111,14 @@ def check_tensors(tensors: Mapping[str, Tensor], state: dict[str, Any], sam2: Sa
     check_finite(tensors)
 
 
-def check_finite(tensors: Mapping[str, Tensor]) -> None:
+def check_finite(tensors: Mapping[str, Stored]) -> None:
     """See that no tensor holds NaN or infinity.
 
     Raises:
         InputError: One does; names it.
     """
     for name, tensor in tensors.items():
-        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+        if not is_finite(tensor):
             raise InputError(f"{name} holds values that are not finite")
 
 

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-import torch
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError
@@ -56,9 +55,9 @@ def save_flow_session(session: Kept, path: str | Path) -> None:
         OutputError: The file cannot be written.
     """
     tensors, state = pack(session.session)
-    held = session.state()
+    held, network = session.state(), session.session.sam2.network
     for name, array in held.arrays.items():
-        tensors[f"flow.{name}"] = torch.from_numpy(array).contiguous().clone()
+        tensors[f"flow.{name}"] = array.copy()
     answers: dict[str, Any] = {}
     for name, answer in held.answers.items():
         answers[name] = {
@@ -67,7 +66,7 @@ def save_flow_session(session: Kept, path: str | Path) -> None:
             "hw": answer.hw,
         }
         for column in _MASKS:
-            tensors[f"flow.{name}.{column}"] = getattr(answer, column).detach().cpu().contiguous().clone()
+            tensors[f"flow.{name}.{column}"] = network.store(getattr(answer, column))
     state["flow"] = {
         "settings": asdict(session.settings),
         "numbers": held.numbers,
@@ -97,7 +96,7 @@ def load_flow_session(
         session = make(inside, PropagationSettings(**flow["settings"]))
         session.restore(
             FlowState(
-                arrays={name: tensors[f"flow.{name}"].numpy() for name in flow["arrays"]},
+                arrays={name: tensors[f"flow.{name}"].copy() for name in flow["arrays"]},
                 answers={name: _answer(tensors, name, held, sam2) for name, held in flow["answers"].items()},
                 numbers=flow["numbers"],
             )
@@ -106,7 +105,7 @@ def load_flow_session(
 
 
 def _answer(tensors: Tensors, name: str, held: dict[str, Any], sam2: Sam2) -> FrameMasks:
-    columns = {column: tensors[f"flow.{name}.{column}"].to(sam2.device) for column in _MASKS}
+    columns = {column: sam2.network.restore(tensors[f"flow.{name}.{column}"]) for column in _MASKS}
     height, width = held["hw"]
     return FrameMasks(
         frame_index=held["frame_index"], obj_ids=list(held["obj_ids"]), hw=(height, width), **columns

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack import checkpoints, defaults
-from seektrack.checkpoints.graphs import check_runtime, only_graphs
+from seektrack.checkpoints.runtimes import pick_runtime
 from seektrack.errors import InputError, ModelError
 from seektrack.segmentation.features import Array, ImageFeatures
 from seektrack.segmentation.onnx_network import OnnxNetwork
@@ -57,11 +57,6 @@ class Sam2:
     def network(self) -> Network:
         """Whoever computes; torch's form is made when first needed, and again when the weights changed."""
         return self.model if isinstance(self.model, OnnxNetwork) else self._torch()
-
-    @property
-    def is_torch(self) -> bool:
-        """Whether torch computes, and not a runtime of graphs."""
-        return not isinstance(self.model, OnnxNetwork)
 
     @property
     def fused(self) -> FusedNetwork:
@@ -172,12 +167,12 @@ def load_sam2(
     Raises:
         ModelError: The checkpoint is unknown, incomplete or of another kind, or the resolution does not fit.
     """
-    check_runtime(runtime)
     name = str(model)
     found = checkpoints.find(name, "mask")
-    kind, _, provider = (runtime or ("onnx" if only_graphs(found.folder) else "torch")).partition(":")
+    asked = None if device is None else str(device)
+    kind, provider = pick_runtime(runtime, found.folder, name, device=asked)
     if kind == "onnx":
-        network = OnnxNetwork.load(found, provider=provider or "cpu", resolution=resolution)
+        network = OnnxNetwork.load(found, provider=provider, resolution=resolution)
         return Sam2(network, network.sizes.resolution, name=name)
     where = checkpoints.pick_device(device)
     _check_precision(precision, where.type)

@@ -19,6 +19,7 @@ from seektrack.segmentation.features import (
     MASK_LOGIT_BIAS,
     MASK_LOGIT_SCALE,
     NO_OBJECT_LOGIT,
+    Array,
     Chosen,
     Decoded,
     ImageFeatures,
@@ -26,6 +27,7 @@ from seektrack.segmentation.features import (
 from seektrack.segmentation.memory import Recall, Remembered, Row
 from seektrack.segmentation.runtime import NetworkSizes
 from seektrack.segmentation.squares import MEAN, STD, mask_square, resized, squared
+from seektrack.segmentation.stored import Stored, narrowed, widened
 from seektrack.types import Prompt
 
 Floats = NDArray[np.float32]
@@ -141,6 +143,27 @@ class OnnxNetwork:
         """Values as float32."""
         return values.astype(np.float32, copy=False)
 
+    @property
+    def memory_fingerprint(self) -> str:
+        """What sessions need to continue."""
+        return f"onnx {self.sizes.resolution} {self.fingerprint}"
+
+    def dtype_of(self, name: str) -> str:
+        """Memories are kept as bfloat16 whatever is asked for."""
+        return name
+
+    def store(self, values: Array) -> Stored:
+        """As they are; memories are bits of bfloat16 already."""
+        return np.array(values)
+
+    def restore(self, values: Stored) -> Array:
+        """As they are."""
+        return np.array(values)
+
+    def remembered(self, tokens: Array) -> Remembered:
+        """Keys are made when they are read."""
+        return Remembered(tokens if tokens.dtype == np.uint16 else narrowed(tokens))
+
     def answer(
         self, features: ImageFeatures, jobs: Sequence[Job], *, n_pointers: int, memory_dtype: Any
     ) -> list[Row]:
@@ -210,7 +233,7 @@ class OnnxNetwork:
         ages, known = np.zeros((rows, p), np.float32), np.zeros((rows, p), np.float32)
         for row, recall in enumerate(recalls):
             for slot, memory in enumerate(recall.memories):
-                memories[row, slot] = _widened(memory.tokens)
+                memories[row, slot] = widened(memory.tokens)
             offsets[row, : len(recall.offsets)], there[row, : len(recall.offsets)] = recall.offsets, 1
             for slot, pointer in enumerate(recall.pointers):
                 pointers[row, slot] = pointer
@@ -237,7 +260,7 @@ class OnnxNetwork:
                 score=score[row].copy(),
                 iou=iou[row].copy(),
                 pointer=pointer[row].copy(),
-                memory=Remembered(_narrowed(memory[row])),
+                memory=Remembered(narrowed(memory[row])),
             )
             for row in range(len(logits))
         ]
@@ -260,13 +283,3 @@ class OnnxNetwork:
 
 def _sigmoid(values: Floats) -> Floats:
     return np.asarray(1 / (1 + np.exp(-np.clip(values, -80, 80))), dtype=np.float32)
-
-
-def _narrowed(values: Floats) -> NDArray[np.uint16]:
-    """Floats rounded to the nearest bfloat16, ties to even, as its bits."""
-    bits = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
-
-
-def _widened(bits: NDArray[np.uint16]) -> Floats:
-    return (bits.astype(np.uint32) << 16).view(np.float32)

@@ -16,10 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.segmentation.features import Array, Chosen, Decoded, ImageFeatures
+from seektrack.segmentation.stored import Stored
 
 if TYPE_CHECKING:
     from seektrack.segmentation.answer import Job
-    from seektrack.segmentation.memory import Row
+    from seektrack.segmentation.memory import Remembered, Row
 
 _LARGEST = 8192
 """Of a side, a width or a count; no network comes near."""
@@ -138,4 +139,25 @@ class Network(Protocol):
 
     def array(self, values: NDArray[Any]) -> Array:
         """Floats in the network's own kind of array, where it computes."""
+        ...
+
+    @property
+    def memory_fingerprint(self) -> str:
+        """Hash of what makes memories: whoever has the same goes on from what the other remembers."""
+        ...
+
+    def dtype_of(self, name: str) -> Any:
+        """A type memories are stored in, by its name such as ``bfloat16``."""
+        ...
+
+    def store(self, values: Array) -> Stored:
+        """A copy as a file holds it."""
+        ...
+
+    def restore(self, values: Stored) -> Array:
+        """What ``store`` was given, again."""
+        ...
+
+    def remembered(self, tokens: Array) -> Remembered:
+        """A memory of its tokens, with what the network makes of it once."""
         ...

@@ -17,9 +17,10 @@ from seektrack.segmentation.answer import Job
 from seektrack.segmentation.features import Chosen, Decoded, ImageFeatures
 from seektrack.segmentation.fused import FusedNetwork
 from seektrack.segmentation.fused.weights import map_of
-from seektrack.segmentation.memory import Row
+from seektrack.segmentation.memory import Remembered, Row
 from seektrack.segmentation.runtime import NetworkSizes
 from seektrack.segmentation.squares import MEAN, STD, mask_square, squared
+from seektrack.segmentation.stored import Stored
 from seektrack.types import Prompt
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ class TorchNetwork:
     """
 
     def __init__(self, model: Sam2VideoModel, precision: str = "fp32") -> None:
-        self.model = model
+        self.model, self._precision = model, precision
         self.device = torch.device(model.device)
         self.dtype: torch.dtype = model.dtype
         self.fused = FusedNetwork(model, self.dtype if precision == "fp32" else PRECISIONS[precision])
@@ -131,6 +132,35 @@ class TorchNetwork:
     def choose(self, decoded: Decoded, *, multimask: bool) -> Chosen:
         """Like ``network.choose``."""
         return network.choose(self.model, decoded, multimask=multimask)
+
+    @property
+    def memory_fingerprint(self) -> str:
+        """Resolution, precision and the weights that make memories."""
+        parts = (self.model.memory_encoder, self.model.object_pointer_proj)
+        weights = (entry for part in parts for entry in part.state_dict().items())
+        return weights_fingerprint(f"{self.sizes.resolution} {self.dtype} {self._precision}", weights)
+
+    def dtype_of(self, name: str) -> torch.dtype:
+        """Torch's type of a name."""
+        return getattr(torch, name)  # type: ignore[no-any-return]
+
+    def store(self, values: Tensor) -> Stored:
+        """As numpy's; bfloat16 as its bits."""
+        held = values.detach().cpu().contiguous()
+        if held.dtype == torch.bfloat16:
+            return held.view(torch.int16).numpy().view(np.uint16).copy()
+        return held.numpy().copy()
+
+    def restore(self, values: Stored) -> Tensor:
+        """On the device."""
+        if values.dtype == np.uint16:
+            return torch.from_numpy(values.view(np.int16).copy()).view(torch.bfloat16).to(self.device)
+        return torch.from_numpy(values.copy()).to(self.device)
+
+    @torch.inference_mode()
+    def remembered(self, tokens: Tensor) -> Remembered:
+        """A memory with its keys; made one by one as when it was first kept."""
+        return self.fused.remembered(tokens.clone())
 
     def array(self, values: NDArray[Any]) -> Tensor:
         """A tensor of floats on the device."""

@@ -97,8 +97,8 @@ class Sam2Engine:
 
     @property
     def keeps_state(self) -> bool:
-        """Whether sessions of this engine can be resumed; those of graphs cannot."""
-        return self.sam2.is_torch
+        """Whether sessions of this engine can be resumed."""
+        return True
 
     def state_of(self, session: SessionLike) -> bytes:
         """What `resumed` goes on from, of a session of this engine."""

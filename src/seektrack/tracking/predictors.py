@@ -7,7 +7,7 @@ from pathlib import Path
 from seektrack import defaults
 from seektrack.checkpoints import packaged_folder
 from seektrack.checkpoints.fingerprints import graphs_fit
-from seektrack.checkpoints.graphs import can_run
+from seektrack.checkpoints.runtimes import can_run
 from seektrack.errors import ModelError
 from seektrack.tracking.predict import LEARNED, PREDICTORS, KalmanPredictor, Predictor
 

@@ -14,7 +14,8 @@ import pytest
 from numpy.typing import NDArray
 
 from seektrack.checkpoints import folder_fingerprint, packaged_folder
-from seektrack.checkpoints.graphs import NOTE, Session, check_runtime, read_graphs
+from seektrack.checkpoints.graphs import NOTE, Session, read_graphs
+from seektrack.checkpoints.runtimes import check_runtime
 from seektrack.encoders import load_encoder
 from seektrack.encoders.clip_onnx import OnnxClipEncoder
 from seektrack.errors import InputError, ModelError

@@ -9,7 +9,8 @@ import torch
 
 from seektrack.encoders import Encoder, load_encoder
 from seektrack.encoders.temporal import TemporalEncoder, save_temporal
-from seektrack.encoders.temporal_network import TemporalModel, TemporalSizes, drift
+from seektrack.encoders.temporal_network import TemporalModel, drift
+from seektrack.encoders.temporal_sizes import TemporalSizes
 from seektrack.errors import InputError, ModelError
 from seektrack.types import Frame
 

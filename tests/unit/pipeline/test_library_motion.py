@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from seektrack.encoders import l2_normalise, register_encoder
-from seektrack.encoders.temporal import ClipWindow, TemporalEncoder
+from seektrack.encoders.temporal import TemporalEncoder
+from seektrack.encoders.temporal_clips import ClipWindow
 from seektrack.errors import LibraryMismatchError, ModelError
 from seektrack.library.clips import ClipShelf
 from seektrack.pipeline import Library

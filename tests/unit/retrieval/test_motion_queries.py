@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from seektrack.encoders import l2_normalise
-from seektrack.encoders.temporal import ClipWindow
+from seektrack.encoders.temporal_clips import ClipWindow
 from seektrack.errors import InputError, LibraryMismatchError
 from seektrack.library import LibraryStore, Where
 from seektrack.library.clips import ClipModel, ClipShelf

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from seektrack.encoders.preprocess import ImageSettings, clip_transform
-from seektrack.encoders.temporal_network import FrameTower, TemporalSizes
+from seektrack.encoders.temporal_network import FrameTower
+from seektrack.encoders.temporal_sizes import TemporalSizes
 from seektrack.files import new_file, write_json
 from seektrack.training.temporal.facts import Fact, facts, view
 from seektrack.types import Progress

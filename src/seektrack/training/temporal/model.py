@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from seektrack.encoders import load_encoder
 from seektrack.encoders.preprocess import ImageSettings, clip_transform
-from seektrack.encoders.temporal_network import FrameTower, TemporalModel, TemporalSizes
+from seektrack.encoders.temporal_network import FrameTower, TemporalModel
+from seektrack.encoders.temporal_sizes import TemporalSizes
 from seektrack.errors import ModelError
 from seektrack.world import SceneSettings, Split, render, sample_scene, seeds
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.encoders.temporal import TemporalEncoder
-from seektrack.encoders.temporal_network import TemporalSizes
+from seektrack.encoders.temporal_sizes import TemporalSizes
 from seektrack.errors import InputError
 from seektrack.files import new_file
 from seektrack.training.datasets.left_out import LeftOuts

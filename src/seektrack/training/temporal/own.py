@@ -16,7 +16,8 @@ from torch import Tensor
 
 from seektrack.encoders import load_encoder
 from seektrack.encoders.temporal import TemporalEncoder, save_temporal
-from seektrack.encoders.temporal_network import TemporalNetwork, TemporalSizes
+from seektrack.encoders.temporal_network import TemporalNetwork
+from seektrack.encoders.temporal_sizes import TemporalSizes
 from seektrack.errors import InputError, ModelError
 from seektrack.training.best import Best
 from seektrack.training.clip.losses import matching_loss

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from seektrack.encoders.temporal_network import TemporalSizes
+from seektrack.encoders.temporal_sizes import TemporalSizes
 from seektrack.errors import InputError
 from seektrack.world import SceneSettings
 

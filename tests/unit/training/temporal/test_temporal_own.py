@@ -14,7 +14,8 @@ from PIL import Image
 from seektrack.cli import main
 from seektrack.encoders import load_encoder
 from seektrack.encoders.temporal import save_temporal
-from seektrack.encoders.temporal_network import TemporalModel, TemporalNetwork, TemporalSizes
+from seektrack.encoders.temporal_network import TemporalModel, TemporalNetwork
+from seektrack.encoders.temporal_sizes import TemporalSizes
 from seektrack.errors import InputError, ModelError
 from seektrack.training.clip import ClipSizes
 from seektrack.training.clip.model import build_model, build_tokenizer

@@ -9,7 +9,7 @@ import torch
 
 from seektrack.encoders import load_encoder
 from seektrack.encoders.temporal import TemporalEncoder
-from seektrack.encoders.temporal_network import TemporalSizes
+from seektrack.encoders.temporal_sizes import TemporalSizes
 from seektrack.errors import InputError, ModelError
 from seektrack.training.temporal import TemporalRecipe, train_temporal
 from seektrack.training.temporal import model as growing
