@@ -2,12 +2,13 @@
 #   docker build -t seektrack . && docker run -p 127.0.0.1:8642:8642 -v ./films:/films -v ./library:/library seektrack
 FROM python:3.11-slim
 
-# The small build of torch; on a machine with a GPU take the usual index instead.
+# The pocket models need no torch; --build-arg EXTRAS=serve,torch brings it, by default its small CPU build.
+ARG EXTRAS=serve
 ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY src ./src
-RUN pip install --no-cache-dir -c constraints.txt --extra-index-url "$TORCH_INDEX" ".[serve]" && rm -rf /src
+RUN pip install --no-cache-dir -c constraints.txt --extra-index-url "$TORCH_INDEX" ".[$EXTRAS]" && rm -rf /src
 
 RUN useradd --create-home seektrack && mkdir /films /library && chown seektrack /films /library
 USER seektrack

@@ -1,13 +1,14 @@
 # Two commands on a fresh machine with Python 3.11 or newer, make and a package registry:
 #   make demo    install, run the demo on generated footage, say where its page lies
 #   make test    install with the development tools, run every test
-# A machine without a GPU gets the small CPU build of torch with
-#   make demo TORCH_INDEX=https://download.pytorch.org/whl/cpu
+# The demo needs no torch. With it, for published weights and GPUs, and the small CPU build of it:
+#   make install EXTRAS=torch TORCH_INDEX=https://download.pytorch.org/whl/cpu
 
 PYTHON      ?= python3
 VENV        ?= .venv
 OUT         ?= demo-out
 DIST        ?= dist
+EXTRAS      ?=
 TORCH_INDEX ?=
 
 BIN   := $(VENV)/bin
@@ -33,7 +34,7 @@ $(BIN)/python:
 # The stamps are older than pyproject.toml or constraints.txt only when an install is due.
 $(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing seektrack into $(VENV) (once, a few minutes) …"
-	@$(PIP) -e .
+	@$(PIP) -e '.$(if $(EXTRAS),[$(EXTRAS)])'
 	@touch $@
 
 $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
@@ -42,7 +43,7 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --no-deps $(JUDGE) $(RIVALS)
 	@touch $@ $(VENV)/.installed
 
-install: $(VENV)/.installed  ## install into .venv
+install: $(VENV)/.installed  ## install into .venv; EXTRAS=torch,serve
 install-dev: $(VENV)/.installed-dev  ## install into .venv with the development tools
 
 demo: $(VENV)/.installed  ## run the whole way on generated footage; OUT=folder

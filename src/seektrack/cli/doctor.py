@@ -18,6 +18,8 @@ from rich.console import Console
 from rich.text import Text
 
 from seektrack.checkpoints import packaged_folder
+from seektrack.checkpoints.graphs import thread_count
+from seektrack.checkpoints.runtimes import has_torch
 from seektrack.cli.common import AsJson, Quiet, Screen, table
 from seektrack.errors import SeekTrackError
 
@@ -83,10 +85,10 @@ def _libraries() -> tuple[str, str]:
     import av
     import cv2
     import faiss
-    import transformers
+    import onnxruntime
 
     versions = {
-        "transformers": transformers.__version__,
+        "onnxruntime": onnxruntime.__version__,
         "av": av.__version__,
         "opencv": cv2.__version__,
         "faiss": faiss.__version__,
@@ -96,19 +98,24 @@ def _libraries() -> tuple[str, str]:
 
 
 def _torch() -> tuple[str, str]:
+    if not has_torch():
+        return "note", (
+            "not installed; the pocket models need none. Published models, GPUs and training do: "
+            "pip install 'seektrack[torch]'"
+        )
     import torch
+    import transformers
 
+    found = f"{torch.__version__}, transformers {transformers.__version__}"
     if torch.cuda.is_available():
-        return "ok", f"{torch.__version__}, CUDA {torch.version.cuda}, {torch.cuda.get_device_name()}"
+        return "ok", f"{found}, CUDA {torch.version.cuda}, {torch.cuda.get_device_name()}"
     if torch.backends.mps.is_available():
-        return "ok", f"{torch.__version__}, Apple GPU (mps)"
-    return "ok", f"{torch.__version__}, CPU"
+        return "ok", f"{found}, Apple GPU (mps)"
+    return "ok", f"{found}, CPU"
 
 
 def _threads() -> tuple[str, str]:
-    import torch
-
-    cores, threads = os.cpu_count() or 1, torch.get_num_threads()
+    cores, threads = os.cpu_count() or 1, thread_count()
     found = f"{threads} threads on {cores} cores"
     if threads > 1 and cores <= 4:
         return "note", f"{found}; if the machine is busy with other work, OMP_NUM_THREADS=1 is faster"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -127,77 +126,6 @@ def test_embeddings_are_torchs() -> None:
     np.testing.assert_allclose(*layers, atol=1e-4)
     assert onnx.domain is not None and onnx.calibration is not None
     assert onnx.embed_texts([]).shape == (0, onnx.dim) and onnx.embed_images([]).shape == (0, onnx.dim)
-
-
-_WITHOUT = """
-import sys
-class Refused:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in ("torch", "transformers"):
-            raise ImportError(f"{name} is not to be imported here")
-sys.meta_path.insert(0, Refused())
-from seektrack.cli import main
-main(sys.argv[1:])
-"""
-
-
-def without_torch(*argv: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-c", _WITHOUT, *argv], capture_output=True, text=True, check=False
-    )
-
-
-@pytest.fixture(scope="module")
-def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    import cv2
-
-    folder = tmp_path_factory.mktemp("graphs") / "film"
-    folder.mkdir()
-    for t, image in enumerate(clip(4)):
-        cv2.imwrite(str(folder / f"{t:03d}.png"), image[..., ::-1])
-    return folder
-
-
-def test_videos_are_indexed_and_searched_without_torch(film: Path, tmp_path: Path) -> None:
-    from seektrack import Library
-
-    done = without_torch("index", str(film), "-l", str(tmp_path / "graphs"), "--runtime", "onnx", "--json")
-    assert done.returncode == 0, done.stderr
-    with Library(tmp_path / "torch", model="pocket", device="cpu", runtime="torch") as library:
-        library.index(film)
-        wanted = library.hits("a yellow square", k=5, min_confidence=0.0)
-    assert any(hit.box is not None for hit in wanted)
-    question = [
-        "a yellow square",
-        "-l",
-        str(tmp_path / "graphs"),
-        "--hits",
-        "-k",
-        "5",
-        "--min-confidence",
-        "0",
-    ]
-    done = without_torch("search", *question, "--json")
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
-    np.testing.assert_allclose([row["score"] for row in found], [hit.score for hit in wanted], atol=1e-3)
-
-
-def test_an_object_is_followed_without_torch(film: Path, tmp_path: Path) -> None:
-    from seektrack.pipeline import track_objects
-
-    box = (10.0, 30.0, 35.0, 55.0)
-    prompt = ["--box", "10,30,35,55@0#1", "--no-overlay", "--format", "json", "--json"]
-    done = without_torch("track", str(film), *prompt, "--runtime", "onnx", "--out", str(tmp_path))
-    assert done.returncode == 0, done.stderr
-    wanted = track_objects(film, prompts=[Prompt(1, 0, box=box)], model="pocket", device="cpu").tracks[0]
-    held = json.loads((tmp_path / "tracks.json").read_text())["tracks"][0]["observations"]
-    by_frame = {one.frame_index: one for one in wanted.observations}
-    assert [one["frame_index"] for one in held] == sorted(by_frame)
-    for one in held:
-        mask = by_frame[one["frame_index"]].mask
-        assert mask is not None
-        assert overlap(Mask.from_coco(one["mask"]).to_array(), mask.to_array()) >= 0.99
 
 
 @pytest.fixture
