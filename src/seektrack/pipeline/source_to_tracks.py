@@ -44,7 +44,8 @@ def follow_source(
     """
     from seektrack.tracking import finish_tracks
     from seektrack.tracking.engine import Sam2Engine
-    from seektrack.tracking.follow import follow_prompts_with, follow_with
+    from seektrack.tracking.follow import follow_with
+    from seektrack.tracking.follow_pointed import follow_prompts_with
 
     engine = engine or Sam2Engine(models.sam2, settings.engine)
     if target is None:

@@ -5,7 +5,8 @@ from seektrack.tracking.association import CueWeights, Matches, assign, fuse_cos
 from seektrack.tracking.backward import BackwardSettings
 from seektrack.tracking.detected import follow_detections
 from seektrack.tracking.finish import finish_tracks
-from seektrack.tracking.follow import follow, follow_prompts
+from seektrack.tracking.follow import follow
+from seektrack.tracking.follow_pointed import follow_prompts
 from seektrack.tracking.follow_settings import FollowSettings
 from seektrack.tracking.fuse import FuseSettings, fuse_masks
 from seektrack.tracking.hidden_parts import HiddenPartSettings, add_hidden_parts

@@ -1,8 +1,7 @@
-"""From a text, or prompts by hand, to the tracks of one video."""
+"""From a text to the tracks of one video."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -12,7 +11,6 @@ from numpy.typing import NDArray
 
 from seektrack.encoders import Encoder, check_language
 from seektrack.encoders.prompts import Templates
-from seektrack.errors import PromptError
 from seektrack.geometry import Box
 from seektrack.grounding import Grounder, GrounderContext, parse_grounder
 from seektrack.missed import furthest
@@ -22,17 +20,18 @@ from seektrack.tracking.conclude import conclude
 from seektrack.tracking.detected import follow_grounded
 from seektrack.tracking.engine import Engine, Sam2Engine
 from seektrack.tracking.eyes import Eyes
+from seektrack.tracking.follow_pointed import pass_settings
 from seektrack.tracking.follow_settings import FollowSettings, ahead, report
 from seektrack.tracking.from_search import Seed, boxes_of, follow_boxes, frames_of
 from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.judge import merge_duplicates
 from seektrack.tracking.looks import seen_by
 from seektrack.tracking.motion import CameraMotion
-from seektrack.tracking.passes import Pass, PassSettings
-from seektrack.tracking.record import Record, smooth_hidden
+from seektrack.tracking.passes import Pass
+from seektrack.tracking.record import Record
 from seektrack.tracking.sightings import Sightings
 from seektrack.tracking.where_to_look import Looks, ending
-from seektrack.types import Missed, Progress, Prompt, Track, Tracks
+from seektrack.types import Missed, Progress, Track, Tracks
 from seektrack.video import VideoSource
 
 if TYPE_CHECKING:
@@ -92,37 +91,6 @@ def follow(
         scanned=scanned,
         progress=progress,
     )
-
-
-def follow_prompts(
-    sam2: Sam2,
-    source: VideoSource,
-    prompts: Sequence[Prompt],
-    *,
-    encoder: Encoder | None = None,
-    settings: FollowSettings | None = None,
-    progress: Progress | None = None,
-) -> Tracks:
-    """Follow objects pointed at by hand, forward and backward from the frames they are pointed at on.
-
-    Args:
-        sam2: Follows masks.
-        source: The video.
-        prompts: Points, boxes or masks; several of one id, on different frames, correct each other.
-        encoder: Knows objects again that were out of sight; without one they are known by colours and shape.
-        settings: See `FollowSettings`.
-        progress: Called after every frame.
-
-    Returns:
-        One track per id that was seen, under the ids of the prompts; empty, and at once, when the last prompt
-        was answered and none of them had found an object.
-
-    Raises:
-        PromptError: There are no prompts, or one lies on a frame the video does not have.
-    """
-    settings = settings or FollowSettings()
-    engine = Sam2Engine(sam2, settings.engine)
-    return follow_prompts_with(engine, source, prompts, encoder=encoder, settings=settings, progress=progress)
 
 
 def follow_with(
@@ -209,7 +177,7 @@ def _follow_concepts(
     """The tracks of all concepts, best first, the seconds of every frame, and why a concept has no track."""
     sightings = Sightings(eyes, seed_frames)
     record, tracker = Record(), IdentityTracker(source.info.hw, settings=settings.identity)
-    steps = _pass_settings(settings)
+    steps = pass_settings(settings)
     camera = CameraMotion()
     forward = Pass(engine, tracker, record, eyes=eyes, grounder=grounder, settings=steps, camera=camera)
     looks = Looks(eyes, seed_frames, settings.ground_every_s, settings.looks, scanned=scanned, camera=camera)
@@ -231,77 +199,9 @@ def _follow_concepts(
             record,
             eyes=eyes,
             identity=settings.identity,
-            steps=_pass_settings(settings, backwards=True),
+            steps=pass_settings(settings, backwards=True),
             settings=settings.backward,
             progress=progress,
         )
     merge_duplicates(record, concepts, settings)
     return conclude(record, concepts, sightings, source.info.width, settings, camera)
-
-
-def follow_prompts_with(
-    engine: Engine,
-    source: VideoSource,
-    prompts: Sequence[Prompt],
-    *,
-    encoder: Encoder | None = None,
-    settings: FollowSettings | None = None,
-    progress: Progress | None = None,
-) -> Tracks:
-    """`follow_prompts` with any engine."""
-    settings = settings or FollowSettings()
-    eyes = None
-    if encoder is not None:
-        settings = seen_by(settings, engine, encoder, source)
-        eyes = Eyes.that_know_again(encoder, settings.ground)
-    if not prompts:
-        raise PromptError("there are no prompts to follow", hint="give at least one point, box or mask")
-    by_frame: dict[int, list[Prompt]] = defaultdict(list)
-    for prompt in prompts:
-        by_frame[prompt.frame_index].append(prompt)
-    identity = replace(settings.identity, merge=False)
-    record, tracker = Record(), IdentityTracker(source.info.hw, settings=identity)
-    forward = Pass(engine, tracker, record, eyes=eyes, settings=_pass_settings(settings))
-    for frame in ahead(source, settings):
-        given = by_frame.pop(frame.index, [])
-        forward.step(frame, prompts=given)
-        report(progress, len(record.frame_times), source, "forward")
-        if given and not by_frame and not any(map(record.seen, record.observations)):
-            return Tracks(source.info, "", (), dict(record.frame_times))
-    if by_frame:
-        raise PromptError(
-            f"prompts lie on frames {sorted(by_frame)}, which the video does not have",
-            hint=f"frames are {_span(record)}",
-        )
-    if settings.both_ways:
-        run_backward(
-            engine,
-            source,
-            record,
-            eyes=eyes,
-            prompts=prompts,
-            identity=identity,
-            steps=_pass_settings(settings, backwards=True),
-            settings=settings.backward,
-            progress=progress,
-        )
-    tracks = []
-    for obj_id in sorted(record.observations):
-        seen = record.seen(obj_id)
-        if seen:
-            frames = record.observations[obj_id]
-            observations = smooth_hidden([frames[f] for f in sorted(frames)])
-            score = sum(o.score for o in seen) / len(seen)
-            away = record.absences(obj_id)
-            label = record.labels.get(obj_id, "")
-            tracks.append(Track(obj_id, label, score, tuple(observations), absences=away))
-    return Tracks(source.info, "", tuple(tracks), dict(sorted(record.frame_times.items())))
-
-
-def _pass_settings(settings: FollowSettings, *, backwards: bool = False) -> PassSettings:
-    return PassSettings(settings.prompt, settings.look_every_s, backwards, depth=settings.depth)
-
-
-def _span(record: Record) -> str:
-    frames = sorted(record.frame_times)
-    return f"{frames[0]} to {frames[-1]}" if frames else "none"

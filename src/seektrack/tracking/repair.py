@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.mended import Earlier, Mended, MendedFrame, RepairSettings
 from seektrack.tracking.passes import Pass, PassSettings
 from seektrack.tracking.record import Record, smooth_hidden
+from seektrack.tracking.repair_judge import RepairJudge, overlap
 from seektrack.types import Frame, Mask, Observation, Prompt
 from seektrack.video import VideoSource
 
@@ -51,11 +51,10 @@ class Repair:
         settings: FollowSettings,
         how: RepairSettings | None = None,
     ) -> None:
-        self.others = others
         self.engine, self.source, self.start, self.objects = engine, source, start, dict(objects)
         self.direction, self.settings, self.how = direction, settings, how or RepairSettings()
         self.mended = {obj_id: Mended() for obj_id in objects}
-        self._had = {i: self._in_common(known) for i, known in objects.items()}
+        self._judge = RepairJudge(objects, others, start, self.how)
         identity = replace(settings.identity, merge=False)
         self._record = Record(labels={i: o.label for i, o in objects.items()})
         self._walk = Pass(
@@ -82,7 +81,7 @@ class Repair:
                     if not (mended.looks and self._is_part(obj_id, given)):
                         self._look(obj_id, frame, given)
                     mended.beside = dict.fromkeys(
-                        self._lies_on(self.objects[obj_id].sure[self.start], self.start), 0
+                        self._judge.lies_on(self.objects[obj_id].sure[self.start], self.start), 0
                     )
                 continue
             for obj_id, mended in self.mended.items():
@@ -97,12 +96,8 @@ class Repair:
                     yield MendedFrame(frame.index, obj_id, mended.observations.get(frame.index))
         for obj_id, mended in self.mended.items():
             if not mended.done:
-                self._end_where_earlier_is_liker(mended)
+                self._judge.end_where_earlier_is_liker(mended)
             self._smooth(obj_id)
-
-    def _in_common(self, known: Earlier) -> float:
-        """IoU of the mask that was put right and what it became."""
-        return 0.0 if known.wrong is None else known.wrong.iou(known.sure[self.start])
 
     def _frames(self) -> Iterator[Frame]:
         if self.direction > 0:
@@ -191,76 +186,21 @@ class Repair:
             mended.observations[frame.index] = seen
         if seen is not None and seen.visible:
             mended.seen_s = frame.time_s
-            self._compare(obj_id, mended, frame, seen, earlier)
+            self._judge.compare(obj_id, mended, frame, seen, earlier)
         elif earlier is not None and earlier.visible:
             mended.agreeing.clear()
-            likeness = self._likeness(mended, frame, earlier)
+            likeness = self._judge.likeness(mended, frame, earlier)
             mended.gains[frame.index] = likeness - self.how.like
             if likeness >= self.how.like:
                 mended.observations[frame.index] = earlier
-        ends = [self._met(mended, mended.observations.get(frame.index))]
+        ends = [self._judge.met(mended, mended.observations.get(frame.index))]
         ends += [mended.agreeing[0]] if len(mended.agreeing) >= self.how.agree_frames else []
         ends += [mended.unlike[0]] if len(mended.unlike) >= self.how.meet_frames else []
         first = next((f for f in ends if f is not None), None)
         if first is not None:
-            self._retract(mended, first)
+            self._judge.retract(mended, first)
         if first is not None or obj_id not in self._walk.following or self._given_up(mended, frame, known):
             self._finish(obj_id)
-
-    def _compare(
-        self, obj_id: int, mended: Mended, frame: Frame, seen: Observation, earlier: Observation | None
-    ) -> None:
-        """Take in whether the earlier track agrees or, seen elsewhere, looks clearly more like the object."""
-        alike, had = _overlap(seen, earlier), self._had[obj_id]
-        low, high = self.how.agree_iou
-        if alike >= min(max(low, had + self.how.agree_gain), high):
-            mended.agreeing.append(frame.index)
-        else:
-            mended.agreeing.clear()
-        astray, gain = False, 0.0
-        if earlier is not None and earlier.visible:
-            astray = had >= low and alike < had - self.how.astray
-            if not astray and alike < low / 2:
-                gain = self._likeness(mended, frame, earlier) - self._likeness(mended, frame, seen)
-                gain += self.how.sized * (_sized(mended, earlier) - _sized(mended, seen))
-                mended.gains[frame.index] = gain
-        else:
-            mended.gains[frame.index] = self.how.like - self._likeness(mended, frame, seen)
-        if astray or gain >= self.how.likelier:
-            mended.unlike.append(frame.index)
-            if earlier is not None and gain >= self.how.likeliest:
-                mended.observations[frame.index] = earlier
-        else:
-            mended.unlike.clear()
-
-    def _likeness(self, mended: Mended, frame: Frame, seen: Observation) -> float:
-        """How like its sure masks an object's mask on a frame is by its colours, in [0, 1]."""
-        vector = None if seen.mask is None else colours(frame.image, seen.mask.to_array())
-        return 0.0 if vector is None else max((float(vector @ look) for look in mended.looks), default=0.0)
-
-    def _lies_on(self, mask: Mask, frame_index: int) -> list[int]:
-        """Others that a mask lies on."""
-        found = ((i, track.get(frame_index)) for i, track in self.others.items())
-        return [i for i, o in found if o is not None and o.mask and mask.iou(o.mask) >= self.how.meet_iou]
-
-    def _met(self, mended: Mended, seen: Observation | None) -> int | None:
-        """The frame from which on an object lies on another's track; None while it does not."""
-        if seen is None or seen.mask is None or not seen.visible:
-            return None
-        on = self._lies_on(seen.mask, seen.frame_index)
-        for other in list(mended.beside):
-            mended.beside[other] = 0 if other in on else mended.beside[other] + 1
-            if mended.beside[other] >= self.how.meet_frames:
-                del mended.beside[other]
-        for other in [i for i in mended.meeting if i not in on]:
-            del mended.meeting[other]
-        for other in on:
-            if other not in mended.beside:
-                frames = mended.meeting.setdefault(other, [])
-                frames.append(seen.frame_index)
-                if len(frames) >= self.how.meet_frames:
-                    return frames[0]
-        return None
 
     def _arrive(self, obj_id: int, mended: Mended, frame_index: int, seen: Observation | None) -> None:
         """Come to a frame that a person put right: what was followed is believed where it arrives there.
@@ -273,35 +213,14 @@ class Repair:
         given = known.sure[frame_index]
         if seen is not None and seen.mask is not None and seen.mask.iou(given) >= self.how.bridge_iou:
             return
-        if self._end_where_earlier_is_liker(mended):
+        if self._judge.end_where_earlier_is_liker(mended):
             return
-        alike = {f: _overlap(o, known.track.get(f)) for f, o in mended.observations.items()}
+        alike = {f: overlap(o, known.track.get(f)) for f, o in mended.observations.items()}
         best = max(alike, key=lambda f: alike[f], default=None)
         if best is not None and alike[best] > 0:
-            self._retract(mended, best)
+            self._judge.retract(mended, best)
         elif mended.frames:
-            self._retract(mended, mended.frames[len(mended.frames) // 2])
-
-    def _end_where_earlier_is_liker(self, mended: Mended) -> bool:
-        """Leave out the frames after which the earlier track is liker; whether it clearly is, either way."""
-        worth, best, cut = 0.0, 0.0, 0
-        for k, f in enumerate(mended.frames):
-            worth -= mended.gains.get(f, 0.0)
-            if worth > best:
-                best, cut = worth, k + 1
-        if best - worth >= self.how.clearer:
-            self._retract(mended, mended.frames[cut])
-            return True
-        return False
-
-    @staticmethod
-    def _retract(mended: Mended, frame_index: int) -> None:
-        """Leave what was followed from a frame on out."""
-        first = mended.frames.index(frame_index)
-        for f in mended.frames[first:]:
-            mended.observations.pop(f, None)
-            mended.away.pop(f, None)
-        del mended.frames[first:]
+            self._judge.retract(mended, mended.frames[len(mended.frames) // 2])
 
     def _given_up(self, mended: Mended, frame: Frame, known: Mapping[int, Observation]) -> bool:
         """Whether an object is out of sight for long on the way back, and nothing is known of it before."""
@@ -330,17 +249,3 @@ class Repair:
             o.frame_index: o for o in smooth_hidden([o for _, o in sorted({**edges, **within}.items())])
         }
         mended.observations = {f: smoothed[f] for f in within if f in smoothed}
-
-
-def _sized(mended: Mended, seen: Observation) -> float:
-    """How near an object's mask is in size to those shown, in [0, 1]."""
-    if not mended.sizes or seen.mask is None or not seen.mask.area:
-        return 0.0
-    return math.exp(-abs(math.log(seen.mask.area / statistics.median(mended.sizes))))
-
-
-def _overlap(seen: Observation | None, earlier: Observation | None) -> float:
-    """IoU of two masks that are both seen; 0 where one is not."""
-    if seen is None or earlier is None or not (seen.visible and earlier.visible):
-        return 0.0
-    return 0.0 if seen.mask is None or earlier.mask is None else seen.mask.iou(earlier.mask)

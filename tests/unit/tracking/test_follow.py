@@ -7,7 +7,8 @@ import pytest
 
 from seektrack.errors import PromptError, QueryError
 from seektrack.tracking import FollowSettings
-from seektrack.tracking.follow import follow_prompts_with, follow_with
+from seektrack.tracking.follow import follow_with
+from seektrack.tracking.follow_pointed import follow_prompts_with
 from seektrack.types import Mask, Prompt
 
 N = 40
