@@ -153,6 +153,58 @@ def test_every_layout_gives_the_figures_of_trec_eval(
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
+def test_every_layout_is_searched_through_a_library(
+    layout: str, tmp_path: Path, models: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "data").mkdir()
+    data, out = LAYOUTS[layout](tmp_path / "data"), tmp_path
+    capsys.readouterr()
+    library = str(out / "library")
+    found = told(
+        capsys, "eval", "retrieval", data, "--library", library, "--model", models[0],
+        "--trec", str(out / "trec"), "--plot", str(out / "plot.png"), "--markdown", str(out / "table.md"),
+    )  # fmt: skip
+    one = found["encoders"][library]
+    assert one["ms"]["indexing"] > 0 and found["left_out"] == 0
+    judge = pytrec_eval.RelevanceEvaluator(read_trec(out / "trec", "text_to_image.qrels", last=int), MEASURES)
+    theirs = judge.evaluate(read_trec(out / "trec", "0.text_to_image.run", last=float))
+    assert one["text_to_image"]["queries"] == len(theirs)
+    for mine, other in {"mAP": "map", "MRR": "recip_rank", "R@5": "success_5", "P@1": "P_1"}.items():
+        mean = sum(each[other] for each in theirs.values()) / len(theirs)
+        assert one["text_to_image"][mine] == pytest.approx(mean, abs=1e-4), mine
+    assert ("right_span" in one["moments"]) == (layout == "moments")
+    assert "| moments | answered |" in (out / "table.md").read_text() and (out / "plot.png").is_file()
+
+
+def test_a_library_is_asked_for_what_it_holds(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], models: list[str]
+) -> None:
+    """Whatever is in one of the libraries alone is left out, and named."""
+    data = Path(own_pictures(tmp_path))
+    library = str(tmp_path / "library")
+    with pytest.raises(SystemExit) as done:
+        main(
+            ["index", *(str(data / f"{i}.png") for i in range(3)), "-l", library, "--model", models[0], "-q"]
+        )
+    assert not done.value.code
+    capsys.readouterr()
+    other = str(tmp_path / "other")
+    found = told(
+        capsys, "eval", "retrieval", str(data), "--library", library, "--library", other, "--model", models[0]
+    )
+    assert found["things"] == 3 and found["left_out"] == 2
+    assert "indexing" in found["encoders"][other]["ms"] and "indexing" not in found["encoders"][library]["ms"]
+    assert 0 < found["compared"][other]["text_to_image"]["MRR"]["p"] <= 1
+    for given, says in (
+        (["--library", library, "--noise"], "--noise with --library"),
+        (["--library", library, "--against", models[1]], "--against with --library"),
+    ):
+        with pytest.raises(SystemExit) as done:
+            main(["eval", "retrieval", str(data), *given])
+        assert done.value.code and says in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
 def test_every_layout_can_be_trained_on(layout: str, tmp_path: Path) -> None:
     data = LAYOUTS[layout](tmp_path)
     pairs = read_pairs(data, frames=2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,6 +59,15 @@ def retrieval(
         ),
     ] = None,
     against: Against = None,
+    library: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--library",
+            "-l",
+            help="Search this library for the texts instead; made of the data set where it is not there. "
+            "Again for another beside it.",
+        ),
+    ] = None,
     template: Template = None,
     split: Split = None,
     images: Images = None,
@@ -100,25 +110,34 @@ def retrieval(
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure search by text: an encoder on captions, in both directions, or a library of drawn footage."""
+    """Measure search by text: an encoder or a library on captions, or a library of drawn footage."""
     check_report(report)
     screen = Screen(quiet=quiet, as_json=as_json)
     spare_threads(model)
     if dataset is None:
-        given = {"--against": against, "--split": split, "--images": images, "--limit": limit,
-                 "--markdown": markdown, "--plot": plot, "--trec": trec, "--template": template}  # fmt: skip
+        given = {"--against": against, "--library": library, "--split": split, "--images": images,
+                 "--limit": limit, "--markdown": markdown, "--plot": plot, "--trec": trec,
+                 "--template": template}  # fmt: skip
         _refuse([name for name, value in given.items() if value])
         drawn = _drawn(screen, noise, videos, shots, pairs, temporal, model, device)
         print_figures(screen, drawn, report, title="Retrieval under noise" if noise else "Retrieval")
         return
+    if library and (against or noise):
+        raise InputError(
+            f"{'--against' if against else '--noise'} with --library",
+            hint="those are of encoders; two libraries are compared by naming --library twice",
+        )
     with screen.progress() as progress:
         settings = _settings(
             model, against, template, split=split, images=images, limit=limit, frames=frames, noise=noise,
             device=device, progress=progress,
         )  # fmt: skip
-        from seektrack.evaluation.captions import evaluate_texts
+        from seektrack.evaluation.captions import evaluate_libraries, evaluate_texts
 
-        found = evaluate_texts(dataset, settings)
+        if library:
+            found = evaluate_libraries(dataset, library, replace(settings, models=[model]))
+        else:
+            found = evaluate_texts(dataset, settings)
     _tell_left_out(screen, found.left_out.lines())
     if markdown is not None:
         markdown.write_text(found.markdown(), encoding="utf-8")

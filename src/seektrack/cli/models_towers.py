@@ -40,15 +40,18 @@ def join(
         Path, typer.Option("--image", help="Folder of the model that sees: a CLIP or a vision transformer.")
     ],
     text: Annotated[
-        Path, typer.Option("--text", help="Folder of the model that reads: a BERT, RoBERTa or XLM-R.")
+        Path, typer.Option("--text", help="Folder of the model that reads: a BERT, RoBERTa, XLM-R or M-CLIP.")
     ],
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Put the image tower of one model and the text tower of another into one encoder, to be trained."""
-    from seektrack.encoders.joining import join_towers
+    """Put the image tower of one model and the text tower of another into one encoder."""
+    from seektrack.encoders.joining import agrees, join_towers
 
     screen = Screen(quiet=quiet, as_json=as_json)
     made = join_towers(image, text, to)
-    screen.note(f"teach it: seektrack train clip --model {quoted(made)} --recipe frozen-image --data …")
+    if agrees(text):
+        screen.note(f"use it with --model {quoted(made)}")
+    else:
+        screen.note(f"teach it: seektrack train clip --model {quoted(made)} --recipe frozen-image --data …")
     screen.result({"folder": made}, lambda console: console.print(str(made), soft_wrap=True))

@@ -8,7 +8,9 @@ import typer
 
 from seektrack.cli.common import AsJson, Quiet, Screen, quoted, spare_threads
 from seektrack.cli.figures import print_figures
-from seektrack.cli.train_options import Fresh, LearningRate, Minutes, Out, Seed
+from seektrack.cli.processes import in_processes, spoken_by_another
+from seektrack.cli.train_options import Fresh, LearningRate, Minutes, Out, Processes, Seed
+from seektrack.errors import InputError
 
 HeldOut = Annotated[
     str,
@@ -17,6 +19,7 @@ HeldOut = Annotated[
 
 
 def trajectory(
+    context: typer.Context,
     out: Out,
     data: Annotated[
         str,
@@ -43,14 +46,18 @@ def trajectory(
     ] = 1500,
     learning_rate: LearningRate = None,
     held_out: HeldOut = "0.2",
+    processes: Processes = 1,
     seed: Seed = 0,
     fresh: Fresh = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Train a predictor of where hidden objects go on tracks of one's own; the same command goes on."""
-    screen = Screen(quiet=quiet, as_json=as_json)
+    silent = spoken_by_another()
+    screen = Screen(quiet=quiet or silent, as_json=as_json)
     spare_threads("pocket")
+    if in_processes(context, processes):
+        return
     from seektrack.evaluation.own_trajectory import train_on_tracks
 
     with screen.progress() as progress:
@@ -60,11 +67,13 @@ def trajectory(
         )  # fmt: skip
     for line in left_out.lines():
         screen.warn(line)
-    print_figures(screen, figures)
-    screen.note(f"use it with seektrack track --predictor {quoted(out)}")
+    if not silent:
+        print_figures(screen, figures)
+        screen.note(f"use it with seektrack track --predictor {quoted(out)}")
 
 
 def temporal(
+    context: typer.Context,
     out: Out,
     data: Annotated[
         str,
@@ -94,25 +103,40 @@ def temporal(
     ] = 1000,
     batch: Annotated[int, typer.Option("--batch", min=2, help="Videos or moments in a step.")] = 32,
     learning_rate: LearningRate = None,
+    precision: Annotated[
+        str, typer.Option("--precision", help="Compute in bf16 or fp32; weights stay in float32.")
+    ] = "bf16",
     held_out: HeldOut = "0.15",
+    processes: Processes = 1,
     seed: Seed = 0,
     fresh: Fresh = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Train the encoder of what happens on videos with texts; interrupted, the same command goes on."""
-    screen = Screen(quiet=quiet, as_json=as_json)
+    silent = spoken_by_another()
+    screen = Screen(quiet=quiet or silent, as_json=as_json)
     spare_threads("pocket")
+    if in_processes(context, processes):
+        return
     from seektrack.training.datasets import read_texts
     from seektrack.training.datasets.world import is_world
     from seektrack.training.temporal import OwnTemporalRecipe, train_moments, world_moments
 
+    if precision not in ("bf16", "fp32"):
+        raise InputError(f"unknown precision {precision!r}", hint="choose from bf16, fp32")
     share = _share(held_out)
     rates: dict[str, Any] = {}
     if learning_rate is not None:
         rates = {"learning_rate": learning_rate, "text_rate": learning_rate / 3}
     recipe = OwnTemporalRecipe(
-        network=network, steps=steps, batch=batch, seed=seed, held_out=share or 0.0, **rates
+        network=network,
+        steps=steps,
+        batch=batch,
+        seed=seed,
+        held_out=share or 0.0,
+        bf16=precision == "bf16",
+        **rates,
     )
     others = None if share is not None else read_texts(held_out)
     with screen.progress() as progress:
@@ -126,9 +150,10 @@ def temporal(
             recipe, found.items, out, model=model, max_minutes=minutes, resume=not fresh, progress=progress,
             held_out=None if others is None else others.items,
         )  # fmt: skip
-    figures["left_out"] += len(found.left_out)
-    print_figures(screen, figures)
-    screen.note(f"use it with seektrack index VIDEOS --temporal --temporal-model {quoted(out)}")
+    if not silent:
+        figures["left_out"] += len(found.left_out)
+        print_figures(screen, figures)
+        screen.note(f"use it with seektrack index VIDEOS --temporal --temporal-model {quoted(out)}")
 
 
 def _share(held_out: str) -> float | None:

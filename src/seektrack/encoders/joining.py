@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from seektrack import checkpoints
+from seektrack.encoders.mclip import KIND, read_mclip
+from seektrack.encoders.pooling import pool
 from seektrack.errors import ModelError
 from seektrack.files import new_files
 
 IMAGES = ("clip", "siglip", "metaclip_2", "vision-text-dual-encoder", "vit", "dinov2")
-TEXTS = ("bert", "xlm-roberta", "roberta", "camembert")
+TEXTS = ("bert", "xlm-roberta", "roberta", "camembert", KIND)
 _PREPROCESSING = ("preprocessor_config.json", "processor_config.json")
 
 
@@ -20,11 +22,12 @@ def join_towers(image: str | Path, text: str | Path, out: str | Path, *, seed: i
 
     The two agree on nothing until they are trained: ``train clip --recipe frozen-image`` teaches the text
     tower where the pictures lie (Zhai et al., LiT, arXiv:2111.07991). A CLIP's own projection of pictures is
-    kept; that of the texts is new.
+    kept; that of the texts is new. A reader of M-CLIP was trained for one CLIP: with that one the two agree
+    at once.
 
     Args:
         image: Folder of a CLIP, or of a vision transformer.
-        text: Folder of a BERT, RoBERTa or XLM-R, with its tokenizer.
+        text: Folder of a BERT, RoBERTa or XLM-R, or of an M-CLIP reader, with its tokenizer.
         out: Folder of the result.
         seed: Of the new projection.
 
@@ -39,7 +42,17 @@ def join_towers(image: str | Path, text: str | Path, out: str | Path, *, seed: i
     _check(reading, TEXTS, "texts")
     whole = checkpoints.load_network(AutoModel, seeing, str(image), dtype="auto").float()
     tower, projection = _image_tower(whole, str(image))
-    words = checkpoints.load_network(AutoModel, reading, str(text), dtype="auto").float()
+    read: Any = None
+    if checkpoints.model_type(reading) == KIND:
+        words, read = read_mclip(reading)
+        if projection is None or projection.out_features != read.out_features:
+            dim = "none" if projection is None else projection.out_features
+            raise ModelError(
+                f"{text} reads into {read.out_features} numbers, {image} sees into {dim}",
+                hint="give the CLIP it was trained for, such as openai/clip-vit-large-patch14 for 768",
+            )
+    else:
+        words = checkpoints.load_network(AutoModel, reading, str(text), dtype="auto").float()
     if getattr(words, "pooler", None) is None:
         raise ModelError(
             f"{text} has no pooler, so nothing stands for a whole text",
@@ -55,6 +68,9 @@ def join_towers(image: str | Path, text: str | Path, out: str | Path, *, seed: i
             both.visual_projection = projection
             both.text_projection = torch.nn.Linear(both.text_embed_dim, dim, bias=False)
             torch.nn.init.normal_(both.text_projection.weight, std=both.text_embed_dim**-0.5)
+    if read is not None:
+        both.text_projection = read
+        pool(both)
     if getattr(whole, "logit_scale", None) is not None:
         both.logit_scale.data = whole.logit_scale.detach().reshape(())
     with new_files(target) as temporary, checkpoints.quietly():
@@ -64,6 +80,11 @@ def join_towers(image: str | Path, text: str | Path, out: str | Path, *, seed: i
             if (seeing / name).is_file():
                 shutil.copyfile(seeing / name, temporary / name)
     return target
+
+
+def agrees(text: str | Path) -> bool:
+    """Whether a reader was trained for a CLIP, so that the two need no training."""
+    return checkpoints.model_type(Path(text)) == KIND
 
 
 def _check(folder: Path, kinds: tuple[str, ...], what: str) -> None:

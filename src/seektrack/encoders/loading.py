@@ -115,6 +115,7 @@ def load_clip(
     from seektrack.encoders.clip import ClipEncoder
     from seektrack.encoders.photo_clip import PhotoClipEncoder, PhotoNetworks
     from seektrack.encoders.photographs import has_photographs
+    from seektrack.encoders.pooling import pool
     from seektrack.encoders.preprocess import ImageSettings
 
     folder = Path(folder)
@@ -129,6 +130,7 @@ def load_clip(
     tokenizer = checkpoints.load_tokenizer(AutoTokenizer, folder, name)
     model = checkpoints.load_network(AutoModel, folder, name, dtype="auto")
     load_adapters(model, folder, name)
+    pool(model)
     size = int(getattr(config.vision_config, "image_size", 224) or 224)
     settings = (
         _naflex_settings(config.vision_config)

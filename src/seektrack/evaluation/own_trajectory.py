@@ -13,6 +13,7 @@ from seektrack.tracking.predict_network import TrajectorySizes, load_trajectory
 from seektrack.training.datasets import read_tracks
 from seektrack.training.datasets.left_out import LeftOuts
 from seektrack.training.datasets.world import choose_world, is_world
+from seektrack.training.scale import first
 from seektrack.training.trajectory import TrajectoryRecipe, train_trajectory
 from seektrack.training.trajectory.own import parted
 from seektrack.types import Progress, Tracks
@@ -76,6 +77,8 @@ def train_on_tracks(
     else:
         train, kept = parted(list(found), share, seed)
     figures = train_trajectory(recipe, out, data=train, held_out=kept, **how)
+    if not first():
+        return figures, found.left_out
     figures["left_out"] = figures.get("left_out", 0) + len(found.left_out)
     return figures | _compared(kept, out, init), found.left_out
 

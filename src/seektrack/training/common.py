@@ -68,16 +68,17 @@ class Budget:
     Attributes:
         minutes: Allowed in all.
         spent_s: Seconds spent in earlier runs.
+        begun: When this one began, by ``time.monotonic``.
     """
 
     minutes: float
     spent_s: float = 0.0
-    _started: float = field(default_factory=time.monotonic)
+    begun: float = field(default_factory=time.monotonic)
 
     @property
     def used_s(self) -> float:
         """Seconds of work so far, earlier runs included."""
-        return self.spent_s + time.monotonic() - self._started
+        return self.spent_s + time.monotonic() - self.begun
 
     @property
     def progress(self) -> float:

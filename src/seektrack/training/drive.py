@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from seektrack.training.common import Budget, Curve
+from seektrack.training.scale import Scale
 from seektrack.types import Progress
 
 MEASURING = 20
@@ -44,7 +45,13 @@ class Training(Protocol):
 
 
 def drive(
-    run: Training, out: Path, *, progress: Progress | None, checkpoint_every_s: float, validate_every_s: float
+    run: Training,
+    out: Path,
+    *,
+    progress: Progress | None,
+    checkpoint_every_s: float,
+    validate_every_s: float,
+    scale: Scale | None = None,
 ) -> dict[str, Any]:
     """Train to the end.
 
@@ -54,30 +61,44 @@ def drive(
         progress: Called with done, total and the name of the stage.
         checkpoint_every_s: Seconds between checkpoints.
         validate_every_s: Fewest seconds between measurements; slow ones are spread further.
+        scale: The processes that share the steps, all of which call this; the first of them writes.
 
     Returns:
         The last figures, and ``steps``, ``seconds`` and ``folder``.
     """
-    log = Curve(run.path.parent / "curve.csv", step=run.steps)
+    main = scale is None or scale.main
+    log = Curve(run.path.parent / "curve.csv", step=run.steps) if main else None
     figures: dict[str, Any] = {}
     saved = checked = time.monotonic()
     pause = validate_every_s
-    while run.progress < 1:
+    share = run.progress
+    while share < 1:
         run.step()
-        if progress:
-            progress(min(1000, int(1000 * run.progress)), 1000, "training")
-        now, done = time.monotonic(), run.progress >= 1
-        if done or now - checked >= pause:
+        share = run.progress
+        if progress and main:
+            progress(min(1000, int(1000 * share)), 1000, "training")
+        now = time.monotonic()
+        measuring, saving = (
+            share >= 1 or now - checked >= pause,
+            share >= 1 or now - saved >= checkpoint_every_s,
+        )
+        if scale is not None:
+            measuring, saving = scale.agree((measuring, saving))
+        if measuring:
             figures = run.validate()
-            log.write(figures)
-            run.export(out)
+            if log is not None:
+                log.write(figures)
+                run.export(out)
             checked = time.monotonic()
             pause = max(validate_every_s, MEASURING * (checked - now))
-        if done or now - saved >= checkpoint_every_s:
-            run.save()
+        if saving:
+            if main:
+                run.save()
             saved = time.monotonic()
-    log.close()
+    if log is not None:
+        log.close()
     if not figures:
         figures = run.validate()
-        run.export(out)
+        if main:
+            run.export(out)
     return {**figures, "steps": run.steps, "seconds": round(run.budget.used_s), "folder": str(out)}

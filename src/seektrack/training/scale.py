@@ -27,6 +27,7 @@ from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from seektrack.checkpoints import pick_device
@@ -36,7 +37,7 @@ PRECISIONS = ("fp32", "bf16", "fp16")
 _DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 _PATIENCE = timedelta(hours=2)
 """How long a process waits for the others: the first of them measures and writes alone."""
-_Item = TypeVar("_Item")
+_Batch = TypeVar("_Batch", Sequence[Any], NDArray[Any])
 
 
 class Scale:
@@ -119,7 +120,7 @@ class Scale:
                 hint=f"take a multiple of {self.world}",
             )
 
-    def share(self, batch: Sequence[_Item]) -> Sequence[_Item]:
+    def share(self, batch: _Batch) -> _Batch:
         """This process's part of a batch that all of them drew alike; parts follow in order of rank."""
         each = len(batch) // self.world
         return batch[self.rank * each : (self.rank + 1) * each]
@@ -206,6 +207,11 @@ def _gather(rows: Tensor) -> tuple[Tensor, ...]:
 def launched() -> bool:
     """Whether this process is one of several."""
     return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def first() -> bool:
+    """Whether this process is the first of several, or alone: the one that measures and writes."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def launch(arguments: Sequence[str], processes: int) -> int:

@@ -162,7 +162,7 @@ def test_what_is_no_openclip_of_two_transformers_is_refused(
     assert not (tmp_path / "out").exists()
 
 
-def reader(folder: Path, kind: str) -> Path:
+def reader(folder: Path, kind: str, heads: int = 2) -> Path:
     """A text network whose words are numbered as XLM-R's are, padding being 1."""
     torch.manual_seed(1)
     words = ["<s>", "<pad>", "</s>", "<unk>", *COLOURS, "over", "a", "car", "word"]
@@ -171,7 +171,7 @@ def reader(folder: Path, kind: str) -> Path:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 2)]
     )
-    size = {"vocab_size": len(words), "hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": 2,
+    size = {"vocab_size": len(words), "hidden_size": 24, "num_hidden_layers": 1, "num_attention_heads": heads,
             "intermediate_size": 48, "max_position_embeddings": 26, "pad_token_id": 1}  # fmt: skip
     config = getattr(transformers, f"{kind}Config")(**size)
     getattr(transformers, f"{kind}Model")(config).save_pretrained(folder)
@@ -216,6 +216,55 @@ def test_another_reader_is_joined_to_an_encoder_and_taught(
     texts = [text for _, (text,) in flags()]
     right = (taught.embed_images(images) @ taught.embed_texts(texts).T).argmax(1) == np.arange(16)
     assert right.mean() > 0.5
+
+
+class MClip(nn.Module):
+    """M-CLIP's own forward pass, written from its source."""
+
+    def __init__(self, base: Path, dim: int) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.transformer = transformers.AutoModel.from_pretrained(base)
+        self.LinearTransformation = nn.Linear(self.transformer.config.hidden_size, dim)
+
+    def forward(self, tokens: dict[str, torch.Tensor]) -> torch.Tensor:
+        words, mask = self.transformer(**tokens)[0], tokens["attention_mask"]
+        pooled = (words * mask.unsqueeze(2)).sum(1) / mask.sum(1)[:, None]
+        return F.normalize(self.LinearTransformation(pooled), dim=-1)
+
+
+@pytest.mark.parametrize("kind", ["Bert", "XLMRoberta"])
+@pytest.mark.parametrize("described", [True, False])
+def test_a_reader_of_m_clip_answers_as_it_does_and_learns_on(
+    kind: str, described: bool, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seeing, tokenizer = _clip(tmp_path / "clip"), build_tokenizer(SIZES)
+    build_processor(SIZES, tokenizer).save_pretrained(seeing)
+    base = reader(tmp_path / "reader", kind, heads=1)
+    theirs, folder = MClip(base, 16).eval(), tmp_path / "mclip"
+    transformers.AutoTokenizer.from_pretrained(base).save_pretrained(folder)
+    weights = {n: t.contiguous() for n, t in theirs.state_dict().items()}
+    save_file(weights, folder / "model.safetensors")
+    named = str(base) if described else {"Bert": "bert-base-multilingual", "XLMRoberta": "xlm-roberta"}[kind]
+    told = {"model_type": "M-CLIP", "modelBase": named, "numDims": 16, "transformerDimensions": 24}
+    (folder / "config.json").write_text(json.dumps(told))
+    both = tmp_path / "both"
+    with pytest.raises(SystemExit) as done:
+        main(["models", "join", "--image", str(seeing), "--text", str(folder), "--to", str(both), "--json"])
+    assert not done.value.code, capsys.readouterr().err
+    texts = ["a red car", "word over a car over a word", "snow"]
+    tokens = transformers.AutoTokenizer.from_pretrained(base)(texts, padding=True, return_tensors="pt")
+    said = {name: tokens[name] for name in ("input_ids", "attention_mask")}
+    with torch.no_grad():
+        expected = theirs(said).numpy()
+    joined = load_encoder(both, device="cpu")
+    np.testing.assert_allclose(joined.embed_texts(texts), expected, atol=1e-5)
+    recipe = FinetuneRecipe(mode="lora", batch=16, held_out=0, steps=3, learning_rate=1e-2, augment=False)
+    finetune_clip(recipe, flags(), tmp_path / "taught", model=both, device="cpu")
+    taught = load_encoder(tmp_path / "taught", device="cpu").embed_texts(texts)
+    assert 1e-3 < np.abs(taught - expected).max() < 1
+    alone = load_encoder(tmp_path / "taught", device="cpu").embed_texts(texts[:1])
+    np.testing.assert_allclose(alone, taught[:1], atol=1e-5)  # padding counts for nothing
 
 
 def test_towers_that_do_not_fit_are_refused(tmp_path: Path) -> None:

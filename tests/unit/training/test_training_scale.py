@@ -116,25 +116,6 @@ def killed(program: str) -> None:
     assert done.returncode == -signal.SIGKILL, done.stderr
 
 
-def test_a_killed_fine_tuning_goes_on_to_the_same_weights(
-    model: Path, pictures: Path, tmp_path: Path
-) -> None:
-    recipe = FinetuneRecipe(
-        mode="lora", dropout=0.2, batch=6, steps=5, held_out=0.25, balance=True, alignment=0.1
-    )
-    options = f"model={str(model)!r}, device='cpu', max_minutes=600, checkpoint_every_s=0"
-    killed(
-        "from seektrack.training.finetune import FinetuneRecipe, finetune_clip\n"
-        f"finetune_clip({recipe!r}, {str(pictures)!r}, {str(tmp_path / 'cut')!r}, {options})"
-    )
-    halfway = load_checkpoint(tmp_path / "cut" / "training" / "checkpoint.pt")
-    assert halfway is not None and halfway["steps"] == 2
-    for name in ("cut", "whole"):
-        finetune_clip(recipe, pictures, tmp_path / name, model=model, device="cpu", max_minutes=600)
-    whole, cut = weights(tmp_path / "whole"), weights(tmp_path / "cut")
-    assert all(torch.equal(cut[name], whole[name]) for name in whole)
-
-
 def test_a_killed_pocket_training_ends_with_the_same_weights(tmp_path: Path) -> None:
     recipe = ClipRecipe(
         sizes=SIZES, clips=2, rich=0.5, frames_per_clip=1, objects=3, backgrounds=1, things=1, scenes=3,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,8 @@ class TextReport:
         left_out: What could not be used.
         figures: By encoder: for each direction R@k, P@k, recall@k, mAP, MRR and the median rank of the first
             right answer; mean similarity of true pairs and of others; milliseconds for a text, a picture, and
-            for comparing a text with all pictures.
+            for comparing a text with all pictures. By library instead: what
+            :func:`seektrack.evaluation.captions.evaluate_libraries` tells.
         scores: By encoder, float32 (texts, things), cosines.
         compared: By every encoder but the first, paired tests against the first.
         noise: By encoder and kind of noise, R@1 of both directions.
@@ -45,6 +47,12 @@ class TextReport:
     scores: Mapping[str, NDArray[np.float32]]
     compared: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
     noise: Mapping[str, Mapping[str, Mapping[str, float]]]
+
+    @property
+    def ways(self) -> tuple[str, ...]:
+        """The directions that were measured; a library is asked by text alone."""
+        measured = next(iter(self.figures.values()))
+        return tuple(way for way in DIRECTIONS if way in measured)
 
     def as_json(self) -> dict[str, Any]:
         """Everything but the scores."""
@@ -63,12 +71,13 @@ class TextReport:
     def rows(self) -> list[tuple[str, str, dict[str, float]]]:
         """``(direction, figure, value by encoder)``, as tables show it."""
         out = []
-        for way in DIRECTIONS:
+        for way in self.ways:
             for name in SHOWN:
                 out.append((way, name, {e: float(f[way][name]) for e, f in self.figures.items()}))
-        for group in ("similarity", "ms"):
-            for name in next(iter(self.figures.values()))[group]:
-                out.append((group, name, {e: float(f[group][name]) for e, f in self.figures.items()}))
+        for group in ("similarity", "moments", "ms"):
+            for name in next(iter(self.figures.values())).get(group, ()):
+                values = {e: float(f[group].get(name, math.nan)) for e, f in self.figures.items()}
+                out.append((group, name, values))
         return out
 
     def plain(self) -> dict[str, dict[str, float]]:
@@ -97,11 +106,11 @@ class TextReport:
             cells = " | ".join(f"{values[e]:.3f}" for e in encoders)
             lines.append(f"| {way.replace('_', ' ')} | {name} | {cells} |{self._tests(way, name)}")
         if self.noise:
-            ways = [way.replace("_", " ") for way in DIRECTIONS]
+            ways = [way.replace("_", " ") for way in self.ways]
             head = [f"{e}, {way}" for e in encoders for way in ways]
             lines += ["", f"| R@1 under noise | {' | '.join(head)} |", "|---|" + "---:|" * len(head)]
             for kind in next(iter(self.noise.values())):
-                cells = " | ".join(f"{self.noise[e][kind][way]:.3f}" for e in encoders for way in DIRECTIONS)
+                cells = " | ".join(f"{self.noise[e][kind][way]:.3f}" for e in encoders for way in self.ways)
                 lines.append(f"| {kind} | {cells} |")
         return "\n".join([*lines, *(f"\n{line}" for line in self.left_out.lines())]) + "\n"
 
@@ -124,10 +133,10 @@ class TextReport:
         needed("matplotlib", "plot")
         from matplotlib.figure import Figure
 
-        panels = 3 if self.noise else 2
+        panels = len(self.ways) + bool(self.noise)
         figure = Figure(figsize=(4.2 * panels, 3.6), layout="constrained")
-        axes = figure.subplots(1, panels)
-        for ax, way in zip(axes, DIRECTIONS, strict=False):
+        axes = figure.subplots(1, panels, squeeze=False)[0]
+        for ax, way in zip(axes, self.ways, strict=False):
             for name, found in self.figures.items():
                 ax.plot(KS, [found[way][f"R@{k}"] for k in KS], marker="o", label=name)
             ax.set(title=way.replace("_", " "), xlabel="k", ylabel="R@k", ylim=(0, 1.02), xticks=KS)
@@ -135,10 +144,10 @@ class TextReport:
         if self.noise:
             kinds = list(next(iter(self.noise.values())))
             for name, found in self.noise.items():
-                axes[2].plot([found[k]["text_to_image"] for k in kinds], range(len(kinds)), "o", label=name)
-            axes[2].set(title="text to image under noise", xlabel="R@1", xlim=(-0.02, 1.02))
-            axes[2].set_yticks(range(len(kinds)), kinds, fontsize=6)
-            axes[2].invert_yaxis()
+                axes[-1].plot([found[k]["text_to_image"] for k in kinds], range(len(kinds)), "o", label=name)
+            axes[-1].set(title="text to image under noise", xlabel="R@1", xlim=(-0.02, 1.02))
+            axes[-1].set_yticks(range(len(kinds)), kinds, fontsize=6)
+            axes[-1].invert_yaxis()
         suffix = Path(path).suffix.lstrip(".").lower() or "png"
         with new_file(path) as temporary:
             figure.savefig(temporary, format=suffix, dpi=120)
@@ -157,6 +166,7 @@ class TextReport:
             DIRECTIONS[0]: ("t", "i", self.asked.things_of),
             DIRECTIONS[1]: ("i", "t", self.asked.texts_of),
         }
+        truth = {way: truth[way] for way in self.ways}
         for way, (asking, answer, of) in truth.items():
             lines = [f"{asking}{q} 0 {answer}{n} 1" for q, ns in enumerate(of) for n in ns.tolist()]
             files.append(_write(home / f"{way}.qrels", lines))

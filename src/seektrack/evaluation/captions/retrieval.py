@@ -96,7 +96,7 @@ def evaluate_texts(
         pictures = looks.rows[name]
         scores[name] = texts @ pictures.T
         rankings[name] = _both_ways(scores[name], asked)
-        figures[name] = {way: _figures(r) for way, r in rankings[name].items()}
+        figures[name] = {way: figures_of(r) for way, r in rankings[name].items()}
         figures[name]["similarity"] = _similarity(scores[name], asked)
         figures[name]["ms"] = {
             "text": round(1000 * text_s / len(asked.texts), 3),
@@ -146,7 +146,8 @@ def _both_ways(scores_QN: Floats, asked: Asked) -> dict[str, Rankings]:
     }
 
 
-def _figures(found: Rankings) -> dict[str, float]:
+def figures_of(found: Rankings) -> dict[str, float]:
+    """R@k, P@k, recall@k, mAP, MRR and the median rank of the first right answer, over queries."""
     out = {f"R@{k}": found.hit_at(k).mean() for k in KS}
     out |= {f"P@{k}": found.precision_at[k].mean() for k in KS}
     out |= {f"recall@{k}": found.recall_at[k].mean() for k in KS}

@@ -87,12 +87,15 @@ def finetune_clip(
     out = Path(out)
     if Path(model).is_dir() and Path(model).resolve() == out.resolve():
         raise InputError(f"{out} is the model to start from", hint="write the result to another folder")
+    begun = time.monotonic()
     pairs = read_pairs(data) if isinstance(data, str | Path) else data
     named = str(data) if isinstance(data, str | Path) else getattr(pairs, "name", "") or "pairs"
     scale = Scale(device=device, precision=recipe.precision)
     try:
         return _finetune(
-            _Run(recipe, pairs, out / "training", model, scale, resume=resume, minutes=max_minutes),
+            _Run(
+                recipe, pairs, out / "training", model, scale, resume=resume, minutes=max_minutes, begun=begun
+            ),
             out,
             progress=progress,
             checkpoint_every_s=checkpoint_every_s,
@@ -149,6 +152,7 @@ class _Run:
         *,
         resume: bool,
         minutes: float,
+        begun: float,
     ) -> None:
         self.recipe, self.path, self.scale = recipe, work / "checkpoint.pt", scale
         chosen, held_out = split_pairs(len(pairs), recipe)
@@ -181,7 +185,7 @@ class _Run:
         state = load_checkpoint(self.path, recipe=self.description) if resume else None
         if state is not None:
             self._go_on(state)
-        self.budget = Budget(minutes, state["seconds"] if state is not None else 0.0)
+        self.budget = Budget(minutes, state["seconds"] if state is not None else 0.0, begun)
         self.progress = scale.agree(self.budget.progress)
 
     def _go_on(self, state: dict[str, Any]) -> None:

@@ -74,6 +74,7 @@ def tune_sam2(
     out = Path(out)
     if Path(model).is_dir() and Path(model).resolve() == out.resolve():
         raise InputError(f"{out} is the model to start from", hint="write the result to another folder")
+    begun = time.monotonic()
     clips = read_clips(data) if isinstance(data, str | Path) else data
     others = read_clips(held_out) if isinstance(held_out, str | Path) else held_out
     named = str(data) if isinstance(data, str | Path) else "clips"
@@ -81,7 +82,15 @@ def tune_sam2(
     try:
         scale.fits(recipe.accumulate)
         run = Tuning(
-            recipe, clips, others, out / "training", model, scale, resume=resume, minutes=max_minutes
+            recipe,
+            clips,
+            others,
+            out / "training",
+            model,
+            scale,
+            resume=resume,
+            minutes=max_minutes,
+            begun=begun,
         )
         return _tune(
             run,

@@ -60,6 +60,7 @@ class Tuning:
         *,
         resume: bool,
         minutes: float,
+        begun: float,
     ) -> None:
         self.scale = scale
         self.recipe, self.clips, self.path, self.model = recipe, clips, work / "checkpoint.pt", model
@@ -103,7 +104,7 @@ class Tuning:
         state = load_checkpoint(self.path, recipe=self.description) if resume else None
         if state is not None:
             self._go_on(state)
-        self.budget = Budget(minutes, state["seconds"] if state is not None else 0.0)
+        self.budget = Budget(minutes, state["seconds"] if state is not None else 0.0, begun)
         self.clock = self._clock()
 
     def _go_on(self, state: dict[str, Any]) -> None:

@@ -2,8 +2,8 @@
 
 from seektrack.training.temporal.loop import train_temporal
 from seektrack.training.temporal.moments import world_moments
-from seektrack.training.temporal.own import OwnTemporalRecipe, train_moments
-from seektrack.training.temporal.recipe import TemporalRecipe, motion_scenes
+from seektrack.training.temporal.own import train_moments
+from seektrack.training.temporal.recipe import OwnTemporalRecipe, TemporalRecipe, motion_scenes
 
 __all__ = [
     "OwnTemporalRecipe",

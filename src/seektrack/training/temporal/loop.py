@@ -29,7 +29,7 @@ from seektrack.training.temporal.batches import draw
 from seektrack.training.temporal.data import View, prepare
 from seektrack.training.temporal.losses import backwards_loss, reverse_loss
 from seektrack.training.temporal.model import grow
-from seektrack.training.temporal.recipe import TemporalRecipe, motion_scenes
+from seektrack.training.temporal.recipe import OwnTemporalRecipe, TemporalRecipe, motion_scenes
 from seektrack.training.temporal.validate import retrieval, told_apart, words_apart
 from seektrack.types import Progress
 from seektrack.world import Split
@@ -109,7 +109,7 @@ class Run:
             )
         )
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
-        self.optimiser = torch.optim.AdamW(_groups(self.model, recipe), betas=(0.9, 0.98))
+        self.optimiser = torch.optim.AdamW(groups(self.model, recipe), betas=(0.9, 0.98))
         self.steps, self.loss, self.spent_s = 0, 0.0, 0.0
         if state is not None:
             self.average.load_state_dict(state["average"])
@@ -201,9 +201,9 @@ class Run:
             mean.lerp_(now, 1 - keep)
 
 
-def _groups(model: TemporalModel, recipe: TemporalRecipe) -> list[dict[str, Any]]:
+def groups(model: TemporalModel, recipe: TemporalRecipe | OwnTemporalRecipe) -> list[dict[str, Any]]:
     """Matrices and vectors of the trained parts, the text tower slower."""
-    groups = []
+    found = []
     for is_text in (False, True):
         for is_matrix in (False, True):
             chosen = [
@@ -211,11 +211,11 @@ def _groups(model: TemporalModel, recipe: TemporalRecipe) -> list[dict[str, Any]
                 for name, p in model.named_parameters()
                 if p.requires_grad and name.startswith("text.") is is_text and (p.ndim > 1) is is_matrix
             ]
-            groups.append(
+            found.append(
                 {
                     "params": chosen,
                     "peak": recipe.text_rate if is_text else recipe.learning_rate,
                     "weight_decay": recipe.weight_decay if is_matrix else 0.0,
                 }
             )
-    return groups
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -32,22 +33,39 @@ def digest(items: Sequence[TextItem]) -> str:
 
 def features_of(
     items: Sequence[TextItem],
+    order: Sequence[int],
     encoder: TemporalEncoder,
     spare: int,
     work: Path,
+    *,
     left_out: LeftOuts,
+    until: float,
     progress: Progress | None,
-) -> tuple[dict[int, NDArray[np.float16]], list[int]]:
-    """What the frame tower sees of ``spare`` times T frames of each item, and the items that can be read.
+) -> dict[int, NDArray[np.float16]]:
+    """What the frame tower sees of ``spare`` times T frames of each item that can be read, by its number.
 
     One file an item, so that a training that was killed goes on with what there is.
+
+    Args:
+        items: Videos and moments.
+        order: In which they are looked at.
+        encoder: Whose frame tower looks.
+        spare: Times T frames are taken.
+        work: Folder the files go to.
+        left_out: Takes note of what cannot be read.
+        until: By ``time.monotonic``: afterwards only what lies on disk is taken.
+        progress: Called with done, total and the stage.
     """
     sizes = encoder.sizes
     home = work / "features" / hashlib.sha256(f"{encoder.fingerprint}{spare}".encode()).hexdigest()[:12]
     rows: dict[int, NDArray[np.float16]] = {}
-    for i, item in enumerate(items):
+    for done, i in enumerate(order, start=1):
+        item = items[i]
         path = home / f"{digest([item])}.npy"
         if not path.is_file():
+            if time.monotonic() >= until:
+                left_out.add(item.file, "", "not looked at in the time allowed")
+                continue
             try:
                 pictures = item.pictures(spare * sizes.frames)
             except InputError as error:
@@ -58,8 +76,8 @@ def features_of(
                 np.save(stream, found)
         rows[i] = np.load(path, mmap_mode="r")
         if progress:
-            progress(i + 1, len(items), "looking at the videos")
-    return rows, sorted(rows)
+            progress(done, len(items), "looking at the videos")
+    return rows
 
 
 def world_moments(text: str, folder: Path, *, progress: Progress | None = None) -> TextSet:

@@ -8,6 +8,8 @@ from seektrack.encoders.temporal_sizes import TemporalSizes
 from seektrack.errors import InputError
 from seektrack.world import SceneSettings
 
+NETWORKS = ("transformer", "lstm")
+
 
 def motion_scenes(sizes: TemporalSizes, frames: int, *, style: str = "plain") -> SceneSettings:
     """Scenes of few objects that come, go and cross the picture within ``frames`` frames."""
@@ -82,3 +84,48 @@ class TemporalRecipe:
                 f"{self.drawn_frames} drawn frames cannot make clips of {self.sizes.frames}",
                 hint="draw at least as many frames as a clip has",
             )
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnTemporalRecipe:
+    """Everything that decides what comes out, time apart.
+
+    Attributes:
+        network: What joins the frames: ``transformer``, or ``lstm``, which is always trained from random
+            weights; None keeps that of the model.
+        batch: Videos or moments in a step.
+        texts: Texts asked of each.
+        steps: Steps after which the learning rate has fallen to ``floor``.
+        learning_rate, text_rate: Peak for the network over time, and for the text tower.
+        floor: Last learning rate over the peak.
+        warmup: Steps until the peak.
+        weight_decay: Of matrices.
+        average: Share of the running mean of the weights kept at each step.
+        shift: Most patches a video is moved by, up or down and to the sides.
+        spare: Frames looked at of each, over those of the network: which of them are taken differs by step.
+        held_out: Share kept from training to measure on.
+        seed: Of the split and the batches.
+        bf16: Compute in bfloat16.
+    """
+
+    network: str | None = None
+    batch: int = 32
+    texts: int = 2
+    steps: int = 1000
+    learning_rate: float = 6e-4
+    text_rate: float = 2e-4
+    floor: float = 0.02
+    warmup: int = 20
+    weight_decay: float = 0.1
+    average: float = 0.98
+    shift: int = 1
+    spare: int = 2
+    held_out: float = 0.15
+    seed: int = 0
+    bf16: bool = True
+
+    def __post_init__(self) -> None:
+        if self.network not in (None, *NETWORKS):
+            raise InputError(f"unknown network {self.network!r}", hint=f"choose from {', '.join(NETWORKS)}")
+        if min(self.batch, self.texts + 1, self.steps + 1, self.spare + 1) < 2 or not 0 <= self.held_out < 1:
+            raise InputError("batch must be 2 or more, texts, steps and spare 1 or more, held_out below 1")

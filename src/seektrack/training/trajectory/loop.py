@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ from seektrack.training.common import (
 )
 from seektrack.training.datasets.left_out import LeftOuts
 from seektrack.training.drive import drive
+from seektrack.training.scale import Scale
 from seektrack.training.trajectory.data import Sample, Trajectories, sample, starts, trajectories
+from seektrack.training.trajectory.losses import surprise
 from seektrack.training.trajectory.own import digest, parted, ways_of
 from seektrack.training.trajectory.recipe import TrajectoryRecipe
 from seektrack.training.trajectory.report import report_ways
@@ -48,6 +51,8 @@ def train_trajectory(
     validate_every_s: float = 20.0,
 ) -> dict[str, Any]:
     """Train a predictor and write it to ``out``.
+
+    Launched in several processes (``torchrun``, ``accelerate launch``), each takes its share of every batch.
 
     Args:
         recipe: What to train, on what, for how many steps.
@@ -74,14 +79,23 @@ def train_trajectory(
     out = Path(out)
     if init is not None and Path(init).resolve() == out.resolve():
         raise InputError(f"{out} is the predictor to start from", hint="write the result to another folder")
-    ways = _Ways(recipe, data, held_out, progress)
-    run = Run(recipe, ways, init, out / "training", max_minutes=max_minutes, resume=resume)
-    figures = drive(
-        run, out, progress=progress, checkpoint_every_s=checkpoint_every_s, validate_every_s=validate_every_s
-    )
+    begun, scale = time.monotonic(), Scale(device="cpu")
+    try:
+        scale.fits(recipe.batch)
+        ways = _Ways(recipe, data, held_out, progress)
+        run = Run(recipe, ways, init, out / "training", scale=scale, resume=resume)
+        run.start(max_minutes, begun)
+        figures = drive(
+            run, out, progress=progress, checkpoint_every_s=checkpoint_every_s,
+            validate_every_s=validate_every_s, scale=scale,
+        )  # fmt: skip
+    finally:
+        scale.close()
+    figures = {**figures, **run.summary()}
+    if not scale.main:
+        return figures
     if ways.left_out:
         ways.left_out.write(out / "training" / "left-out.csv")
-    figures = {**figures, **run.summary()}
     if not ways.own:
         return figures
     start = TrajectoryModel(recipe.sizes)
@@ -138,10 +152,10 @@ class Run:
         init: str | Path | None,
         work: Path,
         *,
-        max_minutes: float,
+        scale: Scale,
         resume: bool,
     ) -> None:
-        self.recipe, self.ways, self.path = recipe, ways, work / "checkpoint.pt"
+        self.recipe, self.ways, self.path, self.scale = recipe, ways, work / "checkpoint.pt", scale
         made_of: dict[str, Any] = dataclasses.asdict(recipe)
         if ways.own or init is not None:
             made_of |= {"data": ways.digest, "init": str(init)}
@@ -160,16 +174,20 @@ class Run:
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(), lr=recipe.learning_rate, weight_decay=0.01
         )
-        self.steps, self.loss = 0, 0.0
+        self.steps, self.loss, self.spent_s = 0, 0.0, 0.0
         self.best: dict[str, Any] = {}
         self.before: dict[str, Any] = {}
         if state is not None:
             self.best, self.before = state.get("best", {}), state.get("before", {})
             self.model.load_state_dict(state["model"])
             self.optimiser.load_state_dict(state["optimiser"])
-            self.steps, self.loss = state["steps"], state["loss"]
-        self.budget = Budget(max_minutes, state["seconds"] if state is not None else 0.0)
-        if ways.own and not self.before:
+            self.steps, self.loss, self.spent_s = state["steps"], state["loss"], state["seconds"]
+        self.budget = Budget(float("inf"), self.spent_s)
+
+    def start(self, max_minutes: float, begun: float) -> None:
+        """Set the clock, which has run since ``begun``, and measure what is started from."""
+        self.budget = Budget(max_minutes, self.spent_s, begun)
+        if self.ways.own and not self.before:
             self.validate()
 
     def _held_out(self, kept: Trajectories | None) -> Sample | None:
@@ -188,8 +206,9 @@ class Run:
 
     @property
     def progress(self) -> float:
-        """Share of the schedule done, by steps or by time, whichever is further on."""
-        return whichever_is_further(self.steps / self.recipe.steps, self.budget.progress)
+        """Share done, by steps or by one process's clock, whichever is further on."""
+        share = whichever_is_further(self.steps / self.recipe.steps, self.budget.progress)
+        return float(self.scale.agree(share))
 
     def export(self, out: Path) -> None:
         """Write the folder that is loaded by its name: the best weights of one's own data, else the last."""
@@ -234,10 +253,12 @@ class Run:
         rng = np.random.default_rng((r.seed, 2, self.steps))
         picked = self.starts[rng.integers(0, len(self.starts), r.batch)]
         batch = self._cut(self.data, picked, rng)
-        centre, spread = self.model(torch.from_numpy(batch.steps))
+        centre, spread = self.model(torch.from_numpy(self.scale.share(batch.steps)))
+        centre, spread = self.scale.gather(centre), self.scale.gather(spread)
         loss = surprise(centre, spread, *self._truth(batch))
         self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        (loss / self.scale.world).backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
+        self.scale.sum_gradients(self.model.parameters())
         torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         value = float(loss.detach())
@@ -295,19 +316,3 @@ def start_from(model: TrajectoryModel, folder: str | Path) -> None:
             mean, spread = state[name].chunk(2)
             state[name] = torch.cat([mean[:2], spread[:2]])
     model.load_state_dict(state)
-
-
-def surprise(centre: Tensor, spread: Tensor, target: Tensor, counts: Tensor | None = None) -> Tensor:
-    """Mean negative log-likelihood of the target under Student's t with four degrees of freedom, per number.
-
-    Its heavy tails let an object turn round without dragging all predictions to the middle; ``spread`` is
-    the logarithm of the scale times the root of 2, which is the standard deviation. ``counts`` is 0 where
-    the truth is not known.
-    """
-    freedom = 4.0
-    scale = spread - 0.5 * float(np.log(freedom / (freedom - 2)))
-    off = (target - centre) * torch.exp(-scale)
-    each = scale + 0.5 * (freedom + 1) * torch.log1p(off**2 / freedom)
-    if counts is None:
-        return each.mean()
-    return (each.mean(-1) * counts).sum() / counts.sum().clamp(min=1)

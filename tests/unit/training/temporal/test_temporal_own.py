@@ -153,37 +153,11 @@ def test_both_networks_hear_the_order_of_frames() -> None:
         assert not torch.allclose(there, back, atol=1e-3)
 
 
-_KILLED = """
-import sys, os, signal
-from pathlib import Path
-from seektrack.training.datasets import read_texts
-from seektrack.training.temporal import OwnTemporalRecipe, train_moments
-data, model, out = sys.argv[1:]
-def told(done, total, stage):
-    if stage == "training" and Path(out, "training", "checkpoint.pt").exists() and done > 400:
-        os.kill(os.getpid(), signal.SIGKILL)
-train_moments(OwnTemporalRecipe(batch=4, steps=8, held_out=0.3, bf16=False), read_texts(data).items, out,
-              max_minutes=1e6, model=model, progress=told, checkpoint_every_s=0)
-"""
-
-
-def test_a_training_killed_outright_goes_on(start: Path, moments: Path, tmp_path: Path) -> None:
-    import subprocess
-    import sys
-
-    out = tmp_path / "out"
-    given = [sys.executable, "-c", _KILLED, str(moments), str(start), str(out)]
-    killed = subprocess.run(given, capture_output=True, text=True, check=False)
-    assert killed.returncode == -9, killed.stderr
-    steps = torch.load(out / "training/checkpoint.pt", weights_only=True)["steps"]
-    assert 0 < steps < 8
-    recipe = OwnTemporalRecipe(batch=4, steps=8, held_out=0.3, bf16=False)
-    data = read_texts(moments).items
-    seen: list[int] = []
-    gone_on = train_moments(
-        recipe, data, out, max_minutes=1e6, model=start, progress=lambda done, _n, stage: seen.append(done)
-        if stage == "training" else None,
-    )  # fmt: skip
-    assert gone_on["steps"] == 8 and len(seen) == 8 - steps
-    whole = train_moments(recipe, data, tmp_path / "whole", max_minutes=1e6, model=start)
-    assert gone_on["r1"] == whole["r1"] and gone_on["loss"] == whole["loss"]
+def test_videos_not_looked_at_in_time_are_named_and_more_time_goes_on(
+    start: Path, moments: Path, tmp_path: Path
+) -> None:
+    data, recipe = read_texts(moments).items, replace(RECIPE, steps=2)
+    with pytest.raises(InputError, match="only 0 of 16") as refused:
+        train_moments(recipe, data, tmp_path, max_minutes=1e-6, model=start)
+    assert "--minutes" in str(refused.value.hint)
+    assert train_moments(recipe, data, tmp_path, max_minutes=1e6, model=start)["steps"] == 2

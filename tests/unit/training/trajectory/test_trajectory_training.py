@@ -13,7 +13,7 @@ from seektrack.tracking import load_predictor
 from seektrack.tracking.predict_network import TrajectorySizes
 from seektrack.training.trajectory import TrajectoryRecipe, train_trajectory, trajectories
 from seektrack.training.trajectory.data import clip, sample, starts, way
-from seektrack.training.trajectory.loop import surprise
+from seektrack.training.trajectory.losses import surprise
 from seektrack.world import SceneSettings, Split, render, sample_scene, seeds
 
 SIZES = TrajectorySizes(kind="transformer", past=5, future=4, width=16, layers=1, heads=2)
