@@ -182,7 +182,8 @@ def learn_from(films: list[tuple[Path, Tracks]], home: Path, chosen: argparse.Na
     )
     figures = seektrack(
         "train", "sam2", "--data", str(corrected), "--recipe", chosen.recipe,
-        "--minutes", str(chosen.minutes), "--steps", str(chosen.steps), "--frames", str(chosen.window), "--held-out", chosen.held_out,
+        "--minutes", str(chosen.minutes), "--steps", str(chosen.steps), "--frames", str(chosen.window),
+        "--held-out", chosen.held_out,
         "--patience", "0", "--workers", "0", "--out", str(out), "--model", chosen.model,
         *(["--fresh"] if chosen.fresh else []), *chosen.more,
         threads=chosen.threads,

@@ -167,22 +167,32 @@ def test_killed_half_way_through_a_checkpoint_it_goes_on_to_the_same_weights(
 
 @pytest.mark.parametrize("command", ["temporal", "trajectory"])
 def test_two_processes_take_the_steps_of_one(
-    command: str, commands: dict[str, list[str]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    command: str,
+    commands: dict[str, list[str]],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # What dropout draws is each process's own: without it the two are the same.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import torch\ntorch.nn.Dropout.forward = lambda self, x: x\n"
+    )
+    monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, x: x)
+    env = _env()
+    env["PYTHONPATH"] = f"{tmp_path}:{env['PYTHONPATH']}"
     given = ["train", command, *commands[command]]
     alone = _told(capsys, [*given, "--out", str(tmp_path / "one")])
     _told(capsys, [*given, "--steps", "1", "--learning-rate", "1e-9", "--out", str(tmp_path / "start")])
     both = [*given, "--out", str(tmp_path / "two"), "--processes", "2", "--minutes", "600", "--json"]
     done = subprocess.run(
         [sys.executable, "-m", "seektrack", *both],
-        env=_env(), capture_output=True, text=True, timeout=300, check=False,
+        env=env, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert told["steps"] == alone["steps"] and told["loss"] == pytest.approx(alone["loss"], abs=0.01)
+    assert told["steps"] == alone["steps"] and told["loss"] == pytest.approx(alone["loss"], abs=1e-3)
     one, two, start = (_weights(tmp_path / name) for name in ("one", "two", "start"))
-    # What the temporal network's dropout draws is each process's own.
-    assert _apart(one, two) < (0.6 if command == "temporal" else 0.01) * _apart(one, start)
+    assert _apart(one, two) < 0.02 * _apart(one, start)
 
 
 def _apart(one: dict[str, torch.Tensor], two: dict[str, torch.Tensor]) -> float:
