@@ -174,9 +174,7 @@ def test_two_processes_take_the_steps_of_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # What dropout draws is each process's own: without it the two are the same.
-    (tmp_path / "sitecustomize.py").write_text(
-        "import torch\ntorch.nn.Dropout.forward = lambda self, x: x\n"
-    )
+    (tmp_path / "sitecustomize.py").write_text("import torch\ntorch.nn.Dropout.forward = lambda self, x: x\n")
     monkeypatch.setattr(torch.nn.Dropout, "forward", lambda self, x: x)
     env = _env()
     env["PYTHONPATH"] = f"{tmp_path}:{env['PYTHONPATH']}"
