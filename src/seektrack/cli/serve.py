@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from seektrack.cli.common import Device, Model, Quiet, Screen, placed, spare_threads
+from seektrack.cli.common import Device, Model, Quiet, Screen, placed
 from seektrack.errors import InputError, OutputError
 from seektrack.library.made_with import model_for
 from seektrack.serving.settings import Bounds, ServerSettings, is_loopback, read_keys, read_streams
@@ -73,6 +74,15 @@ def serve(
             help="The Ray cluster that does the jobs, HOST:PORT of its head or auto; this process otherwise.",
         ),
     ] = None,
+    threads: Annotated[
+        int | None,
+        typer.Option(
+            "--threads",
+            min=1,
+            max=256,
+            help="Threads of one calculation; 1 with pocket models, else OMP_NUM_THREADS or all cores.",
+        ),
+    ] = None,
     max_body_mb: Annotated[
         int, typer.Option("--max-body", min=1, help="MiB of one request but an upload.")
     ] = _USUAL.body_mb,
@@ -128,10 +138,13 @@ def serve(
             job_s=job_s,
         ),
     )
-    _run(settings, host, port, Screen(quiet=quiet), models=[model, *(model_for(path) for path in libraries)])
+    names = "+".join([model, *(model_for(path) for path in libraries)])
+    if threads is None and set(names.split("+")) == {"pocket"} and "OMP_NUM_THREADS" not in os.environ:
+        threads = 1
+    _run(settings, host, port, Screen(quiet=quiet), threads=threads)
 
 
-def _run(settings: ServerSettings, host: str, port: int, screen: Screen, *, models: list[str]) -> None:
+def _run(settings: ServerSettings, host: str, port: int, screen: Screen, *, threads: int | None) -> None:
     """Serve until a signal.
 
     Raises:
@@ -141,10 +154,12 @@ def _run(settings: ServerSettings, host: str, port: int, screen: Screen, *, mode
     from seektrack.outputs.optional import needed
 
     uvicorn = needed("uvicorn", "serve")
-    for name in ("fastapi", "python_multipart"):
+    for name in ("fastapi", "python_multipart", "threadpoolctl"):
         needed(name, "serve")
-    for model in models:
-        spare_threads(model)
+    if threads is not None:
+        from seektrack.serving.threads import hold_threads
+
+        hold_threads(threads)
     from seektrack.serving.app import create_app
 
     app = create_app(settings, warm=True)

@@ -172,6 +172,7 @@ class FollowWords:
         """
         from seektrack.pipeline.detections import chosen_settings
         from seektrack.tracking import IdentitySettings
+        from seektrack.tracking.depth import spoken_depth
 
         engine, identity = settings.engine, settings.identity
         carried, score = engine.propagation, identity.min_object_score
@@ -192,6 +193,9 @@ class FollowWords:
             anomalies="off" if settings.anomalies is None else "repair" if settings.repair else "tell",
         )
         meant = chosen_settings(words.settings(), **cls.said_beside(settings))
+        depth = None if settings.depth is None else spoken_depth(settings.depth)
+        if depth is not None:
+            words, meant = replace(words, depth=depth), replace(meant, depth=settings.depth)
         as_usual: dict[str, Any] = {
             name: None for name in ("propagation", "precision") if getattr(engine, name) is None
         }

@@ -150,11 +150,11 @@ def query_probability(
     out = np.empty(len(vectors), dtype=np.float64)
     for start, cosines in cosines_in_blocks(vectors, texts.T):
         for first in range(0, len(cosines), IN_CACHE):
-            logits = cosines[first : first + IN_CACHE].astype(np.float64)
-            logits *= logit_scale / temperature
+            logits = cosines[first : first + IN_CACHE]
+            logits *= np.float32(logit_scale / temperature)
             logits -= logits.max(axis=1, keepdims=True)
             shares = np.exp(logits, out=logits)
-            asked = shares[:, : len(own)].max(axis=1)
+            asked = shares[:, : len(own)].max(axis=1).astype(np.float64)
             total = asked + shares[:, len(own) :].sum(axis=1)
             out[start + first : start + first + len(shares)] = asked / total
     return out

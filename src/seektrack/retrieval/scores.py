@@ -25,10 +25,9 @@ from seektrack.retrieval.exclusions import allowed_share
 from seektrack.retrieval.motion import Happening, MotionScorer, parse_motion
 from seektrack.retrieval.parts import joint_probability
 from seektrack.retrieval.query import TextQuery, prepare_query
+from seektrack.retrieval.shortlist import candidates
 from seektrack.types import Hit
 
-SHORTLIST = 50_000
-"""Rows, nearest to the query first, that are weighed in full; of a larger library the rest are misses."""
 AT_ONCE = 16 * 2**20
 """Numbers of a shortlist that are held in single precision at once, 64 MB; of more, block by block."""
 
@@ -113,7 +112,7 @@ def score_library(
         happening: What the stretches say, where something is asked that frames cannot show.
     """
     s = settings or ConfidenceSettings()
-    vectors, rows, complete = _candidates(store, query, where)
+    vectors, rows, complete = candidates(store, query, where, s)
     pictures = vectors.astype(np.float32) if vectors.size <= AT_ONCE else vectors
     parts = np.array_split(pictures, len(vectors) // 8192 + 1)
     cosine = np.concatenate([np.asarray(part, dtype=np.float32) @ query.vector for part in parts])
@@ -234,19 +233,6 @@ def only_labelled(
             )
         )
     return replace(scores, videos=tuple(videos))
-
-
-def _candidates(
-    store: LibraryStore, query: TextQuery, where: Where | None
-) -> tuple[NDArray[np.float16], Rows, bool]:
-    """Rows to weigh in full, and whether they are all there are."""
-    if store.count() <= SHORTLIST:
-        return *store.vectors(where=where), True
-    asked = query.parts or (query,)
-    most = SHORTLIST // len(asked)
-    near = [store.nearest(one.vector, most, where=where, exact=True)[0] for one in asked]
-    vectors, rows = store.vectors_by_id(np.concatenate(near))
-    return vectors, rows, len(near[0]) < most
 
 
 def _shown(

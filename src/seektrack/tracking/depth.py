@@ -150,6 +150,13 @@ def parse_depth(value: str, *, device: str | None = None) -> DepthSource:
     return FolderDepth(Path(value).expanduser())
 
 
+def spoken_depth(source: DepthSource) -> str | None:
+    """What `parse_depth` makes such a source of; None where there are no words for it."""
+    if isinstance(source, NetworkDepth) and source.side is None:
+        return f"hf:{source.name}"
+    return str(source.folder.absolute()) if isinstance(source, FolderDepth) else None
+
+
 def write_depth(folder: Path, frame_index: int, depth: DepthMap, *, most: float) -> Path:
     """Write a map as a PNG of 16 bits, ``most`` being the largest value that is told.
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tests.unit.retrieval.conftest import MakeLibrary, SumOfWords
 
 from seektrack.library import KnownFrames, LibraryStore, Rows, Where
-from seektrack.retrieval import MomentSettings, lanes, moments_from_scores, scores
+from seektrack.retrieval import MomentSettings, find_moments, lanes, moments_from_scores, scores
+from seektrack.retrieval import shortlist as shortlists
 from seektrack.retrieval.confidence import ConfidenceSettings, shift_rows, temporal_evidence
 from seektrack.retrieval.exclusions import CERTAIN, NEAR_S, allowed_share
 from seektrack.retrieval.query import TextQuery, prepare_query
@@ -131,7 +132,9 @@ def test_a_library_at_once_is_its_videos_one_by_one(
     shortlist: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(scores, "SHORTLIST", shortlist)
+    monkeypatch.setattr(shortlists, "SHORTLIST", shortlist)
+    monkeypatch.setattr(shortlists, "FIRST", 60)
+    monkeypatch.setattr(shortlists, "FEWEST", 12)
     query = prepare_query(sums, text)
     found = scores.score_library(library, query, where=where)
     if where == Where():
@@ -154,6 +157,28 @@ def test_a_library_at_once_is_its_videos_one_by_one(
             ]
         ),
     )
+
+
+@pytest.mark.parametrize("text", [*QUESTIONS, "a dog", "a bird", "a green car", "a red car -> a bird"])
+@pytest.mark.parametrize("first", [1, 24])
+def test_what_is_near_enough_is_enough(
+    library: LibraryStore, sums: SumOfWords, text: str, first: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the first rows are too few, or what is asked for is known by the names of its kinds."""
+    weighed = []
+
+    def told() -> list[tuple[str, float, float, float]]:
+        found = find_moments(library, sums, text, k=50)
+        weighed.append(len(scores.score_library(library, prepare_query(sums, text.partition(" ->")[0])).rows))
+        return [(m.video, m.start_s, m.end_s, round(m.confidence, 3)) for m in found]
+
+    everything = told()
+    assert bool(everything) == (text != "a green car")
+    monkeypatch.setattr(shortlists, "SHORTLIST", 160)
+    monkeypatch.setattr(shortlists, "FIRST", first)
+    monkeypatch.setattr(shortlists, "FEWEST", first)
+    assert told() == everything
+    assert weighed[1] < weighed[0] == library.count()
 
 
 @pytest.mark.parametrize("per_video", [None, 1])

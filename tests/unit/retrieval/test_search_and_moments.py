@@ -146,7 +146,7 @@ def test_a_shortlist_gives_the_same_answer(
     store: LibraryStore, encoder: WordEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exact = find_moments(store, encoder, "a red car")
-    monkeypatch.setattr("seektrack.retrieval.scores.SHORTLIST", 30)
+    monkeypatch.setattr("seektrack.retrieval.shortlist.SHORTLIST", 30)
     short = find_moments(store, encoder, "a red car")
     assert [(m.video, m.start_s, m.end_s, m.key.frame_index) for m in short] == [
         (m.video, m.start_s, m.end_s, m.key.frame_index) for m in exact

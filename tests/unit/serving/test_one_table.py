@@ -27,6 +27,7 @@ from seektrack.pipeline.follow_words import (
 from seektrack.segmentation import PropagationSettings, RefineSettings
 from seektrack.serving.schemas import NOT_TAKEN, SearchAndTrackAsked, SessionAsked, TrackAsked
 from seektrack.tracking import Detection, EngineSettings, FollowSettings, IdentitySettings
+from seektrack.tracking.depth import parse_depth
 
 BOX = (30.0, 30.0, 90.0, 80.0)
 OTHER_NAMES = {
@@ -84,6 +85,24 @@ def test_requests_have_the_words_of_the_table_with_its_defaults(schema: Any):
 def test_settings_are_said_in_words_and_mean_the_same_again(words: FollowWords):
     settings = words.settings() or FollowSettings()
     assert (FollowWords.of(settings).settings() or FollowSettings()) == settings
+
+
+def test_depth_is_said_by_its_folder_or_network(there: Client, films: Path):
+    maps = films / "maps"
+    maps.mkdir(exist_ok=True)
+    for n in range(6):
+        np.save(maps / f"{n:03}.npy", np.full((8, 8), 2.0, np.float32))
+    asked = FollowSettings(depth=parse_depth(str(maps)))
+    said = FollowWords.of(asked).settings()
+    assert said is not None and said.depth == asked.depth
+    here = seektrack.track_objects(films / "road.mp4", prompts=[Prompt(1, 0, box=BOX)], settings=asked)
+    assert there.track_objects(films / "road.mp4", prompts=[Prompt(1, 0, box=BOX)], settings=asked) == here
+    network = FollowSettings(depth=parse_depth("hf:somebody/depth"))
+    assert FollowWords.of(network).depth == "hf:somebody/depth"
+    with pytest.raises(InputError, match="'hf:somebody/depth' is not served"):
+        there.track_objects(films / "road.mp4", prompts=[Prompt(1, 0, box=BOX)], settings=network)
+    with pytest.raises(InputError, match=r"settings\.depth cannot be said"):
+        FollowWords.of(FollowSettings(depth=lambda frame: None))
 
 
 def test_what_has_no_words_is_named():
