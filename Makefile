@@ -17,6 +17,7 @@ PIP    = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c con
 # Both ask for opencv-python, which would replace opencv-python-headless: installed without what they ask for.
 JUDGE  = trackeval==1.3.0
 RIVALS = trackers==2.6.1
+INSTALLED := $(VENV)/.installed$(if $(EXTRAS),-$(EXTRAS))
 QUIET  = OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
 .DEFAULT_GOAL := help
@@ -32,7 +33,7 @@ $(BIN)/python:
 	  { rm -rf $(VENV); echo "error: $(PYTHON) cannot make a virtual environment — on Debian: apt-get install python3-venv" >&2; exit 1; }
 
 # The stamps are older than pyproject.toml or constraints.txt only when an install is due.
-$(VENV)/.installed: pyproject.toml constraints.txt | $(BIN)/python
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing seektrack into $(VENV) (once, a few minutes) …"
 	@$(PIP) -e '.$(if $(EXTRAS),[$(EXTRAS)])'
 	@touch $@
@@ -43,10 +44,10 @@ $(VENV)/.installed-dev: pyproject.toml constraints.txt | $(BIN)/python
 	@$(PIP) --no-deps $(JUDGE) $(RIVALS)
 	@touch $@ $(VENV)/.installed
 
-install: $(VENV)/.installed  ## install into .venv; EXTRAS=torch,serve
+install: $(INSTALLED)  ## install into .venv; EXTRAS=torch,serve
 install-dev: $(VENV)/.installed-dev  ## install into .venv with the development tools
 
-demo: $(VENV)/.installed  ## run the whole way on generated footage; OUT=folder
+demo: $(INSTALLED)  ## run the whole way on generated footage; OUT=folder
 	@$(BIN)/seektrack demo --out $(OUT)
 
 test: $(VENV)/.installed-dev  ## run every test
