@@ -22,7 +22,6 @@ from seektrack.outputs import load_tracks
 from seektrack.outputs.prompts import read_prompts
 from seektrack.outputs.remarks import Remarks
 from seektrack.segmentation import ImagePredictor, load_sam2
-from seektrack.training.datasets.files import read_labels
 from seektrack.world import SceneSettings
 
 
@@ -178,5 +177,3 @@ def test_whatever_a_picture_library_raises_the_mask_is_refused(
     monkeypatch.setattr(ImageFile.ImageFile, "load", load)
     with pytest.raises(InputError, match=r"00001\.png cannot be read as a picture"):
         read_prompts(path)
-    with pytest.raises(InputError, match=r"cannot read the annotation"):
-        read_labels(path)

@@ -94,8 +94,11 @@ def sam2(
     as_json: AsJson = False,
 ) -> None:
     """Fine-tune a segmenter on footage with masks; interrupted, the same command goes on."""
+    from seektrack.training.datasets.left_out import LeftOuts
+    from seektrack.training.datasets.world import is_world
     from seektrack.training.sam2 import LossWeights, PromptMix, Sam2Finetune, tune_sam2
     from seektrack.training.sam2.augment import footage, none
+    from seektrack.training.sam2.sources import usable_clips
 
     silent = spoken_by_another()
     screen = Screen(quiet=quiet or silent, as_json=as_json)
@@ -121,10 +124,13 @@ def sam2(
         patience=patience,
         seed=seed,
     )
+    clips = usable_clips(data)
+    for line in getattr(clips, "left_out", LeftOuts()).lines():
+        screen.warn(line)
     with screen.progress() as progress:
         figures = tune_sam2(
             settings,
-            data,
+            clips if not is_world(data) else data,
             out,
             model=model,
             held_out=held_out if share is None else None,

@@ -13,13 +13,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack import geometry
 from seektrack.errors import InputError, OutputError
 from seektrack.limits import Limits
 from seektrack.outputs import documents, manifest, reading
 from seektrack.outputs.overlaps import exclusive_masks
 from seektrack.outputs.reading import Gathered
 from seektrack.types import Mask, Tracks, VideoInfo
+from seektrack.video.labels import read_labels
 
 _MOST_OBJECTS = 254
 """Palette PNGs have 256 values: 0 is background, 255 is DAVIS' void."""
@@ -128,32 +128,6 @@ def is_export(folder: Path) -> bool:
         )
     except (OSError, ValueError, KeyError, TypeError):
         return False
-
-
-def read_labels(path: Path) -> NDArray[np.uint8]:
-    """A picture of numbers (H, W): the palette indices, or the grey levels, of a PNG.
-
-    Raises:
-        InputError: It is damaged, too large, or in colour.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as picture:
-            geometry.check_size((picture.height, picture.width))
-            mode = picture.mode
-            values = np.array(picture) if mode in ("P", "L", "1") else np.zeros((0, 0), np.uint8)
-    except InputError as error:
-        raise InputError(f"{path.name}: {error.message}", hint=error.hint) from error
-    except Exception as error:  # Pillow lets through what its plugins raise, MemoryError too
-        said = str(error) or type(error).__name__
-        raise InputError(f"{path.name} cannot be read as a picture: {said}", hint="is it damaged?") from error
-    if mode not in ("P", "L", "1"):
-        raise InputError(
-            f"{path.name} is a picture of mode {mode}, not one of ids",
-            hint="ids are the palette indices or the grey levels of an 8-bit PNG",
-        )
-    return values.astype(np.uint8)
 
 
 def davis_palette() -> NDArray[np.uint8]:

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 
 from seektrack.errors import InputError
-from seektrack.outputs import davis, mot
+from seektrack.outputs import mot
 from seektrack.outputs.recognise import recognise
 from seektrack.outputs.registry import load_tracks
 from seektrack.types import Mask, Prompt, VideoInfo
+from seektrack.video.labels import read_labels
 
 _PICTURES = (".png", ".bmp", ".gif", ".tif", ".tiff")
 _WHITE = 255
@@ -71,7 +72,7 @@ def read_prompts(
 def _picture(path: Path, frame_index: int) -> list[Prompt]:
     if not path.is_file():
         raise InputError(f"no such file: {path}")
-    values = davis.read_labels(path)
+    values = read_labels(path)
     present = [int(v) for v in np.unique(values) if v != 0]
     if present != [_WHITE]:
         present = [v for v in present if v != _WHITE]

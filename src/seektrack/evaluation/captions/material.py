@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from seektrack.encoders import Encoder, l2_normalise
 from seektrack.errors import InputError
 from seektrack.training.datasets.left_out import LeftOuts
-from seektrack.training.datasets.texts import TextItem, TextSet, read_texts
+from seektrack.training.datasets.text_items import TextItem, TextSet
+from seektrack.training.datasets.texts import read_texts
 from seektrack.training.datasets.world import is_world
 from seektrack.training.finetune.data import load_picture, pair_at, read_pairs, same_text
 from seektrack.types import Progress

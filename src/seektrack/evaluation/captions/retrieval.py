@@ -19,7 +19,7 @@ from seektrack.evaluation.captions.material import Asked, Looks, Things, read_th
 from seektrack.evaluation.captions.report import DIRECTIONS, KS, TextReport
 from seektrack.evaluation.noise import FRAME_NOISE, TEXT_NOISE, noisy_text, spoil
 from seektrack.metrics import Rankings, rank_tables
-from seektrack.training.datasets.texts import TextSet
+from seektrack.training.datasets.text_items import TextSet
 from seektrack.types import Progress
 
 Floats = NDArray[np.float32]

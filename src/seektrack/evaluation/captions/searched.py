@@ -19,7 +19,8 @@ from seektrack.evaluation.captions.retrieval import Floats, TextSettings, figure
 from seektrack.metrics import Rankings, rank_tables
 from seektrack.pipeline import Library
 from seektrack.training.datasets.left_out import LeftOuts
-from seektrack.training.datasets.texts import TextItem, read_texts
+from seektrack.training.datasets.text_items import TextItem
+from seektrack.training.datasets.texts import read_texts
 from seektrack.types import Moment, Progress
 
 _EVERYTHING = 1_000_000

@@ -15,7 +15,7 @@ from seektrack.evaluation.captions.material import Looks, Things, read_things
 from seektrack.evaluation.captions.retrieval import TextSettings, load_encoders
 from seektrack.training.datasets.files import read_lines
 from seektrack.training.datasets.left_out import LeftOuts
-from seektrack.training.datasets.texts import TextSet
+from seektrack.training.datasets.text_items import TextSet
 from seektrack.training.finetune.data import same_text
 
 _ARTICLES = ("a ", "an ", "the ")

@@ -13,7 +13,8 @@ from seektrack.training.datasets.masks import davis, mask_folders, youtube_vos
 from seektrack.training.datasets.medical import decathlon, scans
 from seektrack.training.datasets.mots import mots_challenge
 from seektrack.training.datasets.regions import RegionPicture, region_pictures
-from seektrack.training.datasets.texts import PictureOf, TextItem, TextSet, read_texts
+from seektrack.training.datasets.text_items import PictureOf, TextItem, TextSet
+from seektrack.training.datasets.texts import read_texts
 from seektrack.training.datasets.tracked import TrackSet, read_tracks
 from seektrack.training.datasets.vehicles import kitti_tracking, ua_detrac
 from seektrack.training.datasets.world import choose_world, world_boxes, world_masks, world_texts

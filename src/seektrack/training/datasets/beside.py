@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from seektrack.errors import InputError
 from seektrack.training.datasets.base import Dataset, FrameMasks, MaskClip
-from seektrack.training.datasets.files import read_json, read_labels, require_folder
+from seektrack.training.datasets.files import read_json, require_folder
 from seektrack.types import Mask
 from seektrack.video import VideoSource
 from seektrack.video.images import EvenSource, image_files
+from seektrack.video.labels import read_labels
 from seektrack.video.stills import read_image
 
 PICTURES = frozenset({".jpg", ".jpeg"})

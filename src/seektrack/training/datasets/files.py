@@ -8,9 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from seektrack.errors import InputError
 
 VOID = 255
@@ -95,26 +92,3 @@ def read_table(path: Path, *, what: str, delimiter: str = ",") -> list[dict[str,
     lines = read_text(path, what=what).splitlines()
     rows = csv.DictReader(lines, delimiter=delimiter, skipinitialspace=True, strict=False)
     return [{(k or "").strip(): v for k, v in row.items() if isinstance(v, str)} for row in rows]
-
-
-def read_labels(path: Path) -> NDArray[np.uint8]:
-    """A picture of object ids (H, W): the palette indices, grey levels or bits of a PNG.
-
-    Raises:
-        InputError: Missing, damaged, or a picture in colour.
-    """
-    from PIL import Image
-
-    try:
-        with Image.open(require_file(path, what="annotation picture")) as image:
-            mode, labels = image.mode, np.array(image)
-    except InputError:
-        raise
-    except Exception as error:  # Pillow lets through what its plugins raise, MemoryError too
-        raise InputError(f"cannot read the annotation {path}: {error}", hint="is it damaged?") from error
-    if mode not in {"P", "L", "1"}:
-        raise InputError(
-            f"the annotation {path} is a picture of mode {mode}, not one of object ids",
-            hint="ids are the palette indices (mode P) or the grey levels (mode L) of an 8-bit PNG",
-        )
-    return np.asarray(labels, dtype=np.uint8)

@@ -8,9 +8,10 @@ from pathlib import Path
 
 from seektrack.errors import InputError
 from seektrack.training.datasets.base import Dataset, FrameMasks, MaskClip
-from seektrack.training.datasets.files import VOID, read_json, read_labels, read_lines, require_folder
+from seektrack.training.datasets.files import VOID, read_json, read_lines, require_folder
 from seektrack.video import open_video
 from seektrack.video.images import image_files
+from seektrack.video.labels import read_labels
 
 DAVIS_FPS = 24
 YOUTUBE_VOS_FPS = 30

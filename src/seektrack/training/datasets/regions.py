@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from seektrack.errors import InputError
 from seektrack.training.datasets.base import Dataset
-from seektrack.training.datasets.files import read_labels, require_folder
+from seektrack.training.datasets.files import require_folder
+from seektrack.video.labels import read_labels
 from seektrack.video.stills import read_image
 
 PICTURES = (".jpg", ".jpeg")

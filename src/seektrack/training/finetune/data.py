@@ -17,7 +17,8 @@ from seektrack.errors import InputError
 from seektrack.geometry import crop_square
 from seektrack.training.datasets.corrected import CropOf, corrected_crops, corrected_files, read_corrected
 from seektrack.training.datasets.left_out import LeftOuts
-from seektrack.training.datasets.texts import PictureOf, read_texts
+from seektrack.training.datasets.text_items import PictureOf
+from seektrack.training.datasets.texts import read_texts
 from seektrack.training.datasets.world import choose_world, is_world
 from seektrack.world import SceneSettings, actor_caption, frame_caption, render, sample_scene
 

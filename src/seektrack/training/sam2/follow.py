@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.errors import VideoError
 from seektrack.geometry import mask_to_box, resize_mask
 from seektrack.metrics.masks import sequence_scores
 from seektrack.segmentation import Sam2, VideoSession
@@ -94,12 +95,15 @@ Sequences = tuple[list[NDArray[np.bool_]], list[NDArray[np.bool_]]]
 def _window(clip: MaskClip, count: int) -> Window:
     """The first annotated frames from the first with an object on, at most ``LONG_SIDE`` pixels long."""
     out: Window = []
-    for frame, known in clip.frames():
-        if known is None or (not out and not known.masks):
-            continue
-        out.append((_limited(frame.image), known))
-        if len(out) == count:
-            break
+    try:
+        for frame, known in clip.frames():
+            if known is None or (not out and not known.masks):
+                continue
+            out.append((_limited(frame.image), known))
+            if len(out) == count:
+                break
+    except VideoError:  # what comes before the damage is measured on
+        return out
     return out
 
 

@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.errors import InputError
+from seektrack.errors import InputError, VideoError
 from seektrack.training.datasets import FrameMasks, MaskClip
 from seektrack.training.sam2.augment import RawClip
 from seektrack.training.sam2.data import VOID, group_shape
 from seektrack.training.sam2.recipe import Stage
+from seektrack.video import VideoSource
 
 _UNKNOWN = 65535
 _SHORT = 64
@@ -146,14 +147,22 @@ class Footage:
         if missing:
             with clip.open() as video:
                 for index in missing:
-                    known = clip.annotation(index)
-                    self._squares[number, index] = (
-                        None
-                        if known is None
-                        else self._squared(number, video.frame_at(index).image, known, clip.key, index)
-                    )
+                    self._squares[number, index] = self._looked_at(number, video, clip, index)
         while len(self._squares) > max(self._room, len(indices), _SHORT):
             self._squares.popitem(last=False)
+
+    def _looked_at(self, number: int, video: VideoSource, clip: MaskClip, index: int) -> Square | None:
+        """A frame; None where nobody annotated it, or it cannot be read."""
+        known = clip.annotation(index)
+        if known is None:
+            return None
+        try:
+            image = video.frame_at(index).image
+        except VideoError as error:
+            if (left_out := getattr(self.clips, "left_out", None)) is not None:
+                left_out.add(clip.key, f"frame {index}", f"cannot be read: {error.message}")
+            return None
+        return self._squared(number, image, known, clip.key, index)
 
     def _squared(
         self, number: int, image: NDArray[np.uint8], known: FrameMasks, key: str, index: int

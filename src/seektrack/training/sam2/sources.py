@@ -26,6 +26,7 @@ from seektrack.training.datasets import (
 from seektrack.training.datasets.beside import is_film
 from seektrack.training.datasets.corrected import corrected_files, corrected_masks, is_corrected
 from seektrack.training.datasets.files import read_text
+from seektrack.training.datasets.usable import UsableClips
 from seektrack.training.datasets.world import choose_world, is_world
 
 Clips: TypeAlias = Sequence[MaskClip]
@@ -63,6 +64,16 @@ def read_clips(data: str | Path) -> Clips:
     if reader is None:
         raise InputError(f"{base} holds no clips with masks", hint=f"--data takes {LAYOUTS}")
     return reader(base)
+
+
+def usable_clips(data: str | Path) -> Clips:
+    """The same as `read_clips` without what cannot be used, which its ``left_out`` tells.
+
+    Raises:
+        InputError: Nothing of the kind is there, or nothing of it can be used.
+    """
+    clips = read_clips(data)
+    return clips if is_world(os.fspath(data)) else UsableClips(clips, name=os.fspath(data))
 
 
 def holds_clips(folder: Path) -> bool:

@@ -13,7 +13,7 @@ from seektrack.training.common import Curve
 from seektrack.training.datasets import MaskClip
 from seektrack.training.sam2.finetune import Sam2Finetune
 from seektrack.training.sam2.report import report_clips
-from seektrack.training.sam2.sources import read_clips
+from seektrack.training.sam2.sources import usable_clips
 from seektrack.training.sam2.tuning import Tuning
 from seektrack.training.scale import Scale
 from seektrack.types import Progress
@@ -60,10 +60,11 @@ def tune_sam2(
 
     Returns:
         ``mode``, ``steps``, ``seconds``, ``stopped`` (``done``, ``patience``, ``minutes`` or
-        ``interrupted``), ``loss``, ``clips`` and ``held_out`` (counts), ``trainable`` (parameters),
-        ``folder``, and where clips are held out ``JF_before``, ``JF``, ``J``, ``F`` and ``best_step`` of the
-        weights written; ``better`` and ``worse``, counts of held-out objects, and ``report``, where they are
-        drawn before and after. ``README.md`` in the folder is its model card.
+        ``interrupted``), ``loss``, ``clips``, ``held_out`` and ``left_out`` (counts; what was left out is
+        told in ``training/left-out.csv``), ``trainable`` (parameters), ``folder``, and where clips are held
+        out ``JF_before``, ``JF``, ``J``, ``F`` and ``best_step`` of the weights written; ``better`` and
+        ``worse``, counts of held-out objects, and ``report``, where they are drawn before and after.
+        ``README.md`` in the folder is its model card.
 
     Raises:
         InputError: The data cannot be used, ``out`` is the model's own folder, or the processes cannot share
@@ -75,9 +76,9 @@ def tune_sam2(
     if Path(model).is_dir() and Path(model).resolve() == out.resolve():
         raise InputError(f"{out} is the model to start from", hint="write the result to another folder")
     begun = time.monotonic()
-    clips = read_clips(data) if isinstance(data, str | Path) else data
-    others = read_clips(held_out) if isinstance(held_out, str | Path) else held_out
-    named = str(data) if isinstance(data, str | Path) else "clips"
+    clips = usable_clips(data) if isinstance(data, str | Path) else data
+    others = usable_clips(held_out) if isinstance(held_out, str | Path) else held_out
+    named = str(data) if isinstance(data, str | Path) else getattr(data, "name", "clips")
     scale = Scale(device=device)
     try:
         scale.fits(recipe.accumulate)
@@ -138,6 +139,8 @@ def _tune(
         log.close()
         run.weights.save(out)
         write_text(out / "training" / "recipe.json", run.description + "\n")
+        if left_out := getattr(run.clips, "left_out", None):
+            left_out.write(out / "training" / "left-out.csv")
     figures = {**run.summary(), "folder": str(out)}
     if scale.main:
         figures |= report_clips(

@@ -17,7 +17,8 @@ from seektrack.encoders.temporal_sizes import TemporalSizes
 from seektrack.errors import InputError
 from seektrack.files import new_file
 from seektrack.training.datasets.left_out import LeftOuts
-from seektrack.training.datasets.texts import TextItem, TextSet, read_texts
+from seektrack.training.datasets.text_items import TextItem, TextSet
+from seektrack.training.datasets.texts import read_texts
 from seektrack.training.datasets.world import choose_world
 from seektrack.training.temporal.recipe import motion_scenes
 from seektrack.types import Progress

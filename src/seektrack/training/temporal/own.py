@@ -13,7 +13,7 @@ from seektrack.errors import InputError
 from seektrack.training.common import (
     Budget,
 )
-from seektrack.training.datasets.texts import TextItem
+from seektrack.training.datasets.text_items import TextItem
 from seektrack.training.drive import drive
 from seektrack.training.scale import Scale
 from seektrack.training.temporal.recipe import OwnTemporalRecipe

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seektrack.encoders import load_encoder
 from seektrack.encoders.temporal import TemporalEncoder
 from seektrack.errors import InputError
-from seektrack.training.datasets.texts import TextItem
+from seektrack.training.datasets.text_items import TextItem
 from seektrack.training.finetune.batches import match_matrix
 from seektrack.training.finetune.data import distinct_texts
 from seektrack.training.report import Card, Example, write_report

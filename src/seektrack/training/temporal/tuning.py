@@ -31,7 +31,7 @@ from seektrack.training.common import (
     whichever_is_further,
 )
 from seektrack.training.datasets.left_out import LeftOuts
-from seektrack.training.datasets.texts import TextItem
+from seektrack.training.datasets.text_items import TextItem
 from seektrack.training.finetune.batches import match_matrix
 from seektrack.training.finetune.data import distinct_texts
 from seektrack.training.finetune.validate import recall_at_1
