@@ -180,6 +180,8 @@ def learn_from(films: list[tuple[Path, Tracks]], home: Path, chosen: argparse.Na
         f"{len(told)} films put right by {sum(one[2] for one in told)} corrections:"
         f" J of what the sessions hold {change(before, after)}, {len(before)} objects"
     )
+    if not chosen.minutes:
+        raise SystemExit(0)
     figures = seektrack(
         "train", "sam2", "--data", str(corrected), "--recipe", chosen.recipe,
         "--minutes", str(chosen.minutes), "--steps", str(chosen.steps), "--frames", str(chosen.window),
@@ -271,7 +273,7 @@ def main() -> None:
     parser.add_argument("--scenes", type=int, default=10, help="films that are put right")
     parser.add_argument("--rounds", type=int, default=2, help="frames of each object put right at most")
     parser.add_argument("--length", type=int, default=12, help="frames of a drawn film")
-    parser.add_argument("--minutes", type=float, default=10.0, help="of training")
+    parser.add_argument("--minutes", type=float, default=10.0, help="of training; 0 stops before it")
     parser.add_argument("--recipe", default=None)
     parser.add_argument("--steps", type=int, default=400)
     parser.add_argument("--window", type=int, default=4, help="frames of a stretch in a step")
