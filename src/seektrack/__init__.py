@@ -48,6 +48,7 @@ if TYPE_CHECKING:
         start_session,
         track_objects,
         track_pieces,
+        track_tiles,
         track_videos,
     )
     from seektrack.query import Query, read
@@ -68,6 +69,7 @@ __all__ = [
     "start_session",
     "track_objects",
     "track_pieces",
+    "track_tiles",
     "track_videos",
     "save_report",
     "Query",
@@ -100,7 +102,7 @@ __getattr__, __dir__ = lazily(
     {
         "library.rows": "Where",
         "pipeline": "Corrected Correction Library Shards TrackingSession open_session save_report "
-        "search_and_track segment_frame start_session track_objects track_pieces track_videos",
+        "search_and_track segment_frame start_session track_objects track_pieces track_tiles track_videos",
         "query": "Query read",
         "serving.client": "Client",
     },

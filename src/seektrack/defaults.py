@@ -32,6 +32,8 @@ POST = "largest"
 """How masks are cleaned."""
 OVERLAP_S = 1.0
 """Seconds that a piece of a video has in common with the next."""
+TILE_OVERLAP = 0.25
+"""Fraction of its side that a tile of a very large picture has in common with its neighbours."""
 X264 = {"preset": "veryfast", "x264-params": "cpu-independent=1:sliced-threads=0:threads=4"}
 """How H.264 is encoded into files, so that the same pictures are the same bytes: x264 else cuts them into
 as many slices as there are processors, and some of its AVX-512 gives now one answer, now another."""

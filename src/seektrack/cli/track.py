@@ -73,6 +73,7 @@ from seektrack.cli.track_options import (
     Masks,
     MinConfidence,
     Pieces,
+    Tile,
     TrackerName,
     check_pieces,
     check_together,
@@ -204,6 +205,7 @@ def track(
     translate: Translate = None,
     explain: Explain = False,
     pieces: Pieces = None,
+    tile: Tile = None,
     workers: WorkerCount = None,
     ray: RayAddress = None,
     model: LibraryModel = None,
@@ -236,7 +238,7 @@ def track(
     check_together(
         text, prompts, detections, masks=masks, tracker=tracker, grounder=grounder, every=ground_every
     )
-    check_pieces(pieces, one_video=library is None and _is_one(videos), text=text)
+    check_pieces(pieces, tile, one_video=library is None and _is_one(videos), text=text)
     check_report(report)
     check_value("--render", render, RENDERS)
     chosen = tuple(formats) if formats else defaults.FORMATS
@@ -257,6 +259,7 @@ def track(
             report=report,
             session=session,
             pieces=pieces,
+            tile=tile,
             workers=workers,
             ray=ray,
         )
@@ -327,7 +330,7 @@ def track(
                         render == "auto" or render, send, patience, how_long),
         )  # fmt: skip
         return
-    alone = library is None and pieces is None and _is_one(videos)  # nothing to share
+    alone = library is None and pieces is None and tile is None and _is_one(videos)  # nothing to share
     with damage_told_later(), working(None if alone else workers, None if alone else ray) as shared:
         if session is not None:
             work = SessionWork(
@@ -351,7 +354,7 @@ def track(
         elif library is not None:
             done = follow_in_library(screen, library, asked, how, top=top, workers=shared)
         elif _is_one(videos):
-            done = [follow_one(screen, videos[0], asked, how, pieces=pieces, workers=shared)]
+            done = [follow_one(screen, videos[0], asked, how, pieces=pieces, tile=tile, workers=shared)]
         else:
             done = follow_many(screen, videos, asked, how, fresh=fresh, workers=shared)
     notices = tuple(dict.fromkeys(notice for one in done for notice in one.remarks.notices))

@@ -95,19 +95,35 @@ Pieces = Annotated[
 ]
 
 
-def check_pieces(pieces: float | None, *, one_video: bool, text: Sequence[str] | None) -> None:
-    """See that cutting into pieces goes with what is asked for.
+Tile = Annotated[
+    int | None,
+    typer.Option(
+        "--tile",
+        metavar="PIXELS",
+        help="Cut very large pictures into overlapping tiles of so many pixels a side, followed side by side"
+        " with --workers, and join what was followed: what is small is found.",
+    ),
+]
+
+
+def check_pieces(
+    pieces: float | None, tile: int | None, *, one_video: bool, text: Sequence[str] | None
+) -> None:
+    """See that cutting into pieces or tiles goes with what is asked for.
 
     Raises:
         InputError: It does not, or a piece has no length.
     """
-    if pieces is None:
+    if pieces is None and tile is None:
         return
+    if pieces is not None and tile is not None:
+        raise InputError("--pieces and --tile cut one video two ways", hint="give one of them")
     if not one_video or text is None:
+        name = "--pieces" if tile is None else "--tile"
         raise InputError(
-            "--pieces goes with --text and one video", hint="several videos are shared out without it"
+            f"{name} goes with --text and one video", hint="several videos are shared out without it"
         )
-    if not pieces > 0:
+    if pieces is not None and not pieces > 0:
         raise InputError(f"--pieces must be longer than 0 seconds, got {pieces:g}")
 
 

@@ -80,10 +80,11 @@ def follow_one(
     how: Opening | None,
     *,
     pieces: float | None,
+    tile: int | None,
     workers: RayWorkers | None,
 ) -> Done:
     """Follow in one video."""
-    from seektrack.pipeline import track_objects, track_pieces
+    from seektrack.pipeline import track_objects, track_pieces, track_tiles
 
     with screen.progress() as progress:
         if pieces is not None:
@@ -92,6 +93,18 @@ def follow_one(
                 asked.query or "",
                 piece_s=pieces,
                 overlap_s=min(defaults.OVERLAP_S, pieces),
+                opening=how,
+                workers=workers,
+                progress=progress,
+                **asked.by_model(),
+                **asked.common(),
+            )
+            return of_tracks(tracks, asked.out, asked.formats, overlay=asked.overlay, paged=asked.paged)
+        if tile is not None:
+            tracks = track_tiles(
+                video,
+                asked.query or "",
+                tile=tile,
                 opening=how,
                 workers=workers,
                 progress=progress,

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from seektrack.pipeline.session_start import open_session, start_session
     from seektrack.pipeline.session_store import Edit
     from seektrack.pipeline.shards import Shards
+    from seektrack.pipeline.tiles import track_tiles
     from seektrack.pipeline.track import track_objects
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "track_live",
     "track_objects",
     "track_pieces",
+    "track_tiles",
     "track_videos",
     "watch",
 ]
@@ -67,6 +69,7 @@ __getattr__, __dir__ = lazily(
         "models": "Models parse_model",
         "pages": "save_report",
         "pieces": "track_pieces",
+        "tiles": "track_tiles",
         "regions": "REGIONS Regions",
         "segment": "FrameSegmenter segment_frame",
         "session": "TrackingSession",

@@ -78,7 +78,7 @@ def track_pieces(
     chosen = check_outputs(out, formats, overlay=overlay)
     models = model if isinstance(model, Models) else Models(model, device=device)
     models.check()
-    whole = _one(video, how)
+    whole = one_video(video, how)
     asked: dict[str, Any] = {
         "text": query,
         "filters": filters,
@@ -95,7 +95,8 @@ def track_pieces(
             NamedVideo(what, whole.key, opening=replace(opened, start_s=a, end_s=b))
             for a, b in pieces_of(source, piece_s, overlap_s)
         ]
-        pieces = _followed(named, asked, models, workers, progress)
+        tasks = [FollowTask(piece, asked) for piece in named]
+        pieces = follow_tasks(tasks, models, workers, progress, called="pieces")
         tracks = join_pieces(pieces, source=source, video=source.info, settings=seams)
         if out is not None:
             write_results(tracks, source, Path(out), chosen, overlay=overlay, progress=progress)
@@ -117,25 +118,31 @@ def pieces_of(source: VideoSource, piece_s: float, overlap_s: float) -> list[tup
     return [(a, min(a + piece_s + overlap_s, stop) if k < count - 1 else stop) for k, a in enumerate(starts)]
 
 
-def _followed(
-    named: Sequence[NamedVideo],
-    asked: dict[str, Any],
+def follow_tasks(
+    tasks: Sequence[FollowTask],
     models: Models,
     workers: Workers | None,
     progress: Progress | None,
+    *,
+    called: str,
 ) -> list[Tracks]:
-    """The tracks of each piece, in order."""
-    ships = all(video.ships for video in named)
+    """The tracks of each part of one video, in order.
+
+    Raises:
+        SeekTrackError: A part failed.
+    """
+    ships = all(task.ships for task in tasks)
     chosen = workers if workers is not None and ships else Here()
-    told = None if chosen.many else progress
-    tasks = [FollowTask(video, asked, told) for video in named]
+    if not chosen.many:
+        for task in tasks:
+            task.progress = progress
     places = {id(task): k for k, task in enumerate(tasks)}
     found: dict[int, Tracks] = {}
 
     def counted() -> Iterator[FollowTask]:
         for k, task in enumerate(tasks):
-            if told:
-                told(k, len(tasks), "pieces")
+            if progress and not chosen.many:
+                progress(k, len(tasks), called)
             yield task
 
     for came in chosen.run(counted(), models):
@@ -145,16 +152,21 @@ def _followed(
             came.task.dropped = True
             found[places[id(came.task)]] = came.piece
             if progress:
-                progress(len(found), len(tasks), "pieces")
+                progress(len(found), len(tasks), called)
     return [found[k] for k in range(len(tasks))]
 
 
-def _one(video: VideoInput, how: Opening) -> NamedVideo:
+def one_video(video: VideoInput, how: Opening) -> NamedVideo:
+    """The one video that is named, which has an end.
+
+    Raises:
+        InputError: Several are named, or one without an end.
+    """
     named = named_videos(video, opening=how)
     if len(named) != 1:
-        raise InputError(f"one video is cut into pieces, got {len(named)}", hint="name one video")
+        raise InputError(f"one video is cut, got {len(named)}", hint="name one video")
     if named[0].live:
-        raise InputError("what has no end cannot be cut into pieces", hint="record it first")
+        raise InputError("what has no end cannot be cut", hint="record it first")
     return named[0]
 
 

@@ -215,6 +215,7 @@ NOT_TAKEN = {
     "resolution": "its networks are loaded once, for everybody",
     "cache": "it decides itself what it keeps",
     "pieces": "`track --pieces` is for one's own machines",
+    "tile": "`track --tile` is for one's own machines",
     "workers": "it has its own, `serve --workers`",
     "ray": "it has its own workers",
     "session": "sessions are begun at /sessions",
