@@ -78,6 +78,14 @@ def usual_likeness(memory: TrackMemory) -> float:
     return float(np.median(memory.alikes)) if len(memory.alikes) >= _LOOKS else 0.0
 
 
+def may_be_taken_for(memory: TrackMemory, other: TrackMemory, settings: LikenessSettings) -> bool:
+    """Whether an object looks so much like another that a mask of the one could pass for the other."""
+    known = {cue: mean for cue, gallery in other.cues.items() if (mean := gallery.mean) is not None}
+    usual = Detection(other.kalman.box, embedding=other.appearance.mean, cues=known)
+    alike = likeness(memory, usual, settings)
+    return alike is None or alike >= settings.denied(memory)
+
+
 def likeness(memory: TrackMemory, detection: Detection, settings: LikenessSettings) -> float | None:
     """Likeness in [0, 1], or None where they have no cue in common."""
     total = weight = 0.0

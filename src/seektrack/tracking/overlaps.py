@@ -10,6 +10,7 @@ import numpy as np
 from seektrack import geometry
 from seektrack.tracking import association
 from seektrack.tracking.contest import Contests, exclusive, go_straight, shared_out, swapped
+from seektrack.tracking.likeness import may_be_taken_for
 from seektrack.tracking.memory import Detection, TrackMemory, TrackState
 from seektrack.tracking.recognise import fits_place, has_left, overlap_and_cover
 from seektrack.tracking.settings import IdentitySettings
@@ -38,6 +39,12 @@ class Overlaps:
     def contested(self, obj_id: int) -> bool:
         """Whether an object is in a contest."""
         return bool(self._contests.of(obj_id))
+
+    def confused(self, obj_id: int) -> bool:
+        """Whether an object is in a contest with one that it may be taken for."""
+        others = {i for pair in self._contests.of(obj_id) for i in pair} - {obj_id}
+        pairs = ((self._memories[obj_id], self._memories[i]) for i in others if i in self._memories)
+        return any(may_be_taken_for(*pair, self.settings.likeness) for pair in pairs)
 
     def clear(self) -> None:
         """Forget who was with whom, as at a cut."""

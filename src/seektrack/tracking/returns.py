@@ -81,7 +81,7 @@ class Returns:
     def seek(self, step: Step) -> None:
         """Look for objects out of sight where motion and colours say they could be."""
         waiting = [
-            m for m in self.known.all if m.obj_id not in step.seen and not self._overlaps.contested(m.obj_id)
+            m for m in self.known.all if m.obj_id not in step.seen and not self._overlaps.confused(m.obj_id)
         ]
         for memory in sorted(waiting, key=lambda m: abs(step.time_s - m.seen_s))[: self.settings.max_sought]:
             memory.unseen += 1

@@ -27,7 +27,9 @@ _SIDE = 160
 """Pixels of the longer side of the picture colours are looked for on."""
 _RARE = 0.02
 """Share of the picture up to which what has the object's colours counts in full."""
-_LEAST = 0.25
+_CHANGED = 0.35
+"""How much, as a logarithm, an area must have changed for two sizes to be looked for."""
+_LEAST = 0.2
 """Share of a window that must look like the object."""
 
 
@@ -58,10 +60,9 @@ class Glance:
             x0, y0, x1, y1 = memory.kalman.box
             cx, cy, (w, h) = (x0 + x1) / 2, (y0 + y1) / 2, memory.usual_sides
             found.append((cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2))
-        usual = np.array(memory.usual_sides)
-        scales = (0.7, 1.0, 1.5) if memory.elsewhere else (1.0,)
-        for zoom in scales:
-            found += self._by_colour(memory, usual * zoom, most if len(scales) == 1 else max(most - 1, 1))
+        sizes = _sizes(memory)
+        for sides in sizes:
+            found += self._by_colour(memory, sides, most if len(sizes) == 1 else max(most - 1, 1))
         inside = (clip_box(box, (height, width)) for box in found)
         return [b for b in inside if b[2] - b[0] >= 3 and b[3] - b[1] >= 3]
 
@@ -103,6 +104,24 @@ class Glance:
         return np.minimum(ratio, 1.0).astype(np.float32)[index], scale
 
 
+def _sizes(memory: TrackMemory) -> list[Floats]:
+    """Widths and heights an object may have: as usual, and as last seen where it grew or shrank since."""
+    usual = np.array(memory.usual_sides)
+    if memory.elsewhere:
+        return [usual * zoom for zoom in (0.7, 1.0, 1.5)]
+    late = _late_sides(memory)
+    changed = late is not None and abs(float(np.log(late.prod() / max(usual.prod(), 1.0)))) > _CHANGED
+    return [usual] if late is None or not changed else [usual, late]
+
+
+def _late_sides(memory: TrackMemory) -> Floats | None:
+    """Width and height an object had on the last frames it was seen on, or None."""
+    if not memory.boxes:
+        return None
+    boxes = np.array(memory.boxes)
+    return np.asarray(np.maximum(np.median(boxes[:, 2:] - boxes[:, :2], axis=0), 1.0), np.float64)
+
+
 def is_due(memory: TrackMemory, frames: int) -> bool:
     """Whether to look for an object hidden for so many frames: every one at first, then every fourth."""
     return frames <= 6 or frames % 4 == 0 or memory.sighted > 0
@@ -110,5 +129,7 @@ def is_due(memory: TrackMemory, frames: int) -> bool:
 
 def is_of_size(memory: TrackMemory, box: Box) -> bool:
     """Whether a box has about the size an object usually has; after a cut it may be nearer or farther."""
-    ratio = float(np.sqrt(max((box[2] - box[0]) * (box[3] - box[1]), 1.0))) / max(usual_side(memory), 1.0)
-    return 0.35 <= ratio <= 2.8 if memory.elsewhere else 0.65 <= ratio <= 1.5
+    side = float(np.sqrt(max((box[2] - box[0]) * (box[3] - box[1]), 1.0)))
+    if memory.elsewhere:
+        return 0.35 <= side / max(usual_side(memory), 1.0) <= 2.8
+    return any(0.65 <= side / max(float(np.sqrt(known.prod())), 1.0) <= 1.5 for known in _sizes(memory))

@@ -238,6 +238,44 @@ def test_what_left_the_picture_beside_another_is_looked_for_as_soon_as_it_may_be
     assert t < 36 and centre(settled, 1) == pytest.approx(150, abs=1)
 
 
+def told(there: np.ndarray, image: np.ndarray) -> Glance:
+    """A network that shows what a box lies on, if that is there."""
+
+    def answers(boxes):
+        held = [there[int(y0) : int(y1) + 1, int(x0) : int(x1) + 1].any() for x0, y0, x1, y1 in boxes]
+        return [seen(there, None, image) if inside else None for inside in held]
+
+    return Glance(image, answers)
+
+
+@pytest.mark.parametrize(("colour", "found"), [("blue", True), ("red", False)])
+def test_beside_one_that_looks_otherwise_a_hidden_object_is_looked_for(colour: str, found: bool):
+    """The engine shows nothing of it any more while the other, still near, could be hiding it."""
+    tracker = IdentityTracker(HW, settings=IdentitySettings(merge=False))
+    for t in range(14):
+        one, two = pixels(min(30 + 5.0 * t, 75), 50), pixels(90, 56, 40, 30)
+        two &= ~one
+        image = picture(**{"red": one | two} if colour == "red" else {"red": one, "blue": two})
+        meet = 8 <= t < 10
+        given = [seen(two | one if meet else two, 2, image)]
+        given += [seen(one, 1, image)] if t < 10 else []
+        settled = tracker.update(t, t / 10, given, glance=told(one, image) if t >= 10 else None)
+    assert settled.observations[1].visible == found
+
+
+def test_what_grew_smaller_is_looked_for_at_its_latest_size():
+    tracker = IdentityTracker(HW)
+    for t in range(24):
+        half = pixels(100, 60, 40, 28) if t < 12 else pixels(100, 60, 24, 16)
+        one = seen(half, 1, picture(red=half))
+        tracker.update(t, t / 10, [one if t < 12 else replace(one, score=0.8)])
+    back = pixels(40, 30, 22, 16)
+    image = picture(red=back)
+    for t in range(24, 28):
+        settled = tracker.update(t, t / 10, [], glance=told(back, image))
+    assert settled.observations[1].visible and settled.observations[1].box == Mask.from_array(back).box
+
+
 def test_what_left_over_the_border_is_out_of_view_though_it_seemed_to_slow_down():
     tracker = IdentityTracker(HW)
     for t in range(16):
