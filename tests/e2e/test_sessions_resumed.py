@@ -164,6 +164,13 @@ def test_objects_are_put_right_from_the_command_line(film, tmp_path, capsys):
         line, *hint = capsys.readouterr().err.strip().splitlines()
         assert said in line and len(hint) <= 1
     assert file.read_bytes() == held
+    assert run(*common, "--correct", click, "--correct", "5,5@3#8") == 2  # all of it or nothing
+    assert run(*common) == 0 and (out / "tracks.json").read_bytes() == before
+    assert run(*common, "--undo") == 2
+    assert run(*common, "--edit", "rename 2 a van") == 0
+    renamed = (out / "tracks.json").read_bytes()
+    assert run(*common, "--undo", "--correct", "5,5@3#8") == 2
+    assert run(*common) == 0 and (out / "tracks.json").read_bytes() == renamed
     assert run(str(path), "--correct", "5,5@3") == 2
     assert "go with --session" in capsys.readouterr().err
 

@@ -102,6 +102,17 @@ def test_a_proven_swap_is_put_right(tracks, pictures):
         assert only_told == planted.tracks and not only_told.anomalies[0].repaired
 
 
+def test_a_piece_that_stays_on_the_ground_has_drifted(tracks, pictures):
+    walker = tracks.tracks[0]
+    ys, xs = np.mgrid[:H, :W]
+    piece = Mask.from_array(((xs - 78) / 5) ** 2 + ((ys - 34) / 5) ** 2 < 1)
+    assert piece.area < 0.4 * min(o.mask.area for o in walker.observations)
+    held = [o if o.frame_index < 24 else replace(o, mask=piece, box=piece.box) for o in walker.observations]
+    changed = replace(tracks, tracks=(replace(walker, observations=tuple(held)), *tracks.tracks[1:]))
+    found = find_anomalies(changed, look_at(frames_of(pictures), changed))
+    assert [(a.kind, a.obj_id) for a in found] == [("drift", 1)] and 24 <= found[0].first_frame < 36
+
+
 def test_what_drifted_onto_the_ground_is_not_shown_as_the_object(tracks, pictures):
     planted = plant("drift", tracks, pictures, tracks, np.random.default_rng(2))
     assert planted is not None

@@ -71,11 +71,13 @@ class Unlike:
         runs: First and last sight of each.
         less: By how much less than usual each sight is like the track, (n,).
         z: The same in its usual deviations.
+        whole: Whether each sight is large enough to be judged by its looks alone, (n,).
     """
 
     runs: list[tuple[int, int]]
     less: Floats
     z: Floats
+    whole: NDArray[np.bool_]
 
 
 def motion(whole: Whole, path: Path, odd: Unlike) -> list[Anomaly]:
@@ -150,12 +152,12 @@ def _usual(values: Floats, reach: int = 12) -> Floats:
 def unlike(whole: Whole, path: Path) -> Unlike:
     """Which sights do not look like the track."""
     how = whole.settings
-    nothing = Unlike([], np.zeros(len(path)), np.zeros(len(path)))
+    nothing = Unlike([], np.zeros(len(path)), np.zeros(len(path)), np.zeros(len(path), dtype=np.bool_))
     if path.signatures is None:
         return nothing
     whole_area = np.maximum(path.usual_area, np.median(path.areas))
-    judged = ~np.isnan(path.signatures).any(axis=1) & (path.areas >= how.least_area * whole_area)
-    judged &= ~path.cut_off
+    seen = ~np.isnan(path.signatures).any(axis=1) & ~path.cut_off
+    judged = seen & (path.areas >= how.least_area * whole_area)
     if judged.sum() < 6:
         return nothing
     rows = np.nan_to_num(path.signatures)
@@ -167,12 +169,15 @@ def unlike(whole: Whole, path: Path) -> Unlike:
         if not believed or alike[k] >= np.median(believed[-24:]) - how.unlike / 2:
             past = _SLOWLY * past + (1 - _SLOWLY) * rows[k]
             believed.append(float(alike[k]))
+    if np.nanmedian(path.contrast[judged]) > 2 * how.no_contrast:  # a piece of it would stand out as it does
+        for k in np.flatnonzero(seen & ~judged & (path.contrast < how.no_contrast)):
+            alike[k] = float(rows[k] @ past) / max(float(np.linalg.norm(past)), 1e-9)
     usual = float(np.median(believed))
     spread = 1.4826 * float(np.median(np.abs(np.array(believed) - usual)))
-    less = np.where(judged, usual - np.nan_to_num(alike, nan=usual), 0.0)
+    less = usual - np.nan_to_num(alike, nan=usual)
     z = less / max(spread, 0.015)
     out = (less > how.unlike) & (z > how.unlike_z)
-    return Unlike(_runs(out, judged), less, z)
+    return Unlike(_runs(out, ~np.isnan(alike)), less, z, judged)
 
 
 def _runs(flags: NDArray[np.bool_], judged: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -204,6 +209,8 @@ def looks(whole: Whole, path: Path, odd: Unlike) -> list[Anomaly]:
         less, z = float(odd.less[first : last + 1].max()), float(odd.z[first : last + 1].max())
         contrast = float(np.nanmedian(path.contrast[first : last + 1]))
         drifted = lasts >= how.drift_s and (last >= len(path) - 2 or lasts >= 3 * how.drift_s)
+        if not drifted and odd.whole[first : last + 1].sum() < 2:
+            continue
         severity: Severity = "high" if less > 2 * how.unlike else "medium"
         at, end = path.frames[first], path.frames[last]
         kind: AnomalyKind = "drift" if drifted else "appearance"
