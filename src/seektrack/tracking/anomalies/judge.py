@@ -156,8 +156,8 @@ def unlike(whole: Whole, path: Path) -> Unlike:
     if path.signatures is None:
         return nothing
     whole_area = np.maximum(path.usual_area, np.median(path.areas))
-    seen = ~np.isnan(path.signatures).any(axis=1) & ~path.cut_off
-    judged = seen & (path.areas >= how.least_area * whole_area)
+    seen = ~np.isnan(path.signatures).any(axis=1)
+    judged = seen & ~path.cut_off & (path.areas >= how.least_area * whole_area)
     if judged.sum() < 6:
         return nothing
     rows = np.nan_to_num(path.signatures)
@@ -169,8 +169,8 @@ def unlike(whole: Whole, path: Path) -> Unlike:
         if not believed or alike[k] >= np.median(believed[-24:]) - how.unlike / 2:
             past = _SLOWLY * past + (1 - _SLOWLY) * rows[k]
             believed.append(float(alike[k]))
-    if np.nanmedian(path.contrast[judged]) > 2 * how.no_contrast:  # a piece of it would stand out as it does
-        for k in np.flatnonzero(seen & ~judged & (path.contrast < how.no_contrast)):
+    if np.nanmedian(path.contrast[judged]) > 4 * how.no_contrast:  # a piece of it would stand out as it does
+        for k in np.flatnonzero(seen & ~judged & (path.contrast < 2 * how.no_contrast)):
             alike[k] = float(rows[k] @ past) / max(float(np.linalg.norm(past)), 1e-9)
     usual = float(np.median(believed))
     spread = 1.4826 * float(np.median(np.abs(np.array(believed) - usual)))

@@ -33,7 +33,7 @@ class AnomalySettings:
     jolt: float = 1.0
     unlike: float = 0.12
     unlike_z: float = 6.0
-    least_area: float = 0.6
+    least_area: float = 0.7
     drift_s: float = 0.6
     lost_s: float = 0.5
     abrupt_area: float = 0.6
