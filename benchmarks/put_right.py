@@ -229,7 +229,7 @@ def clip(home: Path, chosen: argparse.Namespace) -> dict[str, Change]:
     write_pictures(pictures, chosen.captions)
     figures = seektrack(
         "train", "clip", "--data", str(pictures), "--recipe", chosen.recipe, "--minutes", str(chosen.minutes),
-        "--epochs", str(chosen.epochs), "--out", str(out), "--model", chosen.model,
+        *(["--epochs", str(chosen.epochs)] if chosen.epochs else []), "--out", str(out), "--model", chosen.model,
         *(["--fresh"] if chosen.fresh else []), *chosen.more,
         threads=chosen.threads,
     )  # fmt: skip
@@ -280,7 +280,7 @@ def main() -> None:
     parser.add_argument("--held-out", default="0.1")
     parser.add_argument("--clips", type=int, default=12, help="to measure J&F on")
     parser.add_argument("--captions", type=int, default=20, help="of each class")
-    parser.add_argument("--epochs", type=int, default=60)
+    parser.add_argument("--epochs", type=int, help="the command's own number when left out")
     parser.add_argument("--crops", type=int, default=300, help="to measure names on")
     parser.add_argument("--model", default="pocket")
     parser.add_argument("--seed", type=int, default=0, help="which films are put right")

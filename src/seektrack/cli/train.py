@@ -54,7 +54,14 @@ def clip(
         str,
         typer.Option("--recipe", help="What moves: full, frozen-image, frozen-text, head, lora or adapter."),
     ] = "full",
-    epochs: Annotated[int, typer.Option("--epochs", help="Passes over the pictures.", min=1)] = 10,
+    epochs: Annotated[
+        int | None,
+        typer.Option(
+            "--epochs",
+            help="Passes over the pictures; 10, or as many as make 60 steps of few pictures, when left out.",
+            min=1,
+        ),
+    ] = None,
     batch: Annotated[int, typer.Option("--batch", help="Pairs in a step.", min=2)] = 64,
     learning_rate: LearningRate = None,
     scale_rate: ScaleRate = False,
@@ -88,6 +95,15 @@ def clip(
         list[str] | None,
         typer.Option("--template", help='Such words, with {} for the thing: "a scan of {}"; again for more.'),
     ] = None,
+    contrast: Annotated[
+        int | None,
+        typer.Option(
+            "--contrast",
+            help="Names the model knows and no caption speaks of, set against every picture of a step; 32 "
+            "where few captions differ, else none, when left out.",
+            min=0,
+        ),
+    ] = None,
     precision: Annotated[
         str,
         typer.Option("--precision", help="Compute in fp32, bf16 or fp16; weights stay in float32."),
@@ -100,7 +116,7 @@ def clip(
     patience: Annotated[
         int,
         typer.Option(
-            "--patience", help="Epochs without better retrieval before stopping; 0 never stops.", min=0
+            "--patience", help="Measurements without better retrieval before stopping; 0 never stops.", min=0
         ),
     ] = 5,
     seed: Seed = 0,
@@ -127,6 +143,7 @@ def clip(
         augment=not no_augment,
         wordings=wordings or (0.5 if template else 0.0),
         templates=tuple(template or ()),
+        contrast=contrast,
         scale_rate=scale_rate,
         precision=precision,
         held_out=held_out,

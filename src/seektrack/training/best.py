@@ -14,10 +14,11 @@ class Best:
     Args:
         figure: Name of the figure that counts, higher being better.
         patience: Measurements without a better one before it is enough; 0 is never enough.
+        tie: Name of the figure that decides between equals; the earlier is kept without one.
     """
 
-    def __init__(self, figure: str, *, patience: int) -> None:
-        self.figure, self.patience = figure, patience
+    def __init__(self, figure: str, *, patience: int, tie: str | None = None) -> None:
+        self.figure, self.patience, self.tie = figure, patience, tie
         self.before: dict[str, float] = {}
         self.figures: dict[str, float] = {}
         self.weights: dict[str, Tensor] = {}
@@ -34,11 +35,14 @@ class Best:
             weights: Gives copies of the weights measured; asked only where they are the best.
         """
         self.before = self.before or dict(figures)
-        if figures[self.figure] > self.figures.get(self.figure, -1.0):
+        if not self.figures or self._rank(figures) > self._rank(self.figures):
             self.figures, self.worse = {**figures, "best_step": step}, 0
             self.weights = weights()
         else:
             self.worse += 1
+
+    def _rank(self, figures: Mapping[str, float]) -> tuple[float, float]:
+        return figures[self.figure], figures.get(self.tie, 0.0) if self.tie else 0.0
 
     @property
     def enough(self) -> bool:

@@ -37,3 +37,11 @@ def test_a_checkpoint_carries_it_on():
     assert fresh.summary() == begun.summary() and not fresh.enough
     fresh.judge({"J": 0.1, "other": 0.0}, 3, weights(0.1))
     assert fresh.enough and fresh.weights["w"].tolist() == [0.75, 0.75]
+
+
+def test_another_figure_decides_between_equals():
+    best = Best("J", patience=0, tie="margin")
+    for step, (figure, margin) in enumerate([(0.5, 0.9), (1.0, 0.1), (1.0, 0.3), (1.0, 0.2), (0.9, 0.8)]):
+        best.judge({"J": figure, "margin": margin}, step, weights(margin))
+    assert best.figures["best_step"] == 2 and best.worse == 2
+    assert best.figures == {"J": 1.0, "margin": 0.3, "best_step": 2}

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.encoders import TEMPLATES, is_noun_query
+from seektrack.encoders import TEMPLATES, Encoder, is_noun_query
+from seektrack.encoders.contrast import names_that_compete
 from seektrack.encoders.prompts import expand
 from seektrack.errors import InputError
 from seektrack.training.clip.frames import decode_rgb, encode_rgb
 from seektrack.training.finetune.data import Pairs, Picture, load_picture, pair_at, same_text
-from seektrack.training.finetune.recipe import FinetuneRecipe
+from seektrack.training.finetune.recipe import CONTRAST, FEW, FinetuneRecipe
 from seektrack.training.scale import Scale
 
 FEWEST = 4
 """Fewer pairs than this teach nothing."""
+_WORD = re.compile(r"[^\W\d_]+")
 _SIDES = re.compile(r"\b(left|right|links|rechts|gauche|droite|izquierda|derecha)", re.IGNORECASE)
 
 
@@ -32,12 +35,14 @@ class Batch:
         matches: float32 (B, B) over the whole batch, 1 where the picture of the row carries the caption of
             the column.
         weights: float32 (B,), likewise.
+        others: Texts that are true of none, the same for every process.
     """
 
     images: list[Picture]
     texts: list[str]
     matches: NDArray[np.float32]
     weights: NDArray[np.float32]
+    others: tuple[str, ...] = ()
 
 
 def split_pairs(count: int, recipe: FinetuneRecipe) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -94,14 +99,21 @@ class Batches:
         chosen: Numbers of those to train on.
         recipe: Batch, augmentation, seed.
         scale: The processes that share each batch.
+        others: Texts true of none of the pairs, of which each step takes some.
 
     Raises:
         InputError: They cannot share it evenly.
     """
 
     def __init__(
-        self, pairs: Pairs, chosen: NDArray[np.intp], recipe: FinetuneRecipe, scale: Scale | None = None
+        self,
+        pairs: Pairs,
+        chosen: NDArray[np.intp],
+        recipe: FinetuneRecipe,
+        scale: Scale | None = None,
+        others: Sequence[str] = (),
     ) -> None:
+        self.others = tuple(others)
         self.pairs, self.chosen, self.recipe, self.scale = pairs, chosen, recipe, scale
         self.size = min(recipe.batch, len(chosen))
         if scale is not None:
@@ -129,7 +141,13 @@ class Batches:
         matches = match_matrix([pair.texts for pair in drawn], texts)
         if r.wordings:
             texts = [self._worded(text, rng) for text, rng in zip(texts, rngs, strict=True)]
-        return Batch(images, [texts[i] for i in mine], matches, weights)
+        return Batch(images, [texts[i] for i in mine], matches, weights, self._others(step))
+
+    def _others(self, step: int) -> tuple[str, ...]:
+        rng = np.random.default_rng((self.recipe.seed, 4, step))
+        asked = CONTRAST if self.recipe.contrast is None else self.recipe.contrast
+        count = min(asked, len(self.others))
+        return tuple(self.others[int(i)] for i in rng.choice(len(self.others), count, replace=False))
 
     def _worded(self, text: str, rng: np.random.Generator) -> str:
         """A caption as it is, or, where it names a thing, in the words of a template."""
@@ -137,6 +155,16 @@ class Batches:
             return text
         templates = self.recipe.templates or TEMPLATES["enriched"]
         return expand(text, [templates[int(rng.integers(len(templates)))]])[0]
+
+
+def other_names(encoder: Encoder, pairs: Pairs, contrast: int | None) -> list[str]:
+    """Names an encoder knows that share no word with a caption of the pairs, where any are asked for."""
+    captions = {same_text(text) for i in range(len(pairs)) for text in pair_at(pairs, i).texts}
+    if contrast == 0 or (contrast is None and len(captions) >= FEW):
+        return []
+    said = {word for text in captions for word in _WORD.findall(text.lower())}
+    names = names_that_compete(encoder)
+    return [name for name in names if not said & {w for w in _WORD.findall(name.lower()) if len(w) > 2}]
 
 
 def match_matrix(captions: list[tuple[str, ...]], texts: list[str]) -> NDArray[np.float32]:

@@ -26,7 +26,7 @@ from seektrack.training.common import (
     whichever_is_further,
 )
 from seektrack.training.datasets.left_out import LeftOuts
-from seektrack.training.finetune.batches import Batches, split_pairs
+from seektrack.training.finetune.batches import Batches, other_names, split_pairs
 from seektrack.training.finetune.data import Pairs, digest, read_pairs
 from seektrack.training.finetune.losses import GradientBalancer, alignment_loss, info_nce
 from seektrack.training.finetune.recipe import FinetuneRecipe
@@ -156,14 +156,14 @@ class _Run:
     ) -> None:
         self.recipe, self.path, self.scale = recipe, work / "checkpoint.pt", scale
         chosen, held_out = split_pairs(len(pairs), recipe)
-        self.batches = Batches(pairs, chosen, recipe, scale)
+        self.towers = Towers(model, recipe, device=str(scale.device))
+        others = other_names(self.towers.encoder, pairs, recipe.contrast)
+        self.batches = Batches(pairs, chosen, recipe, scale, others)
         self.validator = Validator(pairs, held_out) if len(held_out) else None
         self.pairs, self.chosen, self.held_out, self.model = pairs, chosen, held_out, model
         self.n_pairs, self.n_held_out = len(chosen), len(held_out)
         self.left_out = getattr(pairs, "left_out", None) or LeftOuts()
-        self.total = recipe.steps or recipe.epochs * self.batches.per_epoch
-        self.every = recipe.validate_every or self.batches.per_epoch
-        self.towers = Towers(model, recipe, device=str(scale.device))
+        self.total, self.every = recipe.steps_of(self.batches.per_epoch)
         self.network = scale.spread(self.towers.forward_module())
         self.rate = recipe.rate(sum(p.numel() for p in self.towers.network.parameters()))
         groups = decay_groups(self.towers.trainable().values(), recipe.weight_decay)
@@ -173,7 +173,7 @@ class _Run:
         self.balancer = GradientBalancer(list(self.terms), restoring=recipe.restoring)
         self.steps, self.loss = 0, math.nan
         self.parts: dict[str, float] = {}
-        self.best = Best("r1", patience=recipe.patience)
+        self.best = Best("r1", patience=recipe.patience, tie="margin")
         self.description = json.dumps(
             {
                 "recipe": dataclasses.asdict(recipe),
@@ -272,10 +272,14 @@ class _Run:
             torch.manual_seed((r.seed * 1_000_003 + self.steps) * self.scale.world + self.scale.rank)
             with self.scale.autocast():
                 images, texts, scale = self.network(
-                    list(encoder.image_groups(batch.images)), encoder.text_inputs(batch.texts)
+                    list(encoder.image_groups(batch.images)),
+                    encoder.text_inputs([*batch.texts, *batch.others]),
                 )
-        images, texts = self.scale.gather(images), self.scale.gather(texts)
-        to_text, to_image = info_nce(images @ texts.T * scale, matches, weights)
+        own = len(batch.texts)
+        images, others, texts = self.scale.gather(images), texts[own:], self.scale.gather(texts[:own])
+        to_text, to_image = info_nce(
+            images @ texts.T * scale, matches, weights, images @ others.T * scale if len(others) else None
+        )
         losses = {
             "image_to_text": to_text,
             "text_to_image": to_image,

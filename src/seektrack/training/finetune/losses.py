@@ -10,7 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 
-def info_nce(logits: Tensor, matches: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+def info_nce(
+    logits: Tensor, matches: Tensor, weights: Tensor, others: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Weighted InfoNCE of both directions, each with any number of right answers of equal share.
 
     With weights of 1 their mean is :func:`seektrack.training.clip.losses.matching_loss`.
@@ -19,12 +21,14 @@ def info_nce(logits: Tensor, matches: Tensor, weights: Tensor) -> tuple[Tensor, 
         logits: (B, B), image rows against text columns, pair by pair.
         matches: (B, B), 1 where they match; every row and column holds at least its own pair.
         weights: (B,), how much each pair counts as a question.
+        others: (B, E), image rows against texts that are true of none of them.
 
     Returns:
         Images asked for their texts, texts asked for their images: scalars.
     """
     matches = matches.to(logits.dtype)
-    to_text = -(F.log_softmax(logits, 1) * matches).sum(1) / matches.sum(1)
+    asked = logits if others is None else torch.cat([logits, others], 1)
+    to_text = -(F.log_softmax(asked, 1)[:, : logits.shape[1]] * matches).sum(1) / matches.sum(1)
     to_image = -(F.log_softmax(logits, 0) * matches).sum(0) / matches.sum(0)
     total = weights.sum().clamp(min=1e-12)
     return (to_text * weights).sum() / total, (to_image * weights).sum() / total

@@ -9,6 +9,10 @@ from seektrack.errors import InputError
 from seektrack.training.scale import PRECISIONS
 
 MODES = ("full", "frozen-image", "frozen-text", "head", "lora", "adapter")
+USUAL_EPOCHS, FEWEST_STEPS = 10, 60
+"""Passes over the pairs where none are asked for, and the steps they make at least."""
+MEASUREMENTS = 10
+"""Of one training at most, where epochs are short."""
 USUAL_BATCH = 64
 """Global batch for which the usual learning rates are."""
 LORA_TARGETS = (
@@ -17,6 +21,8 @@ LORA_TARGETS = (
     "visual_projection", "text_projection",
 )  # fmt: skip
 """Layers of the CLIP family that an adapter fits: attention, feed-forward, projections, and BERT's names."""
+CONTRAST, FEW = 32, 64
+"""Names set against every picture where so few captions differ: they say little of what a thing is not."""
 SMALL = 20_000_000
 """A network with fewer parameters than this bears ten times the learning rate."""
 
@@ -44,9 +50,12 @@ class FinetuneRecipe:
         restoring: How much harder a loss pulls that has fallen less than the others (GradNorm's alpha).
         wordings: Chance of a caption that names a thing to be put into a template.
         templates: Those templates, each with one ``{}``; the built-in ones when empty.
+        contrast: Names the model knows and no caption speaks of, set against every picture of a step: a few
+            captions are told apart from each other too easily. None takes ``CONTRAST`` where fewer than
+            ``FEW`` captions differ, else none.
         augment: Crop, mirror, expose, blur and recompress training pictures. A picture whose captions name a
             side (left, right) is never mirrored.
-        epochs: Passes over the training pairs.
+        epochs: Passes over the training pairs; None takes 10, or as many as make 60 steps of few pairs.
         steps: Steps instead of epochs, where given.
         batch: Pairs in a step; each is the wrong answer of the others, so more is better.
         learning_rate: Peak; None takes what suits the mode and the size of the network.
@@ -75,10 +84,11 @@ class FinetuneRecipe:
     alignment: float = 0.0
     balance: bool = False
     restoring: float = 0.5
+    contrast: int | None = None
     augment: bool = True
     wordings: float = 0.0
     templates: tuple[str, ...] = ()
-    epochs: int = 10
+    epochs: int | None = None
     steps: int | None = None
     batch: int = 64
     learning_rate: float | None = None
@@ -92,6 +102,12 @@ class FinetuneRecipe:
     validate_every: int | None = None
     patience: int = 5
     seed: int = 0
+
+    def steps_of(self, per_epoch: int) -> tuple[int, int]:
+        """Steps to take, and between two measurements, where an epoch has so many."""
+        epochs = self.epochs or max(USUAL_EPOCHS, -(-FEWEST_STEPS // per_epoch))
+        total = self.steps or epochs * per_epoch
+        return total, self.validate_every or max(per_epoch, total // MEASUREMENTS)
 
     def __post_init__(self) -> None:
         if self.mode not in MODES:
@@ -108,6 +124,7 @@ class FinetuneRecipe:
             "steps": 1,
             "validate_every": 1,
             "max_held_out": 2,
+            "contrast": 0,
         }
         for name, least in at_least.items():
             value = getattr(self, name)

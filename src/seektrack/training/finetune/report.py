@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,10 @@ FEWEST_HELD_OUT = 20
 """Fewer held-out pictures do not tell a temperature."""
 FEWEST_SHOWN = 24
 """Fewer training pictures say nothing of what an encoder knows."""
+ENOUGH_SHOWN = 108
+"""Where they are fewer than this, each is looked at several times: mirrored, and parts of it."""
+_VIEWS = ((0.0, 0.0, 1.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.85), (0.15, 0.15, 0.85), (0.1, 0.1, 0.8))
+"""Parts of a picture: left, top, and side, as shares of it; every other one is mirrored."""
 
 
 def report_pairs(
@@ -133,12 +138,24 @@ def _domain(pairs: Pairs, chosen: NDArray[np.intp], encoder: Encoder, out: Path)
     """Measure what the encoder was shown, beside its weights; False where that cannot be."""
     if len(chosen) < FEWEST_SHOWN:
         return False
-    some = chosen[:: max(1, -(-len(chosen) // MOST_SHOWN))]
+    some = chosen[:: max(1, -(-len(chosen) // MOST_SHOWN))].tolist()
+    each = min(len(_VIEWS), -(-ENOUGH_SHOWN // len(some)))
+    kept = some[::4]
+    shown, held_out = (
+        (view for i in part for view in _views(_whole(pair_at(pairs, i).image), each))
+        for part in ([i for i in some if i not in set(kept)], kept)
+    )
     try:
-        measure(
-            encoder, out, shown=(_whole(pair_at(pairs, int(i)).image) for i in some),
-            about="what it was fine-tuned on",
-        )  # fmt: skip
+        measure(encoder, out, shown=shown, held_out=held_out, about="what it was fine-tuned on")
     except InputError:  # such as an encoder without layers to look into
         return False
     return True
+
+
+def _views(picture: Picture, count: int) -> Iterator[Picture]:
+    """The picture, and ``count`` - 1 others made of it."""
+    height, width = picture.shape[:2]
+    for number, (left, top, side) in enumerate(_VIEWS[:count]):
+        x, y = int(left * width), int(top * height)
+        part = picture[y : y + max(1, round(side * height)), x : x + max(1, round(side * width))]
+        yield np.ascontiguousarray(part[:, ::-1] if number % 2 else part)

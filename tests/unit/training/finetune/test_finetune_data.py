@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from seektrack.encoders.base import Vocabulary
 from seektrack.errors import InputError, QueryError
 from seektrack.training.datasets import choose_world
 from seektrack.training.finetune import FinetuneRecipe, read_pairs, world_pairs
-from seektrack.training.finetune.batches import Batches, augment, split_pairs
+from seektrack.training.finetune.batches import Batches, augment, other_names, split_pairs
 from seektrack.training.finetune.data import digest, load_picture, pair_at
 from seektrack.training.finetune.validate import recall_at_1
 from seektrack.video import read_image
@@ -201,3 +202,21 @@ def test_the_learning_rate_follows_the_global_batch_where_asked() -> None:
     assert FinetuneRecipe(batch=256).rate(10**9) == usual
     assert FinetuneRecipe(batch=256, scale_rate=True).rate(10**9) == 2 * usual
     assert FinetuneRecipe(batch=16, scale_rate=True, learning_rate=1e-3).rate(1) == 5e-4
+
+
+def test_few_captions_are_set_against_names_that_share_no_word_with_them() -> None:
+    class Knowing:
+        vocabulary = Vocabulary(("a red car", "a dog", "a lamp", "a tree"), ())
+
+    image = np.zeros((8, 8, 3), np.uint8)
+    few = [(image, ["A dog."]), (image, ["a lamp on the table"])]
+    assert other_names(Knowing(), few, None) == ["a red car", "a tree"]
+    assert other_names(Knowing(), few, 0) == []
+    many = [(image, [f"a dog number {i}"]) for i in range(80)]
+    assert other_names(Knowing(), many, None) == []
+    assert other_names(Knowing(), many, 8) == ["a red car", "a lamp", "a tree"]
+    pairs = [(image, ["a dog"]) for _ in range(6)]
+    recipe = FinetuneRecipe(batch=4, contrast=2)
+    batches = Batches(pairs, np.arange(6), recipe, others=other_names(Knowing(), pairs, recipe.contrast))
+    assert len(set(batches(0).others)) == 2 and batches(0).others == batches(0).others
+    assert {name for step in range(20) for name in batches(step).others} == {"a red car", "a lamp", "a tree"}

@@ -16,6 +16,7 @@ from transformers import CLIPModel
 from seektrack.cli import main
 from seektrack.encoders import load_encoder
 from seektrack.errors import InputError, ModelError
+from seektrack.training.calibrate import describe
 from seektrack.training.clip import ClipSizes
 from seektrack.training.clip.model import build_model, build_processor, build_tokenizer
 from seektrack.training.common import CsvLog, load_checkpoint
@@ -212,3 +213,18 @@ def test_little_time_for_many_epochs_is_time_to_train(model: Path, tmp_path: Pat
     )
     # A warm-up over a tenth of all steps would never leave the ground.
     assert figures["r1"] > 2 * figures["r1_before"]
+
+
+def test_few_pictures_are_enough_to_say_what_it_knows(model: Path, tmp_path: Path) -> None:
+    """Twenty-four pictures of noise: others of the kind are inside, flat ones are not."""
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 255, (40, 48, 3), dtype=np.uint8) for _ in range(36)]
+    pairs = [(image, [f"thing {i % 3}"]) for i, image in enumerate(noise[:24])]
+    recipe = FinetuneRecipe(batch=8, steps=1, held_out=0)
+    figures = finetune_clip(recipe, pairs, tmp_path, model=model, device="cpu", max_minutes=600)
+    assert figures["domain"]
+    encoder = load_encoder(tmp_path, device="cpu")
+    assert encoder.domain is not None
+    flat = [np.full((40, 48, 3), v, np.uint8) for v in range(0, 240, 20)]
+    known, strange = (encoder.domain.distance(describe(encoder, some)) <= 1 for some in (noise[24:], flat))
+    assert known.mean() > 0.6 and not strange.any()

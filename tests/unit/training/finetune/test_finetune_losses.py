@@ -33,6 +33,15 @@ def test_a_caption_that_comes_twice_is_a_right_answer_twice() -> None:
     )
 
 
+def test_names_of_other_things_are_wrong_answers_of_pictures_alone() -> None:
+    torch.manual_seed(0)
+    logits, others, weights = torch.randn(4, 4), torch.randn(4, 3), torch.ones(4)
+    to_text, to_image = info_nce(logits, torch.eye(4), weights, others)
+    asked = torch.cat([logits, others], 1)
+    assert torch.allclose(to_text, torch.nn.functional.cross_entropy(asked, torch.arange(4)))
+    assert torch.equal(to_image, info_nce(logits, torch.eye(4), weights)[1])
+
+
 def test_alignment_is_the_weighted_squared_distance() -> None:
     a, b = F.normalize(torch.randn(3, 4), dim=1), F.normalize(torch.randn(3, 4), dim=1)
     weights = torch.tensor([1.0, 3.0, 0.0])
