@@ -229,7 +229,8 @@ def clip(home: Path, chosen: argparse.Namespace) -> dict[str, Change]:
     write_pictures(pictures, chosen.captions)
     figures = seektrack(
         "train", "clip", "--data", str(pictures), "--recipe", chosen.recipe, "--minutes", str(chosen.minutes),
-        *(["--epochs", str(chosen.epochs)] if chosen.epochs else []), "--out", str(out), "--model", chosen.model,
+        *(["--epochs", str(chosen.epochs)] if chosen.epochs else []), "--out", str(out),
+        "--model", chosen.model,
         *(["--fresh"] if chosen.fresh else []), *chosen.more,
         threads=chosen.threads,
     )  # fmt: skip
