@@ -21,7 +21,7 @@ from seektrack.world import Scene, SceneSettings, Split, render, sample_scene, s
 
 pytest.importorskip("playwright", reason="the page is tested with Playwright: pip install 'seektrack[dev]'")
 uvicorn = pytest.importorskip("uvicorn", reason="pip install 'seektrack[serve]'")
-from playwright.sync_api import Browser, Locator, Page, sync_playwright  # noqa: E402
+from playwright.sync_api import Browser, Locator, Page, Route, sync_playwright  # noqa: E402
 
 from seektrack.serving import ServerSettings, create_app  # noqa: E402
 
@@ -30,6 +30,43 @@ CHROMIUM = next(
 )
 FRAMES, WAIT_MS = 8, 120_000
 QUESTION = "a red car"
+
+CONTRAST = """() => {
+    const context = document.createElement("canvas").getContext("2d", { willReadFrequently: true });
+    const rgba = (colour) => {
+        context.clearRect(0, 0, 1, 1);
+        context.fillStyle = colour;
+        context.fillRect(0, 0, 1, 1);
+        const [r, g, b, a] = context.getImageData(0, 0, 1, 1).data;
+        return [r, g, b, a / 255];
+    };
+    const over = (top, below) => [0, 1, 2].map((n) => top[n] * top[3] + below[n] * (1 - top[3])).concat(1);
+    const light = (colour) => {
+        const linear = (v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+        const [r, g, b] = colour.map((v) => linear(v / 255));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+    };
+    const words = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    const holders = new Set(), found = [];
+    while (words.nextNode()) if (words.currentNode.data.trim()) holders.add(words.currentNode.parentElement);
+    for (const holder of holders) {
+        const box = holder.getBoundingClientRect(), look = getComputedStyle(holder);
+        if (!box.width || !box.height || holder.closest(".vh, .skip, noscript, :disabled")) continue;
+        let ground = [255, 255, 255, 1], opacity = 1;
+        const around = [];
+        for (let one = holder; one; one = one.parentElement) around.unshift(getComputedStyle(one));
+        for (const one of around) {
+            ground = over(rgba(one.backgroundColor), ground);
+            opacity *= Number(one.opacity);
+        }
+        const [r, g, b, a] = rgba(look.color), size = parseFloat(look.fontSize);
+        const ends = [light(over([r, g, b, a * opacity], ground)), light(ground)];
+        const large = size >= 24 || (size >= 18.66 && look.fontWeight >= 700);
+        const contrast = (Math.max(...ends) + 0.05) / (Math.min(...ends) + 0.05);
+        found.push([holder.textContent.trim(), contrast, large ? 3 : 4.5]);
+    }
+    return found;
+}"""
 
 pytestmark = pytest.mark.skipif(
     CHROMIUM is None,
@@ -245,6 +282,22 @@ def test_from_a_question_to_a_corrected_export(visit: Visit, films: Path, tmp_pa
     until(page, "document.querySelector('[aria-label^=Redo]').disabled === false")
     assert all((mask_of(page, session, 1, f) == m).all() for f, m in before.items())
 
+    # From a frame on another object, and the same again.
+    page.keyboard.press("Home")
+    page.locator("text=frame 0 of").wait_for()
+    page.keyboard.press(".")
+    page.locator("text=frame 1 of").wait_for()
+    page.get_by_role("button", name="Split here").click()
+    until(page, "document.querySelectorAll('.object .what').length === 2")
+    page.get_by_role("button", name="Merge into…").click()
+    page.get_by_role("dialog").get_by_role("button", name="Merge").click()
+    until(page, "document.querySelectorAll('.object .what').length === 1")
+    merged = api(page, f"sessions/{session}")["objects"][0]["obj_id"]
+    assert all((mask_of(page, session, merged, f) == m).all() for f, m in before.items())
+    page.keyboard.press("z")
+    page.keyboard.press("z")
+    until(page, "document.querySelectorAll('.object .what').length === 1")
+
     # The export is what another tool loads.
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as download:
@@ -256,6 +309,79 @@ def test_from_a_question_to_a_corrected_export(visit: Visit, films: Path, tmp_pa
         a for a in coco.loadAnns(coco.getAnnIds()) if "000000" in coco.loadImgs(a["image_id"])[0]["file_name"]
     )
     assert (coco.annToMask(first).astype(bool) == mask).all()
+
+
+def test_a_thousand_moments_come_as_they_are_asked_for(visit: Visit):
+    page = visit()
+    page.locator(".card").first.wait_for()
+
+    def many(route: Route) -> None:
+        told = route.fetch().json()
+        one, asked = told["results"][0], route.request.post_data_json
+        frames = [{**one["key"], "frame_index": n % FRAMES} for n in range(asked["k"])]
+        route.fulfill(json={**told, "results": [{**one, "moments": [], "key": key} for key in frames]})
+
+    page.route("**/search", many)
+    page.fill("#question", QUESTION)
+    page.press("#question", "Enter")
+    for shown in (24, 96, 384, 1000):
+        until(page, f"document.querySelectorAll('.card').length === {shown}")
+        assert page.locator(".more button").count() == (shown < 1000)
+        if shown < 1000:
+            page.get_by_role("button", name="Show more").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 1280
+
+
+def test_what_cannot_be_asked_is_said_and_asked_again(browser: Browser, address: str):
+    page = browser.new_page()
+    page.set_default_timeout(WAIT_MS)
+    page.route("**/search", lambda route: route.abort())
+    page.goto(f"{address}#/?q={QUESTION}")
+    page.locator("main", has_text="the server does not answer").wait_for()
+    page.unroute("**/search")
+    page.get_by_role("button", name="Try again").click()
+    page.locator(".card .sure").first.wait_for()
+    page.goto(address)
+    page.locator(".card").first.wait_for()
+    page.set_input_files("input[type=file]", [{"name": "a.mp4", "mimeType": "video/mp4", "buffer": b"none"}])
+    told = page.locator(".note.wrong strong")
+    told.wait_for()
+    assert "not a readable video: a.mp4" in told.inner_text()
+    page.close()
+
+
+def test_every_doubtful_frame_is_gone_to_also_where_several_are_of_one_frame(visit: Visit):
+    page = visit()
+    gone = page.evaluate(
+        """async () => {
+            const { nextDoubt } = await import("/js/doubts.js");
+            const told = [[1, 3], [2, 3], [5, 3], [1, 7]];
+            const doubts = told.map(([obj_id, frame_index]) => ({ obj_id, frame_index }));
+            const out = [];
+            for (const by of [1, 1, 1, 1, 1, -1, -1]) {
+                const last = out.at(-1) ?? null;
+                out.push(nextDoubt(doubts, last ? last.frame_index : 0, by, last));
+            }
+            return [...out, nextDoubt(doubts, 5, 1, out[0])].map((d) => [d.obj_id, d.frame_index]);
+        }"""
+    )
+    assert gone == [[1, 3], [2, 3], [5, 3], [1, 7], [1, 3], [1, 7], [5, 3], [1, 7]]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_stand_out_from_their_ground(visit: Visit, scheme: str):
+    """WCAG 2.2, 1.4.3: a contrast of 4.5, of 3 for large letters; said by the page's own colours."""
+    page = visit(color_scheme=scheme)
+    seen = 0
+    for path in ("#/", f"#/?q={QUESTION}", "#/?q=a purple whale", "#/stream/door"):
+        page.evaluate("(path) => (location.hash = path)", path)
+        page.locator("main .card, main .empty strong, main .live").first.wait_for()
+        page.keyboard.press("?")
+        told = page.evaluate(CONTRAST)
+        page.keyboard.press("Escape")
+        seen += len(told)
+        assert [one for one in told if one[1] < one[2]] == []
+    assert seen > 60
 
 
 def test_a_film_that_is_dropped_is_indexed_and_found(visit: Visit, films: Path):
@@ -280,13 +406,19 @@ def test_a_live_stream_is_watched_with_its_masks_and_alerts(visit: Visit):
     assert seen, told
     assert f"{QUESTION} {seen[0]['obj_id']} appeared" in page.locator(".alerts li").last.inner_text()
     assert QUESTION in page.locator(".seen li").first.inner_text()
+    import cv2
     from pycocotools import mask as coco
 
     height, width = told["frame"]["height"], told["frame"]["width"]
     inside = np.asarray(coco.decode({**seen[0]["mask"], "counts": seen[0]["mask"]["counts"].encode()})) > 0
     until(page, "document.querySelector('.stage img').naturalWidth > 0")
+    # A colour is asked for: the mask is outlined, and the colour shows inside.
+    deep = cv2.erode(inside.astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
+    edge = inside & ~(cv2.erode(inside.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0)
     opaque = drawn(page, height, width) > 0
-    assert opaque[inside].mean() > 0.8
+    assert deep.any()
+    assert opaque[edge].mean() > 0.6
+    assert opaque[deep].mean() < 0.3
     assert opaque.mean() < inside.mean() + 0.25
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from seektrack.errors import InputError, OutputError, SeekTrackError
+from seektrack.errors import InputError, OutputError, SeekTrackError, VideoError
 from seektrack.files import NewFile
 from seektrack.outputs.optional import needed
 from seektrack.serving.roots import check_plain
@@ -151,8 +151,11 @@ async def receive(service: Service, content_type: str, body: AsyncIterator[bytes
 def _described(service: Service, path: Path) -> dict[str, Any]:
     """What is known of an uploaded video, once a picture of it was seen."""
     check_plain(path, service.videos.roots)
-    with open_video(path) as source:
-        source.frame_at(source.first_index)
+    try:
+        with open_video(path) as source:
+            source.frame_at(source.first_index)
+    except VideoError as error:  # who sent it knows it by its name, not by where it lies here
+        raise VideoError(error.message.replace(str(path), path.name), hint=error.hint) from error
     named = service.videos.find(str(path))
     service.videos.check_length(named)
     return service.videos.describe(named)

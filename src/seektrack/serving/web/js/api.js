@@ -65,9 +65,14 @@ export async function download(method, path, { params, body, name = "seektrack" 
   setTimeout(() => URL.revokeObjectURL(link.href), 30000);
 }
 
-/** Listen to events by name, `{name: told(content)}`; comes back by itself after a break. Gives what ends it. */
-export function listen(path, told) {
+/**
+ * Listen to events by name, `{name: told(content)}`; comes back by itself after a break. Gives what ends it.
+ * `broken(error)` hears of breaks: with an error of those that do not heal, with null of others.
+ */
+export function listen(path, told, broken = () => {}) {
   const source = new EventSource(address(path));
+  source.addEventListener("error", () => broken(source.readyState === EventSource.CLOSED
+    ? new ApiError(0, { message: "the server tells no more of it", hint: "reload the page" }) : null));
   for (const [name, hear] of Object.entries(told)) source.addEventListener(name, (event) => hear(JSON.parse(event.data)));
   return () => source.close();
 }

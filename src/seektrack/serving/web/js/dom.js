@@ -71,6 +71,14 @@ export function fill(node, ...children) {
   node.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
 }
 
+/** Scroll a box, and nothing around it, until something in it can be seen. */
+export function reveal(box, inside) {
+  if (!inside) return;
+  const outer = box.getBoundingClientRect(), inner = inside.getBoundingClientRect(), edge = inner.height;
+  if (inner.top < outer.top + edge) box.scrollTop -= outer.top + edge - inner.top;
+  else if (inner.bottom > outer.bottom - edge) box.scrollTop += inner.bottom - outer.bottom + edge;
+}
+
 /** Seconds as `m:ss.d`, or `h:mm:ss.d`. */
 export function clock(seconds, decimals = 1) {
   const unit = 10 ** decimals;

@@ -17,9 +17,11 @@ export function doubtsOf(told) {
   }).sort((a, b) => a.frame_index - b.frame_index || a.obj_id - b.obj_id);
 }
 
-/** The next one after a frame, or before it; round the end. */
-export function nextDoubt(doubts, index, by) {
+/** The next one after a frame, or before it; after `last`, if that lies on the frame; round the end. */
+export function nextDoubt(doubts, index, by, last = null) {
   if (!doubts.length) return null;
+  const at = last === null || last.frame_index !== index ? -1 : doubts.findIndex((d) => d.frame_index === index && d.obj_id === last.obj_id);
+  if (at >= 0) return doubts[(at + by + doubts.length) % doubts.length];
   if (by > 0) return doubts.find((d) => d.frame_index > index) ?? doubts[0];
   return doubts.findLast((d) => d.frame_index < index) ?? doubts[doubts.length - 1];
 }

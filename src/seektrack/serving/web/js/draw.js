@@ -3,7 +3,7 @@ import { css } from "./colours.js";
 import { outline } from "./contour.js";
 import { decode } from "./rle.js";
 
-const HELD = 256, TRAIL_S = 1.2, FILL = 0.4;
+const HELD = 256, TRAIL_S = 1.2, FILL = 0.4, LONGEST = 24, CROWD = 16;
 
 export class Painter {
   constructor(canvas, width, height) {
@@ -40,7 +40,14 @@ export class Painter {
     if (look.masks) for (const one of order) this.#mask(one, look);
     if (look.trails) for (const one of order) this.#trail(one.obj_id, look.trail(one.obj_id));
     for (const one of order) if (look.boxes || !one.mask || !one.visible) this.#box(one, look);
-    if (look.tags) for (const one of order) this.#tag(one, look);
+    if (look.tags) for (const one of order) this.#tag(one, this.#name(one, look, order.length > CROWD));
+  }
+
+  /** What an object is called on the picture: short, in a crowd by its number alone unless it is the chosen one. */
+  #name(one, look, crowd) {
+    if (crowd && one.obj_id !== look.chosen) return String(one.obj_id);
+    const label = look.label(one.obj_id) || "object", short = label.length > LONGEST ? `${label.slice(0, LONGEST - 1).trimEnd()}…` : label;
+    return `${short} ${one.obj_id}${one.visible ? "" : " · hidden"}`;
   }
 
   #mask(one, look) {
@@ -95,9 +102,8 @@ export class Painter {
     }
   }
 
-  #tag(one, look) {
+  #tag(one, text) {
     const c = this.context, s = this.scale, size = 12 * this.dense, pad = 4 * this.dense;
-    const text = `${look.label(one.obj_id) || "object"} ${one.obj_id}${one.visible ? "" : " · hidden"}`;
     c.font = `600 ${size}px ui-sans-serif, system-ui, sans-serif`;
     const wide = c.measureText(text).width + 2 * pad, high = size + 1.2 * pad;
     const x = Math.min(Math.max(0, one.box[0] * s), this.canvas.width - wide);

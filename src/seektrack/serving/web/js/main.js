@@ -1,6 +1,6 @@
 /** The page: which view is shown, the question, the keys, and the door of servers that ask for a key. */
 import { get, post } from "./api.js";
-import { el, fill, tool } from "./dom.js";
+import { button, el, fill, tool } from "./dom.js";
 import { help, key as askKey } from "./dialogs.js";
 import { Home } from "./home.js";
 import { Search, reading } from "./search.js";
@@ -41,7 +41,8 @@ async function show() {
     await opening.open();
   } catch (error) {
     if (mine !== asking || error.status === 401) return;
-    fill(main, el("div", { class: "empty" }, el("strong", { text: error.message }), el("p", { text: error.hint || "" }), el("a", { class: "button", href: "#/", text: "All videos" })));
+    fill(main, el("div", { class: "empty" }, el("strong", { text: error.message }), el("p", { text: error.hint || "" }),
+      el("div", {}, button("Try again", show, { class: "button primary" }), " ", el("a", { class: "button", href: "#/", text: "All videos" }))));
   }
   if (mine !== asking) opening.close();
 }
@@ -98,7 +99,7 @@ async function start(wrong = "") {
         return start(refused);
       }
     }
-    return fill(main, el("div", { class: "empty" }, el("strong", { text: error.message }), el("p", { text: error.hint || "" })));
+    return fill(main, el("div", { class: "empty" }, el("strong", { text: error.message }), el("p", { text: error.hint || "" }), button("Try again", () => start())));
   }
   app.library ??= app.about.libraries[0];
   build();

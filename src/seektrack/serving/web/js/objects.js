@@ -1,5 +1,5 @@
 /** The objects of a session as a list: chosen, renamed, merged, split, deleted. */
-import { button, clock, el, fill, tool } from "./dom.js";
+import { button, clock, el, fill, reveal, tool } from "./dom.js";
 import { css } from "./colours.js";
 import { choice } from "./dialogs.js";
 
@@ -23,6 +23,7 @@ export class Objects extends EventTarget {
 
   /** @param edits what was done by hand, as the session tells it. */
   show(items, chosen, edits) {
+    const turned = chosen !== this.chosen, at = this.list.scrollTop;
     this.items = items;
     this.chosen = chosen;
     this.undo.disabled = !edits.some((e) => !e.undone);
@@ -30,7 +31,9 @@ export class Objects extends EventTarget {
     const focused = document.activeElement?.dataset?.object;
     fill(this.list, items.length ? items.map((one) => this.#item(one)) : el("li", { class: "soft pad" },
       el("p", { text: "None yet. Take the click tool and click on something in the picture, or draw a box around it." })));
+    this.list.scrollTop = at;
     if (focused) this.list.querySelector(`[data-object="${focused}"]`)?.focus();
+    if (turned) reveal(this.list, this.list.querySelector(".object.chosen"));
     this.edit.hidden = chosen === null;
     fill(this.edit, chosen === null ? [] : [
       button("Rename", () => this.rename(), { title: "Rename (F2)" }),

@@ -76,9 +76,14 @@ export class Player extends EventTarget {
     }
   }
 
+  /** The frame that is shown, or will be as soon as it is there. */
+  get aim() {
+    return this.wanted ?? (this.film?.seeking ? this.target : this.index);
+  }
+
   step(by) {
     this.pause();
-    this.seek((this.wanted ?? (this.film?.seeking ? this.target : this.index)) + by);
+    this.seek(this.aim + by);
   }
 
   play() {

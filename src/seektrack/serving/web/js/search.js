@@ -4,7 +4,7 @@ import { button, clock, count, el, fill } from "./dom.js";
 import { menu } from "./dialogs.js";
 import { trouble } from "./tray.js";
 
-const MOST = 24;
+const FIRST = 24, MORE = 4, MOST = 1000;
 const FILES = [["csv", "a table"], ["edl", "edit decision list"], ["vtt", "WebVTT cues"], ["otio", "OpenTimelineIO"]];
 
 /** How a question was read, as chips below it. */
@@ -41,10 +41,13 @@ function card(one, question, sizes) {
   el("span", { class: "caption" }, el("span", { class: "name", text: name, title: one.video }), sure(one)));
 }
 
-/** What is known of the videos of some results, by id: the boxes found are drawn to their size. */
+const known = new Map();
+
+/** What is known of the videos of results with a box, by id: the boxes are drawn to their size. */
 async function sizesOf(results) {
-  const ids = [...new Set(results.map((one) => one.video_id))];
-  return new Map(await Promise.all(ids.map(async (id) => [id, await get(`videos/${id}`).catch(() => null)])));
+  const ids = new Set(results.filter((one) => one.key.box).map((one) => one.video_id));
+  for (const id of ids) if (!known.has(id)) known.set(id, get(`videos/${id}`).catch(() => (known.delete(id), null)));
+  return new Map(await Promise.all([...ids].map(async (id) => [id, await known.get(id)])));
 }
 
 export class Search {
@@ -56,20 +59,36 @@ export class Search {
 
   async open() {
     document.title = `${this.question} · seektrack`;
+    await this.#ask(FIRST);
+    return this;
+  }
+
+  /** Ask for so many moments, and show them. */
+  async #ask(most) {
     const path = `libraries/${encodeURIComponent(this.app.library)}/search`;
-    const asked = { text: this.question, k: MOST, correct: true };
+    const asked = { text: this.question, k: most, correct: true };
     const found = await post(path, asked);
     const moments = found.results.flatMap((one) => one.moments.length ? one.moments : [one]);
     const sizes = await sizesOf(moments);
     reading(found);
+    const shown = this.element.querySelectorAll(".card").length;
     const unknown = moments.filter((one) => one.confidence === null).length;
     fill(this.element,
       el("div", { class: "headline" }, el("h1", { text: moments.length ? `${count(moments.length, "moment")} for “${this.question}”` : `Nothing for “${this.question}”` }),
         moments.length ? el("span", { class: "right" },
           menu("Save", FILES.map(([format, about]) => [format.toUpperCase(), about, () => download("POST", `${path}/export`, { params: { format }, body: asked }).catch(trouble)]))) : null),
       unknown ? el("p", { class: "banner", text: `How sure is unknown for ${count(unknown, "moment")}: ${moments.find((one) => one.warning)?.warning ?? "the model was not shown pictures like these."}` }) : null,
-      moments.length ? el("div", { class: "grid" }, moments.map((one) => card(one, this.question, sizes))) : this.#nothing());
-    return this;
+      moments.length ? el("div", { class: "grid" }, moments.map((one) => card(one, this.question, sizes))) : this.#nothing(),
+      found.results.length >= most && most < MOST ? this.#more(most) : null);
+    if (shown) this.element.querySelectorAll(".card")[shown]?.focus();
+  }
+
+  #more(most) {
+    const next = button("Show more", () => {
+      next.disabled = true;
+      this.#ask(Math.min(MOST, MORE * most)).catch((error) => (trouble(error, "No more were found"), (next.disabled = false)));
+    });
+    return el("p", { class: "more" }, next);
   }
 
   close() {
@@ -80,7 +99,7 @@ export class Search {
     return el("div", { class: "empty" }, el("strong", { text: "No stretch of the videos shows this with enough confidence." }),
       el("p", { text: "Look at what is nearest, or ask for another thing." }),
       button("Show what is nearest", async () => {
-        const found = await post(`libraries/${encodeURIComponent(this.app.library)}/hits`, { text: this.question, k: MOST, min_confidence: 0, per_video: 2 }).catch(trouble);
+        const found = await post(`libraries/${encodeURIComponent(this.app.library)}/hits`, { text: this.question, k: FIRST, min_confidence: 0, per_video: 2 }).catch(trouble);
         if (!found) return;
         const shown = found.results.map((hit) => ({ ...hit, start_s: hit.time_s, end_s: hit.time_s, key: hit }));
         const sizes = await sizesOf(shown);

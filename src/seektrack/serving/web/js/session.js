@@ -85,13 +85,13 @@ export class Session extends EventTarget {
   async propagate(told, signal) {
     let end = () => {}, quiet = () => {};
     try {
-      await new Promise((begun) => (quiet = listen(`sessions/${this.id}/events`, {
+      await new Promise((begun, failed) => (quiet = listen(`sessions/${this.id}/events`, {
         listening: begun,
         mask: (one) => {
           this.#put(one.frame_index, one.obj_id, one.mask);
           told(one.frame_index, one.obj_id);
         },
-      })));
+      }, (error) => error && failed(error))));
       const job = await post(`sessions/${this.id}/propagate`);
       signal?.addEventListener("abort", () => post(`jobs/${job.id}/cancel`).catch(() => {}));
       await new Promise((done, broken) => (end = listen(`jobs/${job.id}/events`, {
@@ -100,7 +100,7 @@ export class Session extends EventTarget {
           else if (now.state === "cancelled") broken(new DOMException("stopped", "AbortError"));
           else if (now.state === "failed") broken(Object.assign(new Error(now.error.message), { hint: now.error.hint }));
         },
-      })));
+      }, (error) => error && broken(error))));
     } finally {
       end();
       quiet();

@@ -2,6 +2,7 @@
 import { address, get, listen, post } from "./api.js";
 import { button, clock, count, el, fill } from "./dom.js";
 import { Painter } from "./draw.js";
+import { colouredOf } from "./named.js";
 import { trouble } from "./tray.js";
 
 const STATES = { stopped: "not followed", opening: "opening…", running: "live", ended: "the stream has ended", failed: "broke off" };
@@ -87,7 +88,7 @@ export class Stream {
     this.loading = true;
     const next = new Image();
     next.src = address(`${this.path}/frames/${frame.frame_index}.jpg`);
-    const here = await next.decode().then(() => true, () => false);
+    const [here, outlined] = await Promise.all([next.decode().then(() => true, () => false), colouredOf(frame.objects)]);
     this.loading = false;
     if (here && !this.now.error) {
       this.shown = frame.frame_index;
@@ -96,6 +97,7 @@ export class Stream {
       this.stage.style.setProperty("--ratio", frame.width / frame.height);
       if (this.painter?.width !== frame.width) this.painter = new Painter(this.canvas, frame.width, frame.height);
       this.frame = frame;
+      this.outlined = outlined;
       this.#draw();
       this.facts.textContent = `${clock(frame.time_s)} · ${Math.round(1000 * frame.latency_s)} ms behind · ${count(frame.dropped, "frame")} passed over`;
     }
@@ -108,7 +110,7 @@ export class Stream {
     this.painter.resize();
     this.painter.draw(this.frame.objects, {
       masks: true, boxes: false, trails: false, tags: true, chosen: null,
-      outlined: () => false, label: (id) => labels.get(id), trail: () => [],
+      outlined: (id) => this.outlined.has(id), label: (id) => labels.get(id), trail: () => [],
     });
   }
 

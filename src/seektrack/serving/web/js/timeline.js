@@ -1,5 +1,5 @@
 /** Every object's life over the video: where it is seen, hidden, out of view or lost, what is doubtful, what was put right. */
-import { clock, el, fill } from "./dom.js";
+import { clock, el, fill, reveal } from "./dom.js";
 import { css } from "./colours.js";
 
 const CLASS = { visible: "visible", occluded: "occluded", "out of view": "out", lost: "lost" };
@@ -16,7 +16,7 @@ export class Timeline extends EventTarget {
       class: "strip", role: "slider", tabindex: "0", "aria-label": "Frame shown", "aria-valuemin": 0, "aria-valuemax": player.last,
     });
     this.lanes = el("div", { class: "lanes" });
-    this.element = el("section", { class: "timeline", "aria-label": "Timeline" }, this.lanes,
+    this.element = el("section", { class: "timeline", "aria-label": "Timeline" }, el("div", { class: "scroll" }, this.lanes),
       el("p", { class: "legend" }, el("span", { text: "solid: seen" }), el("span", { text: "dashed: hidden" }),
         el("span", { text: "thin: out of view" }), el("span", { text: "hatched: lost" }),
         el("span", { text: "● doubtful" }), el("span", { text: "◆ put right" })));
@@ -36,8 +36,10 @@ export class Timeline extends EventTarget {
     }));
     fill(this.slider, moment && this.#bar("moment", moment.start_s, moment.end_s, "the moment found"));
     fill(this.lanes, el("div", { class: "lane axis" }, el("span"), this.slider), rows,
-      el("div", { class: "lane" }, el("span"), this.#ticks()), el("div", { class: "playhead", "aria-hidden": "true" }, this.head));
+      el("div", { class: "lane scale" }, el("span"), this.#ticks()), el("div", { class: "playhead", "aria-hidden": "true" }, this.head));
     if (focused) this.lanes.querySelector(`[data-key="${focused}"]`)?.focus();
+    if (chosen !== this.chosen) reveal(this.lanes.parentElement, this.lanes.querySelector(".lane.chosen"));
+    this.chosen = chosen;
     this.move();
   }
 
@@ -113,8 +115,8 @@ export class Timeline extends EventTarget {
   }
 
   #ticks() {
-    const span = this.end - this.start;
-    const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200].find((s) => span / s <= 8) ?? span / 6;
+    const span = this.end - this.start, most = innerWidth < 640 ? 4 : 8;
+    const step = [0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200].find((s) => span / s <= most) ?? span / most;
     const marks = [];
     for (let n = Math.ceil(this.start / step - 1e-9); n * step <= this.end + 1e-9; n++) {
       marks.push(el("span", { class: "num", text: clock(n * step, step < 1 ? 1 : 0), style: { left: `${this.#share(n * step)}%` } }));

@@ -6,6 +6,7 @@ import { decode, encode, whole } from "./rle.js";
 import { doubtsOf, nextDoubt } from "./doubts.js";
 import { follow, note, trouble } from "./tray.js";
 import { menu } from "./dialogs.js";
+import { colouredOf } from "./named.js";
 import { Objects } from "./objects.js";
 import { Player } from "./player.js";
 import { Session } from "./session.js";
@@ -13,15 +14,6 @@ import { Timeline } from "./timeline.js";
 import { Tools, TOOLS, paint } from "./tools.js";
 
 const LOOKS = [["masks", "Masks"], ["outlines", "Outlines"], ["boxes", "Boxes"], ["trails", "Trails"], ["tags", "Names"]];
-const coloured = new Map();
-
-/** Whether a label names a colour: then the mask is outlined, so that the colour can be seen. */
-async function namesColour(label) {
-  if (!coloured.has(label)) {
-    coloured.set(label, label ? post("read", { text: label }).then((r) => (r.query?.groups ?? []).flat().some((c) => c.colour), () => false) : false);
-  }
-  return coloured.get(label);
-}
 
 export class Workspace {
   constructor(app, id, params) {
@@ -31,6 +23,7 @@ export class Workspace {
     this.moment = params.has("t") ? { start_s: Number(params.get("t")), end_s: Number(params.get("e") ?? params.get("t")) } : null;
     this.session = null;
     this.chosen = null;
+    this.doubted = null;
     this.mended = new Map();
     this.outlined = new Set();
     this.looks = { masks: true, outlines: false, boxes: false, trails: true, tags: true };
@@ -150,8 +143,7 @@ export class Workspace {
     });
     this.#tooled();
     this.draw();
-    Promise.all(objects.map(async (o) => (await namesColour(o.label)) && o.obj_id)).then((ids) => {
-      const found = new Set(ids.filter((id) => id !== false));
+    colouredOf(objects).then((found) => {
       if (found.size !== this.outlined.size || [...found].some((id) => !this.outlined.has(id))) {
         this.outlined = found;
         this.draw();
@@ -291,11 +283,12 @@ export class Workspace {
   }
 
   doubt(by) {
-    const to = nextDoubt(this.doubts, this.player.index, by);
+    const to = nextDoubt(this.doubts, this.player.aim, by, this.doubted);
     if (!to) {
       this.hint.textContent = "No doubtful frame.";
       return;
     }
+    this.doubted = to;
     this.player.pause();
     this.player.seek(to.frame_index);
     this.chosen = to.obj_id;
