@@ -93,13 +93,20 @@ def test_boxes_without_masks_are_void_for_a_segmenter(results: Path, tmp_path: P
 
 
 def test_a_session_put_right_is_learnt_from(results: Path, tmp_path: Path) -> None:
-    from seektrack.pipeline import start_session
+    from seektrack.pipeline import Correction, start_session
 
     file = next(results.glob("*.json"))
     tracks = load_tracks(file)
     with start_session(file.with_suffix(".mp4"), tracks=tracks, path=tmp_path / "a.session") as session:
         session.rename(tracks.tracks[0].obj_id, "a teapot")
+        (one,) = read_corrected(tmp_path / "a.session")[0]
+        assert one.sure is None  # nothing was put right: all of it is taken for the truth
+        track = tracks.tracks[0]
+        shown = next(o for o in track.observations if o.visible and o.mask is not None)
+        session.correct(Correction(shown.frame_index, track.obj_id, mask=shown.mask))
     (one,) = read_corrected(tmp_path / "a.session")[0]
+    assert one.sure == {track.obj_id: frozenset({shown.frame_index})}
+    assert read_clips(tmp_path)[0].sure == one.sure
     assert one.video.name == file.with_suffix(".mp4").name
     assert "a teapot" in {pair.texts[0] for pair in read_pairs(tmp_path)}
     clip = read_clips(tmp_path)[0]

@@ -154,3 +154,14 @@ def test_held_out_clips_are_apart_from_those_trained_on_and_follow_the_seed():
     assert len(kept) == 4 and not set(chosen) & set(kept) and len(chosen) == 16
     assert split_clips(20, TINY, seed=0) == (chosen, kept) != split_clips(20, TINY, seed=1)
     assert split_clips(3, None, seed=0) == ([0, 1, 2], [])
+
+
+def test_of_a_session_what_a_person_said_is_measured(start):
+    sam2 = load_sam2(start, device="cpu")
+    (whole, *_) = FollowValidator(CLIPS[:1], frames=4).each(sam2)
+    said = replace(CLIPS[0], sure={whole.obj_id: frozenset({0, 2})})
+    (one, *_) = FollowValidator([said], frames=4).each(sam2)
+    assert one.obj_id == whole.obj_id and len(one.truth) == 4
+    assert one.j == pytest.approx(one.truth[2].iou(one.answer[2]), abs=1e-6)
+    ious = [a.iou(b) for a, b in zip(whole.truth[1:], whole.answer[1:], strict=True)]
+    assert whole.j == pytest.approx(np.mean(ious), abs=1e-6)

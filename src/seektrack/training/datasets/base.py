@@ -132,12 +132,15 @@ class MaskClip:
         open: Opens the video.
         annotation: From a frame index to what is known of the frame, None where nobody annotated it.
         categories: Object id to what it is, for the ids whose category is known.
+        sure: By object id the frames a person spoke of it, where the others are what a network made of them;
+            None where all are the truth.
     """
 
     key: str
     open: Callable[[], VideoSource]
     annotation: Callable[[int], FrameMasks | None]
     categories: Mapping[int, str] = field(default_factory=dict)
+    sure: Mapping[int, frozenset[int]] | None = None
 
     def frames(self) -> Iterator[tuple[Frame, FrameMasks | None]]:
         """Every frame with its annotation, one at a time.

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,9 @@ from seektrack.training.datasets.base import Dataset, FrameMasks, MaskClip
 from seektrack.training.datasets.left_out import LeftOuts
 from seektrack.types import Mask, Tracks
 from seektrack.video import open_video
+
+if TYPE_CHECKING:
+    from seektrack.pipeline import TrackingSession
 
 Picture = NDArray[np.uint8]
 _SQLITE = b"SQLite format 3\0"
@@ -40,11 +44,13 @@ class Corrected:
         file: The result or the session.
         video: The video.
         tracks: Its objects.
+        sure: Of a session, by object the frames it was pointed at or put right on.
     """
 
     file: Path
     video: Path
     tracks: Tracks
+    sure: Mapping[int, frozenset[int]] | None = None
 
 
 class CorrectedClips(Dataset[MaskClip]):
@@ -135,7 +141,7 @@ def read_corrected(data: str | Path) -> tuple[list[Corrected], LeftOuts]:
     found: list[Corrected] = []
     for file in corrected_files(data):
         try:
-            tracks, video = _tracks(file)
+            tracks, video, sure = _tracks(file)
         except (SeekTrackError, OSError) as error:
             left_out.add(file, "", getattr(error, "message", str(error)))
             continue
@@ -144,7 +150,7 @@ def read_corrected(data: str | Path) -> tuple[list[Corrected], LeftOuts]:
         elif not any(o.visible for t in tracks for o in t.observations):
             left_out.add(file, "", "a result without objects")
         else:
-            found.append(Corrected(file, video, tracks))
+            found.append(Corrected(file, video, tracks, sure))
     if not found:
         first = f"; {len(left_out)} left out, first {left_out[0]}" if left_out else ""
         raise InputError(
@@ -193,26 +199,41 @@ def corrected_crops(found: list[Corrected], left_out: LeftOuts) -> Iterator[tupl
                 yield CropOf(one.video, seen[i].frame_index, seen[i].box), (label,)
 
 
-def _tracks(file: Path) -> tuple[Tracks, Path | None]:
+def _tracks(file: Path) -> tuple[Tracks, Path | None, Mapping[int, frozenset[int]] | None]:
     with file.open("rb") as stream:
         session = stream.read(16) == _SQLITE
     if session:
         from seektrack.pipeline import open_session
 
         with open_session(file) as opened:
-            return opened.tracks, Path(opened.info.path)
+            return opened.tracks, Path(opened.info.path), _sure(opened)
     from seektrack.outputs import load_tracks
 
     tracks = load_tracks(file, "json")
     said = Path(tracks.video.path)
     places = (said, file.parent / said, file.parent / said.name, file.parent.parent / said.name)
-    return tracks, next((place for place in places if place.exists() and str(said)), None)
+    return tracks, next((place for place in places if place.exists() and str(said)), None), None
+
+
+def _sure(session: TrackingSession) -> Mapping[int, frozenset[int]] | None:
+    """Frames a person spoke of each object; None where nothing was put right."""
+    corrected = [
+        (int(edit.what["obj_id"]), int(edit.what["frame_index"]))
+        for edit in session.edits
+        if edit.kind == "correct" and not edit.undone
+    ]
+    if not corrected:
+        return None
+    found: dict[int, set[int]] = {}
+    for obj_id, frame in [*corrected, *((p.obj_id, p.frame_index) for p in session.asked.prompts)]:
+        found.setdefault(obj_id, set()).add(frame)
+    return {obj_id: frozenset(frames) for obj_id, frames in found.items()}
 
 
 def _clip(by_key: Mapping[str, Corrected], key: str) -> MaskClip:
     one = by_key[key]
     labels = {track.obj_id: track.label for track in one.tracks if track.label}
-    return MaskClip(key, partial(open_video, one.video), partial(_known, one.tracks), labels)
+    return MaskClip(key, partial(open_video, one.video), partial(_known, one.tracks), labels, one.sure)
 
 
 def _known(tracks: Tracks, frame_index: int) -> FrameMasks | None:

@@ -25,7 +25,7 @@ class FollowValidator:
     """Boxes where objects first show, followed to the end of a window, against the truth.
 
     The window begins at the clip's first frame with an object on it. Frames nobody annotated are looked at
-    and not counted.
+    and not counted; of a session those count that a person put right, as the rest is what a network said.
 
     Args:
         clips: Held-out clips.
@@ -33,12 +33,14 @@ class FollowValidator:
     """
 
     def __init__(self, clips: Sequence[MaskClip], *, frames: int = 16) -> None:
-        self.windows = [w for w in (_window(clip, frames) for clip in clips) if w]
+        found = [(_window(clip, frames), clip.sure or {}) for clip in clips]
+        self.windows = [window for window, _ in found if window]
+        self._sure = [sure for window, sure in found if window]
 
     @property
     def objects(self) -> int:
         """Objects asked for."""
-        return len({(i, n) for i, w in enumerate(self.windows) for _, known in w for n in known.masks})
+        return len({(i, n) for i, w in enumerate(self.windows) for _, known, _ in w for n in known.masks})
 
     def __call__(self, sam2: Sam2) -> dict[str, float]:
         """``J``, ``F`` and ``JF``, means over objects, in [0, 1]."""
@@ -54,8 +56,15 @@ class FollowValidator:
             for obj_id, (truth, answer) in _followed(sam2, window).items():
                 if len(truth) > 1:
                     scores = sequence_scores(truth, answer)
-                    j, f = float(scores.j[1:].mean()), float(scores.f[1:].mean())
+                    counted = self._counted(number, obj_id, len(truth))
+                    j, f = float(scores.j[counted].mean()), float(scores.f[counted].mean())
                     yield Followed(number, obj_id, j, f, *(_packed(masks) for masks in (truth, answer)))
+
+    def _counted(self, number: int, obj_id: int, length: int) -> list[int]:
+        """Places, from the frame an object was asked for on, that are measured; the first never is."""
+        indices = [index for _, _, index in self.windows[number]][-length:]
+        sure = self._sure[number].get(obj_id, frozenset())
+        return [k for k in range(1, length) if indices[k] in sure] or list(range(1, length))
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +73,7 @@ class Followed:
 
     Attributes:
         window, obj_id: Which.
-        j, f: Means over its frames but the first.
+        j, f: Means over its frames but the first, or those of them a person put right.
         truth, answer: A mask a frame, from the one it was asked for on to the window's end.
     """
 
@@ -88,7 +97,8 @@ def _packed(masks: Sequence[NDArray[np.bool_]]) -> tuple[Mask, ...]:
     return tuple(Mask.from_array(mask) for mask in masks)
 
 
-Window = list[tuple[NDArray[np.uint8], FrameMasks]]
+Window = list[tuple[NDArray[np.uint8], FrameMasks, int]]
+"""Pictures, what is known of them, and their frame index."""
 Sequences = tuple[list[NDArray[np.bool_]], list[NDArray[np.bool_]]]
 
 
@@ -99,7 +109,7 @@ def _window(clip: MaskClip, count: int) -> Window:
         for frame, known in clip.frames():
             if known is None or (not out and not known.masks):
                 continue
-            out.append((_limited(frame.image), known))
+            out.append((_limited(frame.image), known, frame.index))
             if len(out) == count:
                 break
     except VideoError:  # what comes before the damage is measured on
@@ -122,7 +132,7 @@ def _followed(sam2: Sam2, window: Window) -> dict[int, Sequences]:
     out: dict[int, Sequences] = {}
     height, width = window[0][0].shape[:2]
     empty = np.zeros((height, width), bool)
-    for t, (image, known) in enumerate(window):
+    for t, (image, known, _) in enumerate(window):
         masks = {n: resize_mask(m.to_array(), (height, width)) for n, m in known.masks.items()}
         for obj_id, mask in masks.items():
             box = mask_to_box(mask)
