@@ -87,7 +87,7 @@ def export(
     screen = Screen(quiet=quiet, as_json=as_json)
     given: Any = precision
     with screen.progress() as progress:
-        pictures = [] if calibrate is None else _frames(calibrate)
+        pictures = [] if calibrate is None else frames_of(calibrate)
         if to is None:
             found = export_beside(model, progress=progress)
         else:
@@ -125,7 +125,7 @@ CALIBRATION_FRAMES = 24
 """Frames that say in which range activations lie; more change it little."""
 
 
-def _frames(source: str) -> list[NDArray[np.uint8]]:
+def frames_of(source: str) -> list[NDArray[np.uint8]]:
     """Frames of a video or folder, evenly over it."""
     from seektrack.video import open_video
 

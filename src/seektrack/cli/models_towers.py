@@ -1,4 +1,4 @@
-"""``seektrack models convert`` and ``models join``: encoders of other kinds, as folders ``--model`` takes."""
+"""``seektrack models convert``, ``join`` and ``prune``: folders made of other models, for ``--model``."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
-from seektrack.cli.common import AsJson, Quiet, Screen, quoted
-from seektrack.cli.models_export import app
+from seektrack.cli.common import AsJson, Quiet, Screen, quoted, table
+from seektrack.cli.models_export import app, frames_of
+from seektrack.cli.values import check_value
 
-__all__ = ["app", "convert", "join"]
+__all__ = ["app", "convert", "join", "prune"]
 
 To = Annotated[Path, typer.Option("--to", metavar="FOLDER", help="Folder of the result.")]
 
@@ -55,3 +57,53 @@ def join(
     else:
         screen.note(f"teach it: seektrack train clip --model {quoted(made)} --recipe frozen-image --data …")
     screen.result({"folder": made}, lambda console: console.print(str(made), soft_wrap=True))
+
+
+PARTS = ("clip", "sam2")
+
+
+@app.command()
+def prune(
+    model: Annotated[str, typer.Argument(help="A built-in name, ENCODER+SEGMENTER, a folder or a hub id.")],
+    to: To,
+    by: Annotated[
+        str,
+        typer.Option("--by", metavar="VIDEO", help="Frames of this video or folder say what is used least."),
+    ],
+    share: Annotated[
+        float,
+        typer.Option("--share", min=0, max=0.9, help="Of the hidden channels of feed-forward layers."),
+    ] = 0.3,
+    blocks: Annotated[int, typer.Option("--blocks", min=0, help="Blocks of each image encoder too.")] = 0,
+    only: Annotated[
+        str | None, typer.Option("--only", metavar="PART", help="clip or sam2; both by default.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Take what is used least out of a model, for good; a short train clip or train sam2 then repairs it."""
+    from seektrack.checkpoints import parse_model
+    from seektrack.compression import prune as pruned
+
+    if only is not None:
+        check_value("--only", only, PARTS)
+    screen = Screen(quiet=quiet, as_json=as_json)
+    clip, sam2 = parse_model(model)
+    pictures = frames_of(by)
+    made = {}
+    if only != "sam2":
+        into = to / "clip" if only is None else to
+        made["clip"] = pruned(clip, "text", to=into, share=share, blocks=blocks, pictures=pictures)
+    if only != "clip":
+        into = to / "sam2" if only is None else to
+        made["sam2"] = pruned(sam2, "mask", to=into, share=share, blocks=blocks, pictures=pictures)
+
+    def human(console: Console) -> None:
+        shown = table("network", "parameters", "left", "blocks that went", right=("parameters", "left"))
+        for name, one in made.items():
+            before, after = one.parameters
+            shown.add_row(name, f"{before:,}", f"{after:,}", ", ".join(one.blocks) or "none")
+        console.print(shown)
+        console.print("use it with --model " + quoted(to))
+
+    screen.result({"folder": to, "networks": made}, human)

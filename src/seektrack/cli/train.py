@@ -20,6 +20,10 @@ from seektrack.cli.train_options import (
     NoAugment,
     Out,
     Processes,
+    Prune,
+    PruneBlocks,
+    PruneBy,
+    Pruning,
     Rank,
     ScaleRate,
     Seed,
@@ -66,6 +70,9 @@ def clip(
     learning_rate: LearningRate = None,
     scale_rate: ScaleRate = False,
     rank: Rank = 8,
+    prune: Prune = None,
+    prune_blocks: PruneBlocks = 0,
+    prune_by: PruneBy = None,
     alignment: Annotated[
         float,
         typer.Option(
@@ -152,6 +159,7 @@ def clip(
     )
     if in_processes(context, processes):
         return
+    model = Pruning(prune, prune_blocks, prune_by).start(model, "text", out, fresh=fresh)
     pairs = read_pairs(data, split=split)
     for line in pairs.left_out.lines():
         screen.warn(line)

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+from seektrack.cli.models_export import frames_of
+from seektrack.errors import InputError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 Out = Annotated[
     Path, typer.Option("--out", "-o", help="Folder for checkpoints, the log and the finished model.")
@@ -52,3 +60,58 @@ ScaleRate = Annotated[
 Rank = Annotated[int, typer.Option("--rank", help="Rank of lora's adapters, width of adapter layers.", min=1)]
 NoAugment = Annotated[bool, typer.Option("--no-augment", help="Show the pictures as they are.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of the split, the order and the augmentation.", min=0)]
+Prune = Annotated[
+    float | None,
+    typer.Option(
+        "--prune",
+        min=0,
+        max=0.9,
+        help="First take out this share of the hidden channels, those used least; the training repairs it.",
+    ),
+]
+PruneBlocks = Annotated[
+    int, typer.Option("--prune-blocks", min=0, help="With --prune: blocks of the image encoder that go too.")
+]
+PruneBy = Annotated[
+    str | None,
+    typer.Option(
+        "--prune-by", metavar="VIDEO", help="With --prune: frames to judge by; drawn ones when left out."
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What ``--prune`` and what goes with it say."""
+
+    share: float | None
+    blocks: int = 0
+    by: str | None = None
+
+    def start(self, model: str, part: Literal["text", "mask"], out: Path, *, fresh: bool) -> str:
+        """The model to start from: as it is, or pruned into a folder of the training, once.
+
+        Raises:
+            InputError: Blocks or a video without ``--prune``.
+        """
+        if self.share is None:
+            if self.blocks or self.by is not None:
+                raise InputError("--prune-blocks and --prune-by go with --prune", hint="add --prune 0.3")
+            return model
+        folder = out / "training" / "pruned"
+        if fresh or not (folder / "config.json").is_file():
+            from seektrack.compression import prune
+            from seektrack.pipeline import parse_model
+
+            name = parse_model(model)[0 if part == "text" else 1]
+            pictures = _drawn() if self.by is None else frames_of(self.by)
+            prune(name, part, to=folder, share=self.share, blocks=self.blocks, pictures=pictures)
+        return str(folder)
+
+
+def _drawn() -> list[NDArray[np.uint8]]:
+    """One frame of each of a dozen scenes that no measurement sees."""
+    from seektrack.world import SceneSettings, Split, render, sample_scene, seeds
+
+    settings = SceneSettings(n_frames=1)
+    return [render(sample_scene(seed, settings)).frames[0] for seed in seeds(Split.TRAIN, 12)]

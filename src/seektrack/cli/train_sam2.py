@@ -19,6 +19,10 @@ from seektrack.cli.train_options import (
     NoAugment,
     Out,
     Processes,
+    Prune,
+    PruneBlocks,
+    PruneBy,
+    Pruning,
     Rank,
     ScaleRate,
     Seed,
@@ -64,6 +68,9 @@ def sam2(
     learning_rate: LearningRate = None,
     scale_rate: ScaleRate = False,
     rank: Rank = 8,
+    prune: Prune = None,
+    prune_blocks: PruneBlocks = 0,
+    prune_by: PruneBy = None,
     boundary: Annotated[float, typer.Option("--boundary", help="Weight of the boundary loss.", min=0)] = 0.0,
     consistency: Annotated[
         float,
@@ -107,6 +114,7 @@ def sam2(
     if in_processes(context, processes):
         return
     share = _share(held_out)
+    model = Pruning(prune, prune_blocks, prune_by).start(model, "mask", out, fresh=fresh)
     settings = Sam2Finetune(
         mode=recipe,
         rank=rank,

@@ -1,4 +1,4 @@
-"""Networks made smaller and carried elsewhere: exported as ONNX graphs, in half precision or eight bits.
+"""Networks made smaller and carried elsewhere: as ONNX graphs, in half precision or eight bits, pruned.
 
 Checkpoints in, model folders out. It knows the networks and what loads them, and nothing of the product.
 """
@@ -9,7 +9,8 @@ from seektrack.lazy import lazily
 
 if TYPE_CHECKING:
     from seektrack.compression.models import export_beside, export_model
+    from seektrack.compression.pruned import Pruned, prune
 
-__all__ = ["export_beside", "export_model"]
+__all__ = ["Pruned", "export_beside", "export_model", "prune"]
 
-__getattr__, __dir__ = lazily(__name__, {"models": "export_beside export_model"})
+__getattr__, __dir__ = lazily(__name__, {"models": "export_beside export_model", "pruned": "Pruned prune"})
