@@ -9,7 +9,6 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 from fastapi import Body, Query, Response
-from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
 from seektrack.errors import InputError, LibraryError
@@ -18,6 +17,7 @@ from seektrack.pipeline import Library
 from seektrack.pipeline.answer import Answer
 from seektrack.retrieval import Chain, chains_to_csv, hits_to_csv, moments_to_csv, save_otio, to_edl, to_vtt
 from seektrack.serving.answers import HitsAnswer, JobAnswer, MomentsAnswer
+from seektrack.serving.ranged import Ranged
 from seektrack.serving.routes import LibraryName, Once, Owner, Served, router
 from seektrack.serving.routes_jobs import told
 from seektrack.serving.schemas import (
@@ -181,7 +181,7 @@ async def export_search(
         if format == "otio":
             folder = tempfile.TemporaryDirectory(prefix="seektrack-")
             path = save_otio(found, Path(folder.name) / name, title=title)
-            return FileResponse(
+            return Ranged(
                 path, filename=name, media_type=_EDITORS[format], background=BackgroundTask(folder.cleanup)
             )
         if format == "csv":

@@ -8,12 +8,13 @@ from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import Header, Path, Query
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from starlette.background import BackgroundTask
 
 from seektrack import Correction, TrackingSession
 from seektrack.serving.answers import FramesAnswer, JobAnswer
 from seektrack.serving.events import KEEP_ALIVE_S, as_event
+from seektrack.serving.ranged import Ranged
 from seektrack.serving.routes import Once, Owner, Served, router
 from seektrack.serving.routes_jobs import told
 from seektrack.serving.routes_libraries import check_formats
@@ -180,22 +181,22 @@ async def session_masks(
     return await service.clicks.run(look)
 
 
-@session_routes.get("/sessions/{session_id}/export", response_class=FileResponse, responses=FILE)
+@session_routes.get("/sessions/{session_id}/export", response_class=Ranged, responses=FILE)
 async def export_session(
     session_id: SessionId,
     service: Served,
     format: Annotated[str, Query(max_length=40, description="As `/about` lists them.")],
-) -> FileResponse:
+) -> Ranged:
     """The tracks as they are now in one format; a zip of a format that is a folder or several files."""
     path, folder = await service.clicks.run(service.sessions.export, session_id, format)
-    return FileResponse(path, filename=path.name, background=BackgroundTask(folder.cleanup))
+    return Ranged(path, filename=path.name, background=BackgroundTask(folder.cleanup))
 
 
-@session_routes.get("/sessions/{session_id}/file", response_class=FileResponse, responses=FILE)
-async def session_file(session_id: SessionId, service: Served) -> FileResponse:
+@session_routes.get("/sessions/{session_id}/file", response_class=Ranged, responses=FILE)
+async def session_file(session_id: SessionId, service: Served) -> Ranged:
     """The session's file, which ``open_session`` goes on with."""
     path, folder = await service.clicks.run(service.sessions.copy, session_id)
-    return FileResponse(path, filename=path.name, background=BackgroundTask(folder.cleanup))
+    return Ranged(path, filename=path.name, background=BackgroundTask(folder.cleanup))
 
 
 @session_routes.get(

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import Query
-from fastapi.responses import FileResponse
 
 from seektrack.outputs.anomaly_entries import anomaly_to_dict
 from seektrack.outputs.render import Render
 from seektrack.outputs.told import summary
 from seektrack.serving.answers import FramesAnswer, JobAnswer
+from seektrack.serving.ranged import Ranged
 from seektrack.serving.refusals import not_found
 from seektrack.serving.routes import JobId, Once, Owner, Served, TracksId, router
 from seektrack.serving.routes_jobs import told
@@ -58,13 +58,11 @@ async def track_objects(
     return await service.clicks.run(take)
 
 
-@track_routes.get("/jobs/{job_id}/result", response_class=FileResponse, responses=FILE)
-async def job_result(
-    job_id: JobId, service: Served, n: Annotated[int, Query(ge=0, le=9999)] = 0
-) -> FileResponse:
+@track_routes.get("/jobs/{job_id}/result", response_class=Ranged, responses=FILE)
+async def job_result(job_id: JobId, service: Served, n: Annotated[int, Query(ge=0, le=9999)] = 0) -> Ranged:
     """What a job that followed objects made, in the format it was asked for, of its n-th video."""
 
-    def find() -> FileResponse:
+    def find() -> Ranged:
         job = service.jobs.get(job_id)
         tracks = (job.result or {}).get("tracks", [])
         if not n < len(tracks):
@@ -105,12 +103,12 @@ async def masks(
     return await service.clicks.run(look)
 
 
-@track_routes.get("/tracks/{tracks_id}/export", response_class=FileResponse, responses=FILE)
+@track_routes.get("/tracks/{tracks_id}/export", response_class=Ranged, responses=FILE)
 async def export(
     tracks_id: TracksId,
     service: Served,
     format: Annotated[str, Query(max_length=40, description="As `/about` lists them.")],
-) -> FileResponse:
+) -> Ranged:
     """Tracks in one format; a zip of a format that is a folder or several files."""
     return await service.clicks.run(_export, service, tracks_id, format)
 
@@ -127,17 +125,15 @@ def draw_overlay(
     return told(service, job)
 
 
-@track_routes.get("/tracks/{tracks_id}/overlay", response_class=FileResponse, responses=FILE)
-def get_overlay(
-    tracks_id: TracksId, service: Served, render: Annotated[Render, Query()] = "auto"
-) -> FileResponse:
+@track_routes.get("/tracks/{tracks_id}/overlay", response_class=Ranged, responses=FILE)
+def get_overlay(tracks_id: TracksId, service: Served, render: Annotated[Render, Query()] = "auto") -> Ranged:
     """The overlay video that was drawn in a mode; ranges of bytes are given."""
     folder, entry = service.results.entry(tracks_id)
     path = overlay_of(folder, entry, render)
     if path is None:
         raise not_found("overlay of this result", hint="POST to /tracks/{id}/overlay draws it")
     kind = "video/mp4" if path.suffix == ".mp4" else "video/quicktime"
-    return FileResponse(path, media_type=kind, filename=path.name)
+    return Ranged(path, media_type=kind, filename=path.name)
 
 
 def window(tracks: Tracks, start: int, count: int, obj_ids: list[int] | None) -> dict[str, Any]:
@@ -190,6 +186,6 @@ def spans(track: Track, tracks: Tracks) -> list[dict[str, Any]]:
     return told
 
 
-def _export(service: Service, tracks_id: str, format: str) -> FileResponse:
+def _export(service: Service, tracks_id: str, format: str) -> Ranged:
     path: Path = service.results.export(tracks_id, format)
-    return FileResponse(path, filename=path.name)
+    return Ranged(path, filename=path.name)

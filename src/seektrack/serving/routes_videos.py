@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request, Response
-from fastapi.responses import FileResponse
 from starlette.background import BackgroundTask
 
 from seektrack.errors import InputError, PromptError
 from seektrack.retrieval import write_clip
 from seektrack.serving import uploads
 from seektrack.serving.answers import FramesAnswer
+from seektrack.serving.ranged import Ranged
 from seektrack.serving.refusals import not_found, too_large
 from seektrack.serving.routes import Served, VideoId, router
 from seektrack.serving.schemas import Index, NamedVideoAsked, SegmentAsked
@@ -80,17 +80,15 @@ async def times(video_id: VideoId, service: Served) -> dict[str, Any]:
     return {"times": found}
 
 
-@video_routes.get("/videos/{video_id}/file", response_class=FileResponse, responses=_FILM)
-def video_file(video_id: VideoId, service: Served) -> FileResponse:
+@video_routes.get("/videos/{video_id}/file", response_class=Ranged, responses=_FILM)
+def video_file(video_id: VideoId, service: Served) -> Ranged:
     """The video's file as it is; ranges of bytes are given, so that a player can seek."""
     named = service.videos.by_id(video_id)
     path = Path(named.path)
     if not path.is_file():
         raise not_found("file of this video", hint="it is a folder of pictures, or gone; ask for its frames")
     kind = PLAYED.get(path.suffix.lower(), "application/octet-stream")
-    return FileResponse(
-        path, media_type=kind, headers={"cache-control": "private, max-age=0, must-revalidate"}
-    )
+    return Ranged(path, media_type=kind, headers={"cache-control": "private, max-age=0, must-revalidate"})
 
 
 @video_routes.get("/videos/{video_id}/frames/{index}.{kind}", response_class=Response, responses=_PICTURE)
@@ -135,10 +133,10 @@ async def thumbnail(
 
 @video_routes.get(
     "/videos/{video_id}/stretch",
-    response_class=FileResponse,
+    response_class=Ranged,
     responses={200: {"content": {"video/mp4": {}}, "description": "H.264, and AAC where there is sound."}},
 )
-async def stretch(video_id: VideoId, service: Served, start_s: Time, end_s: Time) -> FileResponse:
+async def stretch(video_id: VideoId, service: Served, start_s: Time, end_s: Time) -> Ranged:
     """A stretch of a video as MP4 that every browser plays, whatever the video is."""
     most = service.settings.bounds.stretch_s
     if not end_s > start_s:
@@ -146,7 +144,7 @@ async def stretch(video_id: VideoId, service: Served, start_s: Time, end_s: Time
     if end_s - start_s > most:
         raise too_large(f"a stretch has at most {most:g} s, {end_s - start_s:g} s are asked for")
 
-    def cut() -> FileResponse:
+    def cut() -> Ranged:
         named = service.videos.by_id(video_id)
         folder = tempfile.TemporaryDirectory(prefix="seektrack-")
         try:
@@ -154,7 +152,7 @@ async def stretch(video_id: VideoId, service: Served, start_s: Time, end_s: Time
         except BaseException:
             folder.cleanup()
             raise
-        return FileResponse(path, media_type="video/mp4", background=BackgroundTask(folder.cleanup))
+        return Ranged(path, media_type="video/mp4", background=BackgroundTask(folder.cleanup))
 
     return await service.clicks.run(cut)
 
