@@ -12,7 +12,10 @@ beside their frames instead (NAME/00000.jpg and .png) and measures on others.
     python benchmarks/put_right.py sam2 --minutes 10 --out runs/right
     python benchmarks/put_right.py clip --minutes 5 --out runs/right
     python benchmarks/put_right.py films --films FOLDER --scenes 8 --minutes 10 --out runs/right
+    python benchmarks/put_right.py sam2 --paint --minutes 10 --out runs/painted
     python benchmarks/put_right.py sam2 --quick
+
+``--paint``: where clicks do not help, the person paints the object's outline, with some ten corners.
 
 Interrupted, the same command goes on with the films that are left, and inside the training.
 """
@@ -32,6 +35,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from corrections import LEAST_AREA, by_frame, click
@@ -39,6 +43,7 @@ from PIL import Image
 
 from seektrack import (
     Correction,
+    Mask,
     Observation,
     Prompt,
     Track,
@@ -60,14 +65,20 @@ from seektrack.world.languages import noun_phrase
 
 FIRST_SCENE = 60_000
 """Of the training split: no recipe draws so far."""
-GOOD = 0.8
-"""J from which on a person lets a frame be."""
+GOOD, CONTENT = 0.8, 0.75
+"""J from which on a person lets a frame be: one who clicks, and one who paints."""
 CROP_MARGIN = 0.45
 CLICKS = 5
 """Corrections of a frame, the box among them, after which a person gives up."""
+CLICKS_FIRST = 3
+"""The same, after which a person who paints does so."""
+CORNER = 0.03
+"""How far a painted outline is off at most, as a share of its length."""
 
 
-def sessions(films: Sequence[tuple[Path, Tracks]], out: Path, models: Models, rounds: int) -> None:
+def sessions(
+    films: Sequence[tuple[Path, Tracks]], out: Path, models: Models, rounds: int, *, paint: bool
+) -> None:
     """Follow films in sessions and put them right; beside each what it was and became, as JSON."""
     for film, truth in films:
         path, told = out / f"{film.stem}.session", out / f"{film.stem}.told.json"
@@ -84,7 +95,7 @@ def sessions(films: Sequence[tuple[Path, Tracks]], out: Path, models: Models, ro
         with start_session(film, prompts=prompts, path=path, model=models) as session:
             session.follow()
             before = _means(session.tracks, truth)
-            made = sum(_put_right(session, track) for _ in range(rounds) for track in truth)
+            made = sum(_put_right(session, t, paint) for _ in range(rounds) for t in truth)
             after = _means(session.tracks, truth)
             for track in truth:
                 if track.label and any(t.obj_id == track.obj_id for t in session.tracks):
@@ -101,30 +112,43 @@ def _means(tracks: Tracks, truth: Tracks) -> list[float]:
     return [float(np.mean(list(values.values()))) for t in truth if (values := by_frame(tracks, t))]
 
 
-def _put_right(session: TrackingSession, true: Track) -> int:
+def _put_right(session: TrackingSession, true: Track, paint: bool) -> int:
     """Correct an object's worst frame that was not corrected yet; how many corrections it took."""
-    values = by_frame(session.tracks, true)
+    values, good = by_frame(session.tracks, true), CONTENT if paint else GOOD
     told = {
         e.what["frame_index"]
         for e in session.edits
         if e.kind == "correct" and e.what["obj_id"] == true.obj_id
     }
-    bad = [frame for frame, j in values.items() if j < GOOD and frame not in told]
+    bad = [frame for frame, j in values.items() if j < good and frame not in told]
     if not bad:
         return 0
     frame = min(bad, key=lambda f: values[f])
     there = true.at(frame)
     assert there is not None and there.mask is not None
     pixels, said = there.mask.to_array(), Correction(frame, true.obj_id, box=there.box)
-    made = 0
-    while made < CLICKS:
+    made, most = 0, CLICKS_FIRST + 1 if paint else CLICKS
+    while made < most:
         held, made = session.correct(said).mask, made + 1
-        if held.iou(there.mask) >= GOOD:
+        if held.iou(there.mask) >= good:
             break
         said = Correction(frame, true.obj_id, **click(held.to_array(), pixels))
+        if paint and made == CLICKS_FIRST:
+            said = Correction(frame, true.obj_id, mask=painted(pixels))
     for _ in session.propagate():
         pass
     return made
+
+
+def painted(pixels: np.ndarray) -> Mask:
+    """An object as a person paints it: its outlines with few corners, specks left out."""
+    outlines, _ = cv2.findContours(pixels.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    largest = max(cv2.contourArea(o) for o in outlines)
+    kept = [o for o in outlines if cv2.contourArea(o) >= 0.2 * largest]
+    few = [cv2.approxPolyDP(o, CORNER * cv2.arcLength(o, closed=True), closed=True) for o in kept]
+    out = np.zeros(pixels.shape, np.uint8)
+    cv2.fillPoly(out, few, 1)
+    return Mask.from_array(out > 0)
 
 
 def seektrack(*arguments: str, threads: int = 1) -> dict[str, Any]:
@@ -173,7 +197,7 @@ def learn_from(films: list[tuple[Path, Tracks]], home: Path, chosen: argparse.Na
     """Correct films and train on the sessions; the folder of the result."""
     corrected, out = home / "corrected", home / "segmenter"
     corrected.mkdir(parents=True, exist_ok=True)
-    sessions(films, corrected, Models(chosen.model), chosen.rounds)
+    sessions(films, corrected, Models(chosen.model), chosen.rounds, paint=chosen.paint)
     told = [json.loads(file.read_text(encoding="utf-8")) for file in sorted(corrected.glob("*.told.json"))]
     before, after = ([value for one in told for value in one[i]] for i in (0, 1))
     print(
@@ -273,6 +297,7 @@ def main() -> None:
     parser.add_argument("--films", type=Path, help="folder of films with masks beside their frames")
     parser.add_argument("--scenes", type=int, default=10, help="films that are put right")
     parser.add_argument("--rounds", type=int, default=2, help="frames of each object put right at most")
+    parser.add_argument("--paint", action="store_true", help="outlines where clicks do not help")
     parser.add_argument("--length", type=int, default=12, help="frames of a drawn film")
     parser.add_argument("--minutes", type=float, default=10.0, help="of training; 0 stops before it")
     parser.add_argument("--recipe", default=None)

@@ -26,7 +26,7 @@ def trajectory(
         typer.Option(
             "--data",
             help="Tracks: MOT Challenge, KITTI or UA-DETRAC sequences, results of seektrack or of another "
-            "tracker (a file or a folder of them), or world:500.",
+            "tracker and sessions (a file or a folder of them), or world:500.",
         ),
     ],
     model: Annotated[

@@ -14,6 +14,7 @@ from PIL import Image
 from seektrack.cli import main
 from seektrack.errors import InputError
 from seektrack.outputs import load_tracks, save_tracks
+from seektrack.training.datasets import read_tracks
 from seektrack.training.datasets.corrected import corrected_masks, read_corrected
 from seektrack.training.finetune import FinetuneRecipe, finetune_clip, read_pairs
 from seektrack.training.finetune.data import load_picture
@@ -107,6 +108,9 @@ def test_a_session_put_right_is_learnt_from(results: Path, tmp_path: Path) -> No
     (one,) = read_corrected(tmp_path / "a.session")[0]
     assert one.sure == {track.obj_id: frozenset({shown.frame_index})}
     assert read_clips(tmp_path)[0].sure == one.sure
+    for named in (tmp_path, tmp_path / "a.session"):
+        (ways,) = read_tracks(named)
+        assert [t.obj_id for t in ways.tracks] == [t.obj_id for t in one.tracks.tracks]
     assert one.video.name == file.with_suffix(".mp4").name
     assert "a teapot" in {pair.texts[0] for pair in read_pairs(tmp_path)}
     clip = read_clips(tmp_path)[0]

@@ -114,6 +114,24 @@ def is_corrected(file: Path) -> bool:
     return head.lstrip().startswith(b"{") and _TRACKS in head
 
 
+def is_session(file: Path) -> bool:
+    """Whether a file is a tracking session, by its first bytes."""
+    try:
+        with file.open("rb") as stream:
+            return stream.read(16) == _SQLITE and is_corrected(file)
+    except OSError:
+        return False
+
+
+def tracks_of_session(file: Path) -> Tracks:
+    """What a session holds.
+
+    Raises:
+        SeekTrackError: It is damaged, or its video is gone.
+    """
+    return _tracks(file)[0]
+
+
 def corrected_files(data: str | Path) -> list[Path]:
     """Results and sessions: the file named, or those below a folder."""
     base = Path(os.fspath(data)).expanduser()

@@ -7,16 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from seektrack.errors import InputError, VideoError
+from seektrack.errors import InputError, SeekTrackError, VideoError
 from seektrack.training.datasets.base import BoxClip, Dataset
 from seektrack.training.datasets.boxes import read_boxes, read_sequence_info, sequence_labels
+from seektrack.training.datasets.corrected import is_session, tracks_of_session
 from seektrack.training.datasets.left_out import LeftOuts
 from seektrack.training.datasets.vehicles import kitti_tracking, ua_detrac
 from seektrack.types import Tracks
 
 LAYOUTS = (
     "MOT Challenge sequences (SEQUENCE/seqinfo.ini with gt/gt.txt), KITTI tracking (label_02/), UA-DETRAC, "
-    "or results in any format that can be read, one file or a folder of them"
+    "or results in any format that can be read and sessions that were put right, one file or a folder of them"
 )
 _RESULTS = frozenset({".json", ".csv", ".txt", ".xml", ".parquet", ".npz", ".npy", ".pb", ".jsonl"})
 _SEQUENCES = ("seqinfo.ini", "*/seqinfo.ini", "*/*/seqinfo.ini")
@@ -68,7 +69,9 @@ def read_tracks(data: str | Path) -> TrackSet:
     elif any(base.glob("MVI_*.xml")) or any(base.glob("*/MVI_*.xml")):
         found = _of_clips(ua_detrac(base), base, left_out)
     else:
-        files = sorted(p for p in base.rglob("*") if p.is_file() and p.suffix.lower() in _RESULTS)
+        files = sorted(
+            p for p in base.rglob("*") if p.is_file() and (p.suffix.lower() in _RESULTS or is_session(p))
+        )
         found = _results(files, left_out)
     kept = [(tracks, file) for tracks, file in found if tracks.tracks]
     if not kept:
@@ -117,8 +120,8 @@ def _results(files: Sequence[Path], left_out: LeftOuts) -> Found:
         try:
             if file.stat().st_size > _LARGEST:
                 raise InputError("larger than can be read at once")
-            tracks = reader(file)
-        except (InputError, VideoError, OSError) as error:
+            tracks = tracks_of_session(file) if is_session(file) else reader(file)
+        except (SeekTrackError, OSError) as error:
             left_out.add(file, "", "no tracks that can be read")
             if len(files) == 1:
                 raise InputError(
