@@ -156,9 +156,10 @@ def _run(settings: ServerSettings, host: str, port: int, screen: Screen, *, thre
     uvicorn = needed("uvicorn", "serve")
     for name in ("fastapi", "python_multipart", "threadpoolctl"):
         needed(name, "serve")
-    if threads is not None:
-        from seektrack.serving.threads import hold_threads
+    from seektrack.serving.threads import hold_threads, share_heaps
 
+    share_heaps()
+    if threads is not None:
         hold_threads(threads)
     from seektrack.serving.app import create_app
 

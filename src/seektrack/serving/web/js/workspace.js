@@ -53,6 +53,7 @@ export class Workspace {
 
   close() {
     this.away?.abort();
+    cancelAnimationFrame(this.soon);
     this.watch?.disconnect();
     this.player?.close();
   }
@@ -235,7 +236,10 @@ export class Workspace {
         const [first, last] = this.mended.get(id)?.[0] ?? [frame, frame];
         this.mended.set(id, [[Math.min(first, frame), Math.max(last, frame)]]);
         told.step(`${count(++done, "frame")}`);
-        this.#show();
+        this.soon ??= requestAnimationFrame(() => {
+          this.soon = null;
+          this.#show();
+        });
       }, away.signal);
       told.close();
       this.hint.textContent = `${count(done, "frame")} followed anew.`;
