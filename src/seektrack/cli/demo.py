@@ -17,6 +17,9 @@ def demo(
         "demo-out"
     ),
     small: Annotated[bool, typer.Option("--small", help="A shorter run for machines and tests.")] = False,
+    film: Annotated[
+        bool, typer.Option("--film", help="Also a film of a minute, followed through its five shots.")
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -29,26 +32,27 @@ def demo(
 
     screen = Screen(quiet=quiet, as_json=as_json)
     with screen.progress() as progress:
-        made = run_demo(out, small=small, progress=progress)
+        made = run_demo(out, small=small, film=film, progress=progress)
 
     def human(console: Console) -> None:
         console.print(figure_table(made.figures))
         console.print(f"\ndone in {clock(made.seconds)}; open")
         console.print(f"  {made.page.resolve().as_uri()}", style="bold")
         console.print("then try")
-        for line in _to_try(made.page.parent):
+        for line in _to_try(made.page.parent, film=film):
             console.print(f"  {line}")
 
     screen.result(made, human)
 
 
-def _to_try(out: Path) -> tuple[str, ...]:
+def _to_try(out: Path, *, film: bool) -> tuple[str, ...]:
     """Commands to go on with, on what the demo made."""
-    library, film = quoted(out / "library"), quoted(out / "videos" / "street-000.mp4")
+    library = quoted(out / "library")
+    video = quoted(out / "film" / "film.mp4" if film else out / "videos" / "street-000.mp4")
     mine, report = quoted(out / "mine"), quoted(out / "mine.html")
     return (
         f'seektrack search "a red car" --library {library}',
-        f'seektrack track {film} --text "a red car" --out {mine} --report {report}',
-        f'seektrack track {film} --text "a red car" --out {mine} --render blur',
+        f'seektrack track {video} --text "a red car" --out {mine} --report {report}',
+        f'seektrack track {video} --text "a red car" --out {mine} --render blur',
         f"seektrack serve {library}    # a page; pip install 'seektrack[serve]'",
     )

@@ -171,7 +171,7 @@ def pipeline(monkeypatch: pytest.MonkeyPatch) -> Pipeline:
     stand_in = Pipeline()
     module = stand_in.module()
     demo = types.ModuleType("seektrack.evaluation.demo")
-    demo.run_demo = lambda out, *, small, progress: Demo(Path(out) / "index.html", {"J": 0.71}, 61.0)
+    demo.run_demo = lambda out, *, small, film, progress: Demo(Path(out) / "index.html", {"J": 0.71}, 61.0)
     monkeypatch.setitem(sys.modules, "seektrack.pipeline", module)
     monkeypatch.setattr(early, "_is_there", lambda name: True)  # as the stand-in is asked for names only
     monkeypatch.setattr("seektrack.library.identity.is_there", lambda video: "gone" not in video)
