@@ -12,7 +12,7 @@ from seektrack.cli import app
 COMMON = ["--json", "--quiet -q"]
 
 FROZEN = {
-    "demo": ["--out -o", "--small", *COMMON],
+    "demo": ["--out -o", "--small", "--film", *COMMON],
     "index": [
         "PATHS",
         "--library -l",
@@ -108,6 +108,7 @@ FROZEN = {
         "--stream",
         "--workers",
         "--ray",
+        "--threads",
         "--max-body",
         "--max-upload",
         "--max-video",
