@@ -11,7 +11,7 @@ import typer
 from rich.table import Table
 
 from seektrack import defaults
-from seektrack.cli import eval_anomalies, eval_real, eval_texts, eval_time, eval_tracking
+from seektrack.cli import eval_anomalies, eval_real, eval_smaller, eval_texts, eval_time, eval_tracking
 from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_threads, table
 from seektrack.cli.figures import figure, print_figures, report_figures
 from seektrack.cli.report_options import ReportFile, check_report
@@ -203,3 +203,4 @@ app.command()(eval_real.vos)
 app.command()(eval_tracking.tracks)
 app.command()(eval_anomalies.anomalies)
 app.command()(eval_tracking.tracking)
+app.command()(eval_smaller.smaller)

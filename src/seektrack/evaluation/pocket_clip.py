@@ -66,8 +66,7 @@ def evaluate_clip(
         raise InputError(f"cannot measure through {through!r}", hint=f"take {' or '.join(THROUGH)}")
     encoder: Encoder = load_encoder(folder) if through == "seektrack" else TransformersClip(folder)
     found = collect(encoder.image_size, crops=crops, frames=frames, start=start)
-    figures = _crop_figures(encoder, found)
-    figures |= _frame_figures(encoder, found)
+    figures = named_and_found(encoder, found)
     figures |= tiled_frame_figures(encoder, found.frames, found.captions)
     figures |= evaluate_rich(encoder, crops=crops, frames=frames, start=start)
     return figures | {
@@ -75,6 +74,11 @@ def evaluate_clip(
         "n_crops": len(found.crops),
         "n_frames": len(found.frames),
     }
+
+
+def named_and_found(encoder: Encoder, found: PocketSet) -> dict[str, Any]:
+    """The figures of :func:`evaluate_clip` over crops and whole frames of plain scenes."""
+    return _crop_figures(encoder, found) | _frame_figures(encoder, found)
 
 
 def probabilities(images: Floats, labels: Floats, background: Floats, scale: float) -> NDArray[np.float64]:

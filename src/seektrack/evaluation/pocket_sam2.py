@@ -151,8 +151,8 @@ def evaluate_sam2(
         side = condition.resolution or resolution
         follow, sam2 = _follower(folder, side, through, remember)
         told = condition.suffix.replace("_", " ")
-        single = _settings(condition.style, 1)
-        several = _settings(condition.style, n_frames)
+        single = world_settings(1, condition.style)
+        several = world_settings(n_frames, condition.style)
         n_scenes, n_clips = condition.of(scenes), condition.of(clips)
         proposing = sam2 if condition.resolution is None else None
         measured = frame_figures(follow, single, n_scenes, sam2=proposing, told=told, progress=progress)
@@ -170,7 +170,8 @@ def _follower(
     return EngineFollower(sam2, remember), sam2
 
 
-def _settings(style: str, n_frames: int) -> SceneSettings:
+def world_settings(n_frames: int, style: str = "plain") -> SceneSettings:
+    """Of the scenes that are asked."""
     return SceneSettings(style=style, height=256, width=256, n_frames=n_frames)
 
 

@@ -62,10 +62,10 @@ def follow_rows(
             if progress:
                 progress(done, total, "following")
             done += 1
-            ready = [_ours(sam2, row, count) for row, sam2 in networks if sam2 is not None]
+            ready = [contestant(sam2, row, count) for row, sam2 in networks if sam2 is not None]
             reference = _reference(networks, count) if settings.reference else None
             everyone = [*ready, *([] if reference is None else [reference])]
-            agreements = _race(everyone, count, settings.rounds)
+            agreements = race(everyone, count, settings.rounds)
             for row, sam2 in networks:
                 if sam2 is None:
                     yield replace(row, objects=count)
@@ -115,7 +115,8 @@ def _device(sam2: Sam2, runtime: str) -> str:
     return sam2.network.device_type if runtime == "torch" else runtime.partition(":")[2] or "cpu"
 
 
-def _ours(sam2: Sam2, row: Row, count: int) -> Contestant:
+def contestant(sam2: Sam2, row: Row, count: int) -> Contestant:
+    """The product's own session over a network, with so many objects prompted by boxes."""
     session = VideoSession(sam2)
     for obj_id in range(count):
         session.add(Prompt(obj_id, 0, box=box(obj_id)))
@@ -173,7 +174,7 @@ def _reference(networks: Sequence[tuple[Row, Sam2 | None]], count: int) -> Conte
     return Contestant(replace(row, runtime=REFERENCE, precision=kind, objects=count), step)
 
 
-def _race(everyone: Sequence[Contestant], count: int, rounds: int) -> dict[int, float]:
+def race(everyone: Sequence[Contestant], count: int, rounds: int) -> dict[int, float]:
     """Time all of them on the same frames in turn; agreement with the last one on the last frame."""
     for index in range(WARM):
         image = picture(index, count)
