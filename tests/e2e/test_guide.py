@@ -37,7 +37,7 @@ NEEDS = {
     "a network": r"\bgit clone|\bmodels fetch\b|--grounder hf:",
     "the package trackers": r"--tracker (bytetrack|ocsort)",
     "a camera": r"\b(live|track) (0|rtsp:)",
-    "hours": r"seektrack pocket .*minutes|seektrack eval (demo|pocket|tracking)",
+    "hours": r"seektrack pocket .*minutes|seektrack eval (demo|pocket|tracking|smaller)",
     "files of your own": "",
 }
 """What a block may need, and how its own text shows that it does; files have to be missing from the demo."""
