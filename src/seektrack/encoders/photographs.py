@@ -39,6 +39,8 @@ SHARP = 4.0
 """Multiplies the gate's log odds: an expert that half belongs says much that is only noise."""
 WHOLE = 2.0
 """What the log odds of a whole picture count when a crop of it is judged: it shows more surface."""
+GREY = (0.299, 0.587, 0.114)
+"""What red, green and blue count in brightness."""
 LATER = 0.5
 """What the second name in a text counts beside the first, the third beside the second."""
 
@@ -54,7 +56,8 @@ class Photographs:
         words: Every word it was taught, of all languages.
 
     Args:
-        settings: The content of ``photographs.json``.
+        settings: The content of ``photographs.json``. Where it has ``coarse``, a picture is looked at as it
+            is, mirrored, and with this weight in coarse colours; the mean of the looks counts.
         rows: Unit rows (K + M, D) of the concepts, then of the backgrounds.
         tower: Views of pictures (B, 3, V, V) to unit rows (B, D).
         gate: Normalised pictures (B, 3, S, S) to log odds (B,) that they are drawings.
@@ -74,6 +77,8 @@ class Photographs:
         self.scale = float(settings["scale"])
         self._reserve = math.sqrt(float(settings.get("reserve", 0.0)) / self.scale)
         self.grain = float(settings["sizes"]["grain"])
+        coarse = settings.get("coarse")
+        self._coarse = None if coarse is None else float(coarse)
         self.dim = int(rows.shape[1]) + EXTRA
         self._rows, self._tower, self._gate = rows, tower, gate
 
@@ -94,7 +99,7 @@ class Photographs:
 
     def embed_images(self, pixels: Rows) -> Rows:
         """Unit rows (B, dim) of normalised pictures (B, 3, S, S)."""
-        rows = self._tower(resampled(pixels, max(8, round(pixels.shape[-1] / self.grain))))
+        rows = self._looked_at(resampled(pixels, max(8, round(pixels.shape[-1] / self.grain))))
         out = np.zeros((len(rows), self.dim), np.float32)
         n = rows.shape[1]
         out[:, :n] = np.sqrt(1 - self.colour_share) * rows
@@ -103,6 +108,16 @@ class Photographs:
         out = l2_normalise(out) * np.float32(math.sqrt(1 - self._reserve**2))
         out[:, n + RESERVE] = self._reserve
         return out
+
+    def _looked_at(self, view: Rows) -> Rows:
+        """Unit rows (B, D) of views, by the mean of several looks where the checkpoint asks for it."""
+        rows = self._tower(view)
+        if self._coarse is None:
+            return rows
+        rows = rows + self._tower(np.ascontiguousarray(view[..., ::-1]))
+        if self._coarse > 0:
+            rows = rows + np.float32(self._coarse) * self._tower(coarse_colours(view))
+        return l2_normalise(rows)
 
     def embed_text(self, text: str) -> NDArray[np.float32]:
         """The unit row (dim,) of a text, by its words."""
@@ -212,6 +227,16 @@ class BothExperts:
             others[~known, strange] = np.sqrt(others[~known, strange] ** 2 + self._share)
             rows[:, self.own_dim :] = others
         return rows
+
+
+def coarse_colours(view: Rows) -> Rows:
+    """Views (B, 3, V, V) with their brightness as it is and their colours on a grid of a quarter.
+
+    Tiles that were compressed have coarse colours; crops of video have finer ones, and look strange by them.
+    """
+    side = view.shape[-1]
+    grey = np.tensordot(np.array(GREY, np.float32), view, (0, 1))[:, None]
+    return np.asarray(grey + resampled(resampled(view - grey, max(1, side // 4)), side), np.float32)
 
 
 def has_photographs(folder: Path) -> bool:

@@ -48,6 +48,14 @@ class Kinds:
             return np.zeros(len(others), dtype=bool)
         return np.array([name in self._over(other) for other in others], dtype=bool)
 
+    def is_group(self, text: str, others: Sequence[str]) -> bool:
+        """Whether a text names kinds that C texts name, and nothing that one of them names itself.
+
+        "A vehicle" where the texts are cars and boats; not "a dog" where they are a dog and a poodle.
+        """
+        named = {self.thing(other) for other in others}
+        return self.thing(text) not in named and bool(self.below(text, others).any())
+
     def related(self, text: str, others: Sequence[str]) -> NDArray[np.bool_]:
         """Which of C texts name a kind of what a text names, or what that is a kind of, bool (C,)."""
         name = self.thing(text)

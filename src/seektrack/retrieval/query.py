@@ -52,6 +52,7 @@ class TextQuery:
         vector: float32 (D,) of unit length, words weighted: what pictures are ordered by.
         contrast: float32 (C, D), the texts it has to beat.
         support: float32 (A, D), names the model knows for kinds of what is asked.
+        group: Whether these are all that is asked for: see :func:`query_probability`.
         logit_scale: The encoder's.
         without: What must not show.
         parts: The things an enumeration names, each a query of its own; empty for one thing.
@@ -68,6 +69,7 @@ class TextQuery:
     parts: tuple[TextQuery, ...] = field(default=())
     plain: NDArray[np.float32] | None = None
     emphasis: tuple[Emphasis, ...] = ()
+    group: bool = False
 
     def probability(
         self, vectors: NDArray[np.floating], settings: ConfidenceSettings | None = None
@@ -87,6 +89,7 @@ class TextQuery:
             logit_scale=self.logit_scale,
             temperature=s.temperature,
             support=self.support,
+            group=self.group,
         )
         for one in self.emphasis:
             odds = log_odds(np.clip(share, TINY, 1 - TINY))
@@ -158,7 +161,14 @@ class Preparer:
             contrast = np.concatenate([contrast, beside[beats]])
         small_world = getattr(self.encoder, "vocabulary", None) is not None
         kinds = supporters(said, self.texts if small_world else [], kinds=self.kinds)
-        made = TextQuery(text, plain, contrast, self.vectors[: len(kinds)][kinds], self.encoder.logit_scale)
+        made = TextQuery(
+            text,
+            plain,
+            contrast,
+            self.vectors[: len(kinds)][kinds],
+            self.encoder.logit_scale,
+            group=small_world and self.kinds is not None and self.kinds.is_group(said, self.texts),
+        )
         rests = [(w, left_out(text, w.text)) for w in weights if w.weight != 1]
         emphasis = tuple(
             Emphasis(

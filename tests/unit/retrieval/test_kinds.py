@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from seektrack.encoders import Vocabulary
-from seektrack.retrieval.confidence import competitors, supporters
+from seektrack.retrieval.confidence import competitors, query_probability, supporters
 from seektrack.retrieval.kinds import Kinds, kinds_of
 
 ABOVE = {
@@ -63,3 +63,29 @@ def test_kinds_come_with_the_vocabulary():
     assert kinds_of(SimpleNamespace(vocabulary=Vocabulary(("a bee",), ()))) is None
     known = kinds_of(SimpleNamespace(vocabulary=Vocabulary(("a bee",), (), kinds=ABOVE)))
     assert known is not None and known.below("an insect", ["a bee"]).all()
+
+
+@pytest.mark.parametrize(
+    ("query", "group"),
+    [
+        ("an insect", True),
+        ("animals", True),
+        ("a pet", False),
+        ("a dog", True),
+        ("a bee", False),
+        ("a car", False),
+    ],
+)
+def test_a_group_is_named_by_its_members_alone(query, group):
+    assert Kinds(ABOVE).is_group(query, TEXTS) is group
+    assert not Kinds(ABOVE).is_group("a dog", [*TEXTS, "a red dog"])
+
+
+def test_what_is_like_a_group_and_like_none_of_its_members_is_not_believed():
+    animal, bee, poodle, truck = np.eye(5, dtype=np.float32)[:4]
+    ask = {"logit_scale": 12.0, "support": np.stack([bee, poodle])}
+    pictures = np.stack([animal, 0.6 * bee + 0.8 * animal, bee, (bee + poodle) / np.sqrt(2), truck])
+    loose = query_probability(pictures, animal, truck[None], **ask)
+    strict = query_probability(pictures, animal, truck[None], group=True, **ask)
+    assert loose[:2].min() > 0.99 and strict[:2].max() < 0.1
+    assert strict[2:4].min() > 0.99 and strict[4] < 0.01

@@ -12,7 +12,6 @@ from seektrack.encoders import Encoder, load_encoder
 from seektrack.errors import InputError
 from seektrack.evaluation.real.results import Measured, RealSettings, mean
 from seektrack.geometry import crop_square, tiles
-from seektrack.retrieval.confidence import query_probability
 from seektrack.retrieval.query import prepare_query
 from seektrack.training.datasets import MaskClip, masks_beside
 from seektrack.training.datasets.beside import OBJECT, film_names, is_film
@@ -81,23 +80,7 @@ def beliefs(
 ) -> NDArray[np.float64]:
     """How far each of N films is believed to show a text, (N,); ``rows`` are the pictures of its frames."""
     asked = prepare_query(encoder, text)
-    return np.array(
-        [
-            np.mean(
-                [
-                    query_probability(
-                        frame,
-                        asked.vector,
-                        asked.contrast,
-                        logit_scale=asked.logit_scale,
-                        support=asked.support if len(asked.support) else None,
-                    ).max()
-                    for frame in frames
-                ]
-            )
-            for frames in rows
-        ]
-    )
+    return np.array([np.mean([asked.probability(frame).max() for frame in frames]) for frames in rows])
 
 
 def _looks(encoder: Encoder, clip: MaskClip) -> list[NDArray[np.float32]]:
