@@ -57,7 +57,7 @@ def main() -> None:
             for t, (ids, full) in enumerate(zip(clip.ids, clip.full_area, strict=True)):
                 drawn.add(t, ids, full)
             truth = drawn.tracks()
-            truth = replace(truth, tracks=tuple(t for t in truth if t.label == "red car"))
+            truth = replace(truth, tracks=tuple(t for t in truth if t.label == "a red car"))
             began = time.process_time()
             whole = track_objects(path, "a red car", model=models)
             between = time.process_time()
