@@ -251,8 +251,8 @@ def test_a_swap_at_a_crossing_is_put_right_by_a_click_each_and_kept(models, tmp_
         after = session.tracks
     for track in (one, other):
         i = track.obj_id
-        assert overlap(wrong, truth, i, span) < 0.1 and overlap(after, truth, i, span) > 0.5
-        assert overlap(after, truth, i, range(40, 48)) > 0.5
+        assert overlap(wrong, truth, i, span) < 0.1 and overlap(after, truth, i, span) > 0.9
+        assert overlap(after, truth, i, range(40, 48)) > 0.95
         kept = [o for o in track_of(after, i).observations if o.frame_index < span[0] - 4]
         assert kept == [o for o in track.observations if o.frame_index < span[0] - 4]
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.geometry import BoolMask
+from seektrack.pipeline.session_edits import pending
 from seektrack.pipeline.session_held import HeldSession
-from seektrack.pipeline.session_rows import Said, Seen
+from seektrack.pipeline.session_rows import Said, Seen, unpack_seen
 from seektrack.types import Mask
 
 if TYPE_CHECKING:
-    from seektrack.segmentation.clicks import Clicks
+    from seektrack.segmentation.clicks import Clicks, Expected
     from seektrack.segmentation.network import ImageFeatures
 
 _SHOWN = 2
@@ -48,8 +50,44 @@ def clicked_mask(session: HeldSession, obj_id: int, frame_index: int, said: Said
             _likeness(frame.image, [(image, mask) for _, image, mask, _ in known]),
             [(there, mask, away) for there, _, mask, away in shown],
         )
+        taken = None if before is None else _others_mask(session, obj_id, frame_index, clicks, expected)
+        if taken is not None:
+            return taken
     mask = mask_of_clicks(session.models.sam2, features, frame.image, clicks, expected)
     return Mask.from_array(_less_others(session, mask, obj_id, frame_index, clicks))
+
+
+def _others_mask(
+    session: HeldSession, obj_id: int, frame_index: int, clicks: Clicks, expected: Expected
+) -> Mask | None:
+    """The mask of another object whose middle was clicked, where the two have likely changed places.
+
+    The object was held elsewhere, and the other's mask is about as large as it.
+    """
+    from seektrack.segmentation.clicks import pixel_of
+
+    own, usual = expected.before, expected.area
+    theirs = [
+        held.frames[frame_index].observation
+        for i, held in session._objects.items()
+        if i != obj_id and frame_index in held.frames and held.frames[frame_index].said is None
+    ]
+    for edit, i in pending(session._store.edits()):
+        was = session._store.before(edit.id, (i, frame_index))
+        if i != obj_id and was is not None and edit.what["frame_index"] == frame_index:
+            theirs.append(unpack_seen(frame_index, was).observation)  # what it was before it was put right
+    for o in theirs:
+        if own is None or usual is None or o.mask is None or not o.visible or not clicks.positive:
+            continue
+        pixels = o.mask.to_array()
+        depth = cv2.distanceTransform(np.pad(pixels.astype(np.uint8), 1), cv2.DIST_L2, 3)[1:-1, 1:-1]
+        hw = o.mask.size
+        inside = all(depth[pixel_of(p, hw)] >= 0.5 * depth.max() for p in clicks.positive)
+        refused = clicks.box is not None or any(pixels[pixel_of(p, hw)] for p in clicks.negative)
+        alike = 0.5 <= o.mask.area / max(usual, 1.0) <= 2.0
+        if inside and alike and not refused and not (pixels & own).any():
+            return o.mask
+    return None
 
 
 def _sure(frames: Mapping[int, Seen], frame_index: int) -> dict[int, Mask]:

@@ -28,6 +28,7 @@ def repair_around(
     session: HeldSession, start: int, due: Sequence[tuple[Edit, int]], progress: Progress | None
 ) -> Iterator[PropagatedMask]:
     """Follow anew what was put right on one frame, and keep it when all of it is there."""
+    from seektrack.tracking.changed_places import exchange
     from seektrack.tracking.engine import Sam2Engine
     from seektrack.tracking.mended import Earlier
     from seektrack.tracking.repair import Repair
@@ -55,15 +56,21 @@ def repair_around(
         }
         stamps = {obj_id: session._stamps.get(obj_id, 0) for obj_id in known}
     engine = Sam2Engine(session.models.sam2, session.asked.settings.engine)
-    both = []
+    exchanged = exchange(known, start)
+    followed = {i: one for i, one in known.items() if i not in exchanged}
+    for i, whole in exchanged.items():
+        for f in whole.frames:
+            o = whole.observations.get(f)
+            yield PropagatedMask(f, i, None if o is None or not o.visible else o.mask)
+    both: list[Mapping[int, Mended]] = [exchanged]
     with session._opened() as source:
         count = 0
-        for direction in (1, -1) if known else ():
+        for direction in (1, -1) if followed else ():
             repair = Repair(
                 engine,
                 source,
                 start,
-                known,
+                followed,
                 others=others,
                 direction=1 if direction > 0 else -1,
                 settings=session.asked.settings,
@@ -78,7 +85,7 @@ def repair_around(
                 )
             both.append(repair.mended)
         times = _new_times(session, source, both)
-        finished = {i: _finished(session, i, [one[i] for one in both], source) for i in known}
+        finished = {i: _finished(session, i, [one[i] for one in both if i in one], source) for i in known}
     with session._lock:
         changes: dict[Key, str | None] = {}
         mended = [i for i in known if session._stamps.get(i, 0) == stamps[i]]
