@@ -142,7 +142,7 @@ def test_the_doors_of_sessions_streams_and_the_wire_hear_the_same(
     def follows(video: object, text: str, **how: object) -> None:
         _stop(followed.append(text))
 
-    monkeypatch.setattr(sys.modules["seektrack.serving.work"], "track_objects", follows)
+    monkeypatch.setattr(sys.modules["seektrack.serving.following"], "track_objects", follows)
     with listening(app) as url, Client(url) as there, Shards([library.path]) as shards:
         far = there.Library("lib")
         for text, expected in QUESTIONS.items():

@@ -285,6 +285,8 @@ FROZEN = {
         "--seed",
         "--fresh",
         *COMMON,
+        "--processes",
+        "--precision",
     ],
     "train trajectory": [
         "--out -o",
@@ -298,6 +300,7 @@ FROZEN = {
         "--seed",
         "--fresh",
         *COMMON,
+        "--processes",
     ],
     "eval clip": [
         "DATASET",
@@ -334,6 +337,7 @@ FROZEN = {
         "--device",
         "--report",
         *COMMON,
+        "--library -l",
     ],
     "eval pocket": [
         "--folder",
@@ -378,6 +382,7 @@ FROZEN = {
         "--seed",
         "--device",
         *COMMON,
+        "--contrast",
     ],
     "pocket clip": [
         "--out -o",
