@@ -43,7 +43,7 @@ def network(args: argparse.Namespace, *, precision: str = "fp32", resolution: in
         return load_sam2(
             args.model, device=args.device, resolution=side, precision=precision, compile=args.compile
         )
-    from seektrack.segmentation.model import set_resolution
+    from seektrack.segmentation.loading import set_resolution
 
     torch.manual_seed(0)
     config = Sam2VideoConfig()

@@ -22,7 +22,7 @@ from transformers.models.sam2_video.modeling_sam2_video import (
 )
 
 from seektrack.segmentation import FrameMasks, Sam2, VideoSession, load_sam2
-from seektrack.segmentation.model import set_resolution
+from seektrack.segmentation.loading import set_resolution
 from seektrack.segmentation.network import ImageFeatures
 from seektrack.training.sam2.config import PocketSize, pocket_config
 from seektrack.types import Mask, Prompt

@@ -17,8 +17,9 @@ _HASHED = (
     "config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json",
     "vocab.json", "merges.txt", "vocab.txt", "spiece.model", "sentencepiece.bpe.model", "photographs.json",
 )  # fmt: skip
-DOMAIN_FILE = "domain.safetensors"
-"""What an encoder was shown, measured after training: it lies beside the weights and changes no answer."""
+DOMAIN_FILE, GATE_FILE = "domain.safetensors", "gate.safetensors"
+"""What an encoder was shown, measured after training, and what chooses between a segmenter's two sets of
+weights: they lie beside the weights and change no answer of theirs."""
 
 
 def folder_fingerprint(folder: Path) -> str:
@@ -33,7 +34,8 @@ def folder_fingerprint(folder: Path) -> str:
     if only_graphs(folder):
         return read_graphs(folder).answers_fingerprint
     digest = hashlib.sha256()
-    weights = sorted(path for path in folder.glob("*.safetensors") if path.name != DOMAIN_FILE)
+    besides = (DOMAIN_FILE, GATE_FILE)
+    weights = sorted(path for path in folder.glob("*.safetensors") if path.name not in besides)
     for path in [folder / n for n in _HASHED if (folder / n).is_file()] + weights:
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())
         with path.open("rb") as stream:

@@ -82,7 +82,16 @@ PACKAGED = (
         "temporal",
         "the same world in clips: what moves, comes and goes, in which order; not for search",
     ),
-    Packaged("pocket", "mask", "sam2", "the procedural world; outlines of ordinary things too"),
+    Packaged(
+        "pocket",
+        "mask",
+        "sam2",
+        "the procedural world, and outlines of ordinary things: two sets of weights, the better one a video",
+    ),
+    Packaged("pocket:drawn", "mask", "sam2", "of the two sets the one of the procedural world alone"),
+    Packaged(
+        "pocket:photographs", "mask", "sam2/photographs", "of the two sets the one of ordinary footage alone"
+    ),
 )
 
 PUBLISHED = (

@@ -7,7 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from seektrack.checkpoints.finding import is_folder, model_type
-from seektrack.checkpoints.names import PRESETS, Preset
+from seektrack.checkpoints.names import PRESETS, Preset, packaged
 from seektrack.errors import ModelError
 
 NOTE = "preset.json"
@@ -39,7 +39,8 @@ def parse_preset(model: str) -> Preset:
     clip, plus, sam2 = name.partition("+")
     if plus:
         return Preset(clip.strip() or "pocket", sam2.strip() or "pocket")
-    return Preset("pocket", name) if "sam2" in name.lower().replace("-", "") else Preset(name, "pocket")
+    segmenter = packaged(name, "mask") is not None or "sam2" in name.lower().replace("-", "")
+    return Preset("pocket", name) if segmenter else Preset(name, "pocket")
 
 
 def parse_model(model: str) -> tuple[str, str]:

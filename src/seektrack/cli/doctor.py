@@ -155,7 +155,8 @@ def _pocket_mask() -> tuple[str, str]:
     from seektrack.segmentation import load_sam2
 
     sam2 = load_sam2("pocket", device="cpu")
-    return "ok", f"loads, {sam2.resolution} px ({_size('sam2')})"
+    sizes = f"{_size('sam2')}, {_size('sam2/photographs')}"
+    return "ok", f"loads, {sam2.resolution} px, weights for the drawn world and for photographs ({sizes})"
 
 
 def _size(part: str) -> str:

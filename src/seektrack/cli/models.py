@@ -158,7 +158,7 @@ def model_rows() -> list[ModelRow]:
 
 def _row(one: Packaged | Published) -> ModelRow:
     if isinstance(one, Packaged):
-        size = _size(one.folder)
+        size = _size(one.folder, below=one.name == "pocket")
         return ModelRow(one.name, one.part, "in the package", bool(size), size, one.knows)
     from seektrack.checkpoints.hub import cached
 
@@ -167,6 +167,7 @@ def _row(one: Packaged | Published) -> ModelRow:
     return ModelRow(one.name, one.part, one.hub_id, here is not None, size, one.knows)
 
 
-def _size(folder: Path) -> float | None:
-    sizes = [path.stat().st_size for path in folder.glob("*.safetensors")]
+def _size(folder: Path, *, below: bool = False) -> float | None:
+    found = folder.rglob("*.safetensors") if below else folder.glob("*.safetensors")
+    sizes = [path.stat().st_size for path in found]
     return sum(sizes) / _MIB if sizes else None

@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from seektrack.errors import InputError
 
-_ALWAYS = ("photos", "blend")
+_ALWAYS = ("photos",)
 _WITHOUT_DATA = ("clip", "sam2", "temporal", "trajectory")
 """Trainings of ``seektrack train`` that made the built-in weights again where no ``--data`` was given."""
 

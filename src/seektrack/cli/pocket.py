@@ -68,7 +68,7 @@ def clip(
 
 
 app.command()(pocket_sam2.sam2)
-app.command()(pocket_sam2.blend)
+app.command("sam2-pair")(pocket_sam2.sam2_pair)
 app.command()(pocket_photos.photos)
 app.command()(pocket_time.temporal)
 app.command()(pocket_time.trajectory)

@@ -1,4 +1,4 @@
-"""``seektrack pocket sam2`` and ``blend``: the pocket segmenter, from nothing or from a finished one."""
+"""``seektrack pocket sam2`` and ``sam2-pair``: the pocket segmenter, and two of them in one folder."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ def sam2(
         str | None,
         typer.Option(
             "--init",
-            help="Weights to start from instead of random ones: pocket or a folder.",
+            help="Weights to start from instead of random ones: pocket or a folder; where there are two sets,"
+            " recipe real starts from that of photographs, the others from that of the drawn world.",
         ),
     ] = None,
     pictures: Annotated[
@@ -106,40 +107,51 @@ def sam2(
         screen.note("use it with --model " + quoted(f"pocket+{out / 'model'}"))
 
 
-def blend(
-    first: Annotated[str, typer.Argument(help="A segmenter: pocket, a folder or a hub id.")],
-    second: Annotated[str, typer.Argument(help="One of the same build, such as what was trained from it.")],
+def sam2_pair(
+    drawn: Annotated[str, typer.Argument(help="The segmenter of the drawn world: a folder or pocket:drawn.")],
+    photographs: Annotated[
+        str,
+        typer.Argument(help="That of photographs and films, of the same build: such as runs/films/model."),
+    ],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the result.")],
-    share: Annotated[
-        float, typer.Option("--share", min=0.0, max=1.0, help="Of the second; 0 is the first alone.")
-    ] = 0.5,
-    calibration: Annotated[
-        int,
+    pictures: Annotated[
+        list[Path] | None,
         typer.Option(
-            "--calibration", min=0, help="Drawn scenes by which the object score gets its zero again; 24 do."
+            "--pictures",
+            help="Photographs, as for pocket sam2: what chooses between the two is taught anew on them, on"
+            " --films and on drawn scenes; without both it is the built-in one's. May be given again.",
         ),
-    ] = 0,
+    ] = None,
+    films: Annotated[
+        list[str] | None, typer.Option("--films", help="Films, as for pocket sam2; may be given again.")
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Write a segmenter whose weights lie between those of two, to keep what either knows."""
-    from seektrack.training.sam2 import blend as blended
+    """Put two segmenters into one folder, of which each video gets the one that knows its kind of picture."""
+    from seektrack.checkpoints.graphs import has_graphs
+    from seektrack.training.sam2 import fit_gate, pair, read_material
 
-    screen = Screen(quiet=quiet, as_json=as_json)
-    shift = blended(first, second, out, share=share, calibration=calibration)
-    print_figures(screen, {"folder": str(out), "share": share, "zero_moved": shift})
+    screen, gate = Screen(quiet=quiet, as_json=as_json), None
+    material = read_material(pictures or (), films or ())
+    if material:
+        with screen.waiting("teaching the gate"):
+            gate = fit_gate(material)
+    pair(drawn, photographs, out, gate=gate)
+    print_figures(screen, {"folder": str(out), "gate": "taught" if gate else "the built-in one's"})
+    if has_graphs(out):
+        screen.note(f"write its graphs again: seektrack models export {quoted(out)} --beside")
     screen.note(f"use it with --model pocket+{out}")
 
 
 def _check_material(recipe: Sam2Recipe, material: Material) -> None:
     """Pictures and films that no stage would look at, or that are wanted and missing, are a mistake."""
-    wanted = any(sum(stage.mix[1:]) > 0 for stage in recipe.stages)
-    if wanted and not material:
+    if recipe.real and not material:
         raise InputError(
             "this recipe learns from photographs and films, and there are none",
             hint="add --pictures FOLDER or --films FOLDER, or take another --recipe",
         )
-    if material and not wanted:
+    if material and not recipe.real:
         raise InputError("this recipe looks at the world alone", hint="take --recipe real")
 
 

@@ -24,6 +24,7 @@ from seektrack.encoders import photographs
 from seektrack.encoders.base import TEMPORAL
 from seektrack.errors import InputError, ModelError
 from seektrack.files import check_folder, new_files, write_text
+from seektrack.segmentation import paired
 from seektrack.types import Progress
 
 if TYPE_CHECKING:
@@ -104,20 +105,9 @@ def export_model(
     name = str(model)
     halves = _halves(name)
     found = []
-    for folder, network in _networks(halves, resolution, progress):
+    for folder, network in _networks(_with_seconds(halves), resolution, progress):
         into = target / folder if folder else target
-        held = network.calibrate(pictures) if len(pictures) and network.calibrate else None
-        with new_files(into) as temporary:
-            network.beside(temporary)
-            graphs = export.write_graphs(
-                network.parts,
-                temporary,
-                network.said,
-                precision=precision,
-                calibration=held,
-                progress=progress,
-            )
-        found.append(Graphs(**{**vars(graphs), "folder": into}))
+        found.append(_write(network, into, precision=precision, pictures=pictures, progress=progress))
     if len(halves) > 1:
         preset = checkpoints.parse_preset(name)
         write_text(target / NOTE, note_of(replace(preset, resolution=None)))
@@ -139,11 +129,12 @@ def export_beside(model: str | Path = defaults.MODEL, *, progress: Progress | No
         OutputError: The folder cannot be written.
     """
     found = []
-    for kind, name, _ in _halves(str(model)):
+    for kind, name, _ in _with_seconds(_halves(str(model))):
         folder = _own_folder(kind, name)
         with tempfile.TemporaryDirectory() as temporary:
             asked = name if kind in ("trajectory", "temporal") else str(folder)
-            (written,) = export_model(asked, to=temporary, progress=progress)
+            ((_, network),) = _networks([(kind, asked, "")], None, progress)
+            written = _write(network, Path(temporary), progress=progress)
             with new_files(folder) as into:
                 for one in (*(f.file for f in written.files.values()), "onnx.json"):
                     shutil.copyfile(Path(temporary) / one, into / one)
@@ -153,6 +144,28 @@ def export_beside(model: str | Path = defaults.MODEL, *, progress: Progress | No
                 placed = share_weights(placed, folder / file)
         found.append(placed)
     return found
+
+
+def _write(
+    network: _Network,
+    into: Path,
+    *,
+    precision: GraphPrecision = "fp32",
+    pictures: Pictures = (),
+    progress: Progress | None = None,
+) -> Graphs:
+    held = network.calibrate(pictures) if len(pictures) and network.calibrate else None
+    with new_files(into) as temporary:
+        network.beside(temporary)
+        graphs = export.write_graphs(
+            network.parts,
+            temporary,
+            network.said,
+            precision=precision,
+            calibration=held,
+            progress=progress,
+        )
+    return replace(graphs, folder=into)
 
 
 def _own_folder(kind: str, name: str) -> Path:
@@ -191,6 +204,18 @@ def _halves(name: str) -> list[tuple[str, str, str]]:
     return one if single else both
 
 
+def _with_seconds(halves: Sequence[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """The same, each set of weights of a segmenter that has two by itself, the second in a folder below."""
+    found = []
+    for kind, name, folder in halves:
+        found.append((kind, name, folder))
+        own = checkpoints.find(name, "mask").folder if kind == "sam2" else None
+        if own is not None and paired.is_pair(own) and name != f"pocket:{paired.SETS[0]}":
+            second = str(own / paired.SECOND) if name != defaults.MODEL else f"{name}:{paired.SETS[1]}"
+            found.append((kind, second, f"{folder}/{paired.SECOND}".lstrip("/")))
+    return found
+
+
 def _networks(
     halves: Sequence[tuple[str, str, str]], resolution: int | None, progress: Progress | None
 ) -> Iterator[tuple[str, _Network]]:
@@ -207,14 +232,17 @@ def _sam2(name: str, resolution: int | None, progress: Progress | None) -> _Netw
     from seektrack.compression.sam2_parts import sam2_parts, sam2_settings
     from seektrack.segmentation import load_sam2
 
-    sam2 = load_sam2(name, device="cpu", resolution=resolution, progress=progress)
+    first = paired.SETS[0]
+    sam2 = load_sam2(name, device="cpu", resolution=resolution, weights=first, progress=progress)
     source = checkpoints.find(name, "mask").folder
     settings = {**sam2_settings(sam2), "source": folder_fingerprint(source) if source else ""}
+    alone = name == f"pocket:{first}" or not paired.is_pair(source)
+    beside = ("config.json",) if alone else ("config.json", paired.GATE)
     said = export.Written("sam2", name, sam2.fingerprint, settings)
     return _Network(
         sam2_parts(sam2.model),
         said,
-        lambda folder: _copy(source, folder, ("config.json",)),
+        lambda folder: _copy(source, folder, beside),
         lambda pictures: _sam2_inputs(sam2, pictures),
     )
 

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from seektrack.checkpoints import load_config, load_network, load_other, load_tokenizer, packaged_folder
 from seektrack.encoders.loading import read_vocabulary
-from seektrack.segmentation.model import set_resolution
+from seektrack.segmentation.loading import set_resolution
 from seektrack.types import Prompt
 
 Image = NDArray[np.uint8]

@@ -128,7 +128,7 @@ def follow_given(
         source,
         by_frame,
         settings=settings,
-        engine=Sam2Engine(models.sam2, settings.engine) if masks else None,
+        engine=Sam2Engine(models.sam2.for_video(source), settings.engine) if masks else None,
         encoder=models.encoder if "embedding" in kind.needs else None,
         progress=progress,
     )

@@ -242,7 +242,7 @@ class TrackingSession(EditedSession, Closing):
         from seektrack.tracking.logged import LoggedEngine
 
         asked = self.asked
-        engine = Sam2Engine(self.models.sam2, asked.settings.engine)
+        engine = Sam2Engine(self.sam2, asked.settings.engine)
         with self._opened() as source:
             tracks = follow_source(
                 source,

@@ -53,7 +53,7 @@ def clicked_mask(session: HeldSession, obj_id: int, frame_index: int, said: Said
         taken = None if before is None else _others_mask(session, obj_id, frame_index, clicks, expected)
         if taken is not None:
             return taken
-    mask = mask_of_clicks(session.models.sam2, features, frame.image, clicks, expected)
+    mask = mask_of_clicks(session.sam2, features, frame.image, clicks, expected)
     return Mask.from_array(_less_others(session, mask, obj_id, frame_index, clicks))
 
 

@@ -20,6 +20,7 @@ from seektrack.pipeline.session_store import Changes, Edit, SessionStore
 from seektrack.types import Frame, Mask, Track, Tracks, VideoInfo
 
 if TYPE_CHECKING:
+    from seektrack.segmentation import Sam2
     from seektrack.segmentation.network import ImageFeatures
     from seektrack.video import VideoInput, VideoSource
 
@@ -135,6 +136,18 @@ class HeldSession:
         return asked
 
     @cached_property
+    def sam2(self) -> Sam2:
+        """The segmenter, with the set of weights that was chosen for this video at first."""
+        own, chosen = self.models.sam2, self._store.meta("weights")
+        if chosen is not None:
+            return own.of(str(chosen))
+        with self._opened() as source:
+            found = own.for_video(source)
+        if found.weights:
+            self._store.put_meta({"weights": found.weights})
+        return found
+
+    @cached_property
     def _source(self) -> VideoSource:
         return self._opened()
 
@@ -210,7 +223,7 @@ class HeldSession:
         if frame_index not in self._features:
             self._check_networks()
             frame = self.frame(frame_index)
-            self._features[frame_index] = frame, self.models.sam2.encode(frame.image)
+            self._features[frame_index] = frame, self.sam2.encode(frame.image)
             if len(self._features) > _KEPT:
                 self._features.popitem(last=False)
         self._features.move_to_end(frame_index)

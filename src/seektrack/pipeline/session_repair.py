@@ -55,7 +55,7 @@ def repair_around(
             if i not in known
         }
         stamps = {obj_id: session._stamps.get(obj_id, 0) for obj_id in known}
-    engine = Sam2Engine(session.models.sam2, session.asked.settings.engine)
+    engine = Sam2Engine(session.sam2, session.asked.settings.engine)
     exchanged = exchange(known, start)
     followed = {i: one for i, one in known.items() if i not in exchanged}
     for i, whole in exchanged.items():

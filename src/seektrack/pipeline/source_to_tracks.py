@@ -47,7 +47,7 @@ def follow_source(
     from seektrack.tracking.follow import follow_with
     from seektrack.tracking.follow_pointed import follow_prompts_with
 
-    engine = engine or Sam2Engine(models.sam2, settings.engine)
+    engine = engine or Sam2Engine(models.sam2.for_video(source), settings.engine)
     if target is None:
         encoder = models.encoder if settings.know_by_encoder else None
         tracks = follow_prompts_with(

@@ -13,9 +13,10 @@ from seektrack.segmentation.finish import Finish, FinishedMasks, FinishedSession
 from seektrack.segmentation.flow_session import FlowSession, open_session, resume_session
 from seektrack.segmentation.image_predictor import ImagePredictor
 from seektrack.segmentation.inference_state import InferenceState
+from seektrack.segmentation.loading import load_sam2
 from seektrack.segmentation.masks import FrameMasks
 from seektrack.segmentation.memory import REMEMBER, Remember, check_remember
-from seektrack.segmentation.model import PRECISIONS, Sam2, load_sam2
+from seektrack.segmentation.model import PRECISIONS, Sam2
 from seektrack.segmentation.propagation import LazyFeatures, PropagationSettings
 from seektrack.segmentation.propose import Proposal, propose
 from seektrack.segmentation.refine import Refined, RefineSettings, refine

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from seektrack.errors import InputError
 from seektrack.geometry import rle_runs, xyxy_to_xywh
 from seektrack.segmentation.crops import crop_layers, cut_edges, layer_grids
-from seektrack.segmentation.model import Sam2, load_sam2
+from seektrack.segmentation.loading import load_sam2
+from seektrack.segmentation.model import Sam2
 from seektrack.segmentation.postprocess import fill_holes, remove_specks
 from seektrack.segmentation.propose import EDGE, Proposal, propose
 from seektrack.segmentation.suppression import box_iou_matrix, suppress

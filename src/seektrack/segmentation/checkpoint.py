@@ -124,13 +124,15 @@ def unpack(
         ModelError: It was written with another network or resolution.
     """
     check_state(state)
-    network = sam2.network
-    if state.get("network") != network.memory_fingerprint:
+    made_with = state.get("network")
+    chosen = next((one for one in (sam2, *sam2.sets) if made_with == one.network.memory_fingerprint), None)
+    if chosen is None:
         raise ModelError(
             f"the session {path} was written with another network, runtime, resolution or precision than "
             f"{sam2.name!r} by {sam2.runtime} at {sam2.resolution} in {sam2.precision}",
             hint="load the checkpoint it was made with",
         )
+    sam2, network = chosen, chosen.network
     check_tensors(tensors, state, sam2)
     hw = state["hw"]
     session = make(

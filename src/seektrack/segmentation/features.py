@@ -27,6 +27,7 @@ class ImageFeatures:
         top: float (B, C, f, f), coarsest features, without memory.
         position: float (1, C, f, f), sine position code of ``top``.
         hw: Height and width of the source picture in pixels.
+        weights: The name of the set of weights that made them, where a checkpoint holds two.
     """
 
     s0: Array
@@ -34,6 +35,7 @@ class ImageFeatures:
     top: Array
     position: Array
     hw: tuple[int, int]
+    weights: str = ""
 
     def rows(self, index: Array) -> ImageFeatures:
         """The features of rows ``index`` (ints, (B',)), in that order; rows may repeat."""

@@ -58,6 +58,11 @@ class FlowSession:
         self._latest: FrameMasks | None = None
 
     @property
+    def sam2(self) -> Sam2:
+        """The network, see ``VideoSession``."""
+        return self.session.sam2
+
+    @property
     def obj_ids(self) -> list[int]:
         """Objects being followed, in the order they started."""
         return self.session.obj_ids
@@ -120,7 +125,7 @@ class FlowSession:
             InputError: The picture's size is not that of the frames before it, or the index is negative.
             PromptError: A prompt for this frame does not fit the picture; it is dropped, the rest stays.
         """
-        view = image if isinstance(image, LazyFeatures) else LazyFeatures(self.session.sam2, image)
+        view = image if isinstance(image, LazyFeatures) else LazyFeatures(self.sam2, image)
         if self.session.pending.get(frame_index):
             return self._see(view, frame_index)
         if self._latest is not None and frame_index == self.frame_index:
@@ -192,7 +197,7 @@ class FlowSession:
         self.frame_index, self.n_seen = held.numbers["frame_index"], held.numbers["n_seen"]
         self._since = held.numbers["since"]
         image = held.arrays.get("image")
-        self._view = None if image is None else LazyFeatures(self.session.sam2, image)
+        self._view = None if image is None else LazyFeatures(self.sam2, image)
         self._anchor, self._latest = held.answers.get("anchor"), held.answers.get("latest")
         if self._anchor is not None:
             self._carried = _floats(self._anchor)
@@ -235,7 +240,7 @@ class FlowSession:
 
     def _nothing(self, view: LazyFeatures, frame_index: int) -> FrameMasks:
         """The answer where nobody is followed."""
-        sam2 = self.session.sam2
+        sam2 = self.sam2
         side, width = sam2.resolution // 4, sam2.network.sizes.hidden_dim
         none = sam2.network.array(np.zeros(0))
         hw = (int(view.image.shape[0]), int(view.image.shape[1]))

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from seektrack.errors import InputError, PromptError
 from seektrack.segmentation.arrays import floats
 from seektrack.segmentation.features import Array, ImageFeatures
+from seektrack.segmentation.loading import load_sam2
 from seektrack.segmentation.masks import upsample
-from seektrack.segmentation.model import Sam2, load_sam2
+from seektrack.segmentation.model import Sam2
 from seektrack.segmentation.postprocess import fill_holes, remove_specks
 from seektrack.segmentation.prompts import BOX_CORNER_LABELS
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from seektrack.errors import InputError, PromptError
 from seektrack.segmentation.features import ImageFeatures
 from seektrack.segmentation.memory import Row
+from seektrack.segmentation.model import Sam2
 from seektrack.types import Prompt
 from seektrack.video import VideoSource
 
@@ -21,6 +22,7 @@ class InferenceState:
 
     Attributes:
         source: Where frames come from.
+        sam2: The network that answers for this video.
         prompts: By object and frame, objects in the order they were added.
         looked: Index and features of the frame last looked at.
         tracked: The frames propagated to, each with where that began and its direction, 1 or -1.
@@ -28,6 +30,7 @@ class InferenceState:
     """
 
     source: VideoSource
+    sam2: Sam2
     prompts: dict[int, dict[int, Prompt]] = field(default_factory=dict)
     looked: tuple[int, ImageFeatures] | None = None
     tracked: dict[int, tuple[int, int]] = field(default_factory=dict)

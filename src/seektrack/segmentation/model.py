@@ -1,20 +1,21 @@
-"""Loading a SAM 2 checkpoint at a chosen resolution, and turning pictures into features."""
+"""A SAM 2: its weights, one set or two, and turning pictures into features."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from functools import cached_property, partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack import checkpoints, defaults
-from seektrack.checkpoints.runtimes import pick_runtime
 from seektrack.errors import InputError, ModelError
 from seektrack.segmentation.features import Array, ImageFeatures
+from seektrack.segmentation.gate import Gate
 from seektrack.segmentation.onnx_network import OnnxNetwork
+from seektrack.segmentation.paired import SETS, PairedNetwork, foreign
 from seektrack.segmentation.runtime import Network
 
 if TYPE_CHECKING:
@@ -23,9 +24,10 @@ if TYPE_CHECKING:
 
     from seektrack.segmentation.fused import FusedNetwork
     from seektrack.segmentation.torch_network import TorchNetwork
+    from seektrack.types import Frame
 
-RESOLUTION_STEP = 32
-"""The side of the input must be a multiple: the first windows span 8 patches of 4 pixels."""
+LONGEST_BLANK, BLANK = 120, 4.0
+"""Frames at a video's beginning that may be of one colour; up to which deviation in grey levels one is."""
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 """Names of what the heavy layers may compute in."""
@@ -41,12 +43,73 @@ class Sam2:
         name: What it was loaded as.
         precision: What the heavy layers compute in, ``fp32``, ``bf16`` or ``fp16``; the weights, prompts and
             answers keep their own type. What graphs compute in was settled when they were written.
+        weights: The name of this set of weights, ``drawn`` or ``photographs``, where a checkpoint holds two.
+        photographs: The set that knows photographs, where there are two and each picture is given to the one
+            that knows it; ``model`` is the other's then. See :mod:`seektrack.segmentation.paired`.
+        gate: Which chooses between them.
     """
 
     model: Any
     resolution: int
     name: str = ""
     precision: str = "fp32"
+    weights: str = ""
+    photographs: Sam2 | None = None
+    gate: Gate | None = None
+
+    @cached_property
+    def sets(self) -> tuple[Sam2, ...]:
+        """Each set of weights by itself: the drawn world's and that of photographs, or the only one."""
+        if self.photographs is None:
+            return (self,)
+        return replace(self, weights=SETS[0], photographs=None, gate=None), self.photographs
+
+    def of(self, weights: str) -> Sam2:
+        """The set of that name alone; what has only one is that one.
+
+        Raises:
+            ModelError: There is none of that name.
+        """
+        if weights not in SETS:
+            raise ModelError(f"there is no set of weights {weights!r}", hint=f"take {' or '.join(SETS)}")
+        return self.sets[SETS.index(weights) if len(self.sets) > 1 else 0]
+
+    def for_picture(self, image: NDArray[np.uint8]) -> Sam2:
+        """The set of weights that knows a picture better, uint8 (H, W, 3) RGB; itself where there is one.
+
+        Raises:
+            InputError: The array is not an RGB picture.
+        """
+        if self.gate is None:
+            return self
+        drawn = float(self.gate.odds(self.preprocess(image)).mean()) > 0
+        return self.sets[0 if drawn else 1]
+
+    def for_video(self, frames: Iterable[Frame]) -> Sam2:
+        """The set of weights for all of a video: by its first frame that is not of one colour.
+
+        Args:
+            frames: The video; only its beginning is read, and nothing where there is only one set.
+        """
+        if self.photographs is None:
+            return self
+        first = None
+        for frame in islice(frames, LONGEST_BLANK):
+            first = frame.image if first is None else first
+            if float(frame.image.std()) > BLANK:
+                return self.for_picture(frame.image)
+        return self.sets[0] if first is None else self.for_picture(first)
+
+    def made(self, features: ImageFeatures) -> Sam2:
+        """The set of weights that made features.
+
+        Raises:
+            InputError: They are another's.
+        """
+        for one in self.sets:
+            if one.weights == features.weights:
+                return one
+        raise foreign(features)
 
     @property
     def runtime(self) -> str:
@@ -56,6 +119,9 @@ class Sam2:
     @property
     def network(self) -> Network:
         """Whoever computes; torch's form is made when first needed, and again when the weights changed."""
+        if self.gate is not None:
+            both = {name: partial(_network, one) for name, one in zip(SETS, self.sets, strict=True)}
+            return PairedNetwork(both, self.gate)
         return self.model if isinstance(self.model, OnnxNetwork) else self._torch()
 
     @property
@@ -70,10 +136,12 @@ class Sam2:
             raise InputError(
                 f"{self.name!r} runs as ONNX graphs; this needs torch", hint="load it with runtime='torch'"
             )
+        if self.gate is not None:
+            return self.sets[0]._torch()
         signature = _signature(self.model)
         held: tuple[object, TorchNetwork] | None = self.__dict__.get("_network")
         if held is None or held[0] != signature:
-            held = (signature, TorchNetwork(self.model, self.precision))
+            held = (signature, TorchNetwork(self.model, self.precision, weights=self.weights))
             self.__dict__["_network"] = held
         return held[1]
 
@@ -101,13 +169,16 @@ class Sam2:
         Raises:
             ModelError: There is no such precision on this device, or for graphs.
         """
-        _check_precision(precision, self.network.device_type)
+        check_precision(precision, self.network.device_type)
         if self.runtime == "onnx" and precision != self.precision:
             raise ModelError(
                 f"the graphs of {self.name!r} compute in what they were written in, not in {precision}",
                 hint="write others: seektrack models export MODEL --to FOLDER --precision fp16",
             )
-        return self if precision == self.precision else replace(self, precision=precision)
+        if precision == self.precision:
+            return self
+        other = None if self.photographs is None else self.photographs.at(precision)
+        return replace(self, precision=precision, photographs=other)
 
     def preprocess(self, image: NDArray[np.uint8]) -> Array:
         """Resize a picture to the square the network sees and normalise it by ImageNet's mean and deviation.
@@ -139,99 +210,16 @@ class Sam2:
         return self.network.encode(pixels, hw=(int(image.shape[0]), int(image.shape[1])))
 
 
-def load_sam2(
-    model: str | Path = defaults.MODEL,
-    *,
-    device: str | torch.device | None = None,
-    dtype: torch.dtype | None = None,
-    resolution: int | None = None,
-    precision: str = "fp32",
-    compile: bool = False,
-    runtime: str | None = None,
-    progress: Callable[[int, int, str], None] | None = None,
-) -> Sam2:
-    """Load a SAM 2 checkpoint in the Hugging Face form, from safetensors only.
+def _network(sam2: Sam2) -> Network:
+    return sam2.network
 
-    Args:
-        model: ``pocket``, ``tiny``, ``small``, ``base``, ``large``, a folder, or a hub id.
-        device: Where to put it; a GPU if there is one, otherwise the CPU.
-        dtype: Floating type of the weights; float32 if not given.
-        resolution: Side of the square the network sees, in pixels, a multiple of 32; the checkpoint's own if
-            not given. Position codes are adapted to it.
-        precision: What the heavy layers compute in: ``fp32``, ``bf16``, or on a GPU ``fp16``.
-        compile: Compile the image encoder with ``torch.compile``: a minute or more at the first picture.
-        runtime: Who computes: ``torch``, or the graphs that lie in the folder by ``onnx`` or ``onnx:cuda``,
-            ``onnx:tensorrt``, ``onnx:openvino``; what the folder holds if not given.
-        progress: Called with ``(done, total, stage)`` while a checkpoint is fetched from the hub.
+
+def check_precision(precision: str, device_type: str) -> None:
+    """Refuse a precision there is not.
 
     Raises:
-        ModelError: The checkpoint is unknown, incomplete or of another kind, or the resolution does not fit.
+        ModelError: There is no such precision on this device.
     """
-    name = str(model)
-    found = checkpoints.find(name, "mask")
-    asked = None if device is None else str(device)
-    kind, provider = pick_runtime(runtime, found.folder, name, device=asked)
-    if kind == "onnx":
-        network = OnnxNetwork.load(found, provider=provider, resolution=resolution)
-        return Sam2(network, network.sizes.resolution, name=name)
-    where = checkpoints.pick_device(device)
-    _check_precision(precision, where.type)
-    folder = checkpoints.obtain(found, progress=progress)
-    config = _load_config(folder, name)
-    set_resolution(config, resolution)
-    import torch
-    from transformers import Sam2VideoModel
-
-    loaded = checkpoints.load_network(
-        Sam2VideoModel, folder, name, config=config, dtype=dtype or torch.float32
-    )
-    sam2 = Sam2(loaded.to(where), int(config.image_size), name=name, precision=precision)
-    if compile:
-        sam2.fused.compile()
-    return sam2
-
-
-_OTHERS = dict.fromkeys(
-    ("edgetam", "edgetam_video"),
-    "EdgeTAM keeps its memories in another form; checkpoints of SAM 2 and 2.1 (model_type sam2_video or sam2)"
-    " can be loaded",
-)
-"""The way out for networks that look alike."""
-
-
-def _load_config(folder: Path, name: str) -> Any:
-    """The checkpoint's ``Sam2VideoConfig``."""
-    from transformers import Sam2VideoConfig
-
-    kind = checkpoints.model_type(folder)
-    if kind not in ("sam2_video", "sam2"):
-        raise ModelError(
-            f"{name!r} is a {kind!r} checkpoint, not SAM 2",
-            hint=_OTHERS.get(
-                kind, f"take one of {', '.join(checkpoints.names_of('mask'))}, a folder or a hub id"
-            ),
-        )
-    return checkpoints.load_config(Sam2VideoConfig, folder, name)
-
-
-def set_resolution(config: Any, resolution: int | None) -> None:
-    """Adapt every size a configuration derives from the side of the input."""
-    own = config.image_size
-    side = int(own if isinstance(own, int) else own[0]) if resolution is None else resolution
-    if side < 2 * RESOLUTION_STEP or side % RESOLUTION_STEP:
-        raise ModelError(
-            f"resolution {side} does not fit SAM 2",
-            hint=f"take a multiple of {RESOLUTION_STEP}, from {2 * RESOLUTION_STEP} up",
-        )
-    top = side // 16
-    config.image_size = side
-    config.prompt_encoder_config.image_size = side
-    config.memory_attention_rope_feat_sizes = [top, top]
-    config.vision_config.backbone_feature_sizes = [[4 * top] * 2, [2 * top] * 2, [top] * 2]
-    config.vision_config.backbone_config.image_size = [side, side]
-
-
-def _check_precision(precision: str, device_type: str) -> None:
     if precision not in PRECISIONS:
         raise ModelError(f"there is no precision {precision!r}", hint=f"take one of {', '.join(PRECISIONS)}")
     if precision == "fp16" and device_type == "cpu":

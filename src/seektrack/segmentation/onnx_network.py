@@ -41,13 +41,14 @@ class OnnxNetwork:
     Args:
         graphs: Of a SAM 2.
         provider: Who computes them.
+        weights: The name of this set of weights, where a checkpoint holds two.
 
     Raises:
         ModelError: A graph is missing, or the note lacks what must be known.
     """
 
-    def __init__(self, graphs: Graphs, *, provider: str = "cpu") -> None:
-        self.graphs, self.provider = graphs, provider
+    def __init__(self, graphs: Graphs, *, provider: str = "cpu", weights: str = "") -> None:
+        self.graphs, self.provider, self.weights = graphs, provider, weights
         self.memory_dtype = "bfloat16"
         try:
             sizes = {**graphs.settings["sizes"]}
@@ -67,7 +68,9 @@ class OnnxNetwork:
         self._open: dict[str, Session] = {}
 
     @classmethod
-    def load(cls, found: Checkpoint, *, provider: str = "cpu", resolution: int | None = None) -> OnnxNetwork:
+    def load(
+        cls, found: Checkpoint, *, provider: str = "cpu", resolution: int | None = None, weights: str = ""
+    ) -> OnnxNetwork:
         """The graphs in a checkpoint's folder.
 
         Raises:
@@ -81,7 +84,7 @@ class OnnxNetwork:
             )
         graphs = read_graphs(folder, name, kind="sam2")
         check_source(graphs, folder, name)
-        network = cls(graphs, provider=provider)
+        network = cls(graphs, provider=provider, weights=weights)
         own = network.sizes.resolution
         if resolution not in (None, own):
             raise ModelError(
@@ -109,7 +112,7 @@ class OnnxNetwork:
     def encode(self, pixels: Floats, *, hw: tuple[int, int]) -> ImageFeatures:
         """Run the image encoder."""
         s0, s1, top = self._run("image_encoder", pixels)
-        return ImageFeatures(s0=s0, s1=s1, top=top, position=None, hw=hw)
+        return ImageFeatures(s0=s0, s1=s1, top=top, position=None, hw=hw, weights=self.weights)
 
     def without_memory(self, features: ImageFeatures) -> Floats:
         """What is decoded from where nothing is remembered."""

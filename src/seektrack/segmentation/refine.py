@@ -111,7 +111,7 @@ def refine(
     """Look again at where masks lie, in source resolution.
 
     Args:
-        sam2: The network.
+        sam2: The network; of two sets of weights the one that knows the picture.
         image: uint8 (H, W, 3), RGB.
         masks: bool (N, H, W), coarse; an empty one stays as it is.
         boxes: The objects' boxes where they are known better than by the masks.
@@ -131,6 +131,7 @@ def refine(
         )
     if boxes is not None and len(boxes) != len(masks):
         raise InputError(f"{len(masks)} masks need as many boxes, got {len(boxes)}")
+    sam2 = sam2.for_picture(image)
     current = [Refined(mask, 0.0, 0) for mask in masks]
     given = list(boxes) if boxes is not None else [None] * len(masks)
     for step in range(_n_steps(sam2, list(masks), settings)):

@@ -43,7 +43,8 @@ class VideoSession:
     out of memory (``remember``).
 
     Args:
-        sam2: The network.
+        sam2: The network. Of two sets of weights the one that made the first frame's features stays: from
+            then on ``sam2`` is that one alone.
         hw: Height and width of the source pictures; taken from the first frame if not given.
         max_objects_per_batch: Objects computed at once; lower needs less memory.
         max_conditioning: Prompted frames kept for an object.
@@ -176,7 +177,8 @@ class VideoSession:
             frame_index: 0-based. The current frame may be stepped again, to see what new prompts changed.
 
         Raises:
-            InputError: The picture's size is not that of the frames before it, or the index is negative.
+            InputError: The picture's size is not that of the frames before it, its features were made by
+                other weights than theirs, or the index is negative.
             PromptError: A prompt for this frame does not fit the picture; it is dropped, the rest stays.
         """
         features, prompts = self._look(image, frame_index)
@@ -253,6 +255,7 @@ class VideoSession:
         if frame_index < 0:
             raise InputError(f"frame_index counts from 0, got {frame_index}")
         features = image if isinstance(image, ImageFeatures) else self.sam2.encode(image)
+        self.sam2 = self.sam2.made(features)
         if self.hw is not None and features.hw != tuple(self.hw):
             raise InputError(f"frame {frame_index} is {features.hw}, the session's frames are {self.hw}")
         prompts = self._take_prompts(frame_index, features.hw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -35,10 +36,11 @@ class TorchNetwork:
     Args:
         model: The network; it is not changed.
         precision: What the heavy layers compute in.
+        weights: The name of this set of weights, where a checkpoint holds two.
     """
 
-    def __init__(self, model: Sam2VideoModel, precision: str = "fp32") -> None:
-        self.model, self._precision = model, precision
+    def __init__(self, model: Sam2VideoModel, precision: str = "fp32", *, weights: str = "") -> None:
+        self.model, self.weights, self._precision = model, weights, precision
         self.device = torch.device(model.device)
         self.dtype: torch.dtype = model.dtype
         self.fused = FusedNetwork(model, self.dtype if precision == "fp32" else PRECISIONS[precision])
@@ -75,7 +77,7 @@ class TorchNetwork:
     @torch.inference_mode()
     def encode(self, pixels: Tensor, *, hw: tuple[int, int]) -> ImageFeatures:
         """Like ``network.encode``."""
-        return self.fused.encode(pixels, hw=hw)
+        return replace(self.fused.encode(pixels, hw=hw), weights=self.weights)
 
     @torch.inference_mode()
     def answer(

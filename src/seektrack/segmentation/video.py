@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from seektrack.errors import InputError, PromptError
 from seektrack.segmentation.chain import PostProcess
@@ -65,6 +66,8 @@ def segment_video(
         if session.frame_index is None and frame.index not in waiting:
             continue
         waiting.discard(frame.index)
+        if finish.sam2 is sam2:
+            finish = replace(finish, sam2=sam2.for_picture(frame.image))
         answer = session.step(frame.image, frame.index)
         if min_object_score > 0:
             scores = answer.object_scores.tolist()

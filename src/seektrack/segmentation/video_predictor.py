@@ -13,8 +13,9 @@ from seektrack.errors import PromptError
 from seektrack.geometry import Box
 from seektrack.segmentation.full_logits import full_logits
 from seektrack.segmentation.inference_state import InferenceState, NothingToPropagateError
+from seektrack.segmentation.loading import load_sam2
 from seektrack.segmentation.masks import FrameMasks
-from seektrack.segmentation.model import Sam2, load_sam2
+from seektrack.segmentation.model import Sam2
 from seektrack.segmentation.prompts import check_prompt
 from seektrack.segmentation.propagation import PropagationSettings
 from seektrack.segmentation.video_sessions import VideoSessions, frames_from
@@ -85,7 +86,7 @@ class VideoPredictor:
         """
         del offload_video_to_cpu, offload_state_to_cpu, async_loading_frames
         source = open_video(str(video_path) if isinstance(video_path, Path) else video_path)
-        return InferenceState(source)
+        return InferenceState(source, self.sam2.for_video(source))
 
     def add_new_points_or_box(
         self,
@@ -178,7 +179,7 @@ class VideoPredictor:
         n_frames = inference_state.source.len_frames()
         length = n_frames if max_frame_num_to_track is None else max_frame_num_to_track
         direction, obj_ids = -1 if reverse else 1, inference_state.obj_ids
-        session = self._sessions.ready(inference_state, start, direction)
+        session = self._sessions(inference_state).ready(inference_state, start, direction)
         for frame in frames_from(inference_state.source, start, length, reverse=reverse):
             answer = session.step(frame.image, frame.index)
             inference_state.tracked[frame.index] = (start, direction)
@@ -233,7 +234,7 @@ class VideoPredictor:
         known_elsewhere = any(i != at for i in state.prompts.get(obj_id, {}))
         row = None
         if prompt.mask is None and at in state.tracked and known_elsewhere:
-            row = self._sessions.correct(state, prompt)
+            row = self._sessions(state).correct(state, prompt)
         state.prompts.setdefault(obj_id, {})[at] = prompt
         held = state.corrected.setdefault(obj_id, {})
         held.pop(at, None)
@@ -241,13 +242,12 @@ class VideoPredictor:
             held[at] = row
         return self._answer(state, at)
 
-    @property
-    def _sessions(self) -> VideoSessions:
-        return VideoSessions(self.sam2, self.max_objects_per_batch, self.propagation)
+    def _sessions(self, state: InferenceState) -> VideoSessions:
+        return VideoSessions(state.sam2, self.max_objects_per_batch, self.propagation)
 
     def _answer(self, state: InferenceState, frame_index: int) -> Answer:
         """What the prompts of one frame say of it."""
-        answer = self._sessions.answer(state, frame_index)
+        answer = self._sessions(state).answer(state, frame_index)
         return frame_index, state.obj_ids, self._full(answer, state.obj_ids)
 
     def _full(self, answer: FrameMasks, obj_ids: list[int]) -> Tensor:

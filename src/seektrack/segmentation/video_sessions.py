@@ -22,7 +22,7 @@ class VideoSessions:
     """Makes sessions of what a state holds; each is used once and dropped.
 
     Attributes:
-        sam2: The network.
+        sam2: The network, with one set of weights for all of the video.
         max_objects_per_batch: Objects computed at once.
         propagation: How masks get from frame to frame.
     """

@@ -70,7 +70,7 @@ class Sam2Engine:
     """SAM 2 as an `Engine`.
 
     Attributes:
-        sam2: The network.
+        sam2: The network. Of two sets of weights the one that knows the first picture looked at stays.
         settings: How masks are made.
     """
 
@@ -85,6 +85,7 @@ class Sam2Engine:
         """Features of a picture, for ``step`` and ``propose``; computed when they are needed."""
         from seektrack.segmentation import LazyFeatures
 
+        self._stay(self.sam2.for_picture(image))
         return LazyFeatures(self.sam2, image)
 
     def session(self) -> SessionLike:
@@ -118,7 +119,12 @@ class Sam2Engine:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "session.safetensors")
             path.write_bytes(state)
-            return FinishedSession(resume_session(path, self.sam2), self._finish())
+            session = resume_session(path, self.sam2)
+        self._stay(session.sam2)
+        return FinishedSession(session, self._finish())
+
+    def _stay(self, sam2: Sam2) -> None:
+        object.__setattr__(self, "sam2", sam2)
 
     def _finish(self) -> Finish:
         from seektrack.segmentation import Finish

@@ -405,7 +405,7 @@ FROZEN = {
         "--device",
         *COMMON,
     ],
-    "pocket blend": ["FIRST", "SECOND", "--out -o", "--share", "--calibration", *COMMON],
+    "pocket sam2-pair": ["DRAWN", "PHOTOGRAPHS", "--out -o", "--pictures", "--films", *COMMON],
     "pocket temporal": [
         "--out -o",
         "--max-minutes --minutes",

@@ -111,7 +111,6 @@ def test_what_does_not_go_together_is_refused(
         ("train clip --style mix -o out", "there is no --data"),
         ("train sam2 --recipe real --init pocket -o out", "there is no --data"),
         ("train photos --names names -o out", "train photos is called pocket photos now"),
-        ("train blend pocket other -o out", "train blend is called pocket blend now"),
         ("train temporal -o out", "there is no --data"),
         ("train trajectory --model lstm -o out", "there is no --data"),
     ],

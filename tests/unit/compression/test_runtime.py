@@ -25,7 +25,9 @@ SIDE = 256
 HW = (90, 120)
 
 
-@pytest.mark.parametrize("name", ["clip", "sam2", "temporal", "trajectory/lstm", "trajectory/transformer"])
+@pytest.mark.parametrize(
+    "name", ["clip", "sam2", "sam2/photographs", "temporal", "trajectory/lstm", "trajectory/transformer"]
+)
 def test_packaged_graphs_are_those_of_the_packaged_weights(name: str) -> None:
     """When this fails: seektrack models export pocket --beside (temporal, lstm, transformer likewise)."""
     folder = packaged_folder(name)

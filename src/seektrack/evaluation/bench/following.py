@@ -92,7 +92,7 @@ def _networks(settings: BenchSettings, resolution: int | None) -> Iterator[tuple
             try:
                 sam2 = Models(
                     settings.model, device=settings.device, resolution=resolution, runtime=runtime
-                ).sam2
+                ).sam2.sets[0]
                 if precision:
                     sam2 = sam2.at(precision)
                     if settings.compiled:

@@ -1,12 +1,13 @@
 """Training SAM 2: the pocket one on the world, from nothing, and any one on clips with masks."""
 
 from seektrack.training.sam2.augment import Augment
-from seektrack.training.sam2.blend import blend
 from seektrack.training.sam2.finetune import Sam2Finetune
 from seektrack.training.sam2.footage import Windows
+from seektrack.training.sam2.gate import fit_gate, gate_figures
 from seektrack.training.sam2.grow import deepen
 from seektrack.training.sam2.losses import LossWeights
 from seektrack.training.sam2.mixture import Material, read_material
+from seektrack.training.sam2.pair import pair
 from seektrack.training.sam2.prompts import PromptMix
 from seektrack.training.sam2.recipe import Sam2Recipe, Stage
 from seektrack.training.sam2.recipes import (
@@ -38,10 +39,12 @@ __all__ = [
     "Sam2Trainer",
     "Stage",
     "Windows",
-    "blend",
     "deepen",
     "deepen_recipe",
+    "fit_gate",
     "follow_recipe",
+    "gate_figures",
+    "pair",
     "pocket_recipe",
     "polish_recipe",
     "read_clips",

@@ -16,18 +16,24 @@ from seektrack.training.sam2.config import PocketSize, build_pocket, size_of
 if TYPE_CHECKING:
     from transformers import Sam2VideoModel
 
+    from seektrack.segmentation.paired import Weights
+
 _BLOCKS = "vision_encoder.backbone.blocks."
 _ADDING = ("attn.proj.weight", "attn.proj.bias", "mlp.proj_out.weight", "mlp.proj_out.bias")
 
 
-def started(init: str | Path, blocks: Sequence[int] = ()) -> Sam2VideoModel:
+def started(
+    init: str | Path, blocks: Sequence[int] = (), *, weights: Weights | None = None
+) -> Sam2VideoModel:
     """The network of a pocket checkpoint, to train, with at least so many encoder blocks per stage.
+
+    Of two sets of weights the one named, that of the drawn world where none is.
 
     Raises:
         ModelError: It cannot be loaded, or is not built like a pocket network.
         InputError: As :func:`deepen`.
     """
-    start = load_sam2(init, device="cpu").model
+    start = load_sam2(init, device="cpu", weights=weights).model
     size = size_of(start, init)
     model = build_pocket(size)
     model.load_state_dict(start.state_dict())

@@ -41,7 +41,10 @@ class Learner:
 
     def __init__(self, recipe: Sam2Recipe, *, init: str | Path | None, device: torch.device) -> None:
         torch.manual_seed(recipe.seed)
-        model = build_pocket(recipe.size) if init is None else started(init, recipe.grow)
+        if init is None:
+            model = build_pocket(recipe.size)
+        else:
+            model = started(init, recipe.grow, weights="photographs" if recipe.real else "drawn")
         self.recipe = recipe
         self.model: Sam2VideoModel = model.to(device)
         self.head = nn.Conv2d(model.config.memory_attention_hidden_size, 3, 1).to(device)

@@ -114,6 +114,11 @@ class Sam2Recipe:
     calibration: int = 0
     validation: int = 24
 
+    @property
+    def real(self) -> bool:
+        """Whether a stage looks at photographs or films."""
+        return any(sum(stage.mix[1:]) > 0 for stage in self.stages)
+
     @classmethod
     def from_json(cls, text: str) -> Sam2Recipe:
         """The recipe that ``json.dumps(asdict(recipe))`` wrote; fields it does not name take their defaults.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from transformers import Sam2VideoModel
 
 from seektrack.errors import ModelError
-from seektrack.segmentation.model import RESOLUTION_STEP
+from seektrack.segmentation.loading import RESOLUTION_STEP
 
 
 def set_side(model: Sam2VideoModel, side: int) -> Sam2VideoModel:

@@ -73,7 +73,7 @@ class Tuning:
             )
         self.weights = Weights(
             model, recipe.mode, rank=recipe.rank, alpha=recipe.alpha, decay=recipe.decay, seed=recipe.seed,
-            resolution=recipe.resolution, device=str(scale.device),
+            resolution=recipe.resolution, device=str(scale.device), clips=clips,
         )  # fmt: skip
         small = 0 if self.weights.small else 1
         self.stage = Stage(

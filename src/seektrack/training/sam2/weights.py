@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from seektrack.checkpoints import quietly
 from seektrack.errors import InputError, ModelError
 from seektrack.files import new_files
 from seektrack.segmentation import Sam2, load_sam2
+from seektrack.segmentation.paired import SETS
+from seektrack.training.datasets import MaskClip
 from seektrack.training.sam2.sides import set_side
 
 MODES = ("full", "frozen-image", "head", "lora")
@@ -30,6 +33,8 @@ _FREE = {
     "frozen-image": re.compile(r"^(?!vision_encoder\.)"),
     "head": re.compile(r"^mask_decoder\."),
 }
+CLIPS_LOOKED_AT = 24
+"""About so many clips say which set of weights is to learn them."""
 SMALL = 20_000_000
 """A network with fewer parameters than this bears a much higher learning rate."""
 RATES = {"full": (2e-4, 5e-6), "frozen-image": (3e-4, 1e-5), "head": (5e-4, 5e-5), "lora": (1e-3, 1e-4)}
@@ -49,6 +54,7 @@ class Weights:
         seed: Of the adapters' start.
         resolution: Side of the input in pixels; the checkpoint's own when None.
         device: Where; the best there is by default.
+        clips: What it is to learn, by which one of two sets of weights is taken.
 
     Raises:
         InputError: There is no such mode.
@@ -66,10 +72,11 @@ class Weights:
         seed: int = 0,
         resolution: int | None = None,
         device: str | None = None,
+        clips: Sequence[MaskClip] = (),
     ) -> None:
         if mode not in MODES:
             raise InputError(f"unknown recipe {mode!r}", hint=f"choose from {', '.join(MODES)}")
-        self.sam2 = load_sam2(model, resolution=resolution, device=device)
+        self.sam2 = set_for(load_sam2(model, resolution=resolution, device=device), clips)
         self.network: Sam2VideoModel = self.sam2.model
         self.half = _is_half(model)
         self.small = sum(p.numel() for p in self.network.parameters()) < SMALL
@@ -137,8 +144,23 @@ class Weights:
             publish(network.to("cpu", torch.float16 if self.half else torch.float32), out)
 
 
+def set_for(sam2: Sam2, clips: Sequence[MaskClip]) -> Sam2:
+    """Of two sets of weights the one that knows most of some clips; that of the drawn world where all tie."""
+    if len(sam2.sets) == 1:
+        return sam2
+    known = []
+    for clip in clips[:: max(1, len(clips) // CLIPS_LOOKED_AT)]:
+        with clip.open() as source:
+            known.append(sam2.for_video(source).weights)
+    return sam2.of(max(SETS, key=known.count))
+
+
 def publish(network: Sam2VideoModel, folder: Path) -> None:
     """Write a network as a Hugging Face folder, each file complete or not there at all."""
+    for config in (network.config.mask_decoder_config, network.config.prompt_encoder_config):
+        config.dtype = None  # that of the whole counts
+    vision = network.config.vision_config
+    vision.dtype = vision.backbone_config.dtype = None
     with new_files(folder) as temporary, quietly():
         network.eval().save_pretrained(temporary)
 
@@ -157,7 +179,7 @@ def plain_attention(network: Sam2VideoModel) -> None:
 
 def _is_half(model: str | Path) -> bool:
     """Whether a folder's weights are stored in half precision; the package's own are."""
-    if str(model) == "pocket":
+    if str(model) in ("pocket", *(f"pocket:{name}" for name in SETS)):
         return True
     config = Path(model) / "config.json"
     if not config.is_file():
