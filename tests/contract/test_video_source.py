@@ -24,6 +24,7 @@ from PIL import Image
 
 from seektrack.errors import InputError
 from seektrack.video import LiveSource, VideoSource, open_video
+from seektrack.video.cropped import CroppedSource
 from seektrack.video.filtered import FilteredSource
 from seektrack.video.filters import between
 from seektrack.video.recording import Stretch
@@ -125,6 +126,7 @@ KINDS = [
     "dicom-recording",
     *CACHED,
     *FILTERED,
+    "cropped",
 ]
 LIVE = ["live-file", "live-camera"]
 Make = Callable[[str], Case]
@@ -194,6 +196,14 @@ def _make(
         given = np.stack([scene(i) for i in range(N)])
         return Case(
             lambda **kw: open_video(given, cache="jpeg", **kw), [Fraction(i, 25) for i in range(N)], shown
+        )
+    if kind == "cropped":
+        around = np.stack([scene(i, h=60, w=76) for i in range(N)])
+        window = (8, 4, 72, 52)  # x0, y0, x1, y1
+        return Case(
+            lambda **kw: CroppedSource(open_video(around, **kw), window),
+            [Fraction(i, 25) for i in range(N)],
+            list(around[:, 4:52, 8:72]),
         )
     if kind.startswith("filtered-"):
         plain = _make(kind.removeprefix("filtered-"), folder, write_dicom, write_nifti)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import numpy as np
@@ -79,7 +80,8 @@ def test_every_door_hears_the_same(library: Library, tmp_path: Path, capsys, mon
 
     monkeypatch.setattr(sys.modules["seektrack.tracking.follow"], "_follow_concepts", stands_in)
     monkeypatch.setattr(sys.modules["seektrack.tracking.follow"], "seen_by", lambda settings, *rest: settings)
-    monkeypatch.setattr(Models, "sam2", None)  # nothing is segmented
+    nothing = SimpleNamespace(for_video=lambda *frames: nothing)
+    monkeypatch.setattr(Models, "sam2", nothing)  # nothing is segmented
     pictures = tmp_path / "pictures"
     pictures.mkdir()
     Image.fromarray(np.zeros((32, 32, 3), dtype=np.uint8)).save(pictures / "0.png")

@@ -34,7 +34,7 @@ def smaller(
     crops: Annotated[int, typer.Option("--crops", min=1, help="Crops to name.")] = 400,
     frames: Annotated[int, typer.Option("--frames", min=1, help="Frames to find by caption.")] = 60,
     scenes: Annotated[int, typer.Option("--scenes", min=1, help="Single frames to segment.")] = 20,
-    clips: Annotated[int, typer.Option("--clips", min=1, help="Clips to follow objects through.")] = 3,
+    clips: Annotated[int, typer.Option("--clips", min=1, help="Scenes to follow objects through.")] = 3,
     demo_scenes: Annotated[
         int, typer.Option("--demo-scenes", min=0, help="Scenes for text to tracks; 0 leaves it out.")
     ] = 4,

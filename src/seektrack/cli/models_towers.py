@@ -76,12 +76,17 @@ def prune(
     ] = 0.3,
     blocks: Annotated[int, typer.Option("--blocks", min=0, help="Blocks of each image encoder too.")] = 0,
     only: Annotated[
-        str | None, typer.Option("--only", metavar="PART", help="clip or sam2; both by default.")
+        str | None,
+        typer.Option(
+            "--only",
+            metavar="PART",
+            help="The CLIP alone or the SAM 2 alone, by the names of train; both by default.",
+        ),
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take what is used least out of a model, for good; a short train clip or train sam2 then repairs it."""
+    """Take what is used least out of a model, for good; a short training of each part then repairs it."""
     from seektrack.checkpoints import parse_model
     from seektrack.compression import prune as pruned
 

@@ -240,6 +240,7 @@ def test_no_method_is_missing_or_called_otherwise(here: Any, remote: Any):
         "path",
         "name",
         "at",
+        "sam2",
     }
     own = {name for name in dir(here) if not name.startswith("_")} - only_here
     assert own - set(dir(remote)) == set()

@@ -158,9 +158,14 @@ class Batches:
 
 
 def other_names(encoder: Encoder, pairs: Pairs, contrast: int | None) -> list[str]:
-    """Names an encoder knows that share no word with a caption of the pairs, where any are asked for."""
+    """Names an encoder knows that share no word with a caption of the pairs, where any are asked for.
+
+    Unasked only of one that says what it knows: a reader that was joined and taught nothing yet knows no name.
+    """
     captions = {same_text(text) for i in range(len(pairs)) for text in pair_at(pairs, i).texts}
-    if contrast == 0 or (contrast is None and len(captions) >= FEW):
+    if contrast is None and (len(captions) >= FEW or not getattr(encoder, "vocabulary", None)):
+        return []
+    if contrast == 0:
         return []
     said = {word for text in captions for word in _WORD.findall(text.lower())}
     names = names_that_compete(encoder)

@@ -52,7 +52,7 @@ class FinetuneRecipe:
         templates: Those templates, each with one ``{}``; the built-in ones when empty.
         contrast: Names the model knows and no caption speaks of, set against every picture of a step: a few
             captions are told apart from each other too easily. None takes ``CONTRAST`` where fewer than
-            ``FEW`` captions differ, else none.
+            ``FEW`` captions differ and the encoder says what it knows, else none.
         augment: Crop, mirror, expose, blur and recompress training pictures. A picture whose captions name a
             side (left, right) is never mirrored.
         epochs: Passes over the training pairs; None takes 10, or as many as make 60 steps of few pairs.
