@@ -160,7 +160,7 @@ class Batches:
 def other_names(encoder: Encoder, pairs: Pairs, contrast: int | None) -> list[str]:
     """Names an encoder knows that share no word with a caption of the pairs, where any are asked for.
 
-    Unasked only of one that says what it knows: a reader that was joined and taught nothing yet knows no name.
+    Unasked only of one that says what it knows: a reader joined and taught nothing yet knows none.
     """
     captions = {same_text(text) for i in range(len(pairs)) for text in pair_at(pairs, i).texts}
     if contrast is None and (len(captions) >= FEW or not getattr(encoder, "vocabulary", None)):
