@@ -343,7 +343,7 @@ def test_a_stream_that_stalls_is_opened_again_and_given_up_in_the_end(server: Se
         for one in stream:
             arrived.append(one)
     assert sum(one.restarted for one in arrived) == 1
-    assert len({one.frame.index for one in arrived}) == len(arrived) > 2
+    assert len({one.frame.index for one in arrived}) == len(arrived) >= 2  # the newest of each time, at least
 
 
 def test_pictures_that_are_sent_on_arrive() -> None:
