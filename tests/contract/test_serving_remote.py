@@ -14,13 +14,12 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from tests.contract.conftest import free_port
+from tests.unit.serving.conftest import draw_films
 
 from seektrack import Library
 from seektrack.errors import LibraryError
 from seektrack.library.copying import copy_library
 from seektrack.serving import ServerSettings, create_app
-from seektrack.video import VideoWriter
-from seektrack.world import SceneSettings, Split, render, sample_scene, seeds
 
 API = "/api/v1"
 
@@ -28,15 +27,7 @@ API = "/api/v1"
 @pytest.fixture(scope="module")
 def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two short films with a red car in each."""
-    folder = tmp_path_factory.mktemp("films")
-    settings = SceneSettings(n_frames=6, cast=(("car", "red"),), street_only=True)
-    for name, seed in zip(("road", "street"), seeds(Split.TEST, 2, start=3), strict=True):
-        frames = render(sample_scene(seed, settings)).frames
-        height, width = frames[0].shape[:2]
-        with VideoWriter(folder / f"{name}.mp4", width=width, height=height, fps=8) as writer:
-            for frame in frames:
-                writer.write(frame)
-    return folder
+    return draw_films(tmp_path_factory.mktemp("films"))
 
 
 @pytest.fixture(scope="module")

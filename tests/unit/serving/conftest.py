@@ -23,10 +23,8 @@ from seektrack.world import SceneSettings, Split, render, sample_scene, seeds
 FILMS = ("road", "street")
 
 
-@pytest.fixture(scope="session")
-def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of two short films with a red car in each."""
-    folder = tmp_path_factory.mktemp("films")
+def draw_films(folder: Path) -> Path:
+    """Two short films with a red car in each."""
     settings = SceneSettings(n_frames=6, cast=(("car", "red"),), street_only=True)
     for name, seed in zip(FILMS, seeds(Split.TEST, 2, start=3), strict=True):
         frames = render(sample_scene(seed, settings)).frames
@@ -35,6 +33,12 @@ def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for frame in frames:
                 writer.write(frame)
     return folder
+
+
+@pytest.fixture(scope="session")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of the films."""
+    return draw_films(tmp_path_factory.mktemp("films"))
 
 
 @pytest.fixture(scope="session")
