@@ -9,9 +9,9 @@ Large ones go in stages, each of which goes on where it was stopped:
     python benchmarks/backends.py --vectors 10000000 --length 50000 --folder /disk/bench \
         --backend embedded --stage fill         # then build, then ask
 
-Vectors are those of `benchmarks/retrieval.py`, in videos of equal length. Every stage of a back end runs in a
-process of its own. The filter is a window of seconds that leaves one percent. Memory is told in two numbers:
-the process's own, and pages of files that the system can take back.
+Vectors are like those of `benchmarks/retrieval.py`, in videos of equal length. Every stage of a back end runs
+in a process of its own. The filter is a window of seconds that leaves one percent. Memory is told in two
+numbers: the process's own, and pages of files that the system can take back.
 """
 
 from __future__ import annotations
@@ -23,11 +23,12 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from retrieval import DIM, SHOT, SHOTS, footage, queries, recall, say
+from retrieval import DIM, SHOT, TOPICS, queries, recall, say, unit
 
 from seektrack.library import IndexSettings, LibraryStore, Where
 from seektrack.library.whole import Picture, WholeVideo
@@ -53,11 +54,38 @@ def films(folder: Path, vectors: int, length: int) -> Iterator[WholeVideo]:
 def pictures(number: int, length: int) -> Iterator[Picture]:
     """Frames of one video, made anew at each call alike."""
     rng = np.random.default_rng([0, number])
-    at_once = SHOT * SHOTS
+    at_once = SHOT * 25
     for first in range(0, length, at_once):
-        rows = footage(1, rng)[0, : length - first].astype("<f2")
+        rows = shots(25, rng)[: length - first].astype("<f2")
         for t, row in enumerate(rows, first):
             yield t, str(Fraction(t, 2)), t / 2, 0, None, None, None, None, row.tobytes()
+
+
+def shots(count: int, rng: np.random.Generator) -> np.ndarray:
+    """float32 (count * SHOT, D): as `retrieval.footage`, but quicker, as ten million are many.
+
+    Noise is cut from one long strip, each time elsewhere, and a shot drifts in one direction, as far as a
+    random walk would.
+    """
+    topics, strip = _made_once()
+    picked = rng.integers(0, len(strip), (count, 2 + SHOT))
+    shot = unit(topics[rng.integers(0, TOPICS, count)] + 0.8 * strip[picked[:, 0]])
+    far = 0.06 * np.sqrt(np.arange(1, SHOT + 1, dtype=np.float32))
+    frames = strip[picked[:, 2:]]
+    frames *= 0.25
+    frames += shot[:, None]
+    frames += far[None, :, None] * strip[picked[:, 1]][:, None]
+    rows = frames.reshape(-1, DIM)
+    rows /= np.sqrt(np.einsum("nd,nd->n", rows, rows))[:, None]
+    return rows
+
+
+@cache
+def _made_once() -> tuple[np.ndarray, np.ndarray]:
+    """Topics as in `retrieval.footage`, and every place in a strip of noise as a row (N, D)."""
+    topics = unit(np.random.default_rng(7).normal(size=(TOPICS, DIM)))
+    strip = np.random.default_rng(8).standard_normal(2**22, dtype=np.float32) / np.float32(np.sqrt(DIM))
+    return topics, np.lib.stride_tricks.sliding_window_view(strip, DIM)
 
 
 def fill(store: LibraryStore, films_at: Path, args: argparse.Namespace) -> None:

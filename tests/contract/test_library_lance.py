@@ -87,6 +87,22 @@ def test_a_wrong_key_and_a_server_that_is_away(monkeypatch: pytest.MonkeyPatch) 
         LibraryStore.open("s3://bucket/lib")
 
 
+def test_a_google_key_and_an_azure_account_that_are_missing_are_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "away.json"))
+    with pytest.raises(LibraryError, match="the key for the bucket 'bucket' cannot be read") as caught:
+        LibraryStore.open("gs://bucket/lib")
+    assert "GOOGLE_APPLICATION_CREDENTIALS" in str(caught.value.hint)
+    (tmp_path / "key.json").write_text('{"a": 1}')
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "key.json"))
+    with pytest.raises(LibraryError, match="the key for the bucket 'bucket' cannot be read"):
+        LibraryStore.open("gs://bucket/lib")
+    with pytest.raises(LibraryError, match="in which account the container 'box' lies") as caught:
+        LibraryStore.open("az://box/lib")
+    assert "AZURE_STORAGE_ACCOUNT_NAME" in str(caught.value.hint)
+
+
 def test_a_folder_that_holds_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "letter.txt").write_text("mine")
     with pytest.raises(LibraryError, match="holds other files and no library"):

@@ -75,7 +75,8 @@ def connect(place: Path | str) -> lancedb.DBConnection:
     """The database at a folder or an address; nothing is made.
 
     Credentials, region and endpoint come from the environment variables of the storage's own tools, as
-    ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION`` and ``AWS_ENDPOINT_URL``.
+    ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_REGION`` and ``AWS_ENDPOINT_URL``,
+    ``GOOGLE_APPLICATION_CREDENTIALS``, or ``AZURE_STORAGE_ACCOUNT_NAME`` and ``AZURE_STORAGE_ACCOUNT_KEY``.
 
     Raises:
         LibraryError: LanceDB is not installed, or the place cannot be reached.
@@ -181,7 +182,11 @@ def guard(place: Path | str) -> Iterator[None]:
         raise _explained(place, error) from error
 
 
-_KEYS = "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or what gs:// and az:// need"
+_KEYS = {
+    "s3": "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+    "gs": "set GOOGLE_APPLICATION_CREDENTIALS to the file of a key",
+    "az": "set AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+}
 _SAID = (
     (
         r"NoSuchBucket|bucket does not exist|ContainerNotFound",
@@ -189,10 +194,26 @@ _SAID = (
         "make it, or check its name",
     ),
     (
+        r"no storage account configured|no Azure account name",
+        "it is not said in which account {bucket} lies",
+        "{keys}",
+    ),
+    (
+        r"service account file|GCP credential error|Invalid Access Key",
+        "the key for {bucket} cannot be read",
+        "{keys}",
+    ),
+    (
+        r"CredentialsNotLoaded|no providers in chain|MissingCredentials|credential provider|169\.254|"
+        r"metadata\.google|TokenRequest|FailedToLoadToken|Failed to get AWS credentials",
+        "there is no key for {bucket}",
+        "{keys}",
+    ),
+    (
         r"InvalidAccessKeyId|SignatureDoesNotMatch|AccessDenied|Forbidden|status: 40[13]|InvalidClientTokenId"
-        r"|Unauthenticated|AuthorizationFailure|InvalidToken|ExpiredToken",
+        r"|Unauthenticated|AuthorizationFailure|InvalidToken|ExpiredToken|AuthenticationFailed",
         "access to {bucket} is refused: the key is wrong or has no right to it",
-        _KEYS,
+        "{keys}",
     ),
     (
         r"resolve region",
@@ -200,15 +221,9 @@ _SAID = (
         "set AWS_REGION, check the network and the name; AWS_ENDPOINT_URL names another server",
     ),
     (
-        r"CredentialsNotLoaded|no providers in chain|MissingCredentials|credential provider|169\.254|"
-        r"metadata\.google",
-        "there is no key for {bucket}",
-        _KEYS,
-    ),
-    (
         r"error sending request|onnection refused|dns error|timed out|tcp connect|Connect\b|NotConnected",
         "{bucket} cannot be reached",
-        "check the network and AWS_ENDPOINT_URL; nothing that was written is lost",
+        "check the network{endpoint}; nothing that was written is lost",
     ),
     (r"No space left|StorageFull|quota", "the disk is full", "free some space; everything indexed is kept"),
     (
@@ -229,13 +244,19 @@ _DAMAGE = re.compile(
 
 def _explained(place: Path | str, error: Exception) -> LibraryError:
     said = str(error)
-    kind = "container" if str(place).startswith("az:") else "bucket"
+    scheme = str(place).partition(":")[0].partition("+")[0]
     name = str(place).partition("://")[2].partition("/")[0]
-    bucket = f"the {kind} {name!r}" if isinstance(place, str) else "it"
+    words = {
+        "bucket": f"the {'container' if scheme == 'az' else 'bucket'} {name!r}"
+        if isinstance(place, str)
+        else "it",
+        "keys": _KEYS.get(scheme, _KEYS["s3"]),
+        "endpoint": " and AWS_ENDPOINT_URL" if scheme == "s3" else "",
+    }
     for pattern, what, hint in _SAID:
         if re.search(pattern, said):
             return LibraryError(
-                f"cannot use the library {str(place)!r}: {what.format(bucket=bucket)}", hint=hint
+                f"cannot use the library {str(place)!r}: {what.format(**words)}", hint=hint.format(**words)
             )
     if _DAMAGE.search(said):
         return damaged(place, " ".join(said.split())[:160])

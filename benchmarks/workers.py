@@ -1,0 +1,174 @@
+"""What going through Ray costs on one machine, and what a second worker brings.
+
+    python benchmarks/workers.py cost --videos 4 --seconds 24 --pairs 3     # by processor time: any machine
+    python benchmarks/workers.py scaling --videos 8 --seconds 24 --pairs 3  # by the clock: two free cores
+
+Cost: pairs of one archive indexed by this process alone and by one worker of a cluster started for it, each
+in a process of its own; the processor seconds of all their processes, Ray's own among them, are added up. An
+archive of half the videos tells what a cluster costs to start and what each video costs: the first is paid
+once, the second is compared with one process.
+
+Scaling: the same archive with one worker and with two, by the clock, from the first piece that arrives on, so
+that starting does not count; and whole.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from chaos import below, holds
+from costs import draw
+
+HOW = {"sampling": "fps=8", "regions": "none"}
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass
+class Spent:
+    """Processor seconds of a process and all it started, looked at twenty times a second.
+
+    Attributes:
+        pid: Of the process.
+        seen: The most that each was seen to have taken.
+    """
+
+    pid: int
+    seen: dict[int, float] = field(default_factory=dict)
+
+    def look(self) -> None:
+        """Read what they have taken by now."""
+        for pid in (self.pid, *below(self.pid)):
+            try:
+                told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            self.seen[pid] = max(self.seen.get(pid, 0.0), (int(told[11]) + int(told[12])) / _TICKS)
+
+    def watch(self, process: subprocess.Popen[str]) -> float:
+        """Seconds until it had ended."""
+
+        def often() -> None:
+            while process.poll() is None:
+                self.look()
+                time.sleep(0.05)
+
+        watcher = threading.Thread(target=often)
+        watcher.start()
+        said, _ = process.communicate()
+        watcher.join()
+        if process.returncode:
+            raise SystemExit(f"a run failed:\n{said}")
+        return float(said.split()[-1])
+
+    @property
+    def seconds(self) -> float:
+        """All of them together."""
+        return sum(self.seen.values())
+
+
+def one(films: list[Path], library: Path, workers: int) -> None:
+    """Index films; prints seconds from the first frame that was reported to the end."""
+    from seektrack.pipeline import Library
+
+    first: list[float] = []
+    with Library(library) as held:
+        if workers:
+            from seektrack.distributed import RayWorkers
+
+            with RayWorkers(workers) as hands:
+                held.index(films, workers=hands, progress=lambda *_: first.append(time.monotonic()), **HOW)
+                ended = time.monotonic()
+        else:
+            held.index(films, progress=lambda *_: first.append(time.monotonic()), **HOW)
+            ended = time.monotonic()
+    print(ended - first[0])
+
+
+def run(films: list[Path], base: Path, workers: int) -> tuple[float, float, float, dict[str, bytes]]:
+    """Processor seconds, seconds from the first frame on, seconds in all, and what the library holds."""
+    library = base / "library"
+    command = [sys.executable, __file__, "--one", str(library), str(workers), *map(str, films)]
+    began = time.monotonic()
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    spent = Spent(process.pid)
+    steady = spent.watch(process)
+    whole = time.monotonic() - began
+    holding = holds(library)
+    subprocess.run(["rm", "-rf", str(library)], check=True)
+    return spent.seconds, steady, whole, holding
+
+
+def cost(films: list[Path], base: Path, pairs: int) -> None:
+    """Print what Ray costs, whole and a video."""
+    half = films[: len(films) // 2]
+    kept: dict[str, list[float]] = {"whole": [], "a video": [], "a start": []}
+    for _ in range(pairs):
+        alone_few, alone = run(half, base, 0), run(films, base, 0)
+        ray_few, ray = run(half, base, 1), run(films, base, 1)
+        if alone[3] != ray[3]:
+            raise SystemExit("the libraries differ")
+        kept["whole"].append(ray[0] / alone[0])
+        kept["a video"].append((ray[0] - ray_few[0]) / (alone[0] - alone_few[0]))
+        kept["a start"].append(2 * ray_few[0] - ray[0] - 2 * alone_few[0] + alone[0])
+        print(
+            f"alone {alone_few[0]:.1f} and {alone[0]:.1f} s of processor, one worker {ray_few[0]:.1f} and "
+            f"{ray[0]:.1f}: whole {kept['whole'][-1]:.3f}, a video {kept['a video'][-1]:.3f}",
+            flush=True,
+        )
+    print(
+        f"through Ray, {len(films)} videos: {median(kept['whole']):.3f} times one process in all, "
+        f"{median(kept['a video']):.3f} times for each further video, {median(kept['a start']):.1f} s for "
+        f"the start (medians of {pairs}); the libraries are the same"
+    )
+
+
+def scaling(films: list[Path], base: Path, pairs: int) -> None:
+    """Print how many times as fast two workers are as one."""
+    steady, whole = [], []
+    for _ in range(pairs):
+        single, double = run(films, base, 1), run(films, base, 2)
+        if single[3] != double[3]:
+            raise SystemExit("the libraries differ")
+        steady.append(single[1] / double[1])
+        whole.append(single[2] / double[2])
+        print(
+            f"one worker {single[1]:.1f} s ({single[2]:.1f} with the start), two {double[1]:.1f} "
+            f"({double[2]:.1f}): {steady[-1]:.2f} ({whole[-1]:.2f}); load {os.getloadavg()[0]:.1f}",
+            flush=True,
+        )
+    print(
+        f"two workers over one, {len(films)} videos: {median(steady):.2f} from the first frame on, "
+        f"{median(whole):.2f} with the start (medians of {pairs})"
+    )
+
+
+def main() -> None:
+    """Draw an archive and measure."""
+    if sys.argv[1:2] == ["--one"]:
+        one([Path(film) for film in sys.argv[4:]], Path(sys.argv[2]), int(sys.argv[3]))
+        return
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("cost", "scaling"))
+    parser.add_argument("--videos", type=int, default=4)
+    parser.add_argument("--seconds", type=int, default=24, help="of a video")
+    parser.add_argument("--pairs", type=int, default=3)
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        base = Path(folder)
+        films = [draw(base / f"{n}.mp4", given.seconds, n) for n in range(given.videos)]
+        {"cost": cost, "scaling": scaling}[given.what](films, base, given.pairs)
+
+
+if __name__ == "__main__":
+    main()
