@@ -214,11 +214,16 @@ def measure(client: httpx.Client, pid: int, asked: argparse.Namespace) -> None:
     timed(question, asked.requests)
     after = memory_mb(pid)
     print(f"memory over {asked.requests} requests: {before:.0f} to {after:.0f} MiB", flush=True)
-    for _ in range(asked.sessions):
+    each = max(1, asked.sessions // 10)
+    told_mb = [after]
+    for n in range(1, asked.sessions + 1):
         session = client.post("/sessions", json={"video": "film.mp4"}).json()["id"]
         fix = {"frame_index": 0, "positive": [[200.0, 290.0]]}
         client.post(f"/sessions/{session}/corrections", json=fix).raise_for_status()
-    print(f"memory over {asked.sessions} sessions: {after:.0f} to {memory_mb(pid):.0f} MiB", flush=True)
+        if n % each == 0:
+            told_mb.append(memory_mb(pid))
+    held = " ".join(f"{one:.0f}" for one in told_mb)
+    print(f"memory over {asked.sessions} sessions, every {each}: {held} MiB", flush=True)
 
 
 if __name__ == "__main__":

@@ -170,6 +170,10 @@ def test_objects_are_put_right_from_the_command_line(film, tmp_path, capsys):
     assert run(*common, "--edit", "rename 2 a van") == 0
     renamed = (out / "tracks.json").read_bytes()
     assert run(*common, "--undo", "--correct", "5,5@3#8") == 2
+    held = file.read_bytes()
+    edited = ["--undo", "--edit", "rename 1 a lamp", "--edit", "delete 2", "--correct", "5,5@3#8"]
+    assert run(*common, *edited) == 2  # also what an edit had left to be redone
+    assert file.read_bytes() == held
     assert run(*common) == 0 and (out / "tracks.json").read_bytes() == renamed
     assert run(str(path), "--correct", "5,5@3") == 2
     assert "go with --session" in capsys.readouterr().err

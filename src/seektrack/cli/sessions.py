@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seektrack.errors import InputError, SeekTrackError
+from seektrack.errors import InputError
 from seektrack.query import Query
 from seektrack.types import Progress, Prompt, Tracks
 
@@ -68,23 +68,13 @@ class SessionWork:
 
     def _change(self, session: TrackingSession) -> None:
         """Take back, edit and correct: all of it, or where one of them is refused none."""
-        undone = made = 0
-        try:
+        with session.all_or_none():
             for _ in range(self.undo):
                 session.undo()
-                undone += 1
             for edit in self.edits:
                 edit(session)
-                made += 1
             for correction in self.corrections:
                 session.correct(correction)
-                made += 1
-        except SeekTrackError:
-            for _ in range(made):
-                session.undo()
-            for _ in range(0 if made else undone):  # an edit ends what can be done again
-                session.redo()
-            raise
 
     def _opened(self, followed: Callable[[], Tracks] | None) -> TrackingSession:
         from seektrack.pipeline import open_session, start_session

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from seektrack.pipeline import session_edits as edits
 from seektrack.pipeline.session_held import HeldSession
 from seektrack.pipeline.session_store import Edit
@@ -9,6 +12,21 @@ from seektrack.pipeline.session_store import Edit
 
 class EditedSession(HeldSession):
     """A session as it stands, and what changes it by its rows alone."""
+
+    @contextmanager
+    def all_or_none(self) -> Iterator[None]:
+        """Keep all that is done inside the block, or, where something of it raises, nothing of it.
+
+        Edits, corrections, undo and redo alike: a refused correction after an `undo` and a `rename` leaves
+        the bytes as they were before both.
+        """
+        with self._lock:
+            try:
+                with self._store.all_or_none():
+                    yield
+            except BaseException:
+                self._read()
+                raise
 
     def rename(self, obj_id: int, label: str) -> None:
         """Call an object something else.

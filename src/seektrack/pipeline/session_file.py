@@ -124,7 +124,13 @@ class SessionFile:
             OutputError: The file cannot be written.
         """
         with self._guard:
-            yield from self._written()
+            if self._connection.in_transaction:  # part of what is written all or none
+                yield
+            else:
+                yield from self._written()
+
+    all_or_none = _transaction
+    """Everything that is written inside the block, or nothing of it."""
 
     def _written(self) -> Iterator[None]:
         try:
@@ -136,10 +142,11 @@ class SessionFile:
                     )
                 yield
                 self._put_meta({"revision": self._revision + 1})
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                if self._connection.in_transaction:  # a full disk may have ended it already
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise OutputError(f"cannot write the session {self.path}: {error}") from error
         self._revision += 1

@@ -118,6 +118,15 @@ class HeldSession:
                 return self._features[frame_index][0]
             return self._source.frame_at(frame_index)
 
+    def rest(self) -> None:
+        """Let go of the video's decoder, the largest thing held, until a frame is asked for again."""
+        from seektrack.segmentation.heap import release_free_memory
+
+        with self._lock:
+            if "_source" in self.__dict__:
+                self._source.close()
+        release_free_memory()
+
     def _still_wrong(self, anomalies: tuple[Anomaly, ...]) -> tuple[Anomaly, ...]:
         """What was found wrong, less what a person put right on one of its frames."""
         right = self._store.put_right() if anomalies else set()

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 _OPEN = 8
 """Sessions held open that nobody works on at the moment."""
+_AWAKE = 2
+"""Of these, so many with their decoder, which takes five times what else is held of one."""
 _TOLD = 4096
 """Masks of a propagation held for who listens; who falls further behind is told so, and asks for the rest."""
 
@@ -52,6 +54,7 @@ class Told:
 class _Held:
     session: TrackingSession
     users: int = 0
+    resting: bool = False
 
 
 class Sessions:
@@ -167,6 +170,7 @@ class Sessions:
                 self._open[session_id] = held
             self._open.move_to_end(session_id)
             held.users += 1
+            held.resting = False
         try:
             yield held.session
         finally:
@@ -274,12 +278,17 @@ class Sessions:
         return self.folder / f"{session_id}.session"
 
     def _let_go(self) -> None:
-        """Close those nobody works on, but the last few."""
+        """Close those nobody works on, but the last few, and let all of these rest but the last two."""
         with self._lock:
             idle = [one for one, held in self._open.items() if not held.users]
-            for session_id in idle[: max(0, len(idle) - _OPEN)]:
+            for session_id in idle[:-_OPEN]:
                 self._open.pop(session_id).session.close()
                 self._told.pop(session_id, None)
+            for session_id in idle[-_OPEN:-_AWAKE]:
+                held = self._open[session_id]
+                if not held.resting:
+                    held.session.rest()
+                    held.resting = True
 
 
 def _topic(session_id: str) -> str:

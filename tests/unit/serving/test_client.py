@@ -241,6 +241,8 @@ def test_no_method_is_missing_or_called_otherwise(here: Any, remote: Any):
         "name",
         "at",
         "sam2",
+        "rest",
+        "all_or_none",
     }
     own = {name for name in dir(here) if not name.startswith("_")} - only_here
     assert own - set(dir(remote)) == set()

@@ -87,6 +87,22 @@ def test_the_masks_of_a_propagation_are_told_as_they_follow(client: TestClient):
     assert [content["pending"] for name, content in told if name == "session"][-1] == []
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files as Linux lists them")
+def test_sessions_nobody_works_on_keep_no_decoder_and_answer_all_the_same(client: TestClient, films: Path):
+    def opened() -> int:
+        links = [one for one in Path("/proc/self/fd").iterdir() if one.is_symlink()]
+        return sum(str(films) in str(one.readlink()) for one in links if one.is_symlink())
+
+    before = opened()
+    sessions = [started(client) for _ in range(7)]
+    new = {name: FIX[name] for name in ("frame_index", "box")}
+    first = [client.post(f"{at}/corrections", json=new).json()["mask"] for at in sessions]
+    assert opened() - before <= 3 and first[0]["counts"]
+    again = [client.post(f"{at}/corrections", json=new | {"frame_index": 4}).json() for at in sessions[:2]]
+    assert again[0]["mask"] == again[1]["mask"]
+    assert all(client.get(at).json()["can_undo"] for at in sessions)
+
+
 def test_objects_are_added_renamed_merged_split_and_deleted(client: TestClient):
     at = started(client)
     new = client.post(
