@@ -28,6 +28,9 @@ if TYPE_CHECKING:
 INDEXED_FROM = 50_000
 """From this many vectors on, a search over the whole library uses the FAISS index."""
 
+_ARRAYS = 4
+"""Arrays kept beside the library that are held in memory."""
+
 
 class EmbeddedReader(LibraryStore):
     """The reading half of `EmbeddedStore`."""
@@ -42,6 +45,7 @@ class EmbeddedReader(LibraryStore):
         self._cached: tuple[str, NDArray[np.float16], Rows] | None = None
         self._index: reading.CachedIndex | None = None
         self._counted: tuple[str, int] | None = None
+        self._arrays: dict[str, NDArray[np.float32]] = {}
         self._served: tuple[str, dict[int, str], dict[str, float | None]] | None = None
         with self._lock, database.guard(path):
             meta = database.read_meta(connection, path)
@@ -205,12 +209,20 @@ class EmbeddedReader(LibraryStore):
             return self._counted[1] >= INDEXED_FROM
 
     def cached_array(self, key: str) -> NDArray[np.float32] | None:
-        """An array kept beside the library, or None."""
-        return reading.load_array(self.path, key)
+        """An array kept beside the library, or None; it is not to be written to."""
+        with self._lock:
+            found = self._arrays.get(key)
+            if found is None and (found := reading.load_array(self.path, key)) is not None:
+                found.flags.writeable = False
+                while len(self._arrays) >= _ARRAYS:
+                    del self._arrays[next(iter(self._arrays))]
+                self._arrays[key] = found
+            return found
 
     def keep_array(self, key: str, array: NDArray[np.float32]) -> None:
         """Keep an array that is expensive to make; does nothing where it cannot be written."""
         if not self.readonly:
+            self._arrays.pop(key, None)
             reading.save_array(self.path, key, array)
 
     def close(self) -> None:

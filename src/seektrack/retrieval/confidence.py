@@ -101,10 +101,15 @@ def competitors(
     keep = vectors @ query_vector <= max_cosine
     if kinds is not None:
         keep &= ~kinds.related(query, texts)
+    words = frozenset(asked)
     for i, text in enumerate(texts):
         said = content_words(text)
-        shows_it = bool(asked) and set(asked) <= set(said)
-        says_part = bool(said) and any(asked[j : j + len(said)] == said for j in range(len(asked)))
+        shows_it = bool(asked) and words.issubset(said)
+        says_part = (
+            bool(said)
+            and said[0] in words
+            and any(asked[j : j + len(said)] == said for j in range(len(asked)))
+        )
         if shows_it or says_part:
             keep[i] = False
     return np.asarray(keep, dtype=bool)
@@ -150,7 +155,7 @@ def query_probability(
         (N,) in (0, 1); with no contrast texts, all 1.
     """
     own = query[None] if support is None else np.concatenate([query[None], support])
-    texts = np.concatenate([own, contrast]).astype(np.float32)
+    texts = np.concatenate([own, contrast]).astype(np.float32, copy=False)
     out = np.empty(len(vectors), dtype=np.float64)
     for start, cosines in cosines_in_blocks(vectors, texts.T):
         for first in range(0, len(cosines), IN_CACHE):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +26,8 @@ class Kinds:
         self._above: dict[Name, frozenset[Name]] = {}
         for name in [*steps, *(a for several in steps.values() for a in several)]:
             self._climb(name, steps)
+        self.thing = lru_cache(16_384)(self._thing)
+        """The longest name that ends a text, or None."""
 
     def _climb(self, name: Name, steps: Mapping[Name, Sequence[Name]]) -> frozenset[Name]:
         if name not in self._above:
@@ -33,8 +36,7 @@ class Kinds:
             self._above[name] = frozenset(higher).union(*(self._climb(a, steps) for a in higher))
         return self._above[name]
 
-    def thing(self, text: str) -> Name | None:
-        """The longest name that ends the text, or None."""
+    def _thing(self, text: str) -> Name | None:
         words = content_words(text)
         return next((words[i:] for i in range(len(words)) if words[i:] in self._above), None)
 
@@ -73,4 +75,11 @@ class Kinds:
 def kinds_of(encoder: Encoder) -> Kinds | None:
     """What an encoder's vocabulary says of kinds; None where it says nothing."""
     vocabulary = getattr(encoder, "vocabulary", None)
-    return Kinds(vocabulary.kinds) if vocabulary is not None and vocabulary.kinds else None
+    if vocabulary is None or not vocabulary.kinds:
+        return None
+    return _made(tuple((name, tuple(above)) for name, above in vocabulary.kinds.items()))
+
+
+@lru_cache(4)
+def _made(kinds: tuple[tuple[str, tuple[str, ...]], ...]) -> Kinds:
+    return Kinds(dict(kinds))

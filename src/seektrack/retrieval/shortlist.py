@@ -11,7 +11,7 @@ from seektrack.retrieval.query import TextQuery
 
 SHORTLIST = 50_000
 """Rows of a library that are all weighed; of a larger one, most that are weighed for each thing asked for."""
-FIRST = 8192
+FIRST = 4096
 """Rows, nearest first, that are weighed for each thing of a larger one; more where the last may show it."""
 FEWEST = 256
 """Of these, at least so many for each text of it."""
@@ -57,9 +57,7 @@ def _near(
     if any(len(ids) < n for ids, n in zip(found, each, strict=True)):
         return found[0], True
     again = list(range(len(texts)))
-    while again := [
-        i for i in again if each[i] < most and _may_show(store, query, texts, i, found[i], settings)
-    ]:
+    while again := [i for i in _may_show(store, query, texts, again, found, settings) if each[i] < most]:
         for i in again:
             each[i] = min(most, WIDER * each[i])
             found[i] = store.nearest(texts[i], each[i], where=where, exact=True)[0]
@@ -70,14 +68,17 @@ def _may_show(
     store: LibraryStore,
     query: TextQuery,
     texts: NDArray[np.float32],
-    own: int,
-    ids: NDArray[np.int64],
+    which: list[int],
+    found: list[NDArray[np.int64]],
     settings: ConfidenceSettings,
-) -> bool:
-    """Whether one of the last of the rows near to a text, nearest first, may show what is asked for.
+) -> list[int]:
+    """Of which texts one of the last rows near to it, nearest first, may show what is asked for.
 
     Those that are nearer to another text of it stand further ahead among the rows near to that one.
     """
-    last = store.vectors_by_id(ids[-max(1, len(ids) // 8) :])[0].astype(np.float32)
-    mine = last[(last @ texts.T).argmax(axis=1) == own]
-    return bool((query.probability(mine, settings) >= STILL).any())
+    tails = {i: found[i][-max(1, len(found[i]) // 8) :] for i in which}
+    vectors, rows = store.vectors_by_id(np.unique(np.concatenate(list(tails.values()))))
+    last = vectors.astype(np.float32)
+    own = (last @ texts.T).argmax(axis=1)
+    shown = query.probability(last, settings) >= STILL
+    return [i for i, ids in tails.items() if np.isin(rows.ids[shown & (own == i)], ids).any()]

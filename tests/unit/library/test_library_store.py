@@ -427,6 +427,10 @@ def test_arrays_kept_beside_the_library(tmp_path: Path, rng: np.random.Generator
         store.keep_array("k", kept)
         np.testing.assert_array_equal(store.cached_array("k"), kept)
         assert store.cached_array("other") is None
-        path = next((tmp_path / "lib").glob("cache-*.bin"))
-        path.write_bytes(path.read_bytes()[:20])
+        other = unit(rng, 4)
+        store.keep_array("k", other)
+        np.testing.assert_array_equal(store.cached_array("k"), other)
+    path = next((tmp_path / "lib").glob("cache-*.bin"))
+    path.write_bytes(path.read_bytes()[:20])
+    with LibraryStore.open(tmp_path / "lib") as store:
         assert store.cached_array("k") is None
