@@ -2,10 +2,16 @@
 
     python benchmarks/indexing.py                                   # both, short
     python benchmarks/indexing.py speed --model base-geometry       # a ViT-B/32 with random weights
+    python benchmarks/geometry.py clip-b16 --to B16                 # a ViT-B/16 with random weights
+    python benchmarks/indexing.py towers --model B16 --forms bf16 B16-ONNX B16-INT8
     python benchmarks/indexing.py adaptive --minutes 6 --regions objects
 
 Speed: pairs of one pass of the encoder over pictures already in memory and one run of the indexer over the
 same pictures in an H.264 file, decoding, storing and committing included; the ratio is the median of pairs.
+
+Towers: pictures in memory to vectors, preprocessing included, by transformers' own processor and model in
+fp32 and by forms of the same weights (``fp32``, ``bf16`` by torch, or folders of graphs), in turn; processor
+time.
 
 Adaptive: one fixed camera, a street where now and then a thing comes by or parks, sensor noise all the time.
 The same clip is indexed at four frames a second and adaptively (which takes four a second at most); a visit
@@ -105,6 +111,40 @@ def speed(model: str, *, images: int, pairs: int, side: int) -> None:
     )
 
 
+def towers(model: str, forms: Sequence[str], *, images: int, pairs: int) -> None:
+    """Print images a second of each form over transformers' fp32, and how near the vectors are."""
+    from transformers import AutoModel, CLIPImageProcessorPil
+
+    scene = sample_scene(seeds(Split.BENCHMARK, 1)[0], SceneSettings(n_frames=images))
+    held = [picture for picture, _, _ in frames(scene)]
+    reference, processor = AutoModel.from_pretrained(model).eval(), CLIPImageProcessorPil()
+
+    def theirs(pictures: Sequence[np.ndarray]) -> np.ndarray:
+        pixels = processor(list(pictures), return_tensors="pt")["pixel_values"]
+        with torch.inference_mode():
+            rows = reference.get_image_features(pixel_values=pixels).pooler_output.numpy()
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    ways = {"transformers": theirs}
+    for form in forms:
+        dtype = {"fp32": "float32", "bf16": "bfloat16"}.get(form)
+        ways[form] = load_encoder(
+            model if dtype else form, device="cpu" if dtype else None, dtype=dtype
+        ).embed_images
+    spent: dict[str, list[float]] = {name: [] for name in ways}
+    for turn in range(pairs + 1):
+        rows = {}
+        for name, embed in ways.items():
+            began = time.process_time()
+            rows[name] = embed(held)
+            if turn:
+                spent[name].append((time.process_time() - began) / images)
+    for name, own in spent.items():
+        ratio = median(t / o for t, o in zip(spent["transformers"], own, strict=True))
+        near = float((rows["transformers"] * rows[name]).sum(1).min())
+        print(f"{name[-30:]:30s} {1 / median(own):8.2f} images/s, ratio {ratio:.2f}, least cosine {near:.5f}")
+
+
 @dataclass(frozen=True)
 class Visit:
     """When a thing is in view."""
@@ -190,8 +230,9 @@ def adaptive(model: str, *, minutes: float, regions: str) -> None:
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
-    parser.add_argument("what", nargs="?", choices=("speed", "adaptive", "all"), default="all")
+    parser.add_argument("what", nargs="?", choices=("speed", "towers", "adaptive", "all"), default="all")
     parser.add_argument("--model", default="pocket")
+    parser.add_argument("--forms", nargs="+", default=["fp32", "bf16"])
     parser.add_argument("--images", type=int, default=96)
     parser.add_argument("--pairs", type=int, default=3)
     parser.add_argument("--side", type=int, default=256)
@@ -201,6 +242,8 @@ def main() -> None:
     torch.set_num_threads(1)
     if asked.what in ("speed", "all"):
         speed(asked.model, images=asked.images, pairs=asked.pairs, side=asked.side)
+    if asked.what == "towers":
+        towers(asked.model, asked.forms, images=asked.images, pairs=asked.pairs)
     if asked.what in ("adaptive", "all"):
         adaptive(asked.model, minutes=asked.minutes, regions=asked.regions)
 

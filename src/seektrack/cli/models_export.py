@@ -82,6 +82,9 @@ def export(
         raise InputError("give either --to FOLDER or --beside", hint="--to FOLDER writes a model folder")
     if beside and (precision != "fp32" or resolution is not None):
         raise InputError("--beside writes fp32 at the model's own resolution", hint="take --to FOLDER")
+    from seektrack.compression.installed import check_installed
+
+    check_installed()
     from seektrack.compression import export_beside, export_model
 
     screen = Screen(quiet=quiet, as_json=as_json)

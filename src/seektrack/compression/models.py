@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +14,10 @@ from numpy.typing import NDArray
 
 from seektrack import checkpoints, defaults
 from seektrack.checkpoints.fingerprints import folder_fingerprint
-from seektrack.checkpoints.graphs import GRAPH_PRECISIONS, GraphPrecision, Graphs, only_graphs
+from seektrack.checkpoints.graphs import GRAPH_PRECISIONS, OPSET, GraphPrecision, Graphs, only_graphs
 from seektrack.checkpoints.presets import NOTE, note_of
 from seektrack.compression import export
+from seektrack.compression.installed import check_installed
 from seektrack.compression.parts import GraphPart
 from seektrack.compression.sharing import WEIGHTS, share_weights
 from seektrack.encoders import photographs
@@ -30,7 +30,6 @@ from seektrack.types import Progress
 if TYPE_CHECKING:
     from seektrack.encoders.clip import ClipEncoder
     from seektrack.encoders.temporal import TemporalEncoder
-    from seektrack.segmentation import Sam2
 
 Pictures = Sequence[NDArray[np.uint8]]
 
@@ -80,8 +79,8 @@ def export_model(
         precision: ``fp32``; ``fp16``; or ``int8``, weights in eight bits. A part that would lose too much
             stays in fp32, and the note says so.
         resolution: Side of the square a SAM 2 sees, in pixels; the model's own if not given.
-        pictures: RGB uint8 (H, W, 3), as they come in use: with ``int8`` the image networks' activations are
-            then held in eight bits too.
+        pictures: RGB uint8 (H, W, 3), as they come in use: with ``int8`` activations are then held in eight
+            bits too, over the ranges these pictures give, and objects followed through the first of them.
         progress: Called with ``(done, total, stage)``.
 
     Returns:
@@ -101,7 +100,7 @@ def export_model(
         raise InputError("pictures calibrate int8 only", hint="give precision='int8' with them")
     target = Path(to)
     check_folder(target)
-    export.check_installed()
+    check_installed()
     name = str(model)
     halves = _halves(name)
     found = []
@@ -229,6 +228,7 @@ def _networks(
 
 
 def _sam2(name: str, resolution: int | None, progress: Progress | None) -> _Network:
+    from seektrack.compression.recorded import recorded
     from seektrack.compression.sam2_parts import sam2_parts, sam2_settings
     from seektrack.segmentation import load_sam2
 
@@ -239,11 +239,13 @@ def _sam2(name: str, resolution: int | None, progress: Progress | None) -> _Netw
     alone = name == f"pocket:{first}" or not paired.is_pair(source)
     beside = ("config.json",) if alone else ("config.json", paired.GATE)
     said = export.Written("sam2", name, sam2.fingerprint, settings)
+    parts = sam2_parts(sam2.model)
+    graphs = Graphs(Path(), "sam2", name, said.fingerprint, OPSET, "fp32", settings)
     return _Network(
-        sam2_parts(sam2.model),
+        parts,
         said,
         lambda folder: _copy(source, folder, beside),
-        lambda pictures: _sam2_inputs(sam2, pictures),
+        lambda pictures: recorded(sam2, graphs, parts, pictures),
     )
 
 
@@ -316,16 +318,11 @@ def _with_tokenizer(
             )
 
 
-@contextmanager
-def _inference() -> Iterator[None]:
-    import torch
-
-    with torch.inference_mode():
-        yield
-
-
 def _clip_inputs(encoder: ClipEncoder, pictures: Pictures) -> dict[str, list[dict[str, NDArray[Any]]]]:
     """What the vision graphs see of pictures."""
+    from seektrack.encoders.photo_clip import PhotoClipEncoder
+    from seektrack.encoders.preprocess import resampled
+
     found: dict[str, list[dict[str, NDArray[Any]]]] = {}
     sides = {encoder.image_size: "vision", encoder.fine_size: "vision_fine"}
     for side, part in sides.items():
@@ -333,10 +330,13 @@ def _clip_inputs(encoder: ClipEncoder, pictures: Pictures) -> dict[str, list[dic
         if side:
             seen = [encoder.image_inputs([picture], settings)["pixel_values"] for picture in pictures]
             found[part] = [{"pixels": pixels.float().numpy()} for pixels in seen]
+    if isinstance(encoder, PhotoClipEncoder):
+        grain = encoder.networks.network.tower.sizes.grain
+        views = [
+            resampled(one["pixels"], max(8, round(one["pixels"].shape[-1] / grain)))
+            for one in found["vision"]
+        ]
+        found["photographs"] = [
+            {"pixels": look} for view in views for look in (view, photographs.coarse_colours(view))
+        ]
     return found
-
-
-def _sam2_inputs(sam2: Sam2, pictures: Pictures) -> dict[str, list[dict[str, NDArray[Any]]]]:
-    """What the image encoder sees of pictures, and the memory encoder of what is followed through them."""
-    with _inference():
-        return {"image_encoder": [{"pixels": sam2.preprocess(picture).numpy()} for picture in pictures]}

@@ -17,28 +17,45 @@ Calibration = Mapping[str, Sequence[Mapping[str, NDArray[Any]]]]
 """By part: inputs as they come in use."""
 
 
+WAYS = ("static", "static products", "dynamic")
+"""To eight bits: activations of a fixed range, those of products alone, or of a range measured each time."""
+
+
+def ways(precision: GraphPrecision, *, calibrated: bool) -> tuple[str, ...]:
+    """How a graph may be made smaller, what saves most first."""
+    return ("half",) if precision == "fp16" else WAYS if calibrated else WAYS[-1:]
+
+
 def make_smaller(
     path: Path,
     to: Path,
-    precision: GraphPrecision,
-    calibration: Sequence[Mapping[str, NDArray[Any]]] | None = None,
+    way: str,
+    calibration: Sequence[Mapping[str, NDArray[Any]]] = (),
 ) -> bool:
     """Write a graph again in another precision.
 
     Args:
         path: The graph in fp32.
         to: Where the other goes.
-        precision: ``fp16`` computes in half precision; ``int8`` holds weights in eight bits.
-        calibration: Inputs as they come in use: activations are then in eight bits of a fixed range too;
-            without, their range is measured each time.
+        way: Of :func:`ways`.
+        calibration: Inputs as they come in use, for the static ones.
 
     Returns:
         Whether anything in it changed.
     """
-    if precision == "fp16":
+    if way == "half":
         return _half(path, to)
     with _quietly():
-        return _static(path, to, calibration) if calibration else _dynamic(path, to)
+        if way == "dynamic":
+            return _dynamic(path, to)
+        kinds = ["MatMul", "Gemm"] if way == "static products" else ["MatMul", "Gemm", "Conv"]
+        return _static(path, to, calibration, kinds)
+
+
+def halved(inputs: Sequence[Mapping[str, NDArray[Any]]]) -> tuple[list[Any], list[Any]]:
+    """Inputs that set ranges, and every fourth, which judges what came of them; all are both where few."""
+    own = [one for n, one in enumerate(inputs) if n % 4 != 3]
+    return (own, list(inputs[3::4])) if len(inputs) > 3 else (list(inputs), list(inputs))
 
 
 def _half(path: Path, to: Path) -> bool:
@@ -59,13 +76,16 @@ def _dynamic(path: Path, to: Path) -> bool:
         str(path),
         str(to),
         op_types_to_quantize=["MatMul", "Gemm"],
+        nodes_to_exclude=_stacked(path),
         per_channel=True,
         weight_type=QuantType.QInt8,
     )
     return _has(to, ("MatMulInteger", "DynamicQuantizeLinear"))
 
 
-def _static(path: Path, to: Path, calibration: Sequence[Mapping[str, NDArray[Any]]]) -> bool:
+def _static(
+    path: Path, to: Path, calibration: Sequence[Mapping[str, NDArray[Any]]], kinds: list[str]
+) -> bool:
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
 
@@ -86,12 +106,24 @@ def _static(path: Path, to: Path, calibration: Sequence[Mapping[str, NDArray[Any
             str(to),
             Reader(),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["MatMul", "Gemm", "Conv"],
+            op_types_to_quantize=kinds,
+            nodes_to_exclude=_stacked(ready),
             per_channel=True,
             weight_type=QuantType.QInt8,
             activation_type=QuantType.QUInt8,
+            # What is multiplied with each other in attention has no range that fits all pictures.
+            extra_options={"MatMulConstBOnly": True},
         )
     return _has(to, ("QuantizeLinear",))
+
+
+def _stacked(path: Path) -> list[str]:
+    """Products with a stack of weights, which no kernel takes with a scale a channel."""
+    import onnx
+
+    graph = onnx.load(str(path)).graph
+    stacks = {one.name for one in graph.initializer if len(one.dims) > 2}
+    return [node.name for node in graph.node if node.op_type == "MatMul" and stacks & set(node.input)]
 
 
 def _has(path: Path, kinds: Sequence[str]) -> bool:
@@ -102,11 +134,15 @@ def _has(path: Path, kinds: Sequence[str]) -> bool:
 
 @contextlib.contextmanager
 def _quietly() -> Iterator[None]:
-    """Its advice goes to the root logger; none of it is for the user."""
+    """Its advice goes to the root logger and the terminal; none of it is for the user."""
+    import onnxruntime
+
     root = logging.getLogger()
     level = root.level
     root.setLevel(logging.ERROR)
+    onnxruntime.set_default_logger_severity(4)
     try:
         yield
     finally:
         root.setLevel(level)
+        onnxruntime.set_default_logger_severity(2)  # its own default

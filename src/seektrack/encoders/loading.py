@@ -41,7 +41,8 @@ def load_encoder(
             ``"multilingual"``, a registered name, a checkpoint folder, or a hub id of the CLIP family; a
             temporal encoder is a `seektrack.encoders.temporal_clips.TemporalClips`, which embeds clips.
         device: ``"cpu"``, ``"cuda"``, ``"mps"``…; the best there is by default.
-        dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; by default float16 on CUDA, else float32.
+        dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; if None float16 on CUDA,
+            bfloat16 for a large network on a CPU that has it, else float32.
         runtime: Who computes: ``torch``, or the graphs that lie in the folder by ``onnx`` or ``onnx:cuda``,
             ``onnx:tensorrt``, ``onnx:openvino``; what the folder holds if not given.
         progress: Called with ``(done, total, stage)`` while a model is fetched from the hub.
@@ -104,7 +105,8 @@ def load_clip(
         folder: With config.json, safetensors weights and a tokenizer.
         name: What to call it.
         device: ``"cpu"``, ``"cuda"``, ``"mps"``…; chosen automatically by default.
-        dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; by default float16 on CUDA, else float32.
+        dtype: ``"float32"``, ``"float16"`` or ``"bfloat16"``; if None float16 on CUDA,
+            bfloat16 for a large network on a CPU that has it, else float32.
 
     Raises:
         ModelError: Nothing usable is there.
@@ -120,7 +122,7 @@ def load_clip(
 
     folder = Path(folder)
     where = checkpoints.pick_device(device)
-    precision = checkpoints.pick_dtype(dtype, where)
+    checkpoints.pick_dtype(dtype, where)
     config = checkpoints.load_config(AutoConfig, folder, name)
     if config.model_type not in FAMILIES:
         raise ModelError(
@@ -131,6 +133,7 @@ def load_clip(
     model = checkpoints.load_network(AutoModel, folder, name, dtype="auto")
     load_adapters(model, folder, name)
     pool(model)
+    precision = checkpoints.pick_dtype(dtype, where, parameters=sum(p.numel() for p in model.parameters()))
     size = int(getattr(config.vision_config, "image_size", 224) or 224)
     settings = (
         _naflex_settings(config.vision_config)

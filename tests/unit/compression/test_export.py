@@ -146,3 +146,54 @@ def test_the_command_says_what_it_needs(tmp_path: Path) -> None:
     ):
         done = run(app, ["models", "export", *argv])
         assert isinstance(done.exception, InputError) and said in str(done.exception)
+
+
+def test_a_stack_of_weights_stays_float_and_the_rest_becomes_int8(tmp_path: Path) -> None:
+    class Stacked(Line):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stack = nn.Parameter(torch.randn(2, 64, 8))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x)[None] @ self.stack
+
+    found = write_graphs([part(Stacked())], tmp_path, SAID, precision="int8").files["line"]
+    assert found.precision == "int8" and not found.why
+
+
+def test_static_int8_is_judged_by_inputs_as_they_come_in_use(tmp_path: Path) -> None:
+    torch.manual_seed(2)
+    usual = [{"x": torch.randn(3, 64).numpy()} for _ in range(8)]
+    odd = torch.randn(3, 64)
+    odd[:, 0] = 1e5  # of the example alone; with a range for it, eight bits would tell nothing else
+    lost = Line()
+    with torch.no_grad():
+        lost.layer.weight[:, 0] = 0
+    found = write_graphs(
+        [part(lost, odd)], tmp_path, SAID, precision="int8", calibration={"line": usual}
+    ).files["line"]
+    assert found.precision == "int8" and found.error < 0.05
+    session = Session(read_graphs(tmp_path), "line")
+    x = torch.randn(5, 64)
+    wanted = lost(x).detach().numpy()
+    assert np.sqrt(((session(x.numpy())[0] - wanted) ** 2).mean()) < 0.05 * np.sqrt((wanted**2).mean())
+
+
+def test_every_part_of_a_segmenter_is_seen_at_work() -> None:
+    from seektrack.checkpoints.graphs import Graphs
+    from seektrack.compression.recorded import OBJECTS, recorded
+    from seektrack.compression.sam2_parts import sam2_parts, sam2_settings
+    from seektrack.segmentation import load_sam2
+
+    sam2 = load_sam2("pocket", device="cpu", runtime="torch", weights="drawn", resolution=64)
+    parts = sam2_parts(sam2.model)
+    graphs = Graphs(Path(), "sam2", "pocket", "0" * 32, OPSET, "fp32", sam2_settings(sam2))
+    pictures = [np.full((40, 60, 3), 90, np.uint8) for _ in range(3)]
+    for t, picture in enumerate(pictures):
+        picture[10:30, 10 + 4 * t : 30 + 4 * t] = (220, 60, 40)
+    given = recorded(sam2, graphs, parts, [*pictures[:2], pictures[2][:, ::2]])
+    assert set(given) == {one.name for one in parts}
+    assert len(given["image_encoder"]) == 3 and len(given["memory_attention"]) == 2
+    assert len(given["memory_attention"][-1]["memories"]) == OBJECTS
+    box, click, mask = (given[n][0] for n in ("mask_decoder", "mask_decoder", "mask_shrinker"))
+    assert box["points"].shape == click["points"].shape and 0 < mask["mask"].mean() < 1

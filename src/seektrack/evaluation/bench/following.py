@@ -63,19 +63,20 @@ def follow_rows(
                 progress(done, total, "following")
             done += 1
             ready = [contestant(sam2, row, count) for row, sam2 in networks if sam2 is not None]
-            reference = _reference(networks, count) if settings.reference else None
-            everyone = [*ready, *([] if reference is None else [reference])]
+            torches = [(row, s) for row, s in networks if s is not None and s.runtime == "torch"]
+            beside = reference(*torches[0], count) if torches and settings.reference else None
+            everyone = [*ready, *([] if beside is None else [beside])]
             agreements = race(everyone, count, settings.rounds)
             for row, sam2 in networks:
                 if sam2 is None:
                     yield replace(row, objects=count)
             for one in everyone:
                 ratio = None
-                if reference is not None:
-                    pairs = zip(reference.seconds, one.seconds, strict=True)
+                if beside is not None:
+                    pairs = zip(beside.seconds, one.seconds, strict=True)
                     ratio = round(statistics.median(theirs / own for theirs, own in pairs), 2)
-                agreement = agreements.get(id(one))
-                found = replace(one.row, memory_mb=_memory(one.row.device), ratio=ratio, agreement=agreement)
+                alike = agreements.get(id(one))
+                found = replace(one.row, memory_mb=_memory(one.row.device), ratio=ratio, agreement=alike)
                 if parts is not None and one.parts:
                     name = f"{found.runtime} {found.precision}, {found.resolution} px, {count} objects"
                     parts[name] = {k: round(1000 * v / len(one.seconds), 2) for k, v in one.parts.items()}
@@ -143,15 +144,11 @@ def _lap(parts: dict[str, float], name: str, since: float) -> float:
     return now
 
 
-def _reference(networks: Sequence[tuple[Row, Sam2 | None]], count: int) -> Contestant | None:
-    """Transformers' own session over the weights of the first network that torch computes in fp32."""
-    found = next(((row, s) for row, s in networks if s is not None and s.runtime == "torch"), None)
-    if found is None:
-        return None
+def reference(row: Row, sam2: Sam2, count: int) -> Contestant:
+    """Transformers' own session over a copy of the weights of a network that torch computes in fp32."""
     import torch
     from transformers.models.sam2_video.modeling_sam2_video import Sam2VideoInferenceSession
 
-    row, sam2 = found
     model = copy.deepcopy(sam2.model)
     session = Sam2VideoInferenceSession(
         video_height=HW[0],
@@ -192,10 +189,10 @@ def race(everyone: Sequence[Contestant], count: int, rounds: int) -> dict[int, f
     if not everyone or everyone[-1].row.runtime != REFERENCE:
         return {}
     wanted = last[id(everyone[-1])] > 0
-    return {id(one): _agreement(last[id(one)] > 0, wanted) for one in everyone}
+    return {id(one): agreement(last[id(one)] > 0, wanted) for one in everyone}
 
 
-def _agreement(masks: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> float:
+def agreement(masks: NDArray[np.bool_], wanted: NDArray[np.bool_]) -> float:
     """Mean IoU of masks (N, h, w), over objects either side sees."""
     both, either = (m.sum(axis=(1, 2)) for m in (masks & wanted, masks | wanted))
     seen = either > 0
