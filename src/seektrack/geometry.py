@@ -147,12 +147,33 @@ def crop_square(image: NDArray[np.uint8], box: Box, size: int, *, margin: float 
     cx, cy = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
     half = max(box[2] - box[0], box[3] - box[1]) / 2 * (1 + margin) + 1
     scale = size / (2 * half)
+    if scale <= 0.5:  # the affine map takes single pixels: fine patterns would turn into coarse ones
+        image, (cx, cy), factor = _averaged(image, cx, cy, half, int(1 / scale))
+        scale *= factor
     affine = np.array(
         [[scale, 0, size / 2 - cx * scale], [0, scale, size / 2 - cy * scale]], dtype=np.float32
     )
     flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     out = cv2.warpAffine(image, affine, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(out, dtype=np.uint8)
+
+
+def _averaged(
+    image: NDArray[np.uint8], cx: float, cy: float, half: float, factor: int
+) -> tuple[NDArray[np.uint8], tuple[float, float], int]:
+    """What a square shows, means of ``factor`` × ``factor`` pixels, and the square's middle in it."""
+    import cv2
+
+    h, w = image.shape[:2]
+    x0, y0 = (int(np.clip(np.floor(c - half) - factor, 0, n - 1)) for c, n in ((cx, w), (cy, h)))
+    x1, y1 = (int(np.clip(np.ceil(c + half) + factor, 1, n)) for c, n in ((cx, w), (cy, h)))
+    across, down = (x1 - x0) // factor, (y1 - y0) // factor
+    if across < 1 or down < 1:
+        return image, (cx, cy), 1
+    part = image[y0 : y0 + down * factor, x0 : x0 + across * factor]
+    small = cv2.resize(part, (across, down), interpolation=cv2.INTER_AREA)
+    middle = tuple((c - start + 0.5) / factor - 0.5 for c, start in ((cx, x0), (cy, y0)))
+    return np.asarray(small, np.uint8), (middle[0], middle[1]), factor
 
 
 def rle_runs(counts: bytes) -> NDArray[np.int64]:

@@ -42,6 +42,12 @@ def photos(
         str,
         typer.Option("--init", help="The drawn world's encoder that it is put beside: pocket or a folder."),
     ] = defaults.MODEL,
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--weights", help="A folder this command wrote, to go on from what it knows of photographs."
+        ),
+    ] = None,
     minutes: Minutes = 60.0,
     gate_steps: Annotated[
         int, typer.Option("--gate-steps", min=1, help="Of telling drawings from photographs, at the end.")
@@ -54,13 +60,15 @@ def photos(
     from seektrack.training.photos import POCKET, PhotoRecipe, finish, train_photos
 
     screen, recipe = Screen(quiet=quiet, as_json=as_json), PhotoRecipe()
+    if weights is not None:
+        recipe = recipe.gone_on()
     base = POCKET if init == "pocket" else Path(init)
     if not (base / "vocabulary.json").is_file():
         raise InputError(f"{init} is no pocket encoder", hint="give pocket, or a folder pocket clip wrote")
     with screen.progress() as progress:
         figures = train_photos(
-            recipe, out, names=names, pictures=pictures or (), films=films, max_minutes=minutes,
-            resume=not fresh, progress=progress,
+            recipe, out, names=names, pictures=pictures or (), films=films, weights=weights,
+            max_minutes=minutes, resume=not fresh, progress=progress,
         )  # fmt: skip
         figures |= finish(
             recipe, out, out / "model", names=names, pictures=pictures or (), films=films, base=base,

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from seektrack.encoders.photo_network import PhotoNetwork
 from seektrack.encoders.preprocess import CLIP_MEAN, CLIP_STD
+from seektrack.errors import InputError
 from seektrack.training.common import (
     Budget,
     check_finite,
@@ -50,6 +51,7 @@ def train_photos(
     names: Path,
     pictures: Sequence[Path] = (),
     films: Path | None = None,
+    weights: Path | None = None,
     max_minutes: float,
     resume: bool = True,
     progress: Progress | None = None,
@@ -64,6 +66,7 @@ def train_photos(
         names: Mosaics of named tiles, as :func:`seektrack.training.photos.tiles.load_tiles` reads them.
         pictures: Folders of photographs cut into regions.
         films: Films with one named thing each.
+        weights: Checkpoint folder whose knowledge of photographs is gone on from; None for none.
         max_minutes: Time allowed, counting earlier runs that this one resumes.
         resume: Go on from the checkpoint where there is one.
         progress: Called with done, total and the name of the stage.
@@ -77,8 +80,9 @@ def train_photos(
         ModelError: The checkpoint belongs to another recipe.
     """
     run = PhotoRun(
-        recipe, Path(out) / "training", names, list(pictures), films, resume=resume, max_minutes=max_minutes
-    )
+        recipe, Path(out) / "training", names, list(pictures), films, weights, resume=resume,
+        max_minutes=max_minutes,
+    )  # fmt: skip
     return drive(
         run, Path(out), progress=progress, checkpoint_every_s=checkpoint_every_s,
         validate_every_s=validate_every_s,
@@ -91,7 +95,7 @@ class PhotoRun:
     Args:
         recipe: Batches and schedule.
         work: Folder of the checkpoint.
-        names, pictures, films, resume, max_minutes: See :func:`train_photos`.
+        names, pictures, films, weights, resume, max_minutes: See :func:`train_photos`.
     """
 
     def __init__(
@@ -101,6 +105,7 @@ class PhotoRun:
         names: Path,
         pictures: list[Path],
         films: Path | None,
+        weights: Path | None,
         *,
         resume: bool,
         max_minutes: float,
@@ -120,6 +125,8 @@ class PhotoRun:
         self.asking = Asking(self.concepts.kind_of, kinds=recipe.kinds)
         torch.manual_seed(recipe.seed)
         self.model = PhotoNetwork(recipe.sizes, concepts=len(self.concepts.rows), backgrounds=BACKGROUNDS)
+        if weights is not None and state is None:
+            self.model.load_state_dict(_known(weights, self.model))
         self.model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's stubs
         self.average = copy.deepcopy(self.model).eval().requires_grad_(False)
         self.optimisers = _optimisers(self.model, recipe)
@@ -185,7 +192,9 @@ class PhotoRun:
         with torch.autocast("cpu", torch.bfloat16):
             rows = self.model.tower.embed(normalised(pictures))
         logits = rows @ self.model.names().T * self.model.scale
-        loss = naming_loss(logits, torch.from_numpy(targets), torch.from_numpy(silent), smoothing=r.smoothing)
+        loss = naming_loss(
+            logits, torch.from_numpy(targets), torch.from_numpy(silent), smoothing=r.smoothing, doubt=r.doubt
+        )
         for optimiser in self.optimisers:
             optimiser.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -206,6 +215,21 @@ class PhotoRun:
         for kept, seen in zip(self.average.buffers(), self.model.buffers(), strict=True):
             if kept.is_floating_point():
                 kept.lerp_(seen, 1 - keep)
+
+
+def _known(folder: Path, model: PhotoNetwork) -> dict[str, Tensor]:
+    """The weights of a checkpoint's network of the same sizes and names."""
+    from seektrack.encoders.photo_clip import PhotoNetworks
+
+    state = PhotoNetworks(folder).network.state_dict()
+    mine = model.state_dict()
+    other = [name for name, value in mine.items() if state[name].shape != value.shape]
+    if other:
+        raise InputError(
+            f"what {folder} knows of photographs has other sizes or names than the recipe: {other[0]}",
+            hint="start without it, or with what this recipe made",
+        )
+    return dict(state)
 
 
 def _optimisers(model: PhotoNetwork, recipe: PhotoRecipe) -> list[torch.optim.Optimizer]:

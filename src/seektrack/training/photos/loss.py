@@ -49,7 +49,9 @@ class Asking:
         return targets, silent
 
 
-def naming_loss(logits: Tensor, targets: Tensor, silent: Tensor, *, smoothing: float) -> Tensor:
+def naming_loss(
+    logits: Tensor, targets: Tensor, silent: Tensor, *, smoothing: float, doubt: float = 0.0
+) -> Tensor:
     """Cross-entropy over all names; a picture without a name may be any of the backgrounds.
 
     Args:
@@ -57,12 +59,15 @@ def naming_loss(logits: Tensor, targets: Tensor, silent: Tensor, *, smoothing: f
         targets: int (B,), negative without a name.
         silent: bool (B, K), names that do not compete.
         smoothing: Share of the answer spread over all that compete.
+        doubt: How little a picture without a name counts that looks as if it had one, for some have: the
+            exponent of the generalised cross-entropy (Zhang and Sabuncu, 2018); 0 for the plain one.
     """
     k = silent.shape[1]
     off = F.pad(silent, (0, logits.shape[1] - k))
     log_p = F.log_softmax(logits.masked_fill(off, -1e4), 1)
     named = targets >= 0
-    refused = -torch.logsumexp(log_p[~named][:, k:], 1).sum()
+    none = torch.logsumexp(log_p[~named][:, k:], 1)
+    refused = (-torch.expm1(doubt * none) / doubt if doubt else -none).sum()
     mine, competing = log_p[named], ~off[named]
     right = F.nll_loss(mine, targets[named], reduction="sum")
     spread = -(mine * competing).sum(1) / competing.sum(1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from seektrack.encoders.photo_network import PhotoSizes
 from seektrack.errors import InputError
@@ -25,6 +25,7 @@ class PhotoRecipe:
         late_share: That part, as a share of the schedule.
         rough: Share of the tiles that are made as crops of video are: smaller in a wider picture, turned,
             blurred, compressed.
+        masked: Share of the crops of films and of regions of which only the thing's own pixels are sharp.
         view: Side of the network's view in pixels at the end of training, the tiles' own.
         early_view: The same in the first part; smaller is cheaper.
         early_share: That part, as a share of the schedule.
@@ -35,6 +36,8 @@ class PhotoRecipe:
         warmup, floor: Steps to reach the peak, and the share of it left at the end.
         weight_decay: Of the convolutions.
         smoothing: Share of the answer spread over all names.
+        doubt: How little a picture without a name counts that looks as if it had one; see
+            :func:`seektrack.training.photos.loss.naming_loss`.
         colour_share: Part of an embedding's length, squared, that tells the colours of the picture's middle.
         reserve: Log odds by which pictures without a name are preferred: a search asks for each name of the
             best of all the crops of a frame, not of a thing that somebody centred.
@@ -43,15 +46,16 @@ class PhotoRecipe:
 
     sizes: PhotoSizes = field(default_factory=PhotoSizes)
     seed: int = 0
-    tiles: int = 228
+    tiles: int = 208
     people: float = 2.0
     films: int = 8
-    unnamed: int = 20
+    unnamed: int = 40
     late_tiles: int = 144
-    late_films: int = 16
-    late_unnamed: int = 96
+    late_films: int = 24
+    late_unnamed: int = 88
     late_share: float = 0.1
     rough: float = 0.3
+    masked: float = 0.35
     view: int = 32
     early_view: int = 24
     early_share: float = 0.6
@@ -63,12 +67,20 @@ class PhotoRecipe:
     floor: float = 0.01
     weight_decay: float = 0.05
     smoothing: float = 0.05
+    doubt: float = 0.4
     colour_share: float = 0.25
     reserve: float = 3.0
     average: float = 0.995
 
+    def gone_on(self) -> PhotoRecipe:
+        """The recipe for a network that knows photographs already: lower rates, and sooner at full size."""
+        return replace(
+            self, learning_rate=self.learning_rate / 2, other_rate=self.other_rate / 2, early_share=0.3,
+            late_share=0.3, average=0.998,
+        )  # fmt: skip
+
     def __post_init__(self) -> None:
-        for name in ("rough", "early_share", "late_share", "kinds", "smoothing"):
+        for name in ("rough", "masked", "early_share", "late_share", "kinds", "smoothing"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is a share from 0 to 1, got {getattr(self, name)}")
         if self.tiles < 1 or self.unnamed < 0 or self.films < 0:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.geometry import crop_square
+from seektrack.grounding.scoring import masked_crop
 from seektrack.training.clip.frames import decode_rgb, encode_rgb
 from seektrack.training.clip.samples import jitter
 from seektrack.training.photos.names import Concepts
@@ -16,6 +17,12 @@ from seektrack.training.photos.recipe import PhotoRecipe
 from seektrack.training.photos.scenes import Films, Image, Photographs, away_crop, unnamed_crop
 from seektrack.training.photos.tiles import TILE, Tiles
 
+CROP = 112
+"""Side in pixels of the crops that the encoder is given."""
+QUALITY = (72, 92)
+"""Of the JPEG that a crop passes, about that of the tiles: 80."""
+IN_TILES = 0.5
+"""As often as elsewhere a tile is masked: only roughly, as nobody drew what it shows."""
 UNNAMED = -1
 """Concept number of a crop that shows none."""
 AWAY = 0.4
@@ -67,23 +74,30 @@ class PhotoSampler:
         numbers = self.tiles.concepts[which].tolist()
         if self.films is not None:
             for i in rng.integers(len(self.films.pictures), size=n_films):
-                pictures.append(film_crop(self.films, int(i), view, rng))
+                crop = film_crop(self.films, int(i), rng, masked=self.recipe.masked)
+                pictures.append(self._shown(crop, view, rng))
                 numbers.append(int(self.films.concepts[i]))
         if self.photographs is not None:
             for _ in range(n_unnamed):
-                nameless = self._nameless(self.photographs, view, rng)
-                pictures.append(worn(light(flip(nameless, rng), rng), rng))
+                pictures.append(self._shown(self._nameless(self.photographs, rng), view, rng))
             numbers += [UNNAMED] * n_unnamed
         return np.stack(pictures), np.array(numbers, np.intp)
 
-    def _nameless(self, photographs: Photographs, view: int, rng: np.random.Generator) -> Image:
+    def _nameless(self, photographs: Photographs, rng: np.random.Generator) -> Image:
         if self.films is not None and rng.random() < AWAY:
             i = int(rng.integers(len(self.films.pictures)))
-            return away_crop(self.films.pictures[i], self.films.boxes[i], view, rng)
-        return unnamed_crop(photographs, view, rng)
+            return as_tile(away_crop(self.films.pictures[i], self.films.boxes[i], CROP, rng), rng)
+        return as_tile(unnamed_crop(photographs, CROP, rng, masked=self.recipe.masked), rng)
 
     def _tile(self, index: int, view: int, rng: np.random.Generator) -> Image:
-        tile = flip(self.tiles.pictures[index], rng)
+        tile = self.tiles.pictures[index]
+        if rng.random() < self.recipe.masked * IN_TILES:
+            tile = roughly_masked(tile, rng)
+        return self._shown(tile, view, rng)
+
+    def _shown(self, tile: Image, view: int, rng: np.random.Generator) -> Image:
+        """A tile as the network meets it: all go one way, and only what they show tells them apart."""
+        tile = flip(tile, rng)
         if rng.random() >= self.recipe.rough:
             scale, shift = view / TILE * rng.uniform(0.95, 1.15), rng.uniform(-0.09, 0.09, 2)
             return light(place(tile, view, scale, shift, 0.0), rng)
@@ -95,11 +109,38 @@ class PhotoSampler:
         return worn(light(place(tile, view, scale, shift, turn, around=around), rng), rng)
 
 
-def film_crop(films: Films, index: int, side: int, rng: np.random.Generator) -> Image:
-    """The thing of a film's frame in a crop around an imperfect box."""
-    box = jitter(films.boxes[index], rng)
-    crop = crop_square(films.pictures[index], box, side, margin=float(rng.uniform(0.1, 0.6)))
-    return light(flip(crop, rng), rng)
+def film_crop(films: Films, index: int, rng: np.random.Generator, *, masked: float = 0.0) -> Image:
+    """The thing of a film's frame in a tile around an imperfect box.
+
+    Args:
+        films: Where it is taken from.
+        index: Of the frame.
+        rng: How imperfect.
+        masked: Chance that only the thing's own pixels are sharp, as grounding looks at proposals.
+    """
+    box, margin = jitter(films.boxes[index], rng), float(rng.uniform(0.05, 0.6))
+    picture = films.pictures[index]
+    if masked and rng.random() < masked:
+        crop = masked_crop(picture, films.masks[index].to_array(), box, CROP, margin=margin)
+    else:
+        crop = crop_square(picture, box, CROP, margin=margin)
+    return as_tile(crop, rng)
+
+
+def roughly_masked(tile: Image, rng: np.random.Generator) -> Image:
+    """A tile of whose thing no mask is known, with what lies outside an ellipse blurred and greyed."""
+    side = len(tile)
+    mask = np.zeros((side, side), np.uint8)
+    axes = (rng.uniform(0.34, 0.52, 2) * side).astype(int).tolist()
+    middle = (side / 2 + rng.uniform(-0.06, 0.06, 2) * side).astype(int).tolist()
+    cv2.ellipse(mask, middle, axes, float(rng.uniform(0, 180)), 0, 360, 1, -1)
+    return masked_crop(tile, mask.astype(bool), (0.0, 0.0, float(side), float(side)), side, margin=0.0)
+
+
+def as_tile(crop: Image, rng: np.random.Generator) -> Image:
+    """A crop as the named tiles are: small, and compressed with coarse colours."""
+    small = cv2.resize(crop, (TILE, TILE), interpolation=cv2.INTER_AREA)
+    return decode_rgb(encode_rgb(np.asarray(small, np.uint8), int(rng.integers(*QUALITY))))
 
 
 def flip(picture: Image, rng: np.random.Generator) -> Image:

@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError
-from seektrack.geometry import Box, crop_square, mask_to_box
+from seektrack.geometry import Box, crop_square
+from seektrack.grounding.scoring import masked_crop
 from seektrack.training.datasets import masks_beside, region_pictures
 from seektrack.training.datasets.beside import OBJECT
 from seektrack.training.photos.names import Concepts
+from seektrack.types import Mask
 
 Image = NDArray[np.uint8]
 SMALL, LARGE = 0.0004, 0.05
@@ -30,11 +32,11 @@ class Photographs:
 
     Attributes:
         pictures: RGB uint8 (H, W, 3) each.
-        regions: For each, boxes of its small regions, ``xyxy`` pixels.
+        regions: For each, its small regions: the box in ``xyxy`` pixels, and the pixels.
     """
 
     pictures: list[Image]
-    regions: list[list[Box]]
+    regions: list[list[tuple[Box, Mask]]]
 
 
 def load_photographs(folders: Sequence[Path]) -> Photographs:
@@ -46,24 +48,35 @@ def load_photographs(folders: Sequence[Path]) -> Photographs:
     pictures, regions = [], []
     for one in region_pictures(list(folders)):
         pictures.append(one.image)
-        regions.append([box for labels in one.maps for box in _small(labels)])
+        regions.append([region for labels in one.maps for region in _small(labels)])
     return Photographs(pictures, regions)
 
 
-def _small(labels: NDArray[np.uint8]) -> list[Box]:
+def _small(labels: NDArray[np.uint8]) -> list[tuple[Box, Mask]]:
     values, areas = np.unique(labels, return_counts=True)
     chosen = values[(areas > SMALL * labels.size) & (areas < LARGE * labels.size)]
-    boxes = [mask_to_box(labels == value) for value in chosen]
-    return [box for box in boxes if box is not None]
+    masks = [Mask.from_array(labels == value) for value in chosen]
+    return [(mask.box, mask) for mask in masks if mask.box is not None]
 
 
-def unnamed_crop(photographs: Photographs, side: int, rng: np.random.Generator) -> Image:
-    """A crop of a small region, or of a square anywhere."""
+def unnamed_crop(
+    photographs: Photographs, side: int, rng: np.random.Generator, *, masked: float = 0.0
+) -> Image:
+    """A crop of a small region, or of a square anywhere.
+
+    Args:
+        photographs: Where it is taken from.
+        side: Of the crop in pixels.
+        rng: Which.
+        masked: Chance that of a region only its own pixels are sharp, as grounding looks at proposals.
+    """
     which = int(rng.integers(len(photographs.pictures)))
-    picture, boxes = photographs.pictures[which], photographs.regions[which]
-    if boxes and rng.random() < 0.65:
-        box = boxes[int(rng.integers(len(boxes)))]
+    picture, regions = photographs.pictures[which], photographs.regions[which]
+    if regions and rng.random() < 0.65:
+        box, mask = regions[int(rng.integers(len(regions)))]
         margin = float(rng.uniform(0.0, 0.6))
+        if masked and rng.random() < masked:
+            return masked_crop(picture, mask.to_array(), box, side, margin=margin)
     else:
         h, w = picture.shape[:2]
         half = _half(rng, 8, min(70, (min(h, w) - 1) / 2))
@@ -99,11 +112,13 @@ class Films:
     Attributes:
         pictures: RGB uint8 (H, W, 3) each.
         boxes: Of the thing, ``xyxy`` pixels.
+        masks: Its pixels.
         concepts: int (N,), what it is, by number.
     """
 
     pictures: list[Image]
     boxes: list[Box]
+    masks: list[Mask]
     concepts: NDArray[np.intp]
 
 
@@ -115,7 +130,7 @@ def load_films(folder: Path, concepts: Concepts) -> Films:
     Raises:
         InputError: The folder is malformed, or has no film of a known name.
     """
-    pictures, boxes, numbers = [], [], []
+    pictures, boxes, masks, numbers = [], [], [], []
     for clip in masks_beside(folder):
         number = first_concept(clip.categories.get(OBJECT, ""), concepts)
         if number is None:
@@ -123,16 +138,16 @@ def load_films(folder: Path, concepts: Concepts) -> Films:
         frames = list(clip.frames())
         for frame, known in frames[:: max(1, len(frames) // FRAMES)]:
             mask = None if known is None else known.masks.get(OBJECT)
-            box = None if mask is None else mask_to_box(mask.to_array())
-            if box is not None:
+            if mask is not None and mask.box is not None:
                 pictures.append(frame.image)
-                boxes.append(box)
+                boxes.append(mask.box)
+                masks.append(mask)
                 numbers.append(number)
     if not pictures:
         raise InputError(
             f"{folder} has no film of a known name", hint='names.json says what each shows: {"rex": "a dog"}'
         )
-    return Films(pictures, boxes, np.array(numbers, np.intp))
+    return Films(pictures, boxes, masks, np.array(numbers, np.intp))
 
 
 def first_concept(text: str, concepts: Concepts) -> int | None:
