@@ -35,11 +35,11 @@ def truths(folder: Path) -> dict[str, Tracks]:
     }
 
 
-def drawn(folder: Path, scenes: int) -> dict[str, Tracks]:
+def drawn(folder: Path, scenes: int, start: int) -> dict[str, Tracks]:
     """Held-out scenes of half a street's things each, indexed as usual into ``library``, and their truth."""
     settings = SceneSettings(n_frames=12, actors=(3, 4), street_only=True)
     (folder / "videos").mkdir()
-    footage = write_footage(folder / "videos", seeds(Split.TEST, scenes, start=5000), settings)
+    footage = write_footage(folder / "videos", seeds(Split.TEST, scenes, start=start), settings)
     with Library(folder / "library") as library:
         library.index([one.path for one in footage], sampling="every=4")
     return {Path(one.path).name: one.truth for one in footage}
@@ -78,11 +78,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--scenes", type=int, default=14)
+    parser.add_argument("--start", type=int, default=5000, help="first of the scenes")
     given = parser.parse_args()
     if given.folder is not None:
         sys.exit(judged(given.folder, truths(given.folder)))
     with tempfile.TemporaryDirectory() as room:
-        sys.exit(judged(Path(room), drawn(Path(room), given.scenes)))
+        sys.exit(judged(Path(room), drawn(Path(room), given.scenes, given.start)))
 
 
 def judged(folder: Path, truth: dict[str, Tracks]) -> bool:

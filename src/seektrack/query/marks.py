@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from seektrack.errors import QueryError
 from seektrack.query.cleaning import shown
+from seektrack.query.language import languages
 from seektrack.query.types import Term
 
 MAX_WEIGHT = 5.0
@@ -20,6 +21,7 @@ _EXCLUSION = re.compile(
     rf"(?:^|(?<=\s))-(?:\(\s?(?P<group>[^():]+)(?::\s?(?P<weight>{_NUMBER})\s?)?\)"
     r'|"(?P<quoted>[^"]+)"|(?P<word>[^\W_][^\s()":,;]*))(?=[\s,;]|$)'
 )
+_PHRASE = re.compile(r'\s[^()":,;]+?(?=\s-|\s?[(",;]|\s?$)')
 _LEFT_OVER = re.compile(r"\([^()]*:")
 _SPACED = re.compile(r" ([,.;!?])")
 _BETWEEN = {"->": re.compile(r'"[^"]*"|(->)'), ";": re.compile(r'"[^"]*"|(;)')}
@@ -67,11 +69,7 @@ def read_marks(text: str) -> Marked:
     Raises:
         QueryError: A weight is malformed or out of range.
     """
-    without = tuple(
-        Term(_words(m["group"] or m["quoted"] or m["word"], text), _weight(m["weight"] or "1", m[0].strip()))
-        for m in _EXCLUSION.finditer(text)
-    )
-    rest = _EXCLUSION.sub(" ", text)
+    without, rest = _exclusions(text)
     weights = tuple(Term(m["words"].strip(), _weight(m["weight"], m[0])) for m in _EMPHASIS.finditer(rest))
     plain = _EMPHASIS.sub(lambda m: f" {m['words'].strip()} ", rest)
     if _LEFT_OVER.search(plain):
@@ -80,6 +78,29 @@ def read_marks(text: str) -> Marked:
             hint='write (words:number), such as "a (black:1.5) dog"',
         )
     return Marked(_SPACED.sub(r"\1", " ".join(plain.split())).strip(",; "), weights, without)
+
+
+def _exclusions(text: str) -> tuple[tuple[Term, ...], str]:
+    """What must not show, and the text without it.
+
+    ``-word`` excludes a word. An article alone excludes nothing: ``-a black bus`` takes all up to the next
+    mark.
+    """
+    without, rest, at = [], [], 0
+    while match := _EXCLUSION.search(text, at):
+        rest.append(text[at : match.start()])
+        at = match.end()
+        words = match["group"] or match["quoted"] or match["word"]
+        if match["word"] and words.lower() in _articles():
+            phrase = _PHRASE.match(text, at)
+            if phrase is not None:
+                words, at = words + phrase[0], phrase.end()
+        without.append(Term(_words(words, text), _weight(match["weight"] or "1", match[0].strip())))
+    return tuple(without), " ".join([*rest, text[at:]])
+
+
+def _articles() -> frozenset[str]:
+    return frozenset().union(*(language.articles for language in languages().values()))
 
 
 def _words(text: str, whole: str) -> str:

@@ -15,7 +15,7 @@ from seektrack.retrieval.query import Exclusion
 NEAR_S = 1.0
 """Seconds around a frame in which a thing surely shows, in which it is taken to show as well."""
 WHOLE = KINDS.index("frame")
-CERTAIN = 0.35
+CERTAIN = 0.2
 """Belief from which on a thing that must not show is taken to show: leaving an answer out costs less than
 showing what was to be left out."""
 
