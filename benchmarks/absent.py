@@ -1,6 +1,6 @@
 """Whether "nothing matches" is said of what a library does not hold, with encoders that bring no calibration.
 
-    python benchmarks/absent.py                    # random weights of ViT-B/16 size, and a fine-tuned pocket one
+    python benchmarks/absent.py                    # ViT-B/16 of random weights, and a fine-tuned pocket one
     python benchmarks/absent.py --model FOLDER     # another
 
 Scenes of the held-out split are drawn and indexed; the threshold is derived from the library. A hundred names
@@ -26,7 +26,7 @@ printer bottle spoon fork knife plate kettle oven fridge sofa curtain carpet pil
 saw drill ladder bucket broom shovel rake scarf glove hat boot shirt jacket trousers ring necklace crown flag
 drum trumpet flute harp pencil book newspaper envelope stamp coin wallet key lock door window chimney fence
 gate well tent anchor sail oar kite balloon statue fountain snowman penguin kangaroo crocodile snake spider
-butterfly lobster shark whale octopus camel""".split()
+butterfly lobster shark whale octopus camel"""
 ENOUGH = 0.95
 
 
@@ -49,7 +49,18 @@ def random_vit(folder: Path) -> Path:
 
 def tuned(room: Path, minutes: float = 1.0) -> str:
     """The pocket encoder after a little of `seektrack train clip` on drawn captions."""
-    given = ["train", "clip", "--data", "world:60", "--recipe", "head", "--epochs", "1000", "--max-minutes", str(minutes)]
+    given = [
+        "train",
+        "clip",
+        "--data",
+        "world:60",
+        "--recipe",
+        "head",
+        "--epochs",
+        "1000",
+        "--max-minutes",
+        str(minutes),
+    ]
     subprocess.run([sys.executable, "-m", "seektrack", *given, "--out", str(room / "tuned")], check=True)
     return str(room / "tuned")
 
@@ -58,13 +69,13 @@ def asked(model: str, folder: Path, paths: list[Path], present: list[str]) -> fl
     """Index with a model, ask, print; the share of absent names of which it is said that nothing matches."""
     with Library(folder, model=model) as library:
         library.index(paths, sampling="every=4")
-        silent = [name for name in ABSENT if not library.search(f"a {name}")]
+        silent = [name for name in ABSENT.split() if not library.search(f"a {name}")]
         found = [label for label in present if library.search(label)]
         print(
-            f"{model}: silent on {len(silent)} of {len(ABSENT)} absent names, "
+            f"{model}: silent on {len(silent)} of {len(ABSENT.split())} absent names, "
             f"answers to {len(found)} of {len(present)} labels in view"
         )
-    return len(silent) / len(ABSENT)
+    return len(silent) / len(ABSENT.split())
 
 
 def main() -> None:

@@ -158,6 +158,33 @@ def crop_square(image: NDArray[np.uint8], box: Box, size: int, *, margin: float 
     return np.asarray(out, dtype=np.uint8)
 
 
+def masked_crop(
+    image: NDArray[np.uint8], mask: BoolMask, box: Box, size: int, *, margin: float
+) -> NDArray[np.uint8]:
+    """The square around a box with everything outside the mask blurred and greyed.
+
+    The surrounding stays as a hint of place without showing other objects sharply.
+
+    Args:
+        image: uint8 (H, W, 3).
+        mask: bool (H, W), what to keep.
+        box: ``xyxy`` pixels of the mask.
+        size: Side of the result in pixels.
+        margin: As in `seektrack.geometry.crop_square`.
+
+    Returns:
+        uint8 (size, size, 3).
+    """
+    import cv2
+
+    plain = crop_square(image, box, size, margin=margin)
+    as_picture = np.repeat(mask.astype(np.uint8)[:, :, None] * 255, 3, axis=2)
+    alpha = crop_square(as_picture, box, size, margin=margin).astype(np.float32) / 255
+    sigma = max(size / 16, 1.0)
+    backdrop = cv2.GaussianBlur(plain, (0, 0), sigma).astype(np.float32) * 0.4 + 127 * 0.6
+    return np.clip(plain * alpha + backdrop * (1 - alpha), 0, 255).astype(np.uint8)
+
+
 def _averaged(
     image: NDArray[np.uint8], cx: float, cy: float, half: float, factor: int
 ) -> tuple[NDArray[np.uint8], tuple[float, float], int]:

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.encoders import Encoder, embed_crops, l2_normalise
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import QueryError
-from seektrack.geometry import BoolMask, Box, crop_square
+from seektrack.geometry import Box, crop_square, masked_crop
 from seektrack.grounding.found import CropKind
 from seektrack.query import COLOUR_FAMILIES, Concept, Query, read, with_article
 from seektrack.retrieval.confidence import ConfidenceSettings
@@ -99,29 +98,6 @@ def counter_texts(target: Concept) -> list[str]:
 def object_crop(image: Image, box: Box, size: int, *, margin: float) -> Image:
     """The square around a box as it is in the picture, uint8 (size, size, 3)."""
     return crop_square(image, box, size, margin=margin)
-
-
-def masked_crop(image: Image, mask: BoolMask, box: Box, size: int, *, margin: float) -> Image:
-    """The square around a box with everything outside the mask blurred and greyed.
-
-    The surrounding stays as a hint of place without showing other objects sharply.
-
-    Args:
-        image: uint8 (H, W, 3).
-        mask: bool (H, W), what to keep.
-        box: ``xyxy`` pixels of the mask.
-        size: Side of the result in pixels.
-        margin: As in `seektrack.geometry.crop_square`.
-
-    Returns:
-        uint8 (size, size, 3).
-    """
-    plain = crop_square(image, box, size, margin=margin)
-    as_picture = np.repeat(mask.astype(np.uint8)[:, :, None] * 255, 3, axis=2)
-    alpha = crop_square(as_picture, box, size, margin=margin).astype(np.float32) / 255
-    sigma = max(size / 16, 1.0)
-    backdrop = cv2.GaussianBlur(plain, (0, 0), sigma).astype(np.float32) * 0.4 + 127 * 0.6
-    return np.clip(plain * alpha + backdrop * (1 - alpha), 0, 255).astype(np.uint8)
 
 
 def embed_objects(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from seektrack.errors import InputError
-from seektrack.geometry import mask_to_box
+from seektrack.geometry import mask_to_box, masked_crop
 from seektrack.grounding import (
     PROMPT_KINDS,
     Grounding,
@@ -20,7 +20,6 @@ from seektrack.grounding import (
     to_prompts,
 )
 from seektrack.grounding.prompts import innermost_point
-from seektrack.grounding.scoring import masked_crop
 from seektrack.types import Mask
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 160, 40), "blue": (40, 60, 210), "grey": (128, 128, 128)}

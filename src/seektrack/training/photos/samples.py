@@ -8,8 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.geometry import crop_square
-from seektrack.grounding.scoring import masked_crop
+from seektrack.geometry import crop_square, masked_crop
 from seektrack.training.clip.frames import decode_rgb, encode_rgb
 from seektrack.training.clip.samples import jitter
 from seektrack.training.photos.names import Concepts

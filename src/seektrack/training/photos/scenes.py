@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError
-from seektrack.geometry import Box, crop_square
-from seektrack.grounding.scoring import masked_crop
+from seektrack.geometry import Box, crop_square, masked_crop
 from seektrack.training.datasets import masks_beside, region_pictures
 from seektrack.training.datasets.beside import OBJECT
 from seektrack.training.photos.names import Concepts
