@@ -20,13 +20,15 @@ from seektrack.encoders import load_encoder
 from seektrack.evaluation.footage import write_footage
 from seektrack.world import SceneSettings, Split, seeds
 
-ABSENT = """giraffe piano ship elephant banana umbrella guitar violin castle bridge mountain waterfall airplane
-helicopter rocket submarine tractor tram candle lamp mirror clock telephone camera television computer keyboard
-printer bottle spoon fork knife plate kettle oven fridge sofa curtain carpet pillow blanket bed wardrobe hammer
-saw drill ladder bucket broom shovel rake scarf glove hat boot shirt jacket trousers ring necklace crown flag
-drum trumpet flute harp pencil book newspaper envelope stamp coin wallet key lock door window chimney fence
-gate well tent anchor sail oar kite balloon statue fountain snowman penguin kangaroo crocodile snake spider
-butterfly lobster shark whale octopus camel"""
+ABSENT = """
+giraffe piano ship elephant banana umbrella guitar violin castle bridge mountain waterfall airplane
+helicopter rocket submarine tractor tram candle lamp mirror clock telephone camera television computer
+keyboard printer bottle spoon fork knife plate kettle oven fridge sofa curtain carpet pillow blanket bed
+wardrobe hammer saw drill ladder bucket broom shovel rake scarf glove hat boot shirt jacket trousers ring
+necklace crown flag drum trumpet flute harp pencil book newspaper envelope stamp coin wallet key lock door
+window chimney fence gate well tent anchor sail oar kite balloon statue fountain snowman penguin kangaroo
+crocodile snake spider butterfly lobster shark whale octopus camel
+"""
 ENOUGH = 0.95
 
 

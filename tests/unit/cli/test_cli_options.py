@@ -431,6 +431,7 @@ FROZEN = {
         "--pictures",
         "--films",
         "--init",
+        "--weights",
         "--max-minutes --minutes",
         "--gate-steps",
         "--fresh",
