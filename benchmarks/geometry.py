@@ -12,7 +12,6 @@ import shutil
 from pathlib import Path
 
 import torch
-import transformers
 from transformers import CLIPConfig, CLIPModel, Sam2VideoConfig, Sam2VideoModel, SiglipConfig, SiglipModel
 
 from seektrack.checkpoints import packaged_folder
@@ -71,12 +70,6 @@ def hiera(name: str, resolution: int | None) -> Sam2VideoModel:
     return model
 
 
-def edgetam(resolution: int | None) -> torch.nn.Module:
-    config = transformers.EdgeTamVideoConfig()
-    set_resolution(config, resolution)
-    return transformers.EdgeTamVideoModel(config).eval()
-
-
 def clip(name: str) -> torch.nn.Module:
     text = {"vocab_size": POCKET_VOCABULARY, "eos_token_id": 1, "bos_token_id": 0, "pad_token_id": 1}
     if name == "siglip-b16":
@@ -86,19 +79,17 @@ def clip(name: str) -> torch.nn.Module:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("name", choices=[*HIERA, "edgetam", *CLIP, "siglip-b16"])
+    parser.add_argument("name", choices=[*HIERA, *CLIP, "siglip-b16"])
     parser.add_argument("--to", type=Path, required=True)
     parser.add_argument("--resolution", type=int)
     args = parser.parse_args()
     torch.manual_seed(0)
     if args.name in HIERA:
         model = hiera(args.name, args.resolution)
-    elif args.name == "edgetam":
-        model = edgetam(args.resolution)
     else:
         model = clip(args.name)
     model.save_pretrained(args.to)
-    if args.name not in (*HIERA, "edgetam"):
+    if args.name not in HIERA:
         for one in ("tokenizer.json", "tokenizer_config.json"):
             shutil.copyfile(packaged_folder("clip") / one, args.to / one)
     print(f"{args.name}: {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters in {args.to}")

@@ -52,8 +52,7 @@ def make_smaller(
     with _quietly():
         if way == "dynamic":
             return _dynamic(path, to)
-        convolved = way == "static" and _convolved(path) > _CONVOLVED
-        return _static(path, to, calibration, [*_PRODUCTS, *(["Conv"] if convolved else [])])
+        return _static(path, to, calibration, convolutions=way == "static")
 
 
 def halved(inputs: Sequence[Mapping[str, NDArray[Any]]]) -> tuple[list[Any], list[Any]]:
@@ -88,7 +87,7 @@ def _dynamic(path: Path, to: Path) -> bool:
 
 
 def _static(
-    path: Path, to: Path, calibration: Sequence[Mapping[str, NDArray[Any]]], kinds: list[str]
+    path: Path, to: Path, calibration: Sequence[Mapping[str, NDArray[Any]]], *, convolutions: bool
 ) -> bool:
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
     from onnxruntime.quantization.shape_inference import quant_pre_process
@@ -105,12 +104,13 @@ def _static(
     with tempfile.TemporaryDirectory() as folder:
         ready = Path(folder) / "ready.onnx"
         quant_pre_process(str(path), str(ready), skip_symbolic_shape=True)
+        convolved = convolutions and _convolved(ready) > _CONVOLVED
         quantize_static(
             str(ready),
             str(to),
             Reader(),
             quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=kinds,
+            op_types_to_quantize=[*_PRODUCTS, *(["Conv"] if convolved else [])],
             nodes_to_exclude=_left(ready),
             per_channel=True,
             weight_type=QuantType.QInt8,

@@ -120,6 +120,23 @@ def test_embeddings_equal_the_models_own(family: str, tmp_path: Path, rng: np.ra
     assert encoder.image_size == 32
 
 
+@pytest.mark.parametrize("family", ["Siglip", "AltCLIP"])
+def test_graphs_of_a_family_answer_as_it_does(family: str, tmp_path: Path, rng: np.random.Generator) -> None:
+    pytest.importorskip("onnxscript")
+    from seektrack.compression import export_model
+
+    model = save_model(tmp_path / "model", family)
+    export_model(model, to=tmp_path / "graphs")
+    one, other = load_encoder(model, device="cpu"), load_encoder(tmp_path / "graphs")
+    images, texts = pictures(rng, 5), ["a red car", "the blue dog", "", "a photo of " * 30]
+    for a, b in (
+        (one.embed_images(images), other.embed_images(images)),
+        (one.embed_texts(texts), other.embed_texts(texts)),
+    ):
+        assert float((a * b).sum(axis=1).min()) > 0.9999
+    assert one.logit_scale == other.logit_scale
+
+
 def test_batching_changes_nothing_and_empty_is_empty(folder: Path, rng: np.random.Generator) -> None:
     encoder = load_encoder(folder)
     images = pictures(rng, 7)
