@@ -55,13 +55,16 @@ POCKET_VOCABULARY = 600
 """Tokens: texts are read by the pocket tokenizer, so the text tower is as deep but has a small table."""
 
 
-def hiera(name: str, resolution: int | None) -> Sam2VideoModel:
+def hiera(name: str, resolution: int | None = None, *, short: bool = False) -> Sam2VideoModel:
+    """A SAM 2 of this size with random weights; ``short`` has the fewest blocks."""
     config = Sam2VideoConfig()
     changed = HIERA[name]
     backbone = config.vision_config.backbone_config
     for key, value in changed.items():
         setattr(backbone, key, value)
     config.vision_config.backbone_channel_list = list(backbone.embed_dim_per_stage)[::-1]
+    if short:
+        backbone.blocks_per_stage, backbone.global_attention_blocks = [1, 1, 3, 1], [3]
     set_resolution(config, resolution)
     model = Sam2VideoModel(config).eval()
     with torch.no_grad():

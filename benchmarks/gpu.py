@@ -17,38 +17,17 @@ import tempfile
 import time
 from pathlib import Path
 
-GEOMETRIES = {
-    "tiny": {},
-    "base+": {
-        "hidden_size": 112,
-        "embed_dim_per_stage": [112, 224, 448, 896],
-        "num_attention_heads_per_stage": [2, 4, 8, 16],
-        "blocks_per_stage": [2, 3, 16, 3],
-        "global_attention_blocks": [12, 16, 20],
-        "window_positional_embedding_background_size": [14, 14],
-    },
-}
-"""What differs from transformers' defaults, which are those of hiera-tiny."""
+GEOMETRIES = ("hiera-tiny", "hiera-base-plus")
 
 
-def geometry(name: str, folder: Path, *, toy: bool) -> Path:
+def written(name: str, folder: Path, *, toy: bool) -> Path:
     """A checkpoint of a geometry with random weights."""
     import torch
-    from transformers import Sam2VideoConfig, Sam2VideoModel
+    from geometry import hiera
 
     torch.manual_seed(0)
-    config = Sam2VideoConfig()
-    backbone = config.vision_config.backbone_config
-    for key, value in GEOMETRIES[name].items():
-        setattr(backbone, key, value)
-    config.vision_config.backbone_channel_list = list(reversed(backbone.embed_dim_per_stage))
-    if toy:
-        backbone.blocks_per_stage, backbone.global_attention_blocks = [1, 1, 3, 1], [3]
-    model = Sam2VideoModel(config).eval()
-    shared = model.shared_image_embedding.positional_embedding
-    model.prompt_encoder.shared_embedding.positional_embedding.copy_(shared)
-    target = folder / f"sam2-{name.replace('+', '-plus')}"
-    model.save_pretrained(target)
+    target = folder / name
+    hiera(name, short=toy).save_pretrained(target)
     return target
 
 
@@ -63,7 +42,7 @@ def stages(folder: Path, *, toy: bool) -> list[tuple[str, int, list[str]]]:
         where = ["--device", device, "--resolution", str(side), "--runtime", "torch", "--stage", "follow"]
         return [*where, *objects, *more]
 
-    tiny, base = (f"pocket+{geometry(name, folder, toy=toy)}" for name in GEOMETRIES)
+    tiny, base = (f"pocket+{written(name, folder, toy=toy)}" for name in GEOMETRIES)
     provider = "onnx:cpu" if toy else "onnx:tensorrt"
     quick = ["--quick"] if toy else []
     return [
