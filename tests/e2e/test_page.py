@@ -440,8 +440,9 @@ def test_everything_can_be_done_by_keys(visit: Visit):
     until(page, f"document.querySelectorAll('.object .what').length > {before}")
     page.locator(".hint", has_text="followed anew").wait_for()
     page.keyboard.press("Escape")
-    page.keyboard.press("z")
-    until(page, f"document.querySelectorAll('.object .what').length === {before}")
+    for key, objects in (("z", 0), ("Shift+Z", 1), ("Control+z", 0), ("Control+Shift+Z", 1), ("Z", 0)):
+        page.keyboard.press(key)  # the last as with Caps Lock on
+        until(page, f"document.querySelectorAll('.object .what').length === {before + objects}")
     page.keyboard.press("?")
     assert "next doubtful frame" in page.locator("dialog").inner_text()
     page.keyboard.press("Escape")

@@ -39,7 +39,7 @@ const KEYS = [
   ["n", "next doubtful frame"], ["Shift n", "doubtful frame before"], ["[ ]", "object before, after"],
   ["v c b r", "look, click, box, brush"], ["arrows, Enter, x", "with a tool, in the picture: move the mark, set it, set it as not the object"],
   ["Alt or right click", "click on what is not the object; brush that wipes"], ["+ −", "a larger, a smaller brush"],
-  ["a", "the next click begins another object"], ["F2, Del", "rename, delete the chosen object"], ["z, Shift z", "undo, redo"],
+  ["a", "the next click begins another object"], ["F2, Del", "rename, delete the chosen object"], ["z, Shift z", "undo, redo; also with Ctrl"],
   ["m o t l", "masks, outlines, trails, names on and off"], ["Esc", "leave a tool, an object, the video"], ["?", "these keys"],
 ];
 

@@ -70,7 +70,8 @@ function typed() {
 }
 
 function keys(event) {
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || document.querySelector("dialog[open]")) return;
+  const command = event.ctrlKey || event.metaKey, taken = command && !["z", "y"].includes(event.key.toLowerCase());
+  if (event.defaultPrevented || taken || event.altKey || document.querySelector("dialog[open]")) return;
   const typing = event.target.closest("input:not([type=checkbox]), select, textarea, [role=menu]");
   if (event.key === "Escape" && event.target === question) question.blur();
   if (typing) return;

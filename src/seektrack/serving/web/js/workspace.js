@@ -307,17 +307,18 @@ export class Workspace {
   /** What a key does here; false where it does nothing. */
   key(event) {
     const p = this.player, plain = !event.shiftKey;
+    const name = event.key.length === 1 ? event.key.toLowerCase() : event.key; // whatever Caps Lock makes of it
     if (!p) return false;
     const act = {
       " ": () => p.toggle(), ",": () => p.step(-1), ".": () => p.step(1), ArrowLeft: () => p.step(-10), ArrowRight: () => p.step(10),
-      Home: () => p.seek(0), End: () => p.seek(p.last), n: () => this.doubt(plain ? 1 : -1), N: () => this.doubt(-1),
+      Home: () => p.seek(0), End: () => p.seek(p.last), n: () => this.doubt(plain ? 1 : -1),
       v: () => this.tools.use("select"), c: () => this.tools.use("point"), b: () => this.tools.use("box"), r: () => this.tools.use("brush"),
       a: () => this.choose(null), "[": () => this.turn(-1), "]": () => this.turn(1), "+": () => this.tools.grow(1.25), "-": () => this.tools.grow(0.8),
       F2: () => this.objects.rename(), Delete: () => this.chosen !== null && this.edit((s) => s.delete(this.chosen)),
-      z: () => this.edit((s) => s.undo()), Z: () => this.edit((s) => s.redo()),
+      z: () => this.edit((s) => (plain ? s.undo() : s.redo())), y: () => this.edit((s) => s.redo()),
       m: () => this.look("masks"), o: () => this.look("outlines"), t: () => this.look("trails"), l: () => this.look("tags"),
       Escape: () => this.tools.tool !== "select" ? this.tools.use("select") : this.chosen !== null ? this.choose(null) : (location.hash = this.app.back()),
-    }[event.key];
+    }[name];
     act?.();
     return Boolean(act);
   }
