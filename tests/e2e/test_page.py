@@ -311,6 +311,34 @@ def test_from_a_question_to_a_corrected_export(visit: Visit, films: Path, tmp_pa
     assert (coco.annToMask(first).astype(bool) == mask).all()
 
 
+def test_what_was_left_before_its_end_is_taken_up_again(visit: Visit, films: Path):
+    page = visit()
+    page.fill("#question", QUESTION)
+    page.press("#question", "Enter")
+    page.locator(".card", has_text="road.mp4").first.click()
+    page.get_by_role("button", name="Follow “a red car”").click()
+    until(page, "document.querySelector('.note')?.innerText.includes('Following')")
+    page.reload()
+    page.locator(".object", has_text=QUESTION).first.wait_for()
+    assert page.get_by_role("button", name="Follow on").count() == 0
+
+    # What was put right elsewhere, and not followed from there, is followed from here.
+    session = session_of(page)
+    told = page.evaluate(
+        """async ([id, box]) => (await fetch(`api/v1/sessions/${id}/corrections`, {
+            method: "POST", headers: { "content-type": "application/json" },
+            body: JSON.stringify({ frame_index: 0, box }),
+        })).json()""",
+        [session, [4, 4, 60, 60]],
+    )
+    assert told["pending"]
+    page.reload()
+    page.get_by_role("button", name="Follow on").click()
+    page.locator(".hint", has_text="followed anew").wait_for()
+    assert page.get_by_role("button", name="Follow on").count() == 0
+    assert api(page, f"sessions/{session}")["pending"] == []
+
+
 def test_a_thousand_moments_come_as_they_are_asked_for(visit: Visit):
     page = visit()
     page.locator(".card").first.wait_for()

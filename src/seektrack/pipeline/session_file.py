@@ -148,7 +148,7 @@ class SessionFile:
                     self._connection.execute("ROLLBACK")
                 raise
         except sqlite3.Error as error:
-            raise OutputError(f"cannot write the session {self.path}: {error}") from error
+            raise _unwritten(f" {self.path}", error) from error
         self._revision += 1
 
 
@@ -166,4 +166,9 @@ def _fill(connection: sqlite3.Connection, meta: Mapping[str, Any]) -> None:
         told = [(key, json.dumps(value)) for key, value in {**meta, "revision": 0}.items()]
         connection.executemany("INSERT INTO meta VALUES (?, ?)", told)
     except sqlite3.Error as error:
-        raise OutputError(f"cannot write the session: {error}") from error
+        raise _unwritten("", error) from error
+
+
+def _unwritten(path: str, error: sqlite3.Error) -> OutputError:
+    hint = "make room on the disk, and do it again" if "full" in str(error) else ""
+    return OutputError(f"cannot write the session{path}: {error}", hint=hint)

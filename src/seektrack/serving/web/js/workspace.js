@@ -48,6 +48,7 @@ export class Workspace {
     }
     this.player.seek(this.moment ? this.player.at(this.moment.start_s) : 0);
     this.#show();
+    this.#again(sessions[0]?.created_s ?? 0);
     return this;
   }
 
@@ -66,13 +67,14 @@ export class Workspace {
     this.chooser = TOOLS.map(([name, label]) => tool(name, label, () => this.tools.use(name), { "data-tool": name, "aria-pressed": "false" }));
     this.another = tool("plus", "The next click begins another object (a)", () => this.choose(null));
     this.follower = el("span", { class: "right" });
+    this.onward = button("Follow on", () => this.#mend(), { hidden: true, title: "Follow what was put right into the frames around it" });
     this.boxes = LOOKS.map(([name, word]) => el("label", {}, el("input", {
       type: "checkbox", name, checked: this.looks[name], onchange: (e) => this.look(name, e.target.checked),
     }), word));
     fill(this.element,
       el("div", { class: "title" },
         el("a", { class: "button quiet", href: this.app.back(), text: this.app.back().includes("q=") ? "← Moments" : "← Videos" }), el("h1", { text: v.name }),
-        el("span", { class: "facts num", text: `${v.width}×${v.height} · ${Number(v.fps.toFixed(2))} frames/s · ${clock(this.player.times[p.last] ?? 0)}` }), this.follower),
+        el("span", { class: "facts num", text: `${v.width}×${v.height} · ${Number(v.fps.toFixed(2))} frames/s · ${clock(this.player.times[p.last] ?? 0)}` }), this.follower, this.onward),
       el("div", { class: "theatre" }, el("div", { class: "stagebox" }, p.stage),
         el("div", { class: "transport" }, tool("back", "One frame back (,)", () => p.step(-1)), this.playing, tool("forth", "One frame on (.)", () => p.step(1)),
           tool("next", "Next doubtful frame (n)", () => this.doubt(1)), this.clock,
@@ -138,6 +140,7 @@ export class Workspace {
     if (this.chosen !== null && !objects.some((o) => o.obj_id === this.chosen)) this.chosen = null;
     this.doubts = this.session ? doubtsOf(this.session.told) : [];
     this.objects.show(objects, this.chosen, edits);
+    this.onward.hidden = Boolean(this.away) || !this.session?.told.pending.length;
     this.timeline.show(objects, {
       chosen: this.chosen, moment: this.moment, doubts: this.doubts, mended: this.mended,
       said: this.session?.said ?? [],
@@ -244,10 +247,13 @@ export class Workspace {
       told.close();
       this.hint.textContent = `${count(done, "frame")} followed anew.`;
     } catch (error) {
-      if (error.name === "AbortError") told.close();
-      else told.wrong(error);
+      if (error.name !== "AbortError") told.wrong(error);
+      else told.close();
+      if (this.away === away) this.hint.textContent = `Stopped; ${count(done, "frame")} followed anew.`;
     }
-    if (this.away === away) this.away = null;
+    if (this.away !== away) return;
+    this.away = null;
+    this.onward.hidden = !this.session.told.pending.length;
   }
 
   #painted({ points, radius, wipe }) {
@@ -274,16 +280,30 @@ export class Workspace {
   /** Follow a text through the whole video: a job, whose session is shown when it is there. */
   async followText(text) {
     try {
-      const job = await post("track_objects", { video: this.id, text, seeds: this.moment ? [this.player.at(this.moment.start_s)] : [] });
-      fill(this.follower, el("span", { class: "soft", role: "status", text: `Following “${text}”…` }));
+      await this.#followed(await post("track_objects", { video: this.id, text, seeds: this.moment ? [this.player.at(this.moment.start_s)] : [] }));
+    } catch (error) {
+      trouble(error, `“${text}” was not followed`);
+    }
+  }
+
+  async #followed(job) {
+    const { text } = job.request;
+    fill(this.follower, el("span", { class: "soft", role: "status", text: `Following “${text}”…` }));
+    try {
       const done = await follow(job, `Following “${text}”`);
       const [tracks] = done.result.tracks;
       await this.#take(await Session.begin(this.id, { tracks: tracks.id }));
       if (!this.session.objects.length) this.hint.textContent = tracks.remarks?.missed?.[0]?.reason ?? "Nothing was found to follow. Click on it instead.";
-    } catch (error) {
-      trouble(error, `“${text}” was not followed`);
+    } finally {
       this.#offers();
     }
+  }
+
+  /** Take up a text that was followed from here, and was left before its session began. */
+  async #again(since) {
+    const { jobs } = await get("jobs", { limit: 200 }).catch(() => ({ jobs: [] }));
+    const job = jobs.find((one) => one.kind === "track_objects" && one.request.video === this.id && one.request.text);
+    if (job && (!job.ended_s || (job.state === "done" && job.ended_s > since))) await this.#followed(job).catch(trouble);
   }
 
   doubt(by) {
