@@ -5,6 +5,7 @@ bad frame of each object one click is given: on the object where less than half 
 middle of the largest error. A true mask on that frame is the measure of what a correction could do there.
 
     python benchmarks/corrections.py clips --conditions occluded returning --clips 4
+    python benchmarks/corrections.py prompts --conditions occluded returning --clips 4
     python benchmarks/corrections.py long --frames 2000 --objects 10
     python benchmarks/corrections.py kills --moments 20
     python benchmarks/corrections.py clips --quick
@@ -156,19 +157,24 @@ def _clip(
     models: Models, condition: str, number: int, n_frames: int, film: Path, *, bare: bool
 ) -> list[list[float]]:
     truth = write_staged(stage(condition, number, n_frames=n_frames), film)
-    prompts = [
-        Prompt(t.obj_id, 0, mask=o.mask)
-        for t in truth
-        if (o := t.at(0)) is not None and o.mask is not None and o.mask.area >= LEAST_AREA
-    ]
-    if not prompts:
+    asked = _pointed(truth)
+    if not asked:
         return []
-    with start_session(film, prompts=prompts, model=models) as session:
+    with start_session(film, prompts=asked, model=models) as session:
         followed = session.follow()
         if not bare:
             return _corrected(session, followed, truth, f"{condition}-{number}")
     with start_session(film, tracks=followed, model=models) as session:
         return _corrected(session, followed, truth, f"{condition}-{number}")
+
+
+def _pointed(truth: Tracks) -> list[Prompt]:
+    """The true masks of the first frame."""
+    return [
+        Prompt(t.obj_id, 0, mask=o.mask)
+        for t in truth
+        if (o := t.at(0)) is not None and o.mask is not None and o.mask.area >= LEAST_AREA
+    ]
 
 
 def _corrected(session: TrackingSession, followed: Tracks, truth: Tracks, name: str) -> list[list[float]]:
@@ -194,6 +200,55 @@ def _corrected(session: TrackingSession, followed: Tracks, truth: Tracks, name: 
         rows.append([values[bad], mask.iou(there.mask), *later, *earlier])
         told_row = " ".join(f"{v:.2f}" for v in rows[-1])
         print(f"{name} {true.obj_id} {bad} | {told_row} | {changed}", flush=True)
+    return rows
+
+
+def prompts(models: Models, conditions: Sequence[str], first: int, count: int, n_frames: int) -> None:
+    """One click on every fourth bad frame of every object: is it obeyed, and what is the mask worth."""
+    rows: list[list[float]] = []
+    for condition in conditions:
+        for number in range(first, first + count):
+            with tempfile.TemporaryDirectory() as folder:
+                film = Path(folder) / "clip.mp4"
+                truth = write_staged(stage(condition, number, n_frames=n_frames), film)
+                asked = _pointed(truth)
+                if asked:
+                    with start_session(film, prompts=asked, model=models) as session:
+                        rows += answers(session, session.follow(), truth)
+            print(f"{condition}-{number}: {len(rows)} clicks so far", flush=True)
+    if not rows:
+        print("no bad frame")
+        return
+    before, after, obeyed = np.array(rows).T
+    print(
+        f"{len(rows)} clicks: {obeyed.mean():.0%} of the clicked pixels right,"
+        f" J {before.mean():.3f} -> {after.mean():.3f}"
+    )
+    print(f"lower by more than 0.05: {np.mean(after < before - 0.05):.0%}")
+
+
+def answers(session: TrackingSession, followed: Tracks, truth: Tracks) -> list[list[float]]:
+    """J before and after one click, and whether the clicked pixel is right, on bad frames of every object."""
+    rows = []
+    for true in truth:
+        values = by_frame(followed, true)
+        track = next((t for t in followed if t.obj_id == true.obj_id), None)
+        for f in [f for f, value in values.items() if value < 0.7][::4] if track is not None else ():
+            there, told = true.at(f), None if track is None else track.at(f)
+            assert there is not None and there.mask is not None
+            pixels = there.mask.to_array()
+            seen = told is not None and told.visible and told.mask is not None
+            held = (
+                told.mask.to_array()
+                if seen and told is not None and told.mask is not None
+                else pixels & False
+            )
+            where = click(held, pixels)
+            mask = session.correct(Correction(f, true.obj_id, **where)).mask
+            session.undo()
+            ((kind, ((x, y),)),) = where.items()
+            right = bool(mask.to_array()[int(y), int(x)]) == (kind == "positive")
+            rows.append([values[f], mask.iou(there.mask), float(right)])
     return rows
 
 
@@ -328,7 +383,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("part", choices=("clips", "long", "kills"))
+    parser.add_argument("part", choices=("clips", "prompts", "long", "kills"))
     parser.add_argument("--conditions", nargs="+", default=list(CONDITIONS), choices=CONDITIONS)
     parser.add_argument("--clips", type=int, default=4, help="of each condition")
     parser.add_argument("--first", type=int, default=FIRST_CLIP, help="number of the first clip")
@@ -348,6 +403,8 @@ def main() -> None:
         args.conditions, args.clips, args.frames, args.objects, args.moments = ["occluded"], 1, 120, 4, 2
     if args.part == "clips":
         clips(Models(args.model), args.conditions, args.first, args.clips, args.length, bare=args.bare)
+    elif args.part == "prompts":
+        prompts(Models(args.model), args.conditions, args.first, args.clips, args.length)
     elif args.part == "long":
         long(Models(args.model), args.frames, args.objects, args.wrong)
     else:

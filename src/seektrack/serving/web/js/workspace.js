@@ -249,7 +249,7 @@ export class Workspace {
     } catch (error) {
       if (error.name !== "AbortError") told.wrong(error);
       else told.close();
-      if (this.away === away) this.hint.textContent = `Stopped; ${count(done, "frame")} followed anew.`;
+      if (this.away === away) this.hint.textContent = "Stopped. Follow on does what is left.";
     }
     if (this.away !== away) return;
     this.away = null;
