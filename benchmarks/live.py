@@ -96,7 +96,7 @@ def measure(seconds: float, fps: int, objects: int, *, steady: bool, models: Mod
         x, y = place(k, 0.5)
         prompts.append(Prompt(k + 1, 0, box=(x - 55, y - 55, x + 55, y + 55), label=f"disc {k}"))
     shown: list[int] = []
-    middle = 0
+    middle, used = 0, time.process_time()
     with track_live(address, prompts=prompts, model=models, timeout_s=10, patience_s=3) as tracking:
         for result in tracking:
             shown.append(len(result.objects))
@@ -104,6 +104,7 @@ def measure(seconds: float, fps: int, objects: int, *, steady: bool, models: Mod
                 middle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     sender.terminate()
     sender.join()
+    used = time.process_time() - used
     end = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {
         "objects": objects,
@@ -112,6 +113,7 @@ def measure(seconds: float, fps: int, objects: int, *, steady: bool, models: Mod
         "restarts": tracking.restarts,
         "latency p50 s": round(tracking.latency_s(0.5), 3),
         "latency p95 s": round(tracking.latency_s(0.95), 3),
+        "processor ms a frame": round(1000 * used / max(tracking.seen, 1)),
         "objects shown": round(float(np.mean(shown)), 2) if shown else 0.0,
         "MB half-way": round(middle / 1024),
         "MB at the end": round(end / 1024),

@@ -281,6 +281,9 @@ def test_filters_come_first_and_answers_are_exact(
         ids, scores = store.nearest(query, 7, where=asked)
         best = at[np.argsort(-(lies[at] @ query), kind="stable")[:7]]
         np.testing.assert_allclose(scores, lies[best] @ query, atol=1e-3)
+        both = store.nearest_each(np.stack([query, -query]), [7, 3], where=asked)
+        assert both[0].tolist() == ids.tolist()
+        assert both[1].tolist() == store.nearest(-query, 3, where=asked, exact=True)[0].tolist()
         found, near = store.vectors_by_id(ids)
         expected = {(f"{film_of[i]}.mp4", int(frame[i])) for i in best}
         assert {(Path(near.path(i)).name, int(near.frame_indices[i])) for i in range(len(near))} == expected

@@ -252,6 +252,13 @@ class LibraryStore(Closing):
             InputError: The query has another shape.
         """
 
+    def nearest_each(
+        self, queries: NDArray[np.float32], counts: Sequence[int], *, where: Where | None = None
+    ) -> list[NDArray[np.int64]]:
+        """Ids of the rows nearest to each of unit vectors (Q, D), so many of each, best first; exact."""
+        each = zip(queries, counts, strict=True)
+        return [self.nearest(query, k, where=where, exact=True)[0] for query, k in each]
+
     def _check_query(self, query: NDArray[np.float32]) -> None:
         if query.shape != (self.dim,):
             raise InputError(f"a query of this library has shape ({self.dim},), got {query.shape}")

@@ -15,7 +15,7 @@ FIRST = 4096
 """Rows, nearest first, that are weighed for each thing of a larger one; more where the last may show it."""
 FEWEST = 256
 """Of these, at least so many for each text of it."""
-WIDER = 4
+WIDER = 2
 """How many times as many are looked at where the last may show it."""
 STILL = 0.25
 """Belief in a picture by itself from which on those behind it may show it too."""
@@ -53,14 +53,16 @@ def _near(
     """Ids of rows near to a thing, and whether they are all there are."""
     texts = np.concatenate([query.vector[None], query.support])
     each = [min(most, max(FEWEST, first // len(texts)))] * len(texts)
-    found = [store.nearest(text, n, where=where, exact=True)[0] for text, n in zip(texts, each, strict=True)]
+    found = store.nearest_each(texts, each, where=where)
     if any(len(ids) < n for ids, n in zip(found, each, strict=True)):
         return found[0], True
     again = list(range(len(texts)))
     while again := [i for i in _may_show(store, query, texts, again, found, settings) if each[i] < most]:
         for i in again:
             each[i] = min(most, WIDER * each[i])
-            found[i] = store.nearest(texts[i], each[i], where=where, exact=True)[0]
+        wider = store.nearest_each(texts[again], [each[i] for i in again], where=where)
+        for i, ids in zip(again, wider, strict=True):
+            found[i] = ids
     return np.concatenate(found), False
 
 
