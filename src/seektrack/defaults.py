@@ -28,7 +28,7 @@ REMEMBER = "seen"
 """Which frames an object is remembered by."""
 PREDICTOR = "transformer"
 """What says where a hidden object is."""
-POST = "largest"
+POST = "largest,snap"
 """How masks are cleaned."""
 OVERLAP_S = 1.0
 """Seconds that a piece of a video has in common with the next."""

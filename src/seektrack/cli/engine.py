@@ -82,7 +82,7 @@ Post = Annotated[
         "--post",
         metavar="STEPS",
         help="Clean masks up, as close:3,fill:64; steps are close, open, smooth, fill, specks, largest,"
-        " contour, spline, grabcut. none leaves them as they come.",
+        " contour, spline, grabcut, snap. none leaves them as they come.",
         autocompletion=completing_several(POST),
     ),
 ]

@@ -21,6 +21,7 @@ from seektrack.segmentation.postprocess import (
     opening,
     remove_specks,
     smooth,
+    snap,
     spline,
 )
 
@@ -53,6 +54,7 @@ STEPS: dict[str, _Named] = {
     "contour": _Named(contour, "tolerance", float),
     "spline": _Named(spline, "smoothness", float),
     "grabcut": _Named(grab_cut, "band", int, needs_image=True, most=_FARTHEST),
+    "snap": _Named(snap, "band", int, needs_image=True, most=_FARTHEST),
 }
 """Steps by the names they have in ``parse_steps``."""
 

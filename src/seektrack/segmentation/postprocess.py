@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack.errors import InputError
-from seektrack.geometry import BoolMask, mask_to_box
+from seektrack.geometry import BoolMask, mask_iou, mask_to_box
 
 
 def closing(mask: BoolMask, radius: int = 3) -> BoolMask:
@@ -130,7 +130,7 @@ def grab_cut(mask: BoolMask, image: NDArray[np.uint8], *, band: int = 6, iterati
     near = cv2.dilate(part.astype(np.uint8), kernel) > 0
     if not sure.any() or near.all():
         return mask.copy()
-    trimap = np.where(part, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    trimap = np.where(part, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8, order="C")
     trimap[sure] = cv2.GC_FGD
     trimap[~near] = cv2.GC_BGD
     models = np.zeros((1, 65)), np.zeros((1, 65))
@@ -140,6 +140,35 @@ def grab_cut(mask: BoolMask, image: NDArray[np.uint8], *, band: int = 6, iterati
     out = mask.copy()
     out[window] = (trimap == cv2.GC_FGD) | (trimap == cv2.GC_PR_FGD)
     return out
+
+
+_MOST_SNAPPED = 160 * 160
+"""Pixels of the window around an object up to which `snap` moves its outline."""
+_LEAST_KEPT = 0.6
+"""Overlap with the mask as it was, below which the cut has lost the object and is not believed."""
+
+
+def snap(mask: BoolMask, image: NDArray[np.uint8], *, band: int = 2) -> BoolMask:
+    """`grab_cut` in a narrow band, where it costs little: at most some milliseconds a mask.
+
+    A network answers at a quarter of its resolution; what that leaves of a small object's outline the colours
+    know better. A large one, whose outline is right to a few parts in a hundred anyway, stays as it is, and
+    so does one of which the cut would leave something else.
+
+    Args:
+        mask: bool (H, W).
+        image: uint8 (H, W, 3) RGB.
+        band: Half-width of the band in pixels.
+
+    Raises:
+        InputError: The picture does not fit the mask.
+    """
+    window = _window(mask, 3 * band)
+    if window is None or mask[window].size > _MOST_SNAPPED:
+        return mask.copy()
+    found = grab_cut(mask, image, band=band, iterations=1)
+    part, before = found[window], mask[window]
+    return found if mask_iou(part, before) >= _LEAST_KEPT else mask.copy()
 
 
 def non_overlapping(masks: NDArray[np.bool_], scores: Sequence[float]) -> NDArray[np.bool_]:

@@ -130,6 +130,8 @@ class IdentityTracker:
             if detection.obj_id is not None and is_something(detection, self.settings):
                 self._verifier.verify(step, other.get(detection.obj_id, detection.obj_id), detection)
         self._overlaps.settle(step)
+        self._overlaps.share(step)
+        step.denied |= step.bled
         for obj_id, detection in step.seen.items():
             self._commit(step, obj_id, detection)
         self._returns.adopt(step)

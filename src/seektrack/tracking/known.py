@@ -66,14 +66,14 @@ class Known:
             detection: What is seen of it.
             restart: Its motion so far does not count any more.
         """
-        contested = memory.obj_id in step.contested
+        contested, bled = memory.obj_id in step.contested, memory.obj_id in step.bled
         alike = likeness(memory, detection, self.settings.likeness)
         sure = detection.score >= self.settings.sure_score
         itself = (
             detection.trusted or alike is None or (sure and alike >= self.settings.likeness.least(memory))
         )
         partial = is_partial(memory, detection, self.settings)
-        if itself and not contested and memory.strikes == 0 and not partial:
+        if itself and not contested and not bled and memory.strikes == 0 and not partial:
             memory.learn(detection)
             memory.alikes.extend([] if alike is None else [alike])
         if contested:

@@ -136,6 +136,7 @@ class TrackMemory:
         elsewhere: Whether a cut came since it was seen: it may be anywhere, or not there.
         returning: Consecutive frames on which the engine's mask was like it, while it was out of sight.
         sighted: Consecutive looks for it that found something like it, while it was out of sight.
+        sighted_at: Where the latest of those found it, or None.
         unseen: Frames it was out of sight.
         depth: How deep it lay when its pixels were last contested, where there is a source of depth.
         may_be_known: Whether it began of late, and may yet turn out to be one that was out of sight.
@@ -168,6 +169,7 @@ class TrackMemory:
     elsewhere: bool = False
     returning: int = 0
     sighted: int = 0
+    sighted_at: Box | None = None
     unseen: int = 0
     depth: float | None = None
     may_be_known: bool = False
@@ -220,6 +222,7 @@ class TrackMemory:
         self.seen_s, self.seen_frame = self.time_s, frame_index
         self.jumped.clear()
         self.elsewhere, self.returning, self.sighted, self.unseen = False, 0, 0, 0
+        self.sighted_at = None
 
     def _is_usual(self, area: int) -> bool:
         """Whether a mask has about the size masks had of late, so that it shows the whole object alone."""
@@ -262,6 +265,8 @@ class TrackMemory:
             times = [time for time, _ in self.sightings]
             self.sightings = deque(zip(times, boxes, strict=True), maxlen=_SIGHTINGS)
         self.jumped = _moved(self.jumped, step) if self.jumped else []
+        if self.sighted_at is not None:
+            self.sighted_at = _moved([self.sighted_at], step)[0]
 
     def hide(self) -> None:
         """Stop trusting the latest sizes: an object about to vanish shrinks only to the eye."""

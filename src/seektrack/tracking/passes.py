@@ -22,6 +22,7 @@ from seektrack.tracking.memory import Detection, FrameIdentities
 from seektrack.tracking.motion import CameraMotion
 from seektrack.tracking.record import Look, Record
 from seektrack.tracking.seek import Glance
+from seektrack.tracking.surroundings import Surroundings
 from seektrack.types import Frame, Mask, Observation, Prompt
 
 _ASKED = 0.75
@@ -127,7 +128,7 @@ class Pass:
             detections,
             image=frame.image,
             camera=self.camera.step,
-            glance=None if features is None else Glance(frame.image, partial(self._ask, frame, features)),
+            glance=None if features is None else self._glance(frame, features),
             depth=None if deep is None else cache(partial(deep, frame)),
         )
         seen = (o for o in settled.observations.values() if o.visible)
@@ -187,6 +188,14 @@ class Pass:
         last = self._last_look.get(obj_id)
         return last is None or abs(time_s - last) >= self.settings.look_every_s - 1e-6
 
+    def _glance(self, frame: Frame, features: Any) -> Glance:
+        """A closer look at a frame; over all of it where no grounding does that."""
+        anywhere = None
+        if self.grounder is None and self.eyes is not None and not self.settings.backwards:
+            there = Surroundings(frame, features, self.engine, self.eyes, self.eyes.settings, _ASKED)
+            anywhere = partial(there.like, settings=self.tracker.settings.likeness)
+        return Glance(frame.image, partial(self._ask, frame, features), anywhere)
+
     def _ask(self, frame: Frame, features: Any, boxes: Sequence[Box]) -> list[Detection | None]:
         """What the engine sees in boxes of this frame, where it is not followed."""
         made = masks_in(self.engine, features, frame.index, boxes)
@@ -236,6 +245,7 @@ class Pass:
             self.record.sightings.setdefault(obj_id, []).append(frame.index)
         for obj_id, mask in settled.corrected.items():
             self.session.add(Prompt(obj_id, frame.index, mask=mask))
+            self.record.sightings.setdefault(obj_id, []).append(frame.index)
             prompted = True
         if prompted:
             self.session.step(features, frame.index)

@@ -136,12 +136,24 @@ def best_known(
     return best
 
 
-def best_answer(step: Step, memory: TrackMemory, settings: IdentitySettings) -> Detection | None:
-    """What looks most like an object of all that is where it could be, is of its size and is nobody else."""
+def best_answer(
+    step: Step, memory: TrackMemory, settings: IdentitySettings, *, anywhere: bool = False
+) -> Detection | None:
+    """What looks most like an object of all that is where it could be, is of its size and is nobody else.
+
+    Args:
+        step: The frame.
+        memory: What is remembered of the object.
+        settings: Say what is alike.
+        anywhere: Whether all of the picture is looked over besides, where there is a way to.
+    """
     if step.glance is None:
         return None
     best, most = None, settings.likeness.least(memory)
-    for found in step.glance.answers(step.glance.places(memory)):
+    given = list(step.glance.answers(step.glance.places(memory)))
+    if anywhere and step.glance.anywhere is not None:
+        given += step.glance.anywhere(memory)
+    for found in given:
         if found is None or not is_something(found, settings) or not is_of_size(memory, found.box):
             continue
         alike = likeness(memory, found, settings.likeness)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from seektrack.tracking.known import Known
-from seektrack.tracking.memory import Detection, TrackState
+from seektrack.tracking.memory import Detection, TrackMemory, TrackState
 from seektrack.tracking.overlaps import Overlaps
 from seektrack.tracking.recognise import already_followed, best_answer, best_known, has_jumped, recognise
 from seektrack.tracking.seek import is_due
@@ -26,6 +26,7 @@ class Returns:
 
     def __init__(self, known: Known, overlaps: Overlaps, settings: IdentitySettings) -> None:
         self.known, self._overlaps, self.settings = known, overlaps, settings
+        self._looked_over_s: float | None = None
 
     def adopt(self, step: Step) -> None:
         """Give objects that began of late the id of one that was out of sight by then, and is what they are.
@@ -83,15 +84,30 @@ class Returns:
         waiting = [
             m for m in self.known.all if m.obj_id not in step.seen and not self._overlaps.confused(m.obj_id)
         ]
+        all_over = self._looks_all_over(step, waiting)
         for memory in sorted(waiting, key=lambda m: abs(step.time_s - m.seen_s))[: self.settings.max_sought]:
             memory.unseen += 1
-            if step.glance is None or not is_due(memory, memory.unseen):
+            if step.glance is None or not (all_over or is_due(memory, memory.unseen)):
                 continue
-            found = best_answer(step, memory, self.settings)
+            found = best_answer(step, memory, self.settings, anywhere=all_over)
             memory.sighted = 0 if found is None else memory.sighted + 1
+            memory.sighted_at = None if found is None else found.box
             if found is None:
                 continue
             near = memory.state in _IN_PLACE and not has_jumped(memory, found, self.settings)
             if near or memory.sighted >= self.settings.return_looks:
                 step.corrected.add(memory.obj_id)
                 self.known.see(step, memory, found, restart=not near)
+
+    def _looks_all_over(self, step: Step, waiting: Sequence[TrackMemory]) -> bool:
+        """Whether the whole picture is looked over for those who wait: at intervals, and not at once."""
+        if step.glance is None or step.glance.anywhere is None:
+            return False
+        every = self.settings.seek_all_s
+        if not any(abs(step.time_s - m.seen_s) >= every / 2 for m in waiting):
+            return False
+        last = self._looked_over_s
+        if last is not None and abs(step.time_s - last) < every - 1e-6:
+            return False
+        self._looked_over_s = step.time_s
+        return True

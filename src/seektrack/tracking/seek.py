@@ -40,10 +40,12 @@ class Glance:
     Attributes:
         image: uint8 (H, W, 3), RGB.
         answers: What boxes hold.
+        anywhere: What on the whole picture may be an object; None where others look over all of it.
     """
 
     image: NDArray[np.uint8]
     answers: Answers
+    anywhere: Callable[[TrackMemory], Sequence[Detection]] | None = None
     _lab: NDArray[np.uint8] | None = field(default=None, repr=False)
     _own: Floats | None = field(default=None, repr=False)
 
@@ -60,6 +62,9 @@ class Glance:
             x0, y0, x1, y1 = memory.kalman.box
             cx, cy, (w, h) = (x0 + x1) / 2, (y0 + y1) / 2, memory.usual_sides
             found.append((cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2))
+        if memory.sighted_at is not None:
+            found.append(memory.sighted_at)
+            most -= 1
         sizes = _sizes(memory)
         for sides in sizes:
             found += self._by_colour(memory, sides, most if len(sizes) == 1 else max(most - 1, 1))

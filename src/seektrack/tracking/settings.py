@@ -22,7 +22,7 @@ class EngineSettings:
         propagation: How masks get from frame to frame; every frame through the network when None.
         refine: Look at every object closer, in source resolution; not when None.
         post: Steps that clean the masks up, as ``close:3,fill:64``; none when empty. By default the largest
-            piece is kept: stray pixels stretch boxes and falsify speeds.
+            piece is kept, as stray pixels stretch boxes and falsify speeds; small outlines snap to colours.
         mask_threshold: Logit above which a pixel is inside.
         exclusive: Give a pixel claimed by several objects to the surest.
         max_objects_per_batch: Objects computed at once.
@@ -80,6 +80,7 @@ class IdentitySettings:
             to an earlier shot, to be it.
         adopt_s: Seconds after its first sight in which one may turn out to be another that was out of sight.
         max_sought: Objects out of sight that are looked for on a frame, those seen last first.
+        seek_all_s: Seconds between two looks over the whole picture for those, where no text is grounded.
     """
 
     kalman: KalmanSettings = field(default_factory=KalmanSettings)
@@ -113,6 +114,7 @@ class IdentitySettings:
     return_looks: int = 2
     adopt_s: float = 2.0
     max_sought: int = 8
+    seek_all_s: float = 1.0
 
     def in_range(self, different: float, same: float) -> IdentitySettings:
         """The same for an encoder of another range: every cosine lies where it lay between the two.

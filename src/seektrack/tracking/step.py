@@ -11,6 +11,9 @@ from seektrack.tracking.claims import Depth
 from seektrack.tracking.memory import Detection
 from seektrack.tracking.seek import Glance
 
+_OWN = 0.8
+"""Share of a mask that must be its object's own for the frame to be remembered."""
+
 
 @dataclass
 class Step:
@@ -47,6 +50,14 @@ class Step:
     image: NDArray[np.uint8] | None = None
     share: dict[int, Detection] = field(default_factory=dict)
     depth: Depth | None = None
+
+    @property
+    def bled(self) -> set[int]:
+        """Ids whose masks lie on another's pixels to a good part: they show both, and teach nothing."""
+        shared = ((i, d.mask, self.seen[i].mask) for i, d in self.share.items() if i in self.seen)
+        return {
+            i for i, mine, all_of_it in shared if mine and all_of_it and mine.area < _OWN * all_of_it.area
+        }
 
     def shown(self, obj_id: int) -> Detection:
         """What is shown of one that is seen."""

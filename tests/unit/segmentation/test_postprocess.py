@@ -22,6 +22,7 @@ from seektrack.segmentation.postprocess import (
     opening,
     remove_specks,
     smooth,
+    snap,
     spline,
 )
 
@@ -114,6 +115,20 @@ def test_grab_cut_finds_the_edge_of_the_colour(rng: np.random.Generator) -> None
     np.testing.assert_array_equal(grab_cut(whole, image), whole)
     with pytest.raises(InputError, match="the picture is"):
         grab_cut(true, image[:-1])
+
+
+def test_snap_is_a_narrow_grab_cut_of_small_objects_that_loses_none(rng: np.random.Generator) -> None:
+    true = disc(45, 60, 12)
+    image = np.where(true[..., None], (210, 60, 40), (50, 90, 160)) + rng.normal(0, 8, (*HW, 3))
+    image = image.clip(0, 255).astype(np.uint8)
+    coarse = disc(45, 60, 10.5)
+    assert mask_iou(snap(coarse, image), true) > 0.97 > mask_iou(coarse, true)
+    by_column = np.asfortranarray(coarse)  # as run-length codes give it back
+    np.testing.assert_array_equal(snap(by_column, image), snap(coarse, image))
+    flat = np.full_like(image, 90)  # nothing tells it from what is around
+    assert mask_iou(snap(coarse, flat), coarse) >= 0.6
+    large = np.kron(disc(45, 60, 25), np.ones((4, 4), bool)).astype(bool)
+    np.testing.assert_array_equal(snap(large, np.zeros((*large.shape, 3), np.uint8)), large)
 
 
 def test_a_contested_pixel_goes_to_the_surest() -> None:

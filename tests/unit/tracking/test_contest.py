@@ -216,6 +216,46 @@ def test_an_object_the_engine_forgot_is_found_by_its_colours():
     assert max(asked) <= 4
 
 
+def test_who_is_out_of_sight_is_looked_for_all_over_the_picture_at_intervals():
+    """Neither motion nor colours lead to where it came out: the whole picture is looked over."""
+    tracker = IdentityTracker(HW)
+    looked: list[float] = []
+    far = pixels(150, 90)
+    image = picture(red=far)
+    for t in range(40):
+        mask = pixels(40 + 3 * t, 50)
+        given = [seen(mask, 1, picture(red=mask))] if t < 6 else []
+
+        def everywhere(memory, t=t):
+            looked.append(t / 10)
+            return [seen(pixels(20, 100, 12, 12), None, image), seen(far, None, image)]
+
+        def nothing(boxes):
+            inside = [far[int(y0) : int(y1) + 1, int(x0) : int(x1) + 1].any() for x0, y0, x1, y1 in boxes]
+            return [seen(far, None, image) if there and looked else None for there in inside]
+
+        settled = tracker.update(t, t / 10, given, glance=Glance(picture(), nothing, everywhere))
+        if t >= 6 and settled.observations.get(1) and settled.observations[1].visible:
+            break
+    assert 1 in settled.corrected and centre(settled, 1) == pytest.approx(150, abs=1)
+    assert np.diff(looked).min(initial=1.0) >= 1.0 - 1e-6
+    assert looked[0] >= 0.5 + 0.5 and t <= 20, "not at once, and then sure at the second look, by a box"
+
+
+def test_a_mask_that_lies_on_anothers_pixels_teaches_nothing():
+    tracker = IdentityTracker(HW, settings=IdentitySettings(merge=False))
+    left, right = pixels(60, 60), pixels(100, 60)
+    image = picture(red=left, blue=right)
+    for t in range(12):
+        both = [seen(left, 1, image), seen(right, 2, image)]
+        tracker.update(t, t / 10, both, image=image)
+    bled = left | (pixels(96, 60, w=8) & right)
+    settled = tracker.update(12, 1.2, [seen(bled, 1, image), seen(right, 2, image)], image=image)
+    assert 1 in settled.doubted and 2 not in settled.doubted
+    shown = settled.observations[1].mask
+    assert shown is not None and not (shown.to_array() & right).any()
+
+
 def test_what_left_the_picture_beside_another_is_looked_for_as_soon_as_it_may_be_back():
     """It shared its pixels with the other when it went; it came back elsewhere in a second and a half."""
     tracker = IdentityTracker(HW, settings=IdentitySettings(merge=False))
