@@ -26,6 +26,7 @@ from seektrack.world import Clip, SceneSettings, Split, render, sample_scene, se
 
 MODES = {
     "memory": PropagationSettings(),
+    "hybrid k=2": PropagationSettings(mode="hybrid", every=2),
     "hybrid k=4": PropagationSettings(mode="hybrid", every=4),
     "hybrid k=3": PropagationSettings(mode="hybrid", every=3),
     "hybrid k=4, two-way": PropagationSettings(mode="hybrid", every=4, two_way=True),
@@ -73,7 +74,7 @@ def follow(sam2: Sam2, clip: Clip, settings: PropagationSettings) -> tuple[list[
 
 
 def modes(args: argparse.Namespace) -> None:
-    sam2 = load_sam2(args.model, resolution=args.resolution)
+    sam2 = load_sam2(args.model, resolution=args.resolution, precision=args.precision)
     settings = SceneSettings(n_frames=args.frames)
     kept = defaultdict(list)
     for seed in seeds(Split.BENCHMARK, args.clips, start=args.start):
@@ -85,7 +86,8 @@ def modes(args: argparse.Namespace) -> None:
         if args.verbose:
             print(seed, {name: f"{np.mean(runs[-1][0]):.3f}" for name, runs in kept.items()}, flush=True)
     n = sum(len(scores) for scores, _, _ in kept["memory"])
-    print(f"{args.clips} clips of {args.frames} frames, {n} objects, {sam2.name} at {sam2.resolution}")
+    what = f"{sam2.name} at {sam2.resolution} in {args.precision}"
+    print(f"{args.clips} clips of {args.frames} frames, {n} objects, {what}")
     print("mode                     J&F   against memory   frames seen   ms/frame   times memory's speed")
     base = kept["memory"]
     for name, runs in kept.items():
@@ -144,6 +146,7 @@ def main() -> None:
     parser.add_argument("what", nargs="?", choices=("modes", "refine", "all"), default="all")
     parser.add_argument("--model", default="pocket")
     parser.add_argument("--resolution", type=int)
+    parser.add_argument("--precision", default="fp32", help="of modes; fp32 or bf16")
     parser.add_argument("--clips", type=int, default=2)
     parser.add_argument("--start", type=int, default=10_000, help="first benchmark seed of the clips")
     parser.add_argument("--frames", type=int, default=24)

@@ -303,6 +303,7 @@ def _with_tokenizer(
     from seektrack.encoders.text_reader import TextReader
 
     _copy(encoder.folder, folder, _BESIDE)
+    photographs.keep_rows(folder)
     encoder.tokenizer.save_pretrained(folder)
     reader = TextReader.load(folder, settings)
     for text in TOKENIZER_SAMPLES:

@@ -244,6 +244,16 @@ def has_photographs(folder: Path) -> bool:
     return (folder / SETTINGS).is_file()
 
 
+def keep_rows(folder: Path) -> None:
+    """Leave in a folder of graphs the rows of names alone: what computed them is in the graphs."""
+    from safetensors.numpy import load_file, save_file
+
+    path = folder / WEIGHTS
+    if path.is_file():
+        held = load_file(path)
+        save_file({name: held[name] for name in ("concepts", "backgrounds")}, path)
+
+
 def read_settings(folder: Path) -> dict[str, Any]:
     """The content of ``photographs.json``.
 

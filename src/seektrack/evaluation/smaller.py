@@ -63,7 +63,7 @@ class SmallerRow:
 
     Attributes:
         way: Its name: one of :data:`WAYS`, or a model folder.
-        clip_mb, sam2_mb: Size of its files in MB.
+        clip_mb, sam2_mb: Size of its weights and graphs in MB, of a segmenter's one set of weights.
         picture_ms, frame_ms: Medians of a picture's vector, and of a frame with the objects asked for.
         named: Share of crops named right among 90 names.
         r1: Share of captions whose frame comes first.
@@ -174,10 +174,10 @@ def _sized(row: SmallerRow, clip: str, sam2: str) -> SmallerRow:
         if folder is None:
             sizes.append(None)
             continue
-        weights = folder / "model.safetensors"
-        files = [weights] if weights.is_file() else list(folder.glob("*.onnx"))
+        computed = (folder / "model.safetensors").is_file()
+        files = [*folder.glob("*.safetensors"), *([] if computed else folder.glob("*.onnx"))]
         sizes.append(round(sum(file.stat().st_size for file in files) / 1e6, 1))
-        if has_graphs(folder) and not weights.is_file():
+        if has_graphs(folder) and not computed:
             stays += [key for key, one in read_graphs(folder).files.items() if one.why]
     return replace(row, clip_mb=sizes[0], sam2_mb=sizes[1], stays=tuple(stays))
 
