@@ -3,7 +3,7 @@
 Speed is the median over rounds of (theirs / ours), every form timed on the same frames right after the
 others, so that a busy machine disturbs all alike; their network is a copy of its own. Forms are what torch
 computes in, ``onnx``, or a folder that ``seektrack models export`` wrote of the same weights; ``+hybrid=K``
-lets the flow carry masks between every Kth frame. Memory is the process's resident size, or what CUDA has
+lets the flow carry masks between every Kth frame (``K/LOST`` sets ``max_lost``). Memory is the process's resident size, or what CUDA has
 given out, while one session follows objects through a stream of pictures made as they are asked for.
 
     python benchmarks/engine.py                                          # speed at 1, 4 and 16 objects
@@ -66,7 +66,10 @@ def theirs(sam2: Sam2, n_objects: int) -> Step:
 def form_of(args: argparse.Namespace, name: str) -> tuple[Sam2, PropagationSettings]:
     """A form by its name: the network and how masks get from frame to frame."""
     form, _, hybrid = name.partition("+hybrid=")
-    how = PropagationSettings(mode="hybrid", every=int(hybrid)) if hybrid else PropagationSettings()
+    how = PropagationSettings()
+    if hybrid:
+        every, _, lost = hybrid.partition("/")
+        how = PropagationSettings(mode="hybrid", every=int(every), max_lost=float(lost or how.max_lost))
     if form in PRECISIONS:
         return network(args, form), how
     return load_sam2(args.model if form == "onnx" else form, runtime="onnx").sets[0], how

@@ -51,7 +51,7 @@ CLIP = {
         "num_attention_heads": 16,
     },
 }
-POCKET_VOCABULARY = 600
+POCKET_VOCABULARY = 1000
 """Tokens: texts are read by the pocket tokenizer, so the text tower is as deep but has a small table."""
 
 

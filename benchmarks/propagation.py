@@ -27,6 +27,7 @@ from seektrack.world import Clip, SceneSettings, Split, render, sample_scene, se
 MODES = {
     "memory": PropagationSettings(),
     "hybrid k=2": PropagationSettings(mode="hybrid", every=2),
+    "hybrid k=2, max_lost .2": PropagationSettings(mode="hybrid", every=2, max_lost=0.2),
     "hybrid k=4": PropagationSettings(mode="hybrid", every=4),
     "hybrid k=3": PropagationSettings(mode="hybrid", every=3),
     "hybrid k=4, two-way": PropagationSettings(mode="hybrid", every=4, two_way=True),
