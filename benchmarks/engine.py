@@ -3,8 +3,9 @@
 Speed is the median over rounds of (theirs / ours), every form timed on the same frames right after the
 others, so that a busy machine disturbs all alike; their network is a copy of its own. Forms are what torch
 computes in, ``onnx``, or a folder that ``seektrack models export`` wrote of the same weights; ``+hybrid=K``
-lets the flow carry masks between every Kth frame (``K/LOST`` sets ``max_lost``). Memory is the process's resident size, or what CUDA has
-given out, while one session follows objects through a stream of pictures made as they are asked for.
+lets the flow carry masks between every Kth frame (``K/LOST`` sets ``max_lost``). Memory is the process's
+resident size, or what CUDA has given out, while one session follows objects through a stream of pictures
+made as they are asked for.
 
     python benchmarks/engine.py                                          # speed at 1, 4 and 16 objects
     python benchmarks/engine.py speed --forms fp32 bf16 onnx FOLDER bf16+hybrid=4 --processor-time
