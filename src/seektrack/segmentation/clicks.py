@@ -33,6 +33,8 @@ _NEAR = 0.5
 """A click so near a mask, in sides of it, is about that mask; one farther away says where the object is."""
 _PATCHED = 0.7
 """What the mask as it was, put right by hand, counts as predicted overlap."""
+_LIKE = 4.0
+"""What likeness to the object counts beside the predicted overlap; two answers differ by little of it."""
 _ALIKE = 10
 """CIELAB levels by which a pixel may differ from the clicked one to be of the same surface."""
 _DOT = 2
@@ -245,7 +247,7 @@ def _worth(mask: BoolMask, clicks: Clicks, expected: Expected, before: BoolMask 
     if expected.area:
         worth += 0.5 * math.exp(-abs(math.log(area / expected.area)))
     if expected.likeness is not None:
-        worth += 0.5 * expected.likeness(mask)
+        worth += _LIKE * expected.likeness(mask)
     if before is not None:
         worth += 0.5 * float((mask & before).sum()) / float((mask | before).sum())
     return worth
