@@ -1,8 +1,9 @@
 """The figures that need a GPU, in under eight minutes: speed, precisions, compiled or not, TensorRT, memory.
 
 Geometries of SAM 2 with random weights stand for the published ones: speed does not depend on the weights.
-Each stage is a call of ``seektrack bench`` with a limit of its own; what a stage measured is in its folder,
-and one that failed or took too long says so at the end, with status 1.
+Each stage is a call of ``seektrack bench``, memory one of ``engine.py``, with a limit of its own; what a
+stage measured is in its folder, memory is printed, and one that failed or took too long says so at the end,
+with status 1.
 
     python benchmarks/gpu.py --out gpu               # on a machine with a GPU
     python benchmarks/gpu.py --toy --out toy         # every stage on the CPU at toy size
@@ -32,7 +33,7 @@ def written(name: str, folder: Path, *, toy: bool) -> Path:
 
 
 def stages(folder: Path, *, toy: bool) -> list[tuple[str, int, list[str]]]:
-    """Name, seconds allowed, and what is asked of ``seektrack bench``."""
+    """Name, seconds allowed, and what is asked of ``seektrack bench``, or of ``engine.py`` for memory."""
     device, side = ("cpu", 64) if toy else ("cuda", 1024)
     half = ["--precision", "bf16"] if toy else ["--precision", "bf16", "--precision", "fp16"]
     few, many = ([1], [2]) if toy else ([1, 4, 16, 64], [16])
@@ -42,7 +43,10 @@ def stages(folder: Path, *, toy: bool) -> list[tuple[str, int, list[str]]]:
         where = ["--device", device, "--resolution", str(side), "--runtime", "torch", "--stage", "follow"]
         return [*where, *objects, *more]
 
-    tiny, base = (f"pocket+{written(name, folder, toy=toy)}" for name in GEOMETRIES)
+    folders = [str(written(name, folder, toy=toy)) for name in GEOMETRIES]
+    tiny, base = (f"pocket+{one}" for one in folders)
+    held = ["--frames", "10", "20"] if toy else ["--frames", "50", "300"]
+    where = ["--model", folders[0], "--device", device, "--resolution", str(side), "--objects", str(many[0])]
     provider = "onnx:cpu" if toy else "onnx:tensorrt"
     quick = ["--quick"] if toy else []
     return [
@@ -51,6 +55,7 @@ def stages(folder: Path, *, toy: bool) -> list[tuple[str, int, list[str]]]:
         ("base-plus", 120, ["-m", base, *follow(few, "--no-reference", *half), *quick]),
         ("compiled", 120, ["-m", tiny, *follow(many, "--no-reference", "--compile", *half[:2]), *quick]),
         ("tensorrt", 90, ["--stage", "follow", "--runtime", provider, "--objects", str(many[0]), *quick]),
+        ("memory", 60, [*where, *held, "--forms", half[1], "--frames-theirs", "2", "4"]),
         ("indexing", 60, ["--stage", "search", "--runtime", "torch", "--device", device, *quick]),
     ]
 
@@ -70,6 +75,8 @@ def main() -> int:
                 continue
             began = time.perf_counter()
             command = [sys.executable, "-m", "seektrack", "bench", *asked, "--out", str(args.out / name)]
+            if name == "memory":
+                command = [sys.executable, str(Path(__file__).with_name("engine.py")), name, *asked]
             try:
                 status = subprocess.run(
                     command, timeout=limit * (3 if args.toy else 1), check=False
