@@ -8,6 +8,7 @@ recall on a sample of queries when the index is built, and that recall is kept b
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,14 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.library.index_settings import MIN_ROWS_PER_LIST, IndexKind, IndexSettings
+from seektrack.library.index_settings import (
+    AT,
+    MIN_ROWS_PER_LIST,
+    IndexKind,
+    IndexSettings,
+    lists_for,
+    weighed_for,
+)
 
 ADD_ROWS = 16_384
 TRAIN_ROWS_PER_LIST = 40
@@ -23,14 +31,13 @@ _PROBES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _BEAMS = (16, 32, 64, 128, 256, 512, 1024)
 _RERANKS = (10, 20, 50, 100, 150, 200, 400)
 _WIDE = 64
-_AT = 10
 _SAME = 0.002
 """Recalls so near to each other are taken for the same."""
 _LISTS_AT_MOST = 4096
 """Above a million vectors finer lists find no more, and training and filling them takes hours."""
 _GRAPH_FROM = 1024
 """Lists from which on a row's own is found by a graph over their centres, not by comparing all."""
-_SUBJECTS_AMONG = 200_000
+SUBJECTS_AMONG = 200_000
 """Rows that queries of the sample are made from."""
 _BLOCK = 16_384
 _FAISS: Any = faiss
@@ -78,11 +85,13 @@ class Approximate:
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Scores and positions, both (Q, k), best first; positions are -1 where fewer were found."""
         wanted = effort or self.effort
-        found = min(k * self.rerank, self.coarse.ntotal)
+        count = self.coarse.ntotal
+        found = weighed_for(k, rerank=self.rerank, count=count)
         if self.kind == "hnsw":
             inner = _FAISS.SearchParametersHNSW(efSearch=max(wanted, found))
         else:
-            inner = _FAISS.SearchParametersIVF(nprobe=wanted)
+            looked = lists_for(k, effort=wanted, lists=int(getattr(self.coarse, "nlist", 1)), count=count)
+            inner = _FAISS.SearchParametersIVF(nprobe=looked)
         outer = _FAISS.IndexRefineSearchParameters(k_factor=found / k, base_index_params=inner)
         scores, positions = self._refine.search(queries, k, params=outer)
         return scores, positions
@@ -148,7 +157,7 @@ def tune(
         lists: Inverted lists it has; 0 for HNSW.
     """
     queries = sample_queries(vectors, settings.sample, np.random.default_rng(1))
-    exact = nearest_exact(vectors, queries, min(_AT, len(vectors)))[0]
+    exact = nearest_exact(vectors, queries, min(AT, len(vectors)))[0]
     ladder = list(_BEAMS) if made.kind == "hnsw" else [p for p in _PROBES if p < lists] + [lists]
 
     def recall(effort: int, rerank: int) -> float:
@@ -178,15 +187,17 @@ def list_count(count: int) -> int:
     return max(1, min(round(4 * math.sqrt(count)), count // MIN_ROWS_PER_LIST, _LISTS_AT_MOST))
 
 
-def sample_queries(vectors: NDArray[np.float16], count: int, rng: np.random.Generator) -> NDArray[np.float32]:
+def sample_queries(
+    vectors: NDArray[np.floating], count: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Unit queries like those people ask: of a subject the library shows, not one of its pictures.
 
     Around the mean of some of the half percent of rows nearest to a random one, as far away from it as they
     are, in a direction of its own: a further picture of the subject. A query beside a stored row, or amid a
     few, would flatter every index: its neighbours share a list, and stand out from all others.
     """
-    if len(vectors) > _SUBJECTS_AMONG:
-        vectors = vectors[np.sort(rng.choice(len(vectors), _SUBJECTS_AMONG, replace=False))]
+    if len(vectors) > SUBJECTS_AMONG:
+        vectors = vectors[np.sort(rng.choice(len(vectors), SUBJECTS_AMONG, replace=False))]
     near = max(min(50, len(vectors)), len(vectors) // 200)
     seeds = _rows(vectors, rng.integers(0, len(vectors), count))
     positions = nearest_exact(vectors, seeds, near)[1]
@@ -198,16 +209,26 @@ def sample_queries(vectors: NDArray[np.float16], count: int, rng: np.random.Gene
 
 
 def nearest_exact(
-    vectors: NDArray[np.float16], queries: NDArray[np.float32], k: int
+    vectors: NDArray[np.floating], queries: NDArray[np.float32], k: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     """Scores and positions (Q, k) of the rows nearest to each query, best first; one pass for all queries."""
+    blocks = (vectors[start : start + _BLOCK] for start in range(0, len(vectors), _BLOCK))
+    return nearest_of_blocks(blocks, queries, k)
+
+
+def nearest_of_blocks(
+    blocks: Iterable[NDArray[np.floating]], queries: NDArray[np.float32], k: int
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """The same of rows that come in blocks (B, D), in the order of their positions."""
     scores: NDArray[Any] = np.zeros((len(queries), 0), dtype=np.float32)
     positions: NDArray[Any] = np.zeros((len(queries), 0), dtype=np.int64)
-    for start in range(0, len(vectors), _BLOCK):
-        block = queries @ vectors[start : start + _BLOCK].astype(np.float32).T
+    start = 0
+    for rows in blocks:
+        block = queries @ rows.astype(np.float32).T
         scores = np.hstack([scores, block])
         here = np.broadcast_to(np.arange(start, start + block.shape[1]), block.shape)
         positions = np.hstack([positions, here])
+        start += len(rows)
         if scores.shape[1] > k:
             kept = np.argpartition(-scores, k - 1, axis=1)[:, :k]
             scores, positions = (np.take_along_axis(one, kept, axis=1) for one in (scores, positions))
@@ -238,7 +259,7 @@ def _inverted(dim: int, lists: int, kind: IndexKind) -> Any:
     return index
 
 
-def _rows(vectors: NDArray[np.float16], positions: NDArray[np.int64]) -> NDArray[np.float32]:
+def _rows(vectors: NDArray[np.floating], positions: NDArray[np.int64]) -> NDArray[np.float32]:
     return np.ascontiguousarray(vectors[positions], dtype=np.float32)
 
 

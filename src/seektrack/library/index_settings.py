@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -12,6 +13,10 @@ INDEX_KINDS: tuple[IndexKind, ...] = get_args(IndexKind)
 
 MIN_ROWS_PER_LIST = 39
 """FAISS warns below so many training rows a list."""
+AT = 10
+"""Results that recall is measured at."""
+WIDE = 8
+"""How many times as many rows as are wanted lie in the lists looked into, and are weighed exactly."""
 
 
 @dataclass(frozen=True)
@@ -79,3 +84,15 @@ class IndexManifest:
     lists: int = 0
     rerank: int = 0
     seconds: float = 0.0
+
+
+def lists_for(k: int, *, effort: int, lists: int, count: int) -> int:
+    """Lists to look into for so many results: the effort was chosen for ten, which lie in fewer."""
+    if k <= AT:
+        return max(1, effort)
+    return max(1, effort, min(lists, math.ceil(WIDE * k * lists / max(1, count))))
+
+
+def weighed_for(k: int, *, rerank: int, count: int) -> int:
+    """Candidates to weigh exactly for so many results; of many, fewer each, as only the last are in doubt."""
+    return min(count, k * rerank, max(AT * rerank, WIDE * k))

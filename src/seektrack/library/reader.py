@@ -180,14 +180,14 @@ class EmbeddedReader(LibraryStore):
     def nearest_each(
         self, queries: NDArray[np.float32], counts: Sequence[int], *, where: Where | None = None
     ) -> list[NDArray[np.int64]]:
-        """As `nearest`, exact, for each of (Q, D) queries; the filter chooses its rows once."""
+        """As `nearest` for each of (Q, D) queries; the filter chooses its rows once."""
         if not self._is_large():
             return super().nearest_each(queries, counts, where=where)
         index = self._current_index()
         positions = self._select(index.rows, where)
         each = zip(queries, counts, strict=True)
         if positions is None:
-            return [index.search(query, k, exact=True)[0] for query, k in each]
+            return [index.search(query, k)[0] for query, k in each]
         return [index.scan(query, k, positions)[0] for query, k in each]
 
     def index_manifest(self) -> IndexManifest | None:

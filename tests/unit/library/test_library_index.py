@@ -143,7 +143,7 @@ def test_rows_find_their_list_through_a_graph_as_by_comparing_all(
 def test_queries_of_the_sample_come_from_some_of_many_rows(
     large: LibraryStore, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("seektrack.library.ann._SUBJECTS_AMONG", 300)
+    monkeypatch.setattr("seektrack.library.ann.SUBJECTS_AMONG", 300)
     monkeypatch.setattr("seektrack.library.ann._BLOCK", 64)
     assert large.build_index(IndexSettings(kind="ivf-pq")).recall_at_10 >= 0.97
 

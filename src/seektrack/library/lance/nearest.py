@@ -6,14 +6,23 @@ on a sample of queries when it is built, as in `seektrack.library.ann`. What was
 
 from __future__ import annotations
 
+import math
 import time
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.library.ann import recall_at
-from seektrack.library.index_settings import IndexKind, IndexManifest, IndexSettings
+from seektrack.library.ann import SUBJECTS_AMONG, nearest_of_blocks, recall_at, sample_queries
+from seektrack.library.index_settings import (
+    AT,
+    IndexKind,
+    IndexManifest,
+    IndexSettings,
+    lists_for,
+    weighed_for,
+)
 
 if TYPE_CHECKING:
     import lancedb
@@ -22,10 +31,16 @@ EXACT_UP_TO = 200_000
 """Vectors up to which ``auto`` scans; fewer than of memory, as LanceDB reads them from where they lie."""
 AUTO: IndexKind = "ivf-sq8"
 """What ``auto`` is above: building IVF-PQ takes many times as long and finds no more."""
-_AT = 10
 _PROBES = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 _REFINES = (5, 10, 20, 50)
+_BLOCK = 16_384
+_ROUNDING = 5e-4
+"""LanceDB weighs half-precision rows in half precision."""
 _INDEX = "vector_idx"
+DISTANCE: Literal["cosine"] = "cosine"
+"""Of rows of unit length the same as their inner product; by that, long centres of lists would draw rows."""
+_LISTS_AT_MOST = 1024
+"""LanceDB compares each row with all centres, so the time to build grows with lists times rows."""
 _FILTERED = {"video_id": "BTREE", "time_s": "BTREE", "kind": "BITMAP"}
 """Columns that filters ask for, and how each is indexed: a filter that leaves little reads little."""
 
@@ -72,17 +87,21 @@ class Searching:
         if k <= 0:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
         asked: Any = self._table.search(query, vector_column_name="vector")
-        asked = asked.distance_type("dot").limit(k).select(["_distance"]).with_row_id(True)
+        asked = asked.limit(k).select(["_distance"]).with_row_id(True)
         if sql:
             asked = asked.where(sql, prefilter=True)
         if manifest is None or manifest.kind == "flat":
-            asked = asked.bypass_vector_index()
+            asked = asked.distance_type("dot").bypass_vector_index()
         else:
-            asked = asked.refine_factor(max(1, manifest.rerank))
+            asked = asked.distance_type(DISTANCE)
+            count, rerank = manifest.vectors, max(1, manifest.rerank)
+            weighed = weighed_for(k, rerank=rerank, count=max(count, k))
+            asked = asked.refine_factor(math.ceil(weighed / k))
             if manifest.kind == "hnsw":
-                asked = asked.ef(max(manifest.effort, k * max(1, manifest.rerank)))
+                asked = asked.ef(max(manifest.effort, weighed))
             else:
-                asked = asked.nprobes(max(1, manifest.effort))
+                effort, lists = manifest.effort, manifest.lists
+                asked = asked.nprobes(lists_for(k, effort=effort, lists=lists, count=count))
         found = asked.to_arrow()
         scores = 1.0 - found["_distance"].to_numpy()
         return found["_rowid"].to_numpy().astype(np.int64), scores.astype(np.float32)
@@ -102,21 +121,22 @@ class Searching:
             if any(one.name == _INDEX for one in self._table.list_indices()):
                 self._table.drop_index(_INDEX)
             return IndexManifest("flat", count, dim, seconds=time.monotonic() - began)
-        lists = max(1, min(round(count**0.5), count // 40))
+        lists = max(1, min(round(count**0.5), count // 40, _LISTS_AT_MOST))
         self._table.create_index("vector", config=_config(kind, lists, dim), replace=True, name=_INDEX)
         made = IndexManifest(kind, count, dim, 0.0, 1, lists, 1)
         return self._tuned(made, settings, sql, began)
 
     def _tuned(self, made: IndexManifest, settings: IndexSettings, sql: str, began: float) -> IndexManifest:
-        queries = self._sample(settings.sample, made.vectors, sql)
-        k = min(_AT, made.vectors)
-        exact = np.stack([self.search(one, k, sql=sql)[1] for one in queries])
+        some = np.concatenate([*self._blocks(sql, of=max(1, made.vectors // SUBJECTS_AMONG))])
+        queries = sample_queries(some, settings.sample, np.random.default_rng(1))
+        exact = nearest_of_blocks(self._blocks(sql), queries, min(AT, made.vectors))[0]
+        k = exact.shape[1]
 
         def recall(effort: int, rerank: int) -> float:
             tried = IndexManifest(made.kind, made.vectors, made.dim, 0.0, effort, made.lists, rerank)
             found = [self.search(one, k, sql=sql, manifest=tried)[1] for one in queries]
             padded = [np.pad(one, (0, k - len(one)), constant_values=-np.inf) for one in found]
-            return recall_at(exact, np.stack(padded))
+            return recall_at(exact - _ROUNDING, np.stack(padded))
 
         ladder = [p for p in _PROBES if p < made.lists] + [made.lists]
         if made.kind == "hnsw":
@@ -131,37 +151,25 @@ class Searching:
         seconds = time.monotonic() - began
         return IndexManifest(made.kind, made.vectors, made.dim, measured, effort, made.lists, rerank, seconds)
 
-    def _sample(self, count: int, total: int, sql: str) -> list[NDArray[np.float32]]:
-        """Unit queries of subjects the library shows, made as by `seektrack.library.ann.sample_queries`."""
-        rng = np.random.default_rng(1)
+    def _blocks(self, sql: str, *, of: int = 1) -> Iterator[NDArray[np.float32]]:
+        """Unit vectors (B, D), read once from where they lie; one in ``of``."""
         rows = self._table.search()
         rows = rows.where(sql) if sql else rows
-        near = max(min(50, total), min(total // 200, 2000))
-        queries = []
-        for offset in rng.integers(0, total, count):
-            seed = rows.select(["vector"]).offset(int(offset)).limit(1).to_arrow()["vector"]
-            seed = np.asarray(seed.to_pylist()[0], dtype=np.float32)
-            ids, _ = self.search(seed, near, sql=sql)
-            picked = rng.permutation(ids)[:8]
-            some = self._table.take_row_ids(picked.tolist()).select(["vector"]).to_arrow()["vector"]
-            vectors = np.asarray(some.to_pylist(), dtype=np.float32)
-            mean = vectors.mean(axis=0)
-            away = np.linalg.norm(vectors - mean, axis=1).mean()
-            query = mean + away * _unit(rng.normal(size=mean.shape).astype(np.float32))
-            queries.append(_unit(query).astype(np.float32))
-        return queries
+        passed = 0
+        for batch in rows.select(["vector"]).to_batches(_BLOCK):
+            column = batch.column("vector")
+            vectors = column.flatten().to_numpy(zero_copy_only=False).reshape(len(batch), -1)
+            some = vectors[-passed % of :: of].astype(np.float32)
+            yield some / np.maximum(np.linalg.norm(some, axis=1, keepdims=True), 1e-12)
+            passed += len(vectors)
 
 
 def _config(kind: IndexKind, lists: int, dim: int) -> Any:
     from lancedb.index import HnswSq, IvfPq, IvfSq
 
     if kind == "hnsw":
-        return HnswSq(distance_type="dot", num_partitions=1)
+        return HnswSq(distance_type=DISTANCE, num_partitions=1)
     if kind == "ivf-pq":
         parts = next(m for m in (dim // 8, dim // 4, dim // 2, dim) if m and dim % m == 0)
-        return IvfPq(distance_type="dot", num_partitions=lists, num_sub_vectors=parts, max_iterations=10)
-    return IvfSq(distance_type="dot", num_partitions=lists, max_iterations=10, sample_rate=40)
-
-
-def _unit(row: NDArray[np.float32]) -> NDArray[np.float32]:
-    return np.asarray(row / max(float(np.linalg.norm(row)), 1e-12), dtype=np.float32)
+        return IvfPq(distance_type=DISTANCE, num_partitions=lists, num_sub_vectors=parts, max_iterations=10)
+    return IvfSq(distance_type=DISTANCE, num_partitions=lists, max_iterations=10, sample_rate=40)

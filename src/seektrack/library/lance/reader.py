@@ -22,7 +22,7 @@ from seektrack.library.identity import is_there, library_key
 from seektrack.library.index_settings import IndexManifest, IndexSettings
 from seektrack.library.lance import catalogue, pictures, tables
 from seektrack.library.lance.catalogue import Entry, Snapshot
-from seektrack.library.lance.nearest import Searching
+from seektrack.library.lance.nearest import DISTANCE, Searching
 from seektrack.library.rows import LibraryStats, Rows, VideoRecord, Where
 
 if TYPE_CHECKING:
@@ -324,7 +324,7 @@ class LanceReader(LibraryStore):
             return None
         about = self._state().library.about
         kept = about.get("manifest")
-        if kept is None or about.get("manifest_of") != self.fingerprint:
+        if kept is None or about.get("manifest_of") != f"{self.fingerprint} {DISTANCE}":
             return IndexManifest("flat", self.count(), self.dim)
         return IndexManifest(**kept)
 

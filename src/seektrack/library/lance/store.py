@@ -25,7 +25,7 @@ from seektrack.library.index_settings import IndexManifest, IndexSettings
 from seektrack.library.lance import catalogue, pictures, tables
 from seektrack.library.lance.beside import STRETCHES, Beside
 from seektrack.library.lance.catalogue import LIBRARY_ID, Entry
-from seektrack.library.lance.nearest import Searching, index_columns, kind_for
+from seektrack.library.lance.nearest import DISTANCE, Searching, index_columns, kind_for
 from seektrack.library.lance.reader import LanceReader
 from seektrack.library.lance.writer import LanceSink, is_silent, owned_by
 from seektrack.library.rows import Maker, Where
@@ -286,7 +286,8 @@ class LanceStore(LanceReader):
     def _index_is_due(self) -> bool:
         """Whether the index is not of the kind wanted, or was measured in a library half as large."""
         about, count = self._state().library.about, self.count()
-        kept = about.get("manifest") if about.get("manifest_of") == self.fingerprint else None
+        made_of = f"{self.fingerprint} {DISTANCE}"
+        kept = about.get("manifest") if about.get("manifest_of") == made_of else None
         known = "flat" if kept is None else kept["kind"]
         return known != kind_for(self._chosen(), count) or (
             known != "flat" and kept is not None and count > 2 * int(kept["vectors"])
@@ -508,7 +509,7 @@ class LanceStore(LanceReader):
             made = Searching(self._frames_of(self.fingerprint, self.dim)).build(
                 chosen, state.count, self.dim, sql=sql
             )
-        self._say(index=asdict(chosen), manifest=asdict(made), manifest_of=self.fingerprint)
+        self._say(index=asdict(chosen), manifest=asdict(made), manifest_of=f"{self.fingerprint} {DISTANCE}")
         return made
 
     def choose_index(self, settings: IndexSettings) -> IndexManifest | None:
