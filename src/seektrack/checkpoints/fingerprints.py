@@ -20,6 +20,8 @@ _HASHED = (
 DOMAIN_FILE, GATE_FILE = "domain.safetensors", "gate.safetensors"
 """What an encoder was shown, measured after training, and what chooses between a segmenter's two sets of
 weights: they lie beside the weights and change no answer of theirs."""
+NAMES_FILE = "names.safetensors"
+"""Names that a person taught to an encoder; they change no vector of a picture."""
 
 
 def folder_fingerprint(folder: Path) -> str:
@@ -34,7 +36,7 @@ def folder_fingerprint(folder: Path) -> str:
     if only_graphs(folder):
         return read_graphs(folder).answers_fingerprint
     digest = hashlib.sha256()
-    besides = (DOMAIN_FILE, GATE_FILE)
+    besides = (DOMAIN_FILE, GATE_FILE, NAMES_FILE)
     weights = sorted(path for path in folder.glob("*.safetensors") if path.name not in besides)
     for path in [folder / n for n in _HASHED if (folder / n).is_file()] + weights:
         digest.update(f"{path.name}\0{path.stat().st_size}\0".encode())

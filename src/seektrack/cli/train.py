@@ -28,6 +28,7 @@ from seektrack.cli.train_options import (
     ScaleRate,
     Seed,
 )
+from seektrack.errors import InputError
 
 app = typer.Typer(
     cls=Moved,
@@ -55,9 +56,20 @@ def clip(
     fresh: Fresh = False,
     model: Model = defaults.MODEL,
     recipe: Annotated[
-        str,
-        typer.Option("--recipe", help="What moves: full, frozen-image, frozen-text, head, lora or adapter."),
-    ] = "full",
+        str | None,
+        typer.Option(
+            "--recipe",
+            help="What moves: full, frozen-image, frozen-text, head, lora or adapter; or names, which "
+            "teaches the names in captions to what knows photographs. When left out, names for photographs "
+            "with a model that looks names up, else full.",
+        ),
+    ] = None,
+    kind_of: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--kind-of", help="With names: poodle=dog, what a new name is a kind of; again for more."
+        ),
+    ] = None,
     epochs: Annotated[
         int | None,
         typer.Option(
@@ -135,10 +147,19 @@ def clip(
     silent = spoken_by_another()
     screen = Screen(quiet=quiet or silent, as_json=as_json)
     spare_threads(model)
-    from seektrack.training.finetune import FinetuneRecipe, finetune_clip, read_pairs
+    from dataclasses import replace
 
+    from seektrack.training.finetune import (
+        FinetuneRecipe,
+        finetune_clip,
+        read_pairs,
+        teach_names,
+        usual_mode,
+    )
+
+    kinds = _kinds(kind_of)
     settings = FinetuneRecipe(
-        mode=recipe,
+        mode=recipe or "full",
         epochs=epochs,
         batch=batch,
         learning_rate=learning_rate,
@@ -161,8 +182,31 @@ def clip(
         return
     model = Pruning(prune, prune_blocks, prune_by).start(model, "text", out, fresh=fresh)
     pairs = read_pairs(data, split=split)
+    if recipe is None and processes == 1 and not silent and not (prune or prune_blocks):
+        settings = replace(settings, mode=usual_mode(model, pairs))
     for line in pairs.left_out.lines():
         screen.warn(line)
+    before = len(pairs.left_out)
+    if settings.mode == "names":
+        with screen.progress() as progress:
+            figures = teach_names(
+                settings,
+                pairs,
+                out,
+                model=model,
+                data=data,
+                kinds=kinds,
+                max_minutes=minutes,
+                progress=progress,
+                device=device,
+            )
+        for one in pairs.left_out[before:]:
+            screen.warn(f"{one.where or one.file}: {one.why}")
+        print_figures(screen, figures)
+        screen.note(
+            f"use it with --model {quoted(out)}; libraries of {model} can be asked with it as they are"
+        )
+        return
     with screen.progress() as progress:
         figures = finetune_clip(
             settings,
@@ -177,6 +221,21 @@ def clip(
     if not silent:
         print_figures(screen, figures)
         screen.note(f"use it with --model {quoted(out)}")
+
+
+def _kinds(given: list[str] | None) -> dict[str, str]:
+    """``poodle=dog`` as what is a kind of what.
+
+    Raises:
+        InputError: Another form.
+    """
+    kinds = {}
+    for one in given or ():
+        name, _, above = (part.strip().lower() for part in one.partition("="))
+        if not name or not above:
+            raise InputError(f"--kind-of {one!r} names no kind", hint="write --kind-of poodle=dog")
+        kinds[name] = above
+    return kinds
 
 
 app.command()(train_sam2.sam2)

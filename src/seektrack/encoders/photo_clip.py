@@ -14,6 +14,7 @@ from seektrack.encoders.base import check_batch_size
 from seektrack.encoders.clip import ClipEncoder
 from seektrack.encoders.photo_network import Gate, PhotoNetwork, PhotoSizes
 from seektrack.encoders.photographs import WEIGHTS, BothExperts, Photographs, read_settings, unreadable
+from seektrack.encoders.taught import Taught, read_taught
 
 Rows = NDArray[np.float32]
 
@@ -50,7 +51,7 @@ class PhotoNetworks:
         self.network.eval()
         self.gate.eval()
 
-    def photographs(self, folder: Path) -> Photographs:
+    def photographs(self, folder: Path, taught: Taught | None = None) -> Photographs:
         """What knows photographs by them; the folder is named where its settings cannot be used.
 
         Raises:
@@ -60,7 +61,11 @@ class PhotoNetworks:
             rows = self.network.names().numpy()
         try:
             return Photographs(
-                self.settings, rows, tower=_asked(self.network.tower.embed), gate=_asked(self.gate)
+                self.settings,
+                rows,
+                tower=_asked(self.network.tower.embed),
+                gate=_asked(self.gate),
+                taught=taught,
             )
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise unreadable(folder, error) from error
@@ -82,8 +87,12 @@ class PhotoClipEncoder(ClipEncoder):
     def __init__(self, networks: PhotoNetworks, *, folder: Path, **clip: Any) -> None:
         super().__init__(folder=folder, **clip)
         self.networks = networks
+        taught = read_taught(folder, weights=self.fingerprint, dim=networks.network.tower.sizes.dim)
         self.experts = BothExperts(
-            networks.photographs(folder), own=self.vocabulary, own_scale=self.logit_scale, own_dim=self.dim
+            networks.photographs(folder, taught),
+            own=self.vocabulary,
+            own_scale=self.logit_scale,
+            own_dim=self.dim,
         )
         self.vocabulary = self.experts.vocabulary
         self.logit_scale, self.dim = self.experts.logit_scale, self.experts.dim

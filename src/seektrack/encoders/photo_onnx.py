@@ -12,6 +12,7 @@ from seektrack.checkpoints.graphs import Graphs
 from seektrack.encoders.base import Vocabulary, check_batch_size, l2_normalise
 from seektrack.encoders.clip_onnx import Images, OnnxClipEncoder, Rows
 from seektrack.encoders.photographs import WEIGHTS, BothExperts, Photographs, read_settings, unreadable
+from seektrack.encoders.taught import read_taught
 
 
 class OnnxPhotoEncoder(OnnxClipEncoder):
@@ -36,8 +37,13 @@ class OnnxPhotoEncoder(OnnxClipEncoder):
         try:
             held = load_file(self.folder / WEIGHTS)
             rows = np.concatenate([held["concepts"], held["backgrounds"]]).astype(np.float32)
+            taught = read_taught(self.folder, weights=self.fingerprint, dim=rows.shape[1])
             photographs = Photographs(
-                settings, l2_normalise(rows), tower=self._one("photographs"), gate=self._one("gate")
+                settings,
+                l2_normalise(rows),
+                tower=self._one("photographs"),
+                gate=self._one("gate"),
+                taught=taught,
             )
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise unreadable(self.folder, error) from error

@@ -25,6 +25,7 @@ from seektrack.encoders.base import Vocabulary, l2_normalise
 from seektrack.encoders.colours import COLOURS, colour_rows
 from seektrack.encoders.lexicon import Lexicon
 from seektrack.encoders.preprocess import resampled
+from seektrack.encoders.taught import Taught
 from seektrack.errors import ModelError
 
 WEIGHTS, SETTINGS = "photographs.safetensors", "photographs.json"
@@ -54,6 +55,7 @@ class Photographs:
 
     Attributes:
         words: Every word it was taught, of all languages.
+        rows: Unit rows of what it can tell, ``names`` and ``backgrounds`` say which.
 
     Args:
         settings: The content of ``photographs.json``. Where it has ``coarse``, a picture is looked at as it
@@ -61,18 +63,34 @@ class Photographs:
         rows: Unit rows (K + M, D) of the concepts, then of the backgrounds.
         tower: Views of pictures (B, 3, V, V) to unit rows (B, D).
         gate: Normalised pictures (B, 3, S, S) to log odds (B,) that they are drawings.
+        taught: Names that somebody taught it beside its own, or better.
     """
 
-    def __init__(self, settings: dict[str, Any], rows: Rows, *, tower: Network, gate: Network) -> None:
+    def __init__(
+        self,
+        settings: dict[str, Any],
+        rows: Rows,
+        *,
+        tower: Network,
+        gate: Network,
+        taught: Taught | None = None,
+    ) -> None:
         self.names = {name: i for i, name in enumerate(settings["concepts"])}
         first = len(self.names)
         self.backgrounds = {text: first + i for i, text in enumerate(settings["backgrounds"])}
-        self.lexicon = Lexicon(settings["words"], settings["colours"])
-        self.labels = tuple(map(str, settings["labels"]))
-        said = (*settings["words"], *settings["colours"])
+        words, labels, kinds = settings["words"], settings["labels"], dict(settings["kinds"])
+        self.taught = taught
+        if taught is not None:
+            self.names |= {name: len(rows) + i for i, name in enumerate(taught.names)}
+            rows = np.concatenate([rows, taught.rows])
+            words, labels = {**words, **taught.words}, dict.fromkeys([*labels, *taught.labels()])
+            kinds |= taught.kinds
+        self.lexicon = Lexicon(words, settings["colours"])
+        self.labels = tuple(map(str, labels))
+        said = (*words, *settings["colours"])
         whole = (word for text in said for word in text.lower().split() if "-" not in word)
         self.words = frozenset(part for word in whole for part in re.findall(r"[^\W\d_]+", word))
-        self.kinds = {str(name): tuple(above) for name, above in settings["kinds"].items()}
+        self.kinds = {str(name): tuple(above) for name, above in kinds.items()}
         self.colour_share = float(settings["colour_share"])
         self.scale = float(settings["scale"])
         self._reserve = math.sqrt(float(settings.get("reserve", 0.0)) / self.scale)
@@ -80,7 +98,7 @@ class Photographs:
         coarse = settings.get("coarse")
         self._coarse = None if coarse is None else float(coarse)
         self.dim = int(rows.shape[1]) + EXTRA
-        self._rows, self._tower, self._gate = rows, tower, gate
+        self.rows, self._tower, self._gate = rows, tower, gate
 
     def vocabulary(self, drawn: Vocabulary | None) -> Vocabulary:
         """What the drawn world's encoder knows, and this."""
@@ -121,11 +139,11 @@ class Photographs:
 
     def embed_text(self, text: str) -> NDArray[np.float32]:
         """The unit row (dim,) of a text, by its words."""
-        n = self._rows.shape[1]
+        n = self.rows.shape[1]
         out = np.zeros(self.dim, np.float32)
         plain = " ".join(text.lower().split()).rstrip("?!. ")
         if plain in self.backgrounds:
-            out[:n] = math.sqrt(1 - self._reserve**2) * self._rows[self.backgrounds[plain]]
+            out[:n] = math.sqrt(1 - self._reserve**2) * self.rows[self.backgrounds[plain]]
             out[n + RESERVE] = self._reserve
             return out
         read = self.lexicon.read(text)
@@ -133,7 +151,7 @@ class Photographs:
             out[n] = 1  # whatever its colour, nobody knows what it is
             return out
         for place, name in enumerate(dict.fromkeys(read.things)):
-            out[:n] += LATER**place * self._rows[self.names[name]]
+            out[:n] += LATER**place * self.rows[self.names[name]]
         out[:n] = l2_normalise(out[:n])
         if read.colours:
             coloured = np.zeros_like(out)

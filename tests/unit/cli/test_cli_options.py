@@ -355,6 +355,7 @@ FROZEN = {
     "train clip": [
         "--out -o",
         "--data",
+        "--kind-of",
         "--split",
         "--max-minutes --minutes",
         "--fresh",

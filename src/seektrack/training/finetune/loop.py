@@ -31,6 +31,7 @@ from seektrack.training.finetune.data import Pairs, digest, read_pairs
 from seektrack.training.finetune.losses import GradientBalancer, alignment_loss, info_nce
 from seektrack.training.finetune.recipe import FinetuneRecipe
 from seektrack.training.finetune.report import report_pairs
+from seektrack.training.finetune.teach import teach_names
 from seektrack.training.finetune.towers import Towers
 from seektrack.training.finetune.validate import Validator
 from seektrack.training.scale import Scale
@@ -90,6 +91,11 @@ def finetune_clip(
     begun = time.monotonic()
     pairs = read_pairs(data) if isinstance(data, str | Path) else data
     named = str(data) if isinstance(data, str | Path) else getattr(pairs, "name", "") or "pairs"
+    if recipe.mode == "names":
+        return teach_names(
+            recipe, pairs, out,
+            model=model, data=named, max_minutes=max_minutes, progress=progress, device=device,
+        )  # fmt: skip
     scale = Scale(device=device, precision=recipe.precision)
     try:
         return _finetune(

@@ -8,7 +8,7 @@ from seektrack.encoders import check_templates
 from seektrack.errors import InputError
 from seektrack.training.scale import PRECISIONS
 
-MODES = ("full", "frozen-image", "frozen-text", "head", "lora", "adapter")
+MODES = ("full", "frozen-image", "frozen-text", "head", "lora", "adapter", "names")
 USUAL_EPOCHS, FEWEST_STEPS = 10, 60
 """Passes over the pairs where none are asked for, and the steps they make at least."""
 MEASUREMENTS = 10
@@ -37,7 +37,8 @@ class FinetuneRecipe:
             ``lora``: low-rank additions to the layers of ``targets``, nothing else (Hu et al., 2021).
             ``adapter``: small layers behind every feed-forward block (Houlsby et al., arXiv:1902.00751),
             which stay apart in ``adapters.safetensors``. The scale of the logits moves in all but the last
-            two.
+            two. ``names``: no weight; the names in the captions are taught to what knows photographs (see
+            :func:`seektrack.training.finetune.teach_names`).
         rank, alpha, dropout, targets: Of the adapters: their rank (the width of those of ``adapter``), their
             weight ``alpha / rank``, dropout before them, and the last part of the names of the layers that
             get one.

@@ -56,7 +56,9 @@ def report_pairs(
     examples: list[Example] = []
     calibrated = False
     if len(watched):
-        examples, calibrated = _examples(pairs, watched, load_encoder(model, device=device), after, out)
+        start = load_encoder(model, device=device)
+        examples, cosines, matches = compared(pairs, watched, start, after)
+        calibrated = _calibrate(after, start, cosines, matches, out)
     known = _domain(pairs, chosen, after, out)
     notes = [] if known else [
         f"Fewer than {FEWEST_SHOWN} pictures say too little of what it knows: `seektrack train calibrate` "
@@ -81,10 +83,10 @@ def report_pairs(
     }
 
 
-def _examples(
-    pairs: Pairs, held_out: NDArray[np.intp], before: Encoder, after: Encoder, out: Path
-) -> tuple[list[Example], bool]:
-    """Rank of each picture's own text before and after; and whether the encoder could be calibrated."""
+def compared(
+    pairs: Pairs, held_out: NDArray[np.intp], before: Encoder, after: Encoder
+) -> tuple[list[Example], NDArray[np.float32], NDArray[np.bool_]]:
+    """Rank of each picture's own text before and after; cosines after and which of them are true, (N, M)."""
     chosen = [pair_at(pairs, int(i)) for i in held_out]
     pictures = [load_picture(pair.image) for pair in chosen]
     texts = distinct_texts(text for pair in chosen for text in pair.texts)
@@ -95,7 +97,6 @@ def _examples(
         best = np.where(matches, cosines, -np.inf).max(1)
         rank = 1 + (cosines > best[:, None]).sum(1)
         found.append((1.0 / rank, [texts[int(i)] for i in cosines.argmax(1)]))
-    calibrated = _calibrate(after, before, cosines, matches, out)
     (one, said), (two, says) = found
     examples = [
         Example(
@@ -104,7 +105,7 @@ def _examples(
         )
         for i in range(len(chosen))
     ]  # fmt: skip
-    return examples, calibrated
+    return examples, cosines, matches
 
 
 def _whole(image: Any) -> Picture:
