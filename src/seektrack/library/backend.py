@@ -255,7 +255,7 @@ class LibraryStore(Closing):
     def nearest_each(
         self, queries: NDArray[np.float32], counts: Sequence[int], *, where: Where | None = None
     ) -> list[NDArray[np.int64]]:
-        """Ids of the rows nearest to each of unit vectors (Q, D), so many of each, best first; by the index."""
+        """Ids of the rows nearest to each of unit vectors (Q, D), so many of each, best first."""
         each = zip(queries, counts, strict=True)
         return [self.nearest(query, k, where=where)[0] for query, k in each]
 
