@@ -47,8 +47,9 @@ NEAR = (0.1, 0.4)
 """Cosines of those to the name: what photographs have."""
 PRIOR = 20.0
 """Pictures that what was known of a name before counts as."""
-KEEP = 0.6
-"""A name that tells its held-out pictures from others less well (area under the curve) is not kept."""
+KEEP, TELLING = 0.6, 3
+"""A name that tells its held-out pictures from others less well (area under the curve) is not kept; so many
+tell it."""
 
 
 @dataclass(frozen=True)
@@ -293,12 +294,12 @@ def pictures_of_nothing(seed: int) -> list[Picture]:
 
 
 def told_apart(rows: Rows, shown: Sequence[Sequence[int]], vectors: Rows, known: Rows) -> NDArray[np.float64]:
-    """Of each name, how well it orders its pictures before the others: area under the curve; NaN of none."""
+    """Of each name, how well it orders its pictures before the others: area under the curve; NaN: too few."""
     scores = rows @ vectors.T - (rows @ known.T).max(1, keepdims=True)
     out = np.full(len(vectors), np.nan)
     for i in range(len(vectors)):
         mine = np.array([i in here for here in shown], bool)
-        if mine.any() and not mine.all():
+        if mine.sum() >= TELLING and not mine.all():
             above = scores[mine, i][:, None] - scores[~mine, i][None]
             out[i] = float(np.mean((above > 0) + 0.5 * (above == 0)))
     return out

@@ -101,14 +101,16 @@ def teach_names(
             f"{str(model)!r} looks no names up, so none can be added",
             hint="take another --recipe, or start from pocket",
         )
+    if folder.resolve() == out.resolve():
+        raise InputError(f"{out} is the model to start from", hint="write the result to another folder")
     encoder = load_encoder(model, device=device, runtime="torch")
     assert isinstance(encoder, PhotoClipEncoder)
     photographs = encoder.experts.photographs
     left_out = getattr(pairs, "left_out", None) or LeftOuts()
-    said = read_names(
-        [pair_at(pairs, i).texts for i in range(len(pairs))], photographs.lexicon, kinds=kinds or {}
-    )
-    _check(said, pairs, kinds or {}, photographs)
+    above = {_known_as(n, photographs): _known_as(k, photographs) for n, k in (kinds or {}).items()}
+    captions = [pair_at(pairs, i).texts for i in range(len(pairs))]
+    said = read_names(captions, photographs.lexicon, kinds=above)
+    _check(said, pairs, above, photographs)
     chosen, held_out = learning.split_names(said, recipe.held_out, recipe.seed)
     chosen = _at_most(chosen, said)
     if progress:
@@ -178,6 +180,12 @@ def _nothing(encoder: Encoder, seed: int) -> NDArray[np.float32]:
     return np.asarray(found / np.linalg.norm(found, axis=1, keepdims=True), np.float32)
 
 
+def _known_as(name: str, photographs: Photographs) -> str:
+    """What the encoder calls a thing: ``plain`` for a meadow; the name itself where it does not know it."""
+    read = photographs.lexicon.read(name)
+    return read.things[0] if len(read.things) == 1 and not read.unknown else name
+
+
 def _check(said: Said, pairs: Pairs, kinds: Mapping[str, str], photographs: Photographs) -> None:
     if not said.names:
         raise InputError(
@@ -205,13 +213,7 @@ def _at_most(chosen: NDArray[np.intp], said: Said) -> NDArray[np.intp]:
 
 
 def _copy(folder: Path, out: Path) -> None:
-    """Everything of a model's folder but its report and card.
-
-    Raises:
-        InputError: It is the same folder.
-    """
-    if folder.resolve() == out.resolve():
-        raise InputError(f"{out} is the model to start from", hint="write the result to another folder")
+    """Everything of a model's folder but its report and card."""
     with new_files(out) as temporary:
         for path in folder.iterdir():
             if path.is_file() and path.name not in (*_OWN, NAMES_FILE):
