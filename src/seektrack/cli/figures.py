@@ -14,7 +14,15 @@ from seektrack.cli.common import Screen, table
 def print_figures(
     screen: Screen, figures: Mapping[str, Any], report: Path | None = None, *, title: str = ""
 ) -> None:
-    """Print named figures as a table, or as JSON; with ``report`` write the page that shows them first."""
+    """Print named figures as a table, or as JSON; with ``report`` write the page that shows them first.
+
+    Of a training that found nothing better than what it started from that is said.
+    """
+    if figures.get("best_step") == 0:
+        screen.warn(
+            "nothing measured better than what the training started from, so the result is the same: give "
+            "more data, or more of --minutes"
+        )
     report_figures(screen, figures, report, title=title)
     screen.result(figures, lambda console: console.print(figure_table(figures)))
 

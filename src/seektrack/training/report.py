@@ -87,7 +87,7 @@ def write_report(
     better = sorted((e for e in examples if e.gain > 0), key=lambda e: -e.gain)[:MOST]
     worse = sorted((e for e in examples if e.gain < 0), key=lambda e: e.gain)[:MOST]
     counts = [sum(test(e.gain) for e in examples) for test in (_up, _down, _same)]
-    lines = [f"# Before and after: {card.kind}", "", *_table(figures), ""]
+    lines = [f"# Before and after: {card.kind}", "", *_table(figures), "", *_kept(figures)]
     if examples:
         lines += [
             f"Of {len(examples)} held-out examples {counts[0]} got better by {figure}, {counts[1]} worse, "
@@ -142,12 +142,20 @@ def _card(card: Card, figures: Mapping[str, Any]) -> str:
         "---", "", f"# A {card.kind}, trained with seektrack", "",
         f"Trained from `{card.start}` on {card.data}.", "", "```sh", card.use, "```", "",
         *_table(figures), "",
+        *_kept(figures),
         *(f"- {n}: {_shown(v)}" for n, v in rest.items()), "",
         f"What changed is shown in [{FOLDER}/report.md]({FOLDER}/report.md).", "",
         *card.notes, "",
         "## Recipe", "", "```json", json.dumps(card.recipe, indent=1, default=str), "```", "",
     ]  # fmt: skip
     return "\n".join(lines)
+
+
+def _kept(figures: Mapping[str, Any]) -> list[str]:
+    """What is said where no weights measured better than those at the start."""
+    if figures.get("best_step") != 0:
+        return []
+    return ["Nothing measured better than what the training started from: these are its weights.", ""]
 
 
 def _shown(value: Any) -> str:
