@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from socket import IPPROTO_TCP, TCP_NODELAY
 from typing import Annotated, Any
 
 import typer
@@ -181,6 +182,8 @@ def _run(settings: ServerSettings, host: str, port: int, screen: Screen, *, thre
         raise OutputError(
             f"cannot listen at {host}:{port}", hint="another program has the port; give another --port"
         ) from error
+    # Asyncio leaves this out where no protocol is named, and every answer waits 40 ms to be acknowledged.
+    socket.setsockopt(IPPROTO_TCP, TCP_NODELAY, 1)
     socket.listen(config.backlog)  # who comes before all is loaded waits, and is not refused
     where, at = socket.getsockname()[:2]
     shown = f"[{where}]" if ":" in where else where
