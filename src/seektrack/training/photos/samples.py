@@ -20,6 +20,8 @@ CROP = 112
 """Side in pixels of the crops that the encoder is given."""
 QUALITY = (72, 92)
 """Of the JPEG that a crop passes, about that of the tiles: 80."""
+COARSE = 0.4
+"""Share of all pictures whose colours are coarser still, so that how coarse they are means nothing."""
 IN_TILES = 0.5
 """As often as elsewhere a tile is masked: only roughly, as nobody drew what it shows."""
 UNNAMED = -1
@@ -96,7 +98,10 @@ class PhotoSampler:
 
     def _shown(self, tile: Image, view: int, rng: np.random.Generator) -> Image:
         """A tile as the network meets it: all go one way, and only what they show tells them apart."""
-        tile = flip(tile, rng)
+        shown = self._placed(flip(tile, rng), view, rng)
+        return coarse_colours(shown, rng) if rng.random() < COARSE else shown
+
+    def _placed(self, tile: Image, view: int, rng: np.random.Generator) -> Image:
         if rng.random() >= self.recipe.rough:
             scale, shift = view / TILE * rng.uniform(0.95, 1.15), rng.uniform(-0.09, 0.09, 2)
             return light(place(tile, view, scale, shift, 0.0), rng)
@@ -177,6 +182,16 @@ def place(
     out = around.copy()
     cv2.warpAffine(tile, affine, (side, side), dst=out, flags=how, borderMode=cv2.BORDER_TRANSPARENT)
     return out
+
+
+def coarse_colours(picture: Image, rng: np.random.Generator) -> Image:
+    """The brightness as it is, the colours on a grid of a half to a quarter."""
+    side = max(1, round(len(picture) / rng.uniform(1.6, 4)))
+    luma = cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb)
+    small = cv2.resize(luma, (side, side), interpolation=cv2.INTER_AREA)
+    out = cv2.resize(small, (len(picture), len(picture)), interpolation=cv2.INTER_LINEAR)
+    out[..., 0] = luma[..., 0]
+    return np.asarray(cv2.cvtColor(out, cv2.COLOR_YCrCb2RGB), np.uint8)
 
 
 def light(picture: Image, rng: np.random.Generator) -> Image:
