@@ -322,7 +322,7 @@ def _with_tokenizer(
 def _clip_inputs(encoder: ClipEncoder, pictures: Pictures) -> dict[str, list[dict[str, NDArray[Any]]]]:
     """What the vision graphs see of pictures."""
     from seektrack.encoders.photo_clip import PhotoClipEncoder
-    from seektrack.encoders.preprocess import resampled
+    from seektrack.encoders.preprocess import averaged
 
     found: dict[str, list[dict[str, NDArray[Any]]]] = {}
     sides = {encoder.image_size: "vision", encoder.fine_size: "vision_fine"}
@@ -334,10 +334,7 @@ def _clip_inputs(encoder: ClipEncoder, pictures: Pictures) -> dict[str, list[dic
     if isinstance(encoder, PhotoClipEncoder):
         grain = encoder.networks.network.tower.sizes.grain
         views = [
-            resampled(one["pixels"], max(8, round(one["pixels"].shape[-1] / grain)))
-            for one in found["vision"]
+            averaged(one["pixels"], max(8, round(one["pixels"].shape[-1] / grain))) for one in found["vision"]
         ]
-        found["photographs"] = [
-            {"pixels": look} for view in views for look in (view, photographs.coarse_colours(view))
-        ]
+        found["photographs"] = [{"pixels": view} for view in views]
     return found

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from seektrack.encoders.base import Vocabulary, l2_normalise
 from seektrack.encoders.colours import COLOURS, colour_rows
 from seektrack.encoders.lexicon import Lexicon
-from seektrack.encoders.preprocess import resampled
+from seektrack.encoders.preprocess import averaged
 from seektrack.encoders.taught import Taught
 from seektrack.errors import ModelError
 
@@ -40,8 +40,6 @@ SHARP = 4.0
 """Multiplies the gate's log odds: an expert that half belongs says much that is only noise."""
 WHOLE = 2.0
 """What the log odds of a whole picture count when a crop of it is judged: it shows more surface."""
-GREY = (0.299, 0.587, 0.114)
-"""What red, green and blue count in brightness."""
 LATER = 0.5
 """What the second name in a text counts beside the first, the third beside the second."""
 
@@ -58,8 +56,8 @@ class Photographs:
         rows: Unit rows of what it can tell, ``names`` and ``backgrounds`` say which.
 
     Args:
-        settings: The content of ``photographs.json``. Where it has ``coarse``, a picture is looked at as it
-            is, mirrored, and with this weight in coarse colours; the mean of the looks counts.
+        settings: The content of ``photographs.json``. Where it says ``mirrored``, a picture is looked at as
+            it is and mirrored; the mean of both counts.
         rows: Unit rows (K + M, D) of the concepts, then of the backgrounds.
         tower: Views of pictures (B, 3, V, V) to unit rows (B, D).
         gate: Normalised pictures (B, 3, S, S) to log odds (B,) that they are drawings.
@@ -95,8 +93,7 @@ class Photographs:
         self.scale = float(settings["scale"])
         self._reserve = math.sqrt(float(settings.get("reserve", 0.0)) / self.scale)
         self.grain = float(settings["sizes"]["grain"])
-        coarse = settings.get("coarse")
-        self._coarse = None if coarse is None else float(coarse)
+        self._mirrored = bool(settings.get("mirrored", False))
         self.dim = int(rows.shape[1]) + EXTRA
         self.rows, self._tower, self._gate = rows, tower, gate
 
@@ -117,7 +114,7 @@ class Photographs:
 
     def embed_images(self, pixels: Rows) -> Rows:
         """Unit rows (B, dim) of normalised pictures (B, 3, S, S)."""
-        rows = self._looked_at(resampled(pixels, max(8, round(pixels.shape[-1] / self.grain))))
+        rows = self._looked_at(averaged(pixels, max(8, round(pixels.shape[-1] / self.grain))))
         out = np.zeros((len(rows), self.dim), np.float32)
         n = rows.shape[1]
         out[:, :n] = np.sqrt(1 - self.colour_share) * rows
@@ -128,14 +125,11 @@ class Photographs:
         return out
 
     def _looked_at(self, view: Rows) -> Rows:
-        """Unit rows (B, D) of views, by the mean of several looks where the checkpoint asks for it."""
+        """Unit rows (B, D) of views; where the checkpoint asks for it, of them and their mirror images."""
         rows = self._tower(view)
-        if self._coarse is None:
+        if not self._mirrored:
             return rows
-        rows = rows + self._tower(np.ascontiguousarray(view[..., ::-1]))
-        if self._coarse > 0:
-            rows = rows + np.float32(self._coarse) * self._tower(coarse_colours(view))
-        return l2_normalise(rows)
+        return l2_normalise(rows + self._tower(np.ascontiguousarray(view[..., ::-1])))
 
     def embed_text(self, text: str) -> NDArray[np.float32]:
         """The unit row (dim,) of a text, by its words."""
@@ -245,16 +239,6 @@ class BothExperts:
             others[~known, strange] = np.sqrt(others[~known, strange] ** 2 + self._share)
             rows[:, self.own_dim :] = others
         return rows
-
-
-def coarse_colours(view: Rows) -> Rows:
-    """Views (B, 3, V, V) with their brightness as it is and their colours on a grid of a quarter.
-
-    Tiles that were compressed have coarse colours; crops of video have finer ones, and look strange by them.
-    """
-    side = view.shape[-1]
-    grey = np.tensordot(np.array(GREY, np.float32), view, (0, 1))[:, None]
-    return np.asarray(grey + resampled(resampled(view - grey, max(1, side // 4)), side), np.float32)
 
 
 def has_photographs(folder: Path) -> bool:

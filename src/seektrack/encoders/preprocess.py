@@ -213,6 +213,20 @@ def resampled(pixels: NDArray[np.float32], side: int) -> NDArray[np.float32]:
     return np.asarray(weights @ pixels @ weights.T, np.float32)
 
 
+def averaged(pixels: NDArray[np.float32], side: int) -> NDArray[np.float32]:
+    """Square pictures (B, C, S, S) brought to (B, C, side, side) by the means of what each pixel covers."""
+    weights = _covered(pixels.shape[-1], side)
+    return np.asarray(weights @ pixels @ weights.T, np.float32)
+
+
+@lru_cache(maxsize=8)
+def _covered(size: int, side: int) -> NDArray[np.float32]:
+    """How much of each of ``side`` pixels each of ``size`` covers, (side, size); rows sum to 1."""
+    ends = np.linspace(0, size, side + 1)
+    low, high = np.maximum(ends[:-1, None], np.arange(size)), np.minimum(ends[1:, None], np.arange(size) + 1)
+    return np.asarray(np.clip(high - low, 0, None) * side / size, np.float32)
+
+
 @lru_cache(maxsize=8)
 def _triangles(size: int, side: int) -> NDArray[np.float32]:
     """What each of ``size`` pixels counts in each of ``side``, (side, size); rows sum to 1."""

@@ -28,8 +28,6 @@ BACKGROUND_TEXTS = (
     "the ground",
 )  # fmt: skip
 """What the vectors of pictures without a name are called."""
-COARSE = 0.5
-"""Weight of the look at a picture with coarse colours, beside those at it and its mirror image."""
 _ARTICLES = frozenset({"einem", "einer"})
 NETWORK = "network.safetensors"
 
@@ -84,7 +82,7 @@ def save_checkpoint_folder(
         "sizes": dataclasses.asdict(network.tower.sizes),
         "scale": round(_widened(scale / math.sqrt(1 - colour_share), reserve), 4),
         "reserve": reserve,
-        "coarse": COARSE,
+        "mirrored": True,
         "colour_share": colour_share,
         "concepts": [row.name for row in concepts.rows],
         "backgrounds": list(BACKGROUND_TEXTS),
