@@ -19,8 +19,10 @@ from seektrack.types import Mask
 Image = NDArray[np.uint8]
 SMALL, LARGE = 0.0004, 0.05
 """Regions of this share of a photograph: parts and surfaces; larger ones may well be a thing with a name."""
-_TRIES, _TOUCHED = 12, 0.1
-"""To find a square that shares at most so much of its area, or of the thing's, with it."""
+_TRIES, _TOUCHED, _SMALL = 12, 0.1, 0.04
+"""To find a square that shares at most so much of its area, or of the thing's; a wide one of its own."""
+WIDE = 0.33
+"""Share of squares without a name that are as wide as a ground."""
 FRAMES = 12
 """Kept of each film, evenly spread."""
 
@@ -78,8 +80,10 @@ def unnamed_crop(
             return masked_crop(picture, mask.to_array(), box, side, margin=margin)
     else:
         h, w = picture.shape[:2]
-        half = _half(rng, 8, min(70, (min(h, w) - 1) / 2))
-        x, y = rng.uniform(half, w - half), rng.uniform(half, h - half)
+        wide = rng.random() < WIDE
+        half = _half(rng, 70, max(h, w) * 0.6) if wide else _half(rng, 8, min(70, (min(h, w) - 1) / 2))
+        edge = 0.0 if wide else half
+        x, y = rng.uniform(edge, w - edge), rng.uniform(edge, h - edge)
         box, margin = (x - half, y - half, x + half, y + half), 0.0
     return crop_square(picture, box, side, margin=margin)
 
@@ -90,16 +94,21 @@ def _half(rng: np.random.Generator, least: float, most: float) -> float:
 
 
 def away_crop(picture: Image, box: Box, side: int, rng: np.random.Generator) -> Image:
-    """A square of a film's frame that shows next to nothing of the thing in ``box``."""
+    """A square of a film's frame that shows next to nothing of the thing in ``box``, or it very small.
+
+    A third are as wide as the grounds that a segmenter proposes, and reach out of the picture as those do.
+    """
     h, w = picture.shape[:2]
     x0, y0, x1, y1 = box
+    wide = rng.random() < WIDE
     for _ in range(_TRIES):
-        half = _half(rng, 10, min(h, w) / 2.5)
-        x, y = rng.uniform(half, w - half), rng.uniform(half, h - half)
+        half = _half(rng, min(h, w) / 3, max(h, w) * 0.7) if wide else _half(rng, 10, min(h, w) / 2.5)
+        edge = 0.0 if wide else half
+        x, y = rng.uniform(edge, w - edge), rng.uniform(edge, h - edge)
         square = (x - half, y - half, x + half, y + half)
-        wide, high = min(square[2], x1) - max(square[0], x0), min(square[3], y1) - max(square[1], y0)
-        shared = max(0.0, wide) * max(0.0, high)
-        if shared < _TOUCHED * min((x1 - x0) * (y1 - y0), 4 * half * half):
+        across, down = min(square[2], x1) - max(square[0], x0), min(square[3], y1) - max(square[1], y0)
+        shared = max(0.0, across) * max(0.0, down) / (4 * half * half)
+        if shared < (_SMALL if wide else _TOUCHED * min(1.0, (x1 - x0) * (y1 - y0) / (4 * half * half))):
             break
     return crop_square(picture, square, side)
 
