@@ -42,6 +42,7 @@ _BESIDE = (
     "domain.safetensors",
     "photographs.json",
     "photographs.safetensors",
+    "names.safetensors",
 )
 """Files of an encoder that its graphs need too, as they are."""
 _TRAJECTORY = "seektrack_trajectory"
