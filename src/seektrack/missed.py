@@ -27,7 +27,8 @@ _MISSED = {
     ),
     "doubted": (
         "something was followed as {label} from {time} on, but on most of its way it does not look like it",
-        "draw a --box around it on that frame, or take another --model",
+        "see it all the same with a lower --min-confidence, draw a --box around it on that frame, or take "
+        "another --model",
     ),
     "motion": (
         "{label} was followed, but none moves or is of the size that was asked for",
