@@ -1,4 +1,7 @@
-"""The page in a browser, from a question to a file another tool takes; nothing of it comes from elsewhere."""
+"""The page in a browser, from a question to a file another tool takes; nothing of it comes from elsewhere.
+
+Long, as its tests share one browser, one server and the steps of one person on it.
+"""
 
 from __future__ import annotations
 

@@ -42,7 +42,8 @@ class Encoder(Protocol):
     ``languages: tuple[str, ...] | None``, the codes of those it reads (None: many), for `check_language`;
     ``domain: Domain | None``, what its training pictures were like, and with it
     ``embed_with_layers(images)``, see `seektrack.encoders.features`; and ``calibration: Calibration | None``,
-    what its scores mean; ``words: frozenset[str]``, which `speller_for` leaves alone; and
+    what its scores mean; ``texts_fingerprint: str``, where texts may have other vectors while those of
+    pictures stay; ``words: frozenset[str]``, which `speller_for` leaves alone; and
     ``embed_crops(crops, picture)``, where the whole picture helps to understand its parts, for `embed_crops`.
 
     Attributes:

@@ -97,6 +97,7 @@ class PhotoClipEncoder(ClipEncoder):
         self.vocabulary = self.experts.vocabulary
         self.logit_scale, self.dim = self.experts.logit_scale, self.experts.dim
         self.words = self.experts.photographs.words
+        self.texts_fingerprint = self.fingerprint if taught is None else f"{self.fingerprint} {taught.digest}"
 
     def embed_images(self, images: Any, *, batch_size: int = 32) -> Rows:
         """Embed RGB uint8 (H, W, 3) images of any sizes as float32 (N, D) rows of unit length.

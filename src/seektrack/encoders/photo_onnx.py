@@ -51,6 +51,7 @@ class OnnxPhotoEncoder(OnnxClipEncoder):
         self.vocabulary = self.experts.vocabulary
         self.logit_scale, self.dim = self.experts.logit_scale, self.experts.dim
         self.words = self.experts.photographs.words
+        self.texts_fingerprint = self.fingerprint if taught is None else f"{self.fingerprint} {taught.digest}"
 
     def _one(self, name: str) -> Any:
         def run(pixels: Rows) -> NDArray[Any]:

@@ -285,10 +285,8 @@ def _reads(encoder: Encoder, language: str) -> bool:
 def _contrast_vectors(encoder: Encoder, texts: list[str], store: LibraryStore | None) -> NDArray[np.float32]:
     # A small-world model competes in the wordings it knows; the built-in texts are already worded.
     templates = "none" if getattr(encoder, "vocabulary", None) is None else "auto"
-    experts = getattr(encoder, "experts", None)
-    taught = None if experts is None else experts.photographs.taught
-    names = () if taught is None else (taught.digest,)
-    key = "\x1f".join(["contrast", encoder.fingerprint, templates, *names, *texts])
+    whose = getattr(encoder, "texts_fingerprint", encoder.fingerprint)
+    key = "\x1f".join(["contrast", whose, templates, *texts])
     kept = store.cached_array(key) if store is not None else None
     if kept is not None and kept.shape == (len(texts), encoder.dim):
         return kept
