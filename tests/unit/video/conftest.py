@@ -31,7 +31,8 @@ def write_film() -> WriteFilm:
     """Writes pictures: RGB arrays, or ready `av.VideoFrame`s where the pixel format is the point.
 
     ``ms`` are stamps in milliseconds; ``sound_s`` adds a tone that begins there; ``setup`` gets the codec
-    context; other keywords go to `av.open`.
+    context; other keywords go to `av.open`. For one or two pictures give x265 ``bframes=0``: it takes the
+    dts of a film shorter than its reordering from memory it never set, and the writer refuses what comes.
     """
 
     def write(

@@ -78,7 +78,7 @@ def test_films_for_other_displays_look_as_for_this_one(kind: str, tmp_path: Path
         return made
 
     options = {
-        "libx265": {"x265-params": "log-level=none:lossless=1"},
+        "libx265": {"x265-params": "log-level=none:lossless=1:bframes=0"},
         "libx264": {"qp": "0"},
     }
     path = write_film(
@@ -141,7 +141,7 @@ def test_hdr_of_the_world_is_embedded_as_its_sdr(tmp_path: Path, write_film) -> 
             codec="libx265",
             pix_fmt="yuv420p10le",
             setup=tag,
-            options={"x265-params": "log-level=none:crf=8"},
+            options={"x265-params": "log-level=none:crf=8:bframes=0"},
         )
         seen.append(open_video(path).frame_at(0).image)
     vectors = encoder.embed_images(seen)
@@ -238,7 +238,7 @@ def test_more_than_eight_bits_show_the_same_picture(
     grey = pix_fmt.startswith("gray")
     wanted = SDR.mean(axis=1, keepdims=True).repeat(3, axis=1) if grey else SDR
     frame = av.VideoFrame.from_ndarray(patches(wanted / 255), "rgb48le").reformat(format=pix_fmt)
-    options = {"libx265": {"x265-params": "log-level=none:lossless=1"}, "libx264": {"qp": "0"}}
+    options = {"libx265": {"x265-params": "log-level=none:lossless=1:bframes=0"}, "libx264": {"qp": "0"}}
     path = write_film(tmp_path / name, [frame], codec=codec, pix_fmt=pix_fmt, options=options.get(codec, {}))
     assert np.abs(middles(open_video(path).frame_at(0).image) - wanted).max() <= 4
 
