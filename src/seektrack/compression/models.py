@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from seektrack import checkpoints, defaults
-from seektrack.checkpoints.fingerprints import folder_fingerprint
-from seektrack.checkpoints.graphs import GRAPH_PRECISIONS, OPSET, GraphPrecision, Graphs, only_graphs
+from seektrack.checkpoints.graphs import GRAPH_PRECISIONS, GraphPrecision, Graphs, only_graphs
 from seektrack.checkpoints.presets import NOTE, note_of
 from seektrack.compression import export
 from seektrack.compression.installed import check_installed
-from seektrack.compression.parts import GraphPart
+from seektrack.compression.networks import (
+    PREDICTORS,
+    Network,
+    Pictures,
+    of_encoder,
+    of_sam2,
+    of_trajectory,
+)
 from seektrack.compression.sharing import WEIGHTS, share_weights
 from seektrack.encoders import photographs
 from seektrack.encoders.base import TEMPORAL
@@ -28,35 +31,9 @@ from seektrack.segmentation import paired
 from seektrack.types import Progress
 
 if TYPE_CHECKING:
-    from seektrack.encoders.clip import ClipEncoder
-    from seektrack.encoders.temporal import TemporalEncoder
+    pass
 
-Pictures = Sequence[NDArray[np.uint8]]
-
-_BESIDE = (
-    "config.json",
-    "preprocessor_config.json",
-    "processor_config.json",
-    "vocabulary.json",
-    "calibration.json",
-    "domain.safetensors",
-    "photographs.json",
-    "photographs.safetensors",
-    "names.safetensors",
-)
-"""Files of an encoder that its graphs need too, as they are."""
 _TRAJECTORY = "seektrack_trajectory"
-_PREDICTORS = ("lstm", "transformer")
-
-
-@dataclass(frozen=True, eq=False)
-class _Network:
-    """A network to be written: its parts, what the note tells, and a writer of what lies beside."""
-
-    parts: list[GraphPart]
-    said: export.Written
-    beside: Callable[[Path], None]
-    calibrate: Callable[[Pictures], Mapping[str, list[dict[str, NDArray[Any]]]]] | None = None
 
 
 def export_model(
@@ -147,7 +124,7 @@ def export_beside(model: str | Path = defaults.MODEL, *, progress: Progress | No
 
 
 def _write(
-    network: _Network,
+    network: Network,
     into: Path,
     *,
     precision: GraphPrecision = "fp32",
@@ -175,7 +152,7 @@ def _own_folder(kind: str, name: str) -> Path:
         ModelError: It does not.
     """
     if kind == "trajectory":
-        found = checkpoints.packaged_folder(f"trajectory/{name}") if name in _PREDICTORS else Path(name)
+        found = checkpoints.packaged_folder(f"trajectory/{name}") if name in PREDICTORS else Path(name)
     else:
         found = checkpoints.find(name, "mask" if kind == "sam2" else "text").folder or Path(name)
     if not (found / WEIGHTS).is_file():
@@ -189,7 +166,7 @@ def _own_folder(kind: str, name: str) -> Path:
 def _halves(name: str) -> list[tuple[str, str, str]]:
     """What is written: kind, name, and folder below the target."""
     folder = Path(name).expanduser()
-    if name in _PREDICTORS or checkpoints.model_type(folder) == _TRAJECTORY:
+    if name in PREDICTORS or checkpoints.model_type(folder) == _TRAJECTORY:
         return [("trajectory", name, "")]
     if name == "temporal" or checkpoints.model_type(folder) == TEMPORAL:
         return [("temporal", name, "")]
@@ -218,124 +195,11 @@ def _with_seconds(halves: Sequence[tuple[str, str, str]]) -> list[tuple[str, str
 
 def _networks(
     halves: Sequence[tuple[str, str, str]], resolution: int | None, progress: Progress | None
-) -> Iterator[tuple[str, _Network]]:
+) -> Iterator[tuple[str, Network]]:
     for kind, name, folder in halves:
         if kind == "sam2":
-            yield folder, _sam2(name, resolution, progress)
+            yield folder, of_sam2(name, resolution, progress)
         elif kind == "trajectory":
-            yield folder, _trajectory(name)
+            yield folder, of_trajectory(name)
         else:
-            yield folder, _encoder(name, progress)
-
-
-def _sam2(name: str, resolution: int | None, progress: Progress | None) -> _Network:
-    from seektrack.compression.recorded import recorded
-    from seektrack.compression.sam2_parts import sam2_parts, sam2_settings
-    from seektrack.segmentation import load_sam2
-
-    first = paired.SETS[0]
-    sam2 = load_sam2(name, device="cpu", resolution=resolution, weights=first, progress=progress)
-    source = checkpoints.find(name, "mask").folder
-    settings = {**sam2_settings(sam2), "source": folder_fingerprint(source) if source else ""}
-    alone = name == f"pocket:{first}" or not paired.is_pair(source)
-    beside = ("config.json",) if alone else ("config.json", paired.GATE)
-    said = export.Written("sam2", name, sam2.fingerprint, settings)
-    parts = sam2_parts(sam2.model)
-    graphs = Graphs(Path(), "sam2", name, said.fingerprint, OPSET, "fp32", settings)
-    return _Network(
-        parts,
-        said,
-        lambda folder: _copy(source, folder, beside),
-        lambda pictures: recorded(sam2, graphs, parts, pictures),
-    )
-
-
-def _encoder(name: str, progress: Progress | None) -> _Network:
-    from seektrack.compression import clip_parts
-    from seektrack.encoders import load_encoder
-    from seektrack.encoders.clip import ClipEncoder
-    from seektrack.encoders.temporal import TemporalEncoder
-
-    encoder = load_encoder(name, device="cpu", dtype="float32", progress=progress)
-    if isinstance(encoder, TemporalEncoder):
-        settings = clip_parts.temporal_settings(encoder)
-        parts = clip_parts.temporal_parts(encoder)
-        said = export.Written("temporal", name, encoder.fingerprint, settings)
-        return _Network(parts, said, lambda folder: _with_tokenizer(encoder, folder, settings["text"]))
-    if not isinstance(encoder, ClipEncoder):
-        raise ModelError(
-            f"{name!r} is no encoder of the CLIP family, nor a temporal one", hint="use it with torch"
-        )
-    settings = clip_parts.clip_settings(encoder)
-    said = export.Written("clip", name, encoder.fingerprint, settings)
-    return _Network(
-        clip_parts.clip_parts(encoder),
-        said,
-        lambda folder: _with_tokenizer(encoder, folder, settings["text"]),
-        lambda pictures: _clip_inputs(encoder, pictures),
-    )
-
-
-def _trajectory(name: str) -> _Network:
-    from seektrack.compression.clip_parts import trajectory_parts
-    from seektrack.tracking.predict_network import load_trajectory
-
-    folder = checkpoints.packaged_folder(f"trajectory/{name}") if name in _PREDICTORS else Path(name)
-    model = load_trajectory(folder)
-    said = export.Written("trajectory", name, folder_fingerprint(folder), {})
-    return _Network(trajectory_parts(model), said, lambda into: _copy(folder, into, ("config.json",)))
-
-
-def _copy(source: Path | None, folder: Path, names: Sequence[str]) -> None:
-    for name in names:
-        if source is not None and (source / name).is_file():
-            shutil.copyfile(source / name, folder / name)
-
-
-def _with_tokenizer(
-    encoder: ClipEncoder | TemporalEncoder, folder: Path, settings: Mapping[str, Any]
-) -> None:
-    """An encoder's files, and its tokenizer in the one form that is read without transformers.
-
-    Raises:
-        ModelError: There is no such form, or it reads a text otherwise.
-    """
-    from seektrack.compression.clip_parts import TOKENIZER_SAMPLES
-    from seektrack.encoders.text_reader import TextReader
-
-    _copy(encoder.folder, folder, _BESIDE)
-    photographs.keep_rows(folder)
-    encoder.tokenizer.save_pretrained(folder)
-    reader = TextReader.load(folder, settings)
-    for text in TOKENIZER_SAMPLES:
-        inputs = encoder.text_inputs([text])
-        ids, mask = reader([text])
-        same = np.array_equal(ids, inputs["input_ids"].numpy())
-        if "attention_mask" in inputs:
-            same &= np.array_equal(mask, inputs["attention_mask"].numpy())
-        if not same:
-            raise ModelError(
-                f"without transformers the tokenizer of {encoder.name!r} reads {text[:30]!r} otherwise",
-                hint="use it with torch",
-            )
-
-
-def _clip_inputs(encoder: ClipEncoder, pictures: Pictures) -> dict[str, list[dict[str, NDArray[Any]]]]:
-    """What the vision graphs see of pictures."""
-    from seektrack.encoders.photo_clip import PhotoClipEncoder
-    from seektrack.encoders.preprocess import averaged
-
-    found: dict[str, list[dict[str, NDArray[Any]]]] = {}
-    sides = {encoder.image_size: "vision", encoder.fine_size: "vision_fine"}
-    for side, part in sides.items():
-        settings = encoder.settings.at(side) if side else encoder.settings
-        if side:
-            seen = [encoder.image_inputs([picture], settings)["pixel_values"] for picture in pictures]
-            found[part] = [{"pixels": pixels.float().numpy()} for pixels in seen]
-    if isinstance(encoder, PhotoClipEncoder):
-        grain = encoder.networks.network.tower.sizes.grain
-        views = [
-            averaged(one["pixels"], max(8, round(one["pixels"].shape[-1] / grain))) for one in found["vision"]
-        ]
-        found["photographs"] = [{"pixels": view} for view in views]
-    return found
+            yield folder, of_encoder(name, progress)
