@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from seektrack import checkpoints
+from seektrack.checkpoints.fingerprints import folder_fingerprint
 from seektrack.compression.pruning import Stack, smaller
 from seektrack.errors import InputError, ModelError
 from seektrack.files import check_folder, new_files
@@ -83,9 +84,21 @@ def _few(had: int, share: float) -> int:
 
 
 def _sam2(name: str, to: Path, share: float, blocks: int, pictures: Pictures) -> Pruned:
-    from seektrack.segmentation import load_sam2
+    from seektrack.segmentation import load_sam2, paired
 
     sam2 = load_sam2(name, device="cpu", runtime="torch")
+    made = [_smaller_sam2(one, share, blocks, pictures) for one in sam2.sets]
+    with new_files(to) as temporary, checkpoints.quietly():
+        for (network, _), place in zip(made, ("", paired.SECOND), strict=False):
+            network.to(_dtype(name, "mask")).save_pretrained(temporary / place)
+        if sam2.gate is not None:
+            sam2.gate.save(temporary / paired.GATE)
+    counts = sum(_count(one.model) for one in sam2.sets), sum(_count(network) for network, _ in made)
+    return Pruned(to, counts, tuple(block for _, gone in made for block in gone))
+
+
+def _smaller_sam2(sam2: Sam2, share: float, blocks: int, pictures: Pictures) -> tuple[Any, tuple[str, ...]]:
+    """One set of weights with fewer channels and blocks, and the names of the blocks that went."""
     model = sam2.model
     backbone = model.config.vision_config.backbone_config
     ratio = math.ceil(8 * float(backbone.mlp_ratio) * (1 - share) - 1e-9) / 8
@@ -136,10 +149,7 @@ def _sam2(name: str, to: Path, share: float, blocks: int, pictures: Pictures) ->
         for picture in pictures:
             _exercise(sam2, picture)
 
-    made, dropped = smaller(model, stacks, use, blocks)
-    with new_files(to) as temporary, checkpoints.quietly():
-        made.to(_dtype(name, "mask")).save_pretrained(temporary)
-    return Pruned(to, (_count(model), _count(made)), dropped)
+    return smaller(model, stacks, use, blocks)
 
 
 def _exercise(sam2: Sam2, picture: NDArray[np.uint8]) -> None:
@@ -166,6 +176,7 @@ def _exercise(sam2: Sam2, picture: NDArray[np.uint8]) -> None:
 def _clip(name: str, to: Path, share: float, blocks: int, pictures: Pictures) -> Pruned:
     from seektrack.encoders import load_encoder
     from seektrack.encoders.clip import ClipEncoder
+    from seektrack.encoders.photo_clip import PhotoClipEncoder
 
     encoder = load_encoder(name, device="cpu", dtype="float32", runtime="torch")
     if not isinstance(encoder, ClipEncoder):
@@ -207,6 +218,9 @@ def _clip(name: str, to: Path, share: float, blocks: int, pictures: Pictures) ->
         for file in _BESIDE:
             if encoder.folder is not None and (encoder.folder / file).is_file():
                 shutil.copyfile(encoder.folder / file, temporary / file)
+        if isinstance(encoder, PhotoClipEncoder) and (taught := encoder.experts.photographs.taught):
+            # Their vectors lie in a space that pruning leaves as it is.
+            replace(taught, weights=folder_fingerprint(temporary)).save(temporary)
     return Pruned(to, (_count(model), _count(made)), dropped)
 
 

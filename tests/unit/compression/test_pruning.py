@@ -78,6 +78,10 @@ def test_a_pruned_encoder_is_a_model_at_every_door(tmp_path: Path) -> None:
     ):
         assert 0.5 < float((one * other).sum(1).min()) < 0.99999
     assert own.fingerprint != pruned.fingerprint
+    whole, less = (load_sam2(name, device="cpu", runtime="torch") for name in ("pocket", small / "sam2"))
+    assert len(less.sets) == 2, "both of a segmenter's sets of weights are pruned"
+    for one in shown:
+        assert less.for_picture(one).weights == whole.for_picture(one).weights
     weights = [packaged_folder("clip"), small / "clip"]
     large, less = ((folder / "model.safetensors").stat().st_size for folder in weights)
     assert less < 0.8 * large

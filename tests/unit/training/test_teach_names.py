@@ -12,6 +12,7 @@ import pytest
 from skimage import data
 
 from seektrack.cli import main
+from seektrack.compression import prune
 from seektrack.encoders import load_encoder
 from seektrack.encoders.taught import Taught, read_taught
 from seektrack.errors import InputError, ModelError
@@ -92,6 +93,17 @@ def test_a_library_made_before_is_asked_at_once(taught: tuple[Path, dict], tmp_p
         (first, *_) = library.search("a tissue section", min_confidence=0.3)
         assert first.key.frame_index in (2, 3)
         assert not library.search("a dog", min_confidence=0.3)
+
+
+def test_a_pruned_model_keeps_what_it_was_taught(taught: tuple[Path, dict], tmp_path: Path) -> None:
+    shown = [picture for picture, _ in surfaces(RIGHT, 2, 2)]
+    prune(taught[0], "text", to=tmp_path / "small", share=0.3, pictures=shown)
+    whole, small = load_encoder(taught[0]), load_encoder(tmp_path / "small")
+    assert small.fingerprint != whole.fingerprint
+    texts = ["a tissue section", "a gravel bed"]
+    likes = [one.embed_images(shown) @ one.embed_texts(texts).T for one in (whole, small)]
+    assert np.allclose(*likes, atol=1e-3), "names lie in the half that pruning leaves alone"
+    assert likes[1][2].argmax() == 0
 
 
 def test_more_names_come_beside_those_of_before(taught: tuple[Path, dict], tmp_path: Path) -> None:
