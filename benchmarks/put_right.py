@@ -13,8 +13,10 @@ beside their frames instead (NAME/00000.jpg and .png) and measures on others.
     python benchmarks/put_right.py clip --minutes 5 --out runs/right
     python benchmarks/put_right.py films --films FOLDER --scenes 8 --minutes 10 --out runs/right
     python benchmarks/put_right.py sam2 --paint --minutes 10 --out runs/painted
+    python benchmarks/put_right.py sam2 --camera thermal --paint --minutes 10 --out runs/thermal
     python benchmarks/put_right.py sam2 --quick
 
+``--camera``: coloured scenes of everyday things instead, as such a camera shows them.
 ``--paint``: where clicks do not help, the person paints the object's outline, with some ten corners.
 
 Interrupted, the same command goes on with the films that are left, and inside the training.
@@ -38,6 +40,7 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
+from cameras import CAMERAS
 from corrections import LEAST_AREA, by_frame, click
 from PIL import Image
 
@@ -60,7 +63,7 @@ from seektrack.pipeline import Models
 from seektrack.segmentation import load_sam2
 from seektrack.training.datasets import MaskClip, masks_beside
 from seektrack.training.sam2.follow import FollowValidator
-from seektrack.world import Split, render, sample_scene, seeds
+from seektrack.world import SceneSettings, Split, render, sample_scene, seeds
 from seektrack.world.languages import noun_phrase
 
 FIRST_SCENE = 60_000
@@ -166,11 +169,18 @@ def seektrack(*arguments: str, threads: int = 1) -> dict[str, Any]:
     return told | {"processor_s": round(used.ru_utime + used.ru_stime)}
 
 
-def scan_films(folder: Path, count: int, n_frames: int) -> Iterator[tuple[Path, Tracks]]:
+def scan_films(
+    folder: Path, count: int, n_frames: int, camera: str | None, first: int
+) -> Iterator[tuple[Path, Tracks]]:
     """Scenes of the training split as films, with their truth."""
-    for seed in seeds(Split.TRAIN, count, start=FIRST_SCENE):
-        film = folder / f"{seed}.mp4"
-        yield film, write_scene(sample_scene(seed, scans(n_frames)), film)
+    for seed in seeds(Split.TRAIN, count, start=FIRST_SCENE + first):
+        film, look = folder / f"{seed}.mp4", CAMERAS[camera](seed) if camera else None
+        yield film, write_scene(sample_scene(seed, style_of(camera, n_frames)), film, look=look)
+
+
+def style_of(camera: str | None, n_frames: int) -> SceneSettings:
+    """The scenes that are filmed."""
+    return SceneSettings(style="rich", n_frames=n_frames) if camera else scans(n_frames)
 
 
 def real_films(clips: Sequence[MaskClip], folder: Path) -> Iterator[tuple[Path, Tracks]]:
@@ -222,12 +232,14 @@ def sam2(home: Path, chosen: argparse.Namespace) -> Change:
     """Scans put right, and other scans measured."""
     films = home / "films"
     films.mkdir(parents=True, exist_ok=True)
-    made = list(scan_films(films, chosen.scenes, chosen.length))
+    made = list(scan_films(films, chosen.scenes, chosen.length, chosen.camera, 1000 * chosen.seed))
     out = learn_from(made, home, chosen)
-    scores = [
-        follow_scores(EngineFollower(load_sam2(m)), scans(24), chosen.clips) for m in (chosen.model, str(out))
-    ]
-    return change(*scores)
+    models = [EngineFollower(load_sam2(name)) for name in (chosen.model, str(out))]
+    camera, style = CAMERAS.get(chosen.camera), style_of(chosen.camera, 24)
+    found = change(*(follow_scores(one, style, chosen.clips, look=camera) for one in models))
+    plain = SceneSettings(n_frames=24)
+    print("plain clips:", change(*(follow_scores(one, plain, max(1, chosen.clips // 3)) for one in models)))
+    return found
 
 
 def films(home: Path, chosen: argparse.Namespace) -> Change:
@@ -295,6 +307,7 @@ def main() -> None:
     )
     parser.add_argument("part", choices=("sam2", "clip", "films"))
     parser.add_argument("--films", type=Path, help="folder of films with masks beside their frames")
+    parser.add_argument("--camera", choices=tuple(CAMERAS), help="what films the scenes; scans without it")
     parser.add_argument("--scenes", type=int, default=10, help="films that are put right")
     parser.add_argument("--rounds", type=int, default=2, help="frames of each object put right at most")
     parser.add_argument("--paint", action="store_true", help="outlines where clicks do not help")
@@ -309,7 +322,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, help="the command's own number when left out")
     parser.add_argument("--crops", type=int, default=300, help="to measure names on")
     parser.add_argument("--model", default="pocket")
-    parser.add_argument("--seed", type=int, default=0, help="which films are put right")
+    parser.add_argument("--seed", type=int, default=0, help="other scenes, or other films, are put right")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--fresh", action="store_true", help="train anew")
     parser.add_argument("--quick", action="store_true", help="little of everything")

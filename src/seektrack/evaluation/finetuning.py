@@ -7,8 +7,8 @@ compared item by item.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
 import numpy as np
@@ -46,17 +46,26 @@ def scans(n_frames: int = 1, categories: Sequence[str] = STRANGE) -> SceneSettin
     return SceneSettings(style="scan", categories=tuple(categories), n_frames=n_frames)
 
 
-def follow_scores(follow: Follower, settings: SceneSettings, clips: int) -> Values:
+def follow_scores(
+    follow: Follower,
+    settings: SceneSettings,
+    clips: int,
+    *,
+    look: Callable[[int], Callable[[NDArray[np.uint8]], NDArray[np.uint8]]] | None = None,
+) -> Values:
     """J&F of every object of so many benchmark clips, followed from its box on the first frame.
 
     Args:
         follow: What answers, see :mod:`seektrack.evaluation.pocket_sam2`.
         settings: Of the clips: ``scans(24)``, or ``SceneSettings()`` for what the model knew before.
         clips: How many.
+        look: From a clip's seed to what is made of each of its pictures.
     """
     scores: list[float] = []
     for seed in seeds(Split.BENCHMARK, clips, start=_FIRST_CLIP):
         clip = render(sample_scene(seed, settings))
+        if look is not None:
+            clip = replace(clip, frames=np.stack([*map(look(seed), clip.frames)]))
         scores += [value for _, _, value, _ in followed(follow, clip, np.random.default_rng(seed), ("box",))]
     return np.array(scores)
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from fractions import Fraction
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from seektrack.errors import OutputError
 from seektrack.files import write_text
@@ -36,8 +39,20 @@ class Footage:
         return replace(self.truth, tracks=tuple(t for t in self.truth if t.label == label))
 
 
-def write_scene(scene: Scene, path: Path, *, fps: Fraction = FPS) -> Tracks:
+def write_scene(
+    scene: Scene,
+    path: Path,
+    *,
+    fps: Fraction = FPS,
+    look: Callable[[NDArray[np.uint8]], NDArray[np.uint8]] | None = None,
+) -> Tracks:
     """Render a scene to an H.264 mp4; its truth goes beside it as JSON, MOT and COCO.
+
+    Args:
+        scene: What is shown.
+        path: Of the mp4.
+        fps: Frames a second.
+        look: Called with each picture, RGB uint8 (H, W, 3), for what is written in its place.
 
     Raises:
         OutputError: The folder cannot be written.
@@ -46,7 +61,7 @@ def write_scene(scene: Scene, path: Path, *, fps: Fraction = FPS) -> Tracks:
     s = scene.settings
     with VideoWriter(path, width=s.width, height=s.height, fps=fps, crf=16) as writer:
         for t, (picture, ids, full_area) in enumerate(frames(scene)):
-            writer.write(picture, t / fps)
+            writer.write(look(picture) if look else picture, t / fps)
             recorder.add(t, ids, full_area)
     truth = recorder.tracks()
     for name, suffix in (("mot", ".mot.txt"), ("coco", ".coco.json"), ("json", ".truth.json")):

@@ -121,6 +121,9 @@ def test_pixels_nobody_knows_count_nowhere():
     right, best = mask_loss(decoded(disc(14)), truth, nothing, there, weights, known=known)
     assert float(open_loss) > float(loss) and float(overlap) > float(open_overlap)
     assert float(loss) == pytest.approx(float(right), abs=0.02) and float(overlap) == float(best)
+    # What is not seen may lie there: that it is gone is not taught.
+    gone = [mask_loss(wrong, truth * 0, nothing, ~there, weights, known=k)[0] for k in (known, known * 0 + 1)]
+    assert float(gone[0]) == 0 < float(gone[1])
 
 
 def test_a_negative_weight_is_refused():

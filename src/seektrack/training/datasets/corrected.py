@@ -1,7 +1,9 @@
 """What people corrected, as training data: results of seektrack with their videos, and tracking sessions.
 
 A result says what every object looks like on every frame that was gone through; a session says the same after
-its corrections. Both are taken as the truth: give what was looked through, and delete what is wrong.
+its corrections. Both are taken as the truth: give what was looked through, and delete what is wrong. Of an
+object that a session's person put right, only the frames put right are: where it had to be done by hand, what
+the network makes of the frames between is no better than what is to be bettered.
 """
 
 from __future__ import annotations
@@ -44,7 +46,7 @@ class Corrected:
         file: The result or the session.
         video: The video.
         tracks: Its objects.
-        sure: Of a session, by object the frames it was pointed at or put right on.
+        sure: Of a session, by object that was put right the frames where it was.
     """
 
     file: Path
@@ -234,37 +236,39 @@ def _tracks(file: Path) -> tuple[Tracks, Path | None, Mapping[int, frozenset[int
 
 
 def _sure(session: TrackingSession) -> Mapping[int, frozenset[int]] | None:
-    """Frames a person spoke of each object; None where nothing was put right."""
-    corrected = [
-        (int(edit.what["obj_id"]), int(edit.what["frame_index"]))
-        for edit in session.edits
-        if edit.kind == "correct" and not edit.undone
-    ]
-    if not corrected:
-        return None
+    """Of each object that was put right the frames where it was, or painted; None where none was."""
     found: dict[int, set[int]] = {}
-    for obj_id, frame in [*corrected, *((p.obj_id, p.frame_index) for p in session.asked.prompts)]:
-        found.setdefault(obj_id, set()).add(frame)
-    return {obj_id: frozenset(frames) for obj_id, frames in found.items()}
+    for edit in session.edits:
+        if edit.kind == "correct" and not edit.undone:
+            found.setdefault(int(edit.what["obj_id"]), set()).add(int(edit.what["frame_index"]))
+    for prompt in session.asked.prompts:
+        if prompt.mask is not None and prompt.obj_id in found:
+            found[prompt.obj_id].add(prompt.frame_index)
+    return {obj_id: frozenset(frames) for obj_id, frames in found.items()} or None
 
 
 def _clip(by_key: Mapping[str, Corrected], key: str) -> MaskClip:
     one = by_key[key]
     labels = {track.obj_id: track.label for track in one.tracks if track.label}
-    return MaskClip(key, partial(open_video, one.video), partial(_known, one.tracks), labels, one.sure)
+    known = partial(_known, one.tracks, one.sure or {})
+    return MaskClip(key, partial(open_video, one.video), known, labels, one.sure)
 
 
-def _known(tracks: Tracks, frame_index: int) -> FrameMasks | None:
-    """What is known of a frame; None where nobody went through it."""
+def _known(tracks: Tracks, sure: Mapping[int, frozenset[int]], frame_index: int) -> FrameMasks | None:
+    """What is known of a frame; None where nobody went through it, or nothing it shows is known."""
     if frame_index not in tracks.frame_times:
         return None
     masks: dict[int, Mask] = {}
     unsure: list[Box] = []
     for track, o in tracks.at(frame_index):
-        if o.visible and o.mask is not None and o.mask.area:
-            masks[track.obj_id] = o.mask
-        elif o.visible and o.mask is None:
+        if not o.visible:
+            continue
+        if o.mask is None or frame_index not in sure.get(track.obj_id, (frame_index,)):
             unsure.append(o.box)
+        elif o.mask.area:
+            masks[track.obj_id] = o.mask
+    if sure and unsure and not masks:
+        return None
     return FrameMasks(masks, _void(unsure, masks, tracks.video.hw) if unsure else None)
 
 

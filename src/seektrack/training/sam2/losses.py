@@ -77,7 +77,8 @@ def mask_loss(
         others: float (B, S, S), pixels of other objects.
         visible: bool (B,); an object not on the frame only trains the object score.
         weights: Of the terms.
-        known: float (B, S, S), 0 on pixels of which nobody knows what they show; they count nowhere.
+        known: float (B, S, S), 0 on pixels of which nobody knows what they show; they count nowhere, and an
+            object not seen beside them may be there.
 
     Returns:
         The loss, and the mean IoU of mask 0 over visible objects (no gradient).
@@ -109,7 +110,10 @@ def mask_loss(
     each = terms[:, 0] + weights.alternatives * (best + terms[:, 1:].mean(1) / 3) + weights.iou * iou
     there = visible.float()
     loss = (each * there).sum() / there.sum().clamp(min=1)
-    loss = loss + weights.score * F.binary_cross_entropy_with_logits(decoded.score[:, 0].float(), there)
+    score = F.binary_cross_entropy_with_logits(decoded.score[:, 0].float(), there, reduction="none")
+    # What is not seen may lie where nobody knows.
+    told = there if known is None else torch.maximum(there, known.flatten(1).amin(1))
+    loss = loss + weights.score * (score * told).sum() / told.sum().clamp(min=1)
     return loss, (overlap[:, 0] * there).sum() / there.sum().clamp(min=1)
 
 
