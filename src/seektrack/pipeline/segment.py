@@ -52,6 +52,7 @@ class FrameSegmenter:
             PromptError: A prompt is empty or lies outside the picture, or one object has two.
         """
         from seektrack.segmentation import Finish, VideoSession
+        from seektrack.segmentation.arrays import floats
         from seektrack.segmentation.prompts import check_prompt
 
         if not prompts:
@@ -69,7 +70,7 @@ class FrameSegmenter:
             session.add(prompt)
         answer = session.step(self._features_of(frame, name), frame.index)
         settled = Finish.of(sam2, post=defaults.POST)(answer, frame.image)
-        masks, scores = settled.masks(), answer.iou_scores.float().clamp(0, 1).tolist()
+        masks, scores = settled.masks(), floats(answer.iou_scores).clip(0, 1).tolist()
         found: dict[int, Observation] = {}
         for obj_id, pixels, score in zip(answer.obj_ids, masks, scores, strict=True):
             mask = Mask.from_array(pixels)
