@@ -84,17 +84,25 @@ class Approximate:
         self, queries: NDArray[np.float32], k: int, *, effort: int | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Scores and positions, both (Q, k), best first; positions are -1 where fewer were found."""
-        wanted = effort or self.effort
-        count = self.coarse.ntotal
-        found = weighed_for(k, rerank=self.rerank, count=count)
-        if self.kind == "hnsw":
-            inner = _FAISS.SearchParametersHNSW(efSearch=max(wanted, found))
-        else:
-            looked = lists_for(k, effort=wanted, lists=int(getattr(self.coarse, "nlist", 1)), count=count)
-            inner = _FAISS.SearchParametersIVF(nprobe=looked)
+        found, inner = self._looks(k, effort or self.effort)
         outer = _FAISS.IndexRefineSearchParameters(k_factor=found / k, base_index_params=inner)
         scores, positions = self._refine.search(queries, k, params=outer)
         return scores, positions
+
+    def candidates(self, query: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+        """Positions among which the ``k`` nearest to a query (1, D) are looked for, ascending."""
+        found, inner = self._looks(k, self.effort)
+        positions: NDArray[np.int64] = self.coarse.search(query, found, params=inner)[1][0]
+        return np.sort(positions[positions >= 0])
+
+    def _looks(self, k: int, effort: int) -> tuple[int, Any]:
+        """How many candidates are weighed for ``k`` results, and how the coarse index finds them."""
+        count = self.coarse.ntotal
+        found = weighed_for(k, rerank=self.rerank, count=count)
+        if self.kind == "hnsw":
+            return found, _FAISS.SearchParametersHNSW(efSearch=max(effort, found))
+        looked = lists_for(k, effort=effort, lists=int(getattr(self.coarse, "nlist", 1)), count=count)
+        return found, _FAISS.SearchParametersIVF(nprobe=looked)
 
 
 def build_approximate(

@@ -9,7 +9,7 @@ from pathlib import Path
 from seektrack.errors import LibraryError
 from seektrack.library import database, distances, extras, stretches, turns
 from seektrack.library.beside import ClipModel, ClipRows, Extra
-from seektrack.library.checks import damaged, stretch_checksum
+from seektrack.library.checks import damaged
 from seektrack.library.database import scalar
 from seektrack.library.identity import is_there, library_key
 from seektrack.library.reader import EmbeddedReader
@@ -24,10 +24,8 @@ class EmbeddedCopying(EmbeddedReader):
     def extra(self, path: str | Path, kind: str) -> Extra | None:
         """See `LibraryStore.extra`."""
         with self._reading() as connection:
-            video = scalar(
-                connection, "SELECT id FROM videos WHERE path = ? AND state = 'done'", library_key(path)
-            )
-            return None if video is None else extras.get(connection, self.path, int(video), kind)
+            video = self._served_id(path)
+            return None if video is None else extras.get(connection, self.path, video, kind)
 
     def extras(self, kind: str) -> Iterator[tuple[str, Extra]]:
         """See `LibraryStore.extras`."""
@@ -113,8 +111,8 @@ class EmbeddedCopying(EmbeddedReader):
         asked = where or Where()
         with self._reading() as connection:
             model = stretches.model_of(connection)
-            found = [] if model is None else stretches.touching(connection, self.path, asked)
             paths = paths_of(connection, self.path)
+            found = [] if model is None else stretches.touching(connection, self.path, asked, self.served())
         found = [row for row in found if asked.missing or is_there(paths[row[0]])]
         columns = [[row[i] for row in found] for i in range(4)]
         return ClipRows.of(*columns, dim=model.dim if model else 0, paths=paths)
@@ -162,12 +160,7 @@ class EmbeddedCopying(EmbeddedReader):
         if not stretches.have_stretches(connection):
             return None, []
         known = scalar(connection, "SELECT settings FROM clip_videos WHERE video_id = ?", video_id)
-        rows = connection.execute(
-            "SELECT * FROM clips WHERE video_id = ? ORDER BY id", (video_id,)
-        ).fetchall()
-        for row in rows:
-            if stretch_checksum(video_id, row["start_s"], row["end_s"], row["vector"]) != row["checksum"]:
-                raise damaged(self.path, "a stretch of a video is not what was stored")
+        rows = stretches.whole_rows(connection, self.path, video_id)
         return known, [(row["start_s"], row["end_s"], row["vector"]) for row in rows]
 
     def take(self, video: WholeVideo) -> int:

@@ -56,6 +56,15 @@ def mapped(file: Path) -> faiss.Index:
     return faiss.read_index(str(file), getattr(faiss, "IO_FLAG_MMAP_IFC", 0))
 
 
+def is_whole(file: Path, count: int, dim: int) -> bool:
+    """Whether a file is as long as such an index and begins as one does; its vectors are not looked at."""
+    header = _header(count, dim)
+    if file.stat().st_size != len(header) + 2 * dim * count:
+        return False
+    with file.open("rb") as stream:
+        return stream.read(len(header)) == header
+
+
 def codes_of(flat: Any, dim: int) -> NDArray[np.float16]:
     """The vectors float16 (N, D) of such an index, without a copy."""
     return np.asarray(_Codes(flat, dim)) if flat.ntotal else np.zeros((0, dim), dtype=np.float16)

@@ -4,7 +4,8 @@ SQLite holds the truth. Beside it lie, under the name of the library's generatio
 as an exact FAISS index (mapped into memory, not read), the metadata as columns, for a very large library an
 approximate index, and a manifest that says what they are, how large the files are and which recall was
 measured. Every file is written to a temporary name, synced and renamed, the manifest last: a reader finds a
-whole set or none, and then builds it again.
+whole set or none, and then builds it again. Vectors are compared with their checksums when they are first
+read, row by row, all else when the index is opened.
 
 Filters come first: they choose rows by the columns, and what is left is scanned exactly. Filtering the answer
 of an approximate search would lose most of what was asked for.
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from seektrack.library.ann import Approximate, build_approximate
 from seektrack.library.flat import codes_of, empty_flat, flat_in_file, flat_in_memory
 from seektrack.library.index_settings import IndexManifest, IndexSettings
+from seektrack.library.row_sums import RowSums
 from seektrack.library.rows import Rows, joined
 
 SCAN_ROWS = 2048
@@ -42,6 +44,10 @@ class VectorIndex:
         manifest: What it is.
         approximate: What proposes candidates, or None to scan everything.
         file: Where ``flat`` is mapped from; None where it is in memory.
+        sums: What the rows of ``flat`` are compared with when they are first read; None where they were just
+            made.
+
+    Every method that reads vectors raises `ChangedRowsError` where one is not what was written.
     """
 
     def __init__(
@@ -51,10 +57,12 @@ class VectorIndex:
         manifest: IndexManifest,
         approximate: Approximate | None = None,
         file: Path | None = None,
+        sums: RowSums | None = None,
     ) -> None:
         self.rows = rows
         self.manifest = manifest
         self.flat, self.approximate, self.file = flat, approximate, file
+        self.sums = sums
         self._local = threading.local()
 
     def __len__(self) -> int:
@@ -97,7 +105,7 @@ class VectorIndex:
         kind = settings.kind_for(len(self))
         if kind == "flat":
             manifest = IndexManifest("flat", len(self), self.manifest.dim, seconds=self.manifest.seconds)
-            return VectorIndex(self.rows, self.flat, manifest, file=self.file)
+            return VectorIndex(self.rows, self.flat, manifest, file=self.file, sums=self.sums)
         began = time.monotonic()
         approximate, report = build_approximate(self.flat, self.vectors, kind, settings)
         manifest = IndexManifest(
@@ -110,14 +118,21 @@ class VectorIndex:
             report.rerank,
             self.manifest.seconds + time.monotonic() - began,
         )
-        return VectorIndex(self.rows, self.flat, manifest, approximate, self.file)
+        return VectorIndex(self.rows, self.flat, manifest, approximate, self.file, self.sums)
 
     @cached_property
     def vectors(self) -> NDArray[np.float16]:
-        """float16 (N, D), read-only, without a copy."""
+        """float16 (N, D), read-only, without a copy; all of them were compared with their checksums."""
         view = codes_of(self.flat, self.manifest.dim)
         view.flags.writeable = False
+        if self.sums is not None:
+            self.sums.check_all(view.view(np.uint8))
         return view
+
+    @cached_property
+    def _bytes(self) -> NDArray[np.uint8]:
+        """uint8 (N, 2 D), not compared with anything yet."""
+        return codes_of(self.flat, self.manifest.dim).view(np.uint8)
 
     def search(
         self, query: NDArray[np.float32], k: int, *, exact: bool = False
@@ -133,12 +148,30 @@ class VectorIndex:
         if k <= 0:
             return NO_IDS, NO_SCORES
         row = np.ascontiguousarray(query, dtype=np.float32)[None]
-        if self.approximate is None or exact:
-            scores, positions = self.flat.search(row, k)
-        else:
-            scores, positions = self.approximate.search(row, k)
-        found = positions[0] >= 0
-        return self.rows.ids[positions[0][found]], scores[0][found].astype(np.float32)
+        if self.approximate is not None and not exact:
+            return self.scan(query, k, self.approximate.candidates(row, k))
+        _ = self.vectors  # every one of them is read
+        scores, positions = self.flat.search(row, k)
+        return self.rows.ids[positions[0]], scores[0].astype(np.float32)
+
+    def among(
+        self,
+        query: NDArray[np.float32],
+        k: int,
+        positions: NDArray[np.int64] | None,
+        *,
+        exact: bool = False,
+    ) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """`scan` of some positions, `search` where they are None."""
+        if positions is None:
+            return self.search(query, k, exact=exact)
+        return self.scan(query, k, positions)
+
+    def take(self, positions: NDArray[np.int64] | None) -> tuple[NDArray[np.float16], Rows]:
+        """Vectors (M, D) and metadata at ascending positions; all of both where they are None."""
+        if positions is None:
+            return self.vectors, self.rows
+        return self.gather(positions), self.rows.take(positions)
 
     def scan(
         self, query: NDArray[np.float32], k: int, positions: NDArray[np.int64]
@@ -148,10 +181,11 @@ class VectorIndex:
         found: list[NDArray[np.int64]] = [NO_IDS]
         scored: list[NDArray[np.float32]] = [NO_SCORES]
         flat, memory = self._scratch
-        rows = self.vectors.view(np.uint8)
         for start in range(0, len(positions), SCAN_ROWS):
             part = positions[start : start + SCAN_ROWS]
-            rows.take(part, axis=0, out=memory[: len(part)], mode="clip")
+            self._bytes.take(part, axis=0, out=memory[: len(part)], mode="clip")
+            if self.sums is not None:
+                self.sums.check(memory[: len(part)], part)
             flat.ntotal = len(part)
             scores, near = flat.search(row, min(k, len(part)))
             found.append(part[near[0]])
@@ -174,8 +208,12 @@ class VectorIndex:
     def gather(self, positions: NDArray[np.int64]) -> NDArray[np.float16]:
         """float16 (M, D) at ascending positions; a view when they follow each other."""
         n = len(positions)
+        picked: NDArray[np.uint8]
         if n and positions[-1] - positions[0] == n - 1:
-            return self.vectors[positions[0] : positions[-1] + 1]
-        # A mapped file does not align its numbers; as bytes the rows are copied whole, many times as fast.
-        picked: NDArray[np.uint8] = self.vectors.view(np.uint8).take(positions, axis=0)
+            picked = self._bytes[positions[0] : positions[-1] + 1]
+        else:
+            # A mapped file does not align its numbers; as bytes rows are copied whole, many times as fast.
+            picked = self._bytes.take(positions, axis=0)
+        if self.sums is not None:
+            self.sums.check(picked, positions)
         return picked.view(np.float16)

@@ -16,14 +16,17 @@ import numpy as np
 
 from seektrack.files import new_file, write_text
 from seektrack.library.ann import Approximate
-from seektrack.library.flat import mapped
+from seektrack.library.flat import is_whole, mapped
 from seektrack.library.index import VectorIndex
 from seektrack.library.index_settings import IndexManifest
+from seektrack.library.row_sums import RowSums, row_sums
 from seektrack.library.rows import Rows
 
-FORMAT = 3
+FORMAT = 4
 """Of the files; an index of another format is built again."""
 
+_SUMS = "sums"
+"""Checksums of the rows of vectors, beside the columns."""
 _COLUMNS = ("ids", "video_ids", "frame_indices", "times", "boxes", "kinds")
 _PATTERNS = ("vectors-*.faiss", "approximate-*.faiss", "columns-*.npz", "index-*.json")
 
@@ -35,6 +38,8 @@ def load_index(folder: Path, generation: str, paths: Mapping[int, str]) -> Vecto
         folder: Of the library.
         generation: What it serves now.
         paths: Path of each video by id.
+
+    Vectors are not read: each is compared with its checksum when it is first looked at.
     """
     names = _names(folder, generation)
     try:
@@ -44,8 +49,11 @@ def load_index(folder: Path, generation: str, paths: Mapping[int, str]) -> Vecto
         manifest = IndexManifest(**described["manifest"])
         with np.load(names["columns"], allow_pickle=False) as columns:
             rows = Rows(**{name: columns[name] for name in _COLUMNS}, paths=paths)
+            sums = RowSums(columns[_SUMS])
+        if not is_whole(names["vectors"], manifest.vectors, manifest.dim):
+            return None
         flat = mapped(names["vectors"])
-        if not flat.ntotal == len(rows) == manifest.vectors:
+        if not flat.ntotal == len(rows) == len(sums.sums) == manifest.vectors:
             return None
         approximate = None
         if manifest.kind != "flat":
@@ -55,7 +63,7 @@ def load_index(folder: Path, generation: str, paths: Mapping[int, str]) -> Vecto
             )
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, zipfile.BadZipFile):
         return None
-    return VectorIndex(rows, flat, manifest, approximate, names["vectors"])
+    return VectorIndex(rows, flat, manifest, approximate, names["vectors"], sums)
 
 
 def save_index(folder: Path, generation: str, index: VectorIndex) -> bool:
@@ -70,8 +78,9 @@ def save_index(folder: Path, generation: str, index: VectorIndex) -> bool:
             with new_file(names["vectors"]) as temporary:
                 faiss.write_index(index.flat, str(temporary))
         with new_file(names["columns"]) as temporary, temporary.open("wb") as stream:
-            np.savez(stream, **{name: getattr(index.rows, name) for name in _COLUMNS})
-        files = [names["vectors"], names["columns"]]
+            sums = index.sums.sums if index.sums is not None else row_sums(index.vectors.view(np.uint8))
+            np.savez(stream, **{_SUMS: sums, **{name: getattr(index.rows, name) for name in _COLUMNS}})
+        files = [names["columns"]]
         if index.approximate is not None:
             with new_file(names["approximate"]) as temporary:
                 faiss.write_index(index.approximate.coarse, str(temporary))

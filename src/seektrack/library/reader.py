@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from seektrack.library.upgrade import upgrade
 if TYPE_CHECKING:
     from seektrack.library.index import VectorIndex
 
+T = TypeVar("T")
 INDEXED_FROM = 50_000
 """From this many vectors on, a search over the whole library uses the FAISS index."""
 
@@ -46,7 +47,7 @@ class EmbeddedReader(LibraryStore):
         self._index: reading.CachedIndex | None = None
         self._counted: tuple[str, int] | None = None
         self._arrays: dict[str, NDArray[np.float32]] = {}
-        self._served: tuple[str, dict[int, str], dict[str, float | None]] | None = None
+        self._served: tuple[str, dict[int, str], dict[str, float | None], dict[str, int]] | None = None
         with self._lock, database.guard(path):
             meta = database.read_meta(connection, path)
             if meta["schema"] == "1":
@@ -102,15 +103,20 @@ class EmbeddedReader(LibraryStore):
         """
         return self._videos_served()[0]
 
-    def _videos_served(self) -> tuple[dict[int, str], dict[str, float | None]]:
-        """Paths by id, and seconds by path."""
+    def _served_id(self, path: str | Path) -> int | None:
+        """Id of a video that is served; None when it is not."""
+        return self._videos_served()[2].get(library_key(path))
+
+    def _videos_served(self) -> tuple[dict[int, str], dict[str, float | None], dict[str, int]]:
+        """Paths by id, and seconds and ids by path."""
         with self._lock, self._reading() as connection:
             generation = self._generation(connection)
             if self._served is None or self._served[0] != generation:
                 found = reading.video_rows(connection, self.path)
                 done = [row for row in found if row["state"] == "done"]
                 paths = {int(row["id"]): str(row["path"]) for row in done}
-                self._served = (generation, paths, {row["path"]: row["duration_s"] for row in done})
+                seconds = {row["path"]: row["duration_s"] for row in done}
+                self._served = (generation, paths, seconds, {path: i for i, path in paths.items()})
             return self._served[1:]
 
     def vectors(self, *, where: Where | None = None) -> tuple[NDArray[np.float16], Rows]:
@@ -122,17 +128,11 @@ class EmbeddedReader(LibraryStore):
         Raises:
             LibraryError: What is stored is not what was written.
         """
-        vectors, rows = self._everything()
-        positions = self._select(rows, where)
-        return (
-            (vectors, rows) if positions is None else (self._gather(vectors, positions), rows.take(positions))
-        )
+        return self._taken(lambda rows: self._select(rows, where))
 
     def vectors_by_id(self, ids: Sequence[int] | NDArray[np.int64]) -> tuple[NDArray[np.float16], Rows]:
         """Vectors and metadata of some rows, in order of video and frame; unknown ids are left out."""
-        vectors, rows = self._everything()
-        positions = rows.positions_of(np.asarray(ids, dtype=np.int64))
-        return self._gather(vectors, positions), rows.take(positions)
+        return self._taken(lambda rows: rows.positions_of(np.asarray(ids, dtype=np.int64)))
 
     def timeline(self, path: str | Path) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Frame indices and times in seconds of every frame looked at in a finished video, in order."""
@@ -142,20 +142,23 @@ class EmbeddedReader(LibraryStore):
 
     def frames(self) -> FrameTable:
         """Every frame looked at in finished videos; kept in memory until the library changes."""
-        return self._everything()[1].frames
+        return (self._current_index().rows if self._is_large() else self._everything()[1]).frames
 
     def _everything(self) -> tuple[NDArray[np.float16], Rows]:
-        if self._is_large():
-            index = self._current_index()
-            return index.vectors, index.rows
+        """All of a small library, from memory while it does not change."""
         with self._lock, self._reading() as connection:
             generation = self._generation(connection)
             if self._cached is None or self._cached[0] != generation:
                 self._cached = (generation, *reading.everything(connection, self.path, self.dim))
             return self._cached[1], self._cached[2]
 
-    def _gather(self, vectors: NDArray[np.float16], positions: NDArray[np.int64]) -> NDArray[np.float16]:
-        return self._current_index().gather(positions) if self._is_large() else vectors[positions]
+    def _taken(self, choose: Callable[[Rows], NDArray[np.int64] | None]) -> tuple[NDArray[np.float16], Rows]:
+        """Vectors and metadata at the positions that are chosen; all where it says None."""
+        if self._is_large():
+            return self._indexed(lambda index: index.take(choose(index.rows)))
+        vectors, rows = self._everything()
+        positions = choose(rows)
+        return (vectors, rows) if positions is None else (vectors[positions], rows.take(positions))
 
     def nearest(
         self, query: NDArray[np.float32], k: int, *, where: Where | None = None, exact: bool = False
@@ -167,11 +170,9 @@ class EmbeddedReader(LibraryStore):
         """
         self._check_query(query)
         if self._is_large():
-            index = self._current_index()
-            positions = self._select(index.rows, where)
-            if positions is None:
-                return index.search(query, k, exact=exact)
-            return index.scan(query, k, positions)
+            return self._indexed(
+                lambda index: index.among(query, k, self._select(index.rows, where), exact=exact)
+            )
         vectors, rows = self.vectors(where=where)
         scores = reading.cosines(vectors, query)
         order = np.argsort(-scores, kind="stable")[:k]
@@ -183,12 +184,12 @@ class EmbeddedReader(LibraryStore):
         """As `nearest` for each of (Q, D) queries; the filter chooses its rows once."""
         if not self._is_large():
             return super().nearest_each(queries, counts, where=where)
-        index = self._current_index()
-        positions = self._select(index.rows, where)
-        each = zip(queries, counts, strict=True)
-        if positions is None:
-            return [index.search(query, k)[0] for query, k in each]
-        return [index.scan(query, k, positions)[0] for query, k in each]
+
+        def each(index: VectorIndex) -> list[NDArray[np.int64]]:
+            positions = self._select(index.rows, where)
+            return [index.among(query, k, positions)[0] for query, k in zip(queries, counts, strict=True)]
+
+        return self._indexed(each)
 
     def index_manifest(self) -> IndexManifest | None:
         """How a large library is searched and the recall measured; None while it has no index."""
@@ -200,15 +201,36 @@ class EmbeddedReader(LibraryStore):
                 return self._index.index.manifest
             return read_manifest(self.path, generation)
 
-    def _current_index(self, settings: IndexSettings | None = None) -> VectorIndex:
+    def _current_index(
+        self, settings: IndexSettings | None = None, *, changed: VectorIndex | None = None
+    ) -> VectorIndex:
+        """The index of what is served; another one in place of ``changed``, built from the database."""
+        from seektrack.library.row_sums import ChangedRowsError
+
         with self._lock, self._reading() as connection:
             generation = self._generation(connection)
-            if settings is not None or self._index is None or self._index.generation != generation:
-                self._index = None  # two of them would not fit where one does
-                self._index = reading.open_index(
-                    connection, self.path, generation, self.dim, self.readonly, settings
-                )
-            return self._index.index
+            held = self._index
+            if held is not None and (held.generation != generation or held.index is changed):
+                held = None
+            if settings is not None or held is None:
+                self._index = held = None  # two of them would not fit where one does
+                given = connection, self.path, generation, self.dim, self.readonly, settings
+                try:
+                    held = reading.open_index(*given, changed=changed is not None)
+                except ChangedRowsError:
+                    held = reading.open_index(*given, changed=True)
+                self._index = held
+            return held.index
+
+    def _indexed(self, ask: Callable[[VectorIndex], T]) -> T:
+        """What the index answers; where its file is not what was written, what one built anew answers."""
+        from seektrack.library.row_sums import ChangedRowsError
+
+        index = self._current_index()
+        try:
+            return ask(index)
+        except ChangedRowsError:
+            return ask(self._current_index(changed=index))
 
     def _is_large(self) -> bool:
         """Whether searches go through the index; counted once a generation."""

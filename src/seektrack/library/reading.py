@@ -97,12 +97,14 @@ def row_is_whole(row: sqlite3.Row) -> bool:
 
 
 def video_rows(connection: sqlite3.Connection, folder: Path) -> list[sqlite3.Row]:
-    """Rows of ``videos`` by path and state, complete before unfinished.
+    """Rows of ``videos`` by path and state, complete before unfinished; no index is asked which there are.
 
     Raises:
         LibraryError: A row, or the number of those served, is not what was written.
     """
-    found = connection.execute("SELECT * FROM videos ORDER BY path, state != 'done', state").fetchall()
+    found = connection.execute(
+        "SELECT * FROM videos NOT INDEXED ORDER BY path, state != 'done', state"
+    ).fetchall()
     beside = database.extras_of(connection)
     for row in found:
         if video_checksum(row, beside.get(row["id"], "")) != row["checksum"]:
@@ -166,11 +168,19 @@ def open_index(
     dim: int,
     readonly: bool,
     settings: IndexSettings | None = None,
+    *,
+    changed: bool = False,
 ) -> CachedIndex:
-    """The index of this generation, from disk or built and kept; ``settings`` build it anew."""
+    """The index of this generation, from disk or built and kept.
+
+    Args:
+        connection, folder, generation, dim, readonly: Of the library.
+        settings: Build it anew, so.
+        changed: What is on disk is not what was written, and not used.
+    """
     from seektrack.library.index_files import load_index, save_index
 
-    index = load_index(folder, generation, paths_of(connection, folder))
+    index = None if changed else load_index(folder, generation, paths_of(connection, folder))
     wanted = settings or kept_settings(connection, folder)
     if index is not None and settings is None and index.manifest.kind == wanted.kind_for(len(index)):
         return CachedIndex(generation, index)

@@ -7,7 +7,8 @@ they come from the same file.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from seektrack.library.beside import ClipModel
@@ -83,35 +84,53 @@ def put(
     connection.execute("INSERT OR REPLACE INTO clip_videos VALUES (?, ?, ?)", (video_id, settings, len(rows)))
 
 
-def touching(connection: sqlite3.Connection, folder: Path, asked: Where) -> list[sqlite3.Row]:
-    """Rows of stretches of finished videos that touch the window of a filter, in order of video and start.
+def touching(
+    connection: sqlite3.Connection, folder: Path, asked: Where, served: Mapping[int, str]
+) -> list[sqlite3.Row]:
+    """Rows of stretches that touch the window of a filter, in order of video and start.
+
+    Args:
+        connection: Of the library.
+        folder: Where it lies.
+        asked: The filter.
+        served: Path of each finished video by id, known to be whole.
 
     Raises:
         LibraryError: They are not what was written.
     """
-    clauses, values = ["v.state = 'done'"], list[object]()
-    for clause, value in (
-        ("v.path = ?", None if asked.video is None else library_key(asked.video)),
-        ("c.end_s >= ?", asked.start_s),
-        ("c.start_s < ?", asked.end_s),
-    ):
-        if value is not None:
-            clauses.append(clause)
-            values.append(value)
-    found = connection.execute(
-        "SELECT c.video_id, c.start_s, c.end_s, c.vector, c.checksum FROM clips c "
-        "JOIN videos v ON v.id = c.video_id "
-        f"WHERE {' AND '.join(clauses)} ORDER BY c.video_id, c.start_s, c.id",
-        values,
-    ).fetchall()
+    key = None if asked.video is None else library_key(asked.video)
+    one = next((i for i, path in served.items() if path == key), -1) if key is not None else None
+    found = whole_rows(connection, folder, one)
+    return [
+        row
+        for row in found
+        if row["video_id"] in served
+        and (asked.start_s is None or row["end_s"] >= asked.start_s)
+        and (asked.end_s is None or row["start_s"] < asked.end_s)
+    ]
+
+
+def whole_rows(
+    connection: sqlite3.Connection, folder: Path, video_id: int | None = None
+) -> list[sqlite3.Row]:
+    """All stretches, or those of one video, in order of video and start.
+
+    No index is believed beyond where it leads: what is read carries its checksum, and is counted.
+
+    Raises:
+        LibraryError: They are not what was written.
+    """
+    columns = "video_id, start_s, end_s, vector, checksum, id"
+    where = "NOT INDEXED" if video_id is None else f"WHERE video_id = {video_id:d}"
+    found = connection.execute(f"SELECT {columns} FROM clips {where}").fetchall()
     for row in found:
         if stretch_checksum(*tuple(row)[:4]) != row["checksum"]:
             raise damaged(folder, "a stretch of a video is not what was stored")
-    short = scalar(
-        connection,
-        "SELECT count(*) FROM clip_videos v WHERE v.stretches != "
-        "(SELECT count(*) FROM clips c WHERE c.video_id = v.video_id)",
-    )
-    if short:
+    counts = Counter(video for video, _ in {(row["video_id"], row["id"]) for row in found})
+    kept = "" if video_id is None else f"WHERE video_id = {video_id:d}"
+    said = {
+        row[0]: row[1] for row in connection.execute(f"SELECT video_id, stretches FROM clip_videos {kept}")
+    }
+    if counts != Counter({video: count for video, count in said.items() if count}):
         raise damaged(folder, "stretches of a video are missing from it")
-    return found
+    return sorted(found, key=lambda row: (row["video_id"], row["start_s"], row["id"]))

@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 
 from seektrack.errors import LibraryError, SeekTrackError
-from seektrack.library import DistanceShelf, FrameRow, LibraryStore, Maker, TurnTimes, Where, database
+from seektrack.library import (
+    DistanceShelf,
+    FrameRow,
+    IndexSettings,
+    LibraryStore,
+    Maker,
+    TurnTimes,
+    Where,
+    database,
+)
 from seektrack.library.clips import ClipModel, ClipShelf
 from seektrack.library.salvage import repair
 from seektrack.types import VideoInfo
@@ -213,8 +222,8 @@ def answers(folder, queries):
         return None
 
 
-@pytest.mark.parametrize("threshold", [0, 10**9])
-def test_a_flipped_bit_is_told_or_changes_nothing(tmp_path, videos, rng, threshold, monkeypatch):
+@pytest.mark.parametrize("threshold, kind", [(0, "flat"), (0, "ivf-sq8"), (10**9, "auto")])
+def test_a_flipped_bit_is_told_or_changes_nothing(tmp_path, videos, rng, threshold, kind, monkeypatch):
     monkeypatch.setattr("seektrack.library.reader.INDEXED_FROM", threshold)
     folder, queries = tmp_path / "lib", unit(rng, 3)
     with create(folder) as store:
@@ -225,6 +234,7 @@ def test_a_flipped_bit_is_told_or_changes_nothing(tmp_path, videos, rng, thresho
             DistanceShelf(store).put(path, dict.fromkeys(range(15), 0.4 + 0.4 * n), "domain")
         _add_stretches(store, videos, rng)
         store.keep_array("texts", queries)
+        store.choose_index(IndexSettings(kind=kind))
         store.nearest(queries[0], 5)
     right = answers(folder, queries)
     assert right is not None
@@ -245,6 +255,36 @@ def test_a_flipped_bit_is_told_or_changes_nothing(tmp_path, videos, rng, thresho
     print(
         f"{FLIPS} flips in each of {len(list(folder.iterdir()))} files: {told} told, none answered otherwise"
     )
+
+
+@pytest.mark.parametrize("kind", ["flat", "ivf-sq8", "hnsw"])
+@pytest.mark.parametrize("readonly", [False, True])
+def test_a_row_is_compared_with_its_checksum_before_it_first_answers(
+    tmp_path, videos, rng, kind, readonly, monkeypatch
+):
+    monkeypatch.setattr("seektrack.library.reader.INDEXED_FROM", 0)
+    folder, kept = tmp_path / "lib", [unit(rng, 40) for _ in videos]
+    with create(folder) as store:
+        for path, vectors in zip(videos, kept, strict=True):
+            index(store, path, vectors)
+        store.choose_index(IndexSettings(kind=kind))
+        right = store.nearest(kept[1][7], 3)
+    (file,) = folder.glob("vectors-*.faiss")
+    raw, row = bytearray(file.read_bytes()), kept[1][7].astype("<f2").tobytes()
+    raw[raw.index(row) + 3] ^= 0x40
+    os.utime(folder), file.write_bytes(raw)
+    manifest = next(folder.glob("index-*.json")).read_bytes()
+    with LibraryStore.open(folder, readonly=readonly) as store:
+        store.vectors(where=Where(video=videos[0]))
+        assert next(folder.glob("index-*.json")).read_bytes() == manifest, (
+            "rows nobody asked for are not read"
+        )
+        found = store.nearest(kept[1][7], 3)
+        assert [one.tolist() for one in found] == [one.tolist() for one in right]
+        np.testing.assert_array_equal(
+            store.vectors(where=Where(video=videos[1]))[0], kept[1].astype(np.float16)
+        )
+    assert (row in file.read_bytes()) is not readonly, "what can be written is mended"
 
 
 def test_what_is_whole_of_a_damaged_library_is_saved(tmp_path, videos, rng):
