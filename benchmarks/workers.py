@@ -9,7 +9,8 @@ archive of half the videos tells what a cluster costs to start and what each vid
 once, the second is compared with one process.
 
 Scaling: the same archive with one worker and with two, by the clock, from the first piece that arrives on, so
-that starting does not count; and whole.
+that starting does not count; and whole. Beside it what two processes without a cluster reach, each with half
+of the videos, against one with all: what these cores give at most.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import sys
 import tempfile
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -132,9 +134,16 @@ def cost(films: list[Path], base: Path, pairs: int) -> None:
 
 
 def scaling(films: list[Path], base: Path, pairs: int) -> None:
-    """Print how many times as fast two workers are as one."""
-    steady, whole = [], []
+    """Print how many times as fast two workers are as one, and two processes that share nothing."""
+    steady, whole, apart = [], [], []
+    halves = [(films[k::2], base / str(k)) for k in range(2)]
+    for _, place in halves:
+        place.mkdir()
     for _ in range(pairs):
+        alone = run(films, base, 0)
+        with ThreadPoolExecutor(2) as both:
+            parts = list(both.map(lambda half: run(*half, 0), halves))
+        apart.append(alone[1] / max(part[1] for part in parts))
         single, double = run(films, base, 1), run(films, base, 2)
         if single[3] != double[3]:
             raise SystemExit("the libraries differ")
@@ -142,12 +151,14 @@ def scaling(films: list[Path], base: Path, pairs: int) -> None:
         whole.append(single[2] / double[2])
         print(
             f"one worker {single[1]:.1f} s ({single[2]:.1f} with the start), two {double[1]:.1f} "
-            f"({double[2]:.1f}): {steady[-1]:.2f} ({whole[-1]:.2f}); load {os.getloadavg()[0]:.1f}",
+            f"({double[2]:.1f}): {steady[-1]:.2f} ({whole[-1]:.2f}); without a cluster {apart[-1]:.2f}; "
+            f"load {os.getloadavg()[0]:.1f}",
             flush=True,
         )
     print(
         f"two workers over one, {len(films)} videos: {median(steady):.2f} from the first frame on, "
-        f"{median(whole):.2f} with the start (medians of {pairs})"
+        f"{median(whole):.2f} with the start; two processes without a cluster over one {median(apart):.2f} "
+        f"(medians of {pairs})"
     )
 
 
