@@ -149,11 +149,11 @@ def clip(
     spare_threads(model)
     from dataclasses import replace
 
+    from seektrack.training.datasets.left_out import LeftOuts
     from seektrack.training.finetune import (
         FinetuneRecipe,
         finetune_clip,
         read_pairs,
-        teach_names,
         usual_mode,
     )
 
@@ -187,26 +187,6 @@ def clip(
     for line in pairs.left_out.lines():
         screen.warn(line)
     before = len(pairs.left_out)
-    if settings.mode == "names":
-        with screen.progress() as progress:
-            figures = teach_names(
-                settings,
-                pairs,
-                out,
-                model=model,
-                data=data,
-                kinds=kinds,
-                max_minutes=minutes,
-                progress=progress,
-                device=device,
-            )
-        for one in pairs.left_out[before:]:
-            screen.warn(f"{one.where or one.file}: {one.why}")
-        print_figures(screen, figures)
-        screen.note(
-            f"use it with --model {quoted(out)}; libraries of {model} can be asked with it as they are"
-        )
-        return
     with screen.progress() as progress:
         figures = finetune_clip(
             settings,
@@ -217,10 +197,14 @@ def clip(
             resume=not fresh,
             progress=progress,
             device=device,
+            kinds=kinds,
         )
     if not silent:
+        for line in LeftOuts(pairs.left_out[before:]).lines():
+            screen.warn(line)
         print_figures(screen, figures)
-        screen.note(f"use it with --model {quoted(out)}")
+        stay = f"; libraries of {model} can be asked with it as they are" * (settings.mode == "names")
+        screen.note(f"use it with --model {quoted(out)}{stay}")
 
 
 def _kinds(given: list[str] | None) -> dict[str, str]:

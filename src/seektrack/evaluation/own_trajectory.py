@@ -10,6 +10,7 @@ from seektrack.errors import InputError
 from seektrack.evaluation.pocket_trajectory import compare_predictors
 from seektrack.tracking.predict import LEARNED
 from seektrack.tracking.predict_network import TrajectorySizes, load_trajectory
+from seektrack.training.common import check_out
 from seektrack.training.datasets import read_tracks
 from seektrack.training.datasets.left_out import LeftOuts
 from seektrack.training.datasets.world import choose_world, is_world
@@ -57,6 +58,7 @@ def train_on_tracks(
     Raises:
         InputError, ModelError: The data or the model cannot be used.
     """
+    check_out(Path(out), model)
     init = None if model.startswith(NEW) else _folder(model)
     sizes = TrajectorySizes(kind=model.removeprefix(NEW)) if init is None else load_trajectory(init).sizes
     share = _share(held_out)

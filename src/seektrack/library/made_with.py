@@ -42,8 +42,24 @@ def _said_by(folder: str | Path) -> Mapping[str, str]:
         with contextlib.closing(
             sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
         ) as connection:
-            return dict(connection.execute("SELECT key, value FROM meta WHERE key IN ('model', 'asked')"))
+            asked = "SELECT key, value FROM meta WHERE key IN ('model', 'asked', 'fingerprint')"
+            return dict(connection.execute(asked))
     return {}
+
+
+def taught_for(folder: str | Path, model: str | None) -> bool:
+    """Whether a model is a folder that was taught names, and its pictures' vectors are a library's own.
+
+    Such a library can be asked with it as it is.
+    """
+    from seektrack.checkpoints import find, folder_fingerprint, parse_model
+    from seektrack.checkpoints.fingerprints import NAMES_FILE
+
+    with contextlib.suppress(ModelError, OSError):
+        there = find(parse_model(model)[0], "text").folder if model else None
+        if there is not None and (there / NAMES_FILE).is_file():
+            return folder_fingerprint(there) == _said_by(folder).get("fingerprint")
+    return False
 
 
 def model_for(folder: str | Path | None, asked: str | None = None) -> str:

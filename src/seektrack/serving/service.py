@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from seektrack import defaults
 from seektrack.errors import ModelError, SeekTrackError
-from seektrack.library.made_with import made_with
+from seektrack.library.made_with import made_with, taught_for
 from seektrack.pipeline import FrameSegmenter, Library, Models
 from seektrack.pipeline.answer import Answer
 from seektrack.pipeline.workers import Workers
@@ -57,7 +57,8 @@ class Service:
         self.libraries: dict[str, Library] = {}
         self._models: dict[str, Models] = {}
         for name, path in settings.named_libraries.items():
-            library = Library(path, device=settings.device, model=made_with(path) or settings.model)
+            own = settings.model if taught_for(path, settings.model) else made_with(path)
+            library = Library(path, device=settings.device, model=own or settings.model)
             library.models = self._models.setdefault(library.models.name, library.models)
             self.libraries[name] = library
         usual = settings.model or next(iter(self._models), defaults.MODEL)

@@ -71,7 +71,8 @@ class ServerSettings:
         roots: Folders below which videos may be named; those of the libraries can be named always.
         state: Folder for jobs, sessions, results and uploads; beside the first library when None, in the
             working folder where that lies at an address.
-        model: What videos are followed with that no library says a model for.
+        model: What videos are followed with that no library says a model for; a folder taught names also asks
+            the libraries that hold its vectors.
         device: Where networks run; chosen when None.
         workers: Jobs at work at a time.
         ray: Address of the Ray cluster that does the jobs, ``HOST:PORT`` or ``auto``; this process when None.

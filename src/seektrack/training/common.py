@@ -14,11 +14,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from seektrack.errors import ModelError
+from seektrack.checkpoints.names import PACKAGED, PRESETS, PUBLISHED
+from seektrack.errors import InputError, ModelError
 from seektrack.files import new_file
 
 LATE = 0.05
 """The clock counts from this share of the time allowed on."""
+
+
+def check_out(out: Path, model: str | Path) -> None:
+    """See that a folder can hold what is trained, and be found by its name afterwards.
+
+    Raises:
+        InputError: It is the model to start from, or called as a built-in model is.
+    """
+    taken = {*PRESETS, *(one.name for one in (*PACKAGED, *PUBLISHED)), "kalman", "lstm", "transformer"}
+    if str(out) in taken:
+        raise InputError(
+            f"{out} is the name of a built-in model, by which this folder could not be used",
+            hint="write the result to another folder",
+        )
+    if Path(model).is_dir() and Path(model).resolve() == out.resolve():
+        raise InputError(f"{out} is the model to start from", hint="write the result to another folder")
 
 
 def cosine(progress: float, *, floor: float = 0.0) -> float:

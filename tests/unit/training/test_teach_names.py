@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from fastapi.testclient import TestClient
 from skimage import data
 
 from seektrack.cli import main
@@ -17,8 +18,9 @@ from seektrack.encoders import load_encoder
 from seektrack.encoders.taught import Taught, read_taught
 from seektrack.errors import InputError, ModelError
 from seektrack.pipeline import Library
+from seektrack.serving import ServerSettings, create_app
 from seektrack.training.finetune import FinetuneRecipe, finetune_clip, teach_names, usual_mode, world_pairs
-from seektrack.training.finetune.names import read_names, split_names
+from seektrack.training.finetune.said import read_names, split_names
 from seektrack.world import Split, seeds
 
 
@@ -93,6 +95,12 @@ def test_a_library_made_before_is_asked_at_once(taught: tuple[Path, dict], tmp_p
         (first, *_) = library.search("a tissue section", min_confidence=0.3)
         assert first.key.frame_index in (2, 3)
         assert not library.search("a dog", min_confidence=0.3)
+    for model, found in ((str(taught[0]), True), ("pocket", False)):
+        served = ServerSettings((tmp_path / "library",), state=tmp_path / "state", model=model)
+        with TestClient(create_app(served), base_url="http://localhost") as client:
+            where = "/api/v1/libraries/library/search"
+            told = client.post(where, json={"text": "a tissue section", "min_confidence": 0.3}).json()
+        assert bool(told["results"]) == found
 
 
 def test_a_pruned_model_keeps_what_it_was_taught(taught: tuple[Path, dict], tmp_path: Path) -> None:
@@ -122,6 +130,11 @@ def test_what_cannot_be_taught_is_said(taught: tuple[Path, dict], tmp_path: Path
         teach_names(RECIPE, surfaces(LEFT, 4, 0), tmp_path / "kind", kinds={"meadow": "dragon"})
     with pytest.raises(InputError, match="is the model to start from"):
         teach_names(RECIPE, surfaces(LEFT, 4, 0), taught[0], model=taught[0])
+    for name in ("pocket", "temporal", "lstm"):
+        with pytest.raises(InputError, match="is the name of a built-in model"):
+            finetune_clip(RECIPE, surfaces(LEFT, 4, 0), name)
+    with pytest.raises(InputError, match="knows no kinds"):
+        finetune_clip(FinetuneRecipe(), surfaces(LEFT, 1, 0), tmp_path / "full", kinds={"a": "b"})
     path = taught[0] / "names.safetensors"
     whole = path.read_bytes()
     try:

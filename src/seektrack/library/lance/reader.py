@@ -336,7 +336,7 @@ class LanceReader(LibraryStore):
 
 
 def said_by(path: str | Path) -> dict[str, str]:
-    """What a library says its vectors were made with, under ``model`` and ``asked``.
+    """What a library says its vectors were made with, under ``model``, ``asked`` and ``fingerprint``.
 
     Raises:
         LibraryError: There is none, or it cannot be reached.
@@ -344,4 +344,4 @@ def said_by(path: str | Path) -> dict[str, str]:
     place = tables.resolved(path)
     table = tables.open_catalogue(tables.connect(place), place)
     about = catalogue.read(table, place).library.about
-    return {name: str(about[name]) for name in ("model", "asked") if name in about}
+    return {name: str(about[name]) for name in ("model", "asked", "fingerprint") if name in about}

@@ -22,13 +22,14 @@ from seektrack.encoders.photographs import Photographs, has_photographs
 from seektrack.encoders.taught import as_label
 from seektrack.errors import InputError, ModelError
 from seektrack.files import new_files
+from seektrack.training.common import check_out
 from seektrack.training.datasets.left_out import LeftOuts
 from seektrack.training.finetune import names as learning
 from seektrack.training.finetune.batches import match_matrix
 from seektrack.training.finetune.data import Pairs, distinct_texts, load_picture, pair_at
-from seektrack.training.finetune.names import Said, read_names
 from seektrack.training.finetune.recipe import FinetuneRecipe
 from seektrack.training.finetune.report import MOST_PAIRS, compared
+from seektrack.training.finetune.said import FEWEST, Said, read_names, split_names
 from seektrack.training.report import Card, write_report
 from seektrack.types import Progress
 
@@ -101,8 +102,7 @@ def teach_names(
             f"{str(model)!r} looks no names up, so none can be added",
             hint="take another --recipe, or start from pocket",
         )
-    if folder.resolve() == out.resolve():
-        raise InputError(f"{out} is the model to start from", hint="write the result to another folder")
+    check_out(out, folder)
     encoder = load_encoder(model, device=device, runtime="torch")
     assert isinstance(encoder, PhotoClipEncoder)
     photographs = encoder.experts.photographs
@@ -111,7 +111,7 @@ def teach_names(
     captions = [pair_at(pairs, i).texts for i in range(len(pairs))]
     said = read_names(captions, photographs.lexicon, kinds=above)
     _check(said, pairs, above, photographs)
-    chosen, held_out = learning.split_names(said, recipe.held_out, recipe.seed)
+    chosen, held_out = split_names(said, recipe.held_out, recipe.seed)
     chosen = _at_most(chosen, said)
     if progress:
         progress(0, len(pairs), "looking at the pictures")
@@ -189,8 +189,8 @@ def _known_as(name: str, photographs: Photographs) -> str:
 def _check(said: Said, pairs: Pairs, kinds: Mapping[str, str], photographs: Photographs) -> None:
     if not said.names:
         raise InputError(
-            f"no name in the captions of {len(pairs)} pictures is carried by {learning.FEWEST} of them",
-            hint=f"give at least {learning.FEWEST} pictures of each thing, called alike",
+            f"no name in the captions of {len(pairs)} pictures is carried by {FEWEST} of them",
+            hint=f"give at least {FEWEST} pictures of each thing, called alike",
         )
     for name, above in kinds.items():
         if name not in said.names or above not in photographs.names:

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from seektrack.errors import InputError
 from seektrack.files import write_text
-from seektrack.training.common import Curve
+from seektrack.training.common import Curve, check_out
 from seektrack.training.datasets import MaskClip
 from seektrack.training.sam2.finetune import Sam2Finetune
 from seektrack.training.sam2.report import report_clips
@@ -73,8 +72,7 @@ def tune_sam2(
             loss is no longer a number.
     """
     out = Path(out)
-    if Path(model).is_dir() and Path(model).resolve() == out.resolve():
-        raise InputError(f"{out} is the model to start from", hint="write the result to another folder")
+    check_out(out, model)
     begun = time.monotonic()
     clips = usable_clips(data) if isinstance(data, str | Path) else data
     others = usable_clips(held_out) if isinstance(held_out, str | Path) else held_out

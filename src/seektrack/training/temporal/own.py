@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from seektrack.errors import InputError
 from seektrack.training.common import (
     Budget,
+    check_out,
 )
 from seektrack.training.datasets.text_items import TextItem
 from seektrack.training.drive import drive
@@ -67,8 +67,7 @@ def train_moments(
         ModelError: The model is no temporal encoder, or the checkpoint belongs to another recipe or data.
     """
     out = Path(out)
-    if Path(model).is_dir() and Path(model).resolve() == out.resolve():
-        raise InputError(f"{out} is the model to start from", hint="write the result to another folder")
+    check_out(out, model)
     begun, scale = time.monotonic(), Scale(device="cpu")
     try:
         scale.fits(recipe.batch)
