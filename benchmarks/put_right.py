@@ -117,6 +117,8 @@ def _means(tracks: Tracks, truth: Tracks) -> list[float]:
 
 def _put_right(session: TrackingSession, true: Track, paint: bool) -> int:
     """Correct an object's worst frame that was not corrected yet; how many corrections it took."""
+    if all(track.obj_id != true.obj_id for track in session.tracks):
+        return 0  # never found at all
     values, good = by_frame(session.tracks, true), CONTENT if paint else GOOD
     told = {
         e.what["frame_index"]
