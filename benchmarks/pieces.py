@@ -3,7 +3,7 @@
     python benchmarks/pieces.py --conditions plain occluded --clips 1
     python benchmarks/pieces.py --clips 4 --workers 2
 
-For each clip: IDF1 against the truth of the joined tracks and of the uncut run's, how far the two agree (IDF1
+For each clip: IDF1 against the truth of what is asked for of the joined tracks and of the uncut run's, how far the two agree (IDF1
 of one against the other), and at how many seams an object of the truth that both pieces found kept its id.
 """
 
@@ -15,7 +15,7 @@ import time
 from contextlib import nullcontext
 from pathlib import Path
 
-from seektrack.evaluation.footage import write_staged
+from seektrack.evaluation.footage import Footage, write_staged
 from seektrack.metrics import frame_matches, identity
 from seektrack.pipeline import Models, track_objects, track_pieces
 from seektrack.types import Tracks
@@ -75,7 +75,7 @@ def main() -> None:
             for number in range(given.first, given.first + given.clips):
                 staged = stage(condition, number, n_frames=given.frames)
                 path = Path(folder) / f"{condition}-{number}.mp4"
-                truth = write_staged(staged, path)
+                truth = Footage(path, write_staged(staged, path)).showing(staged.label)
                 began = time.perf_counter()
                 uncut = track_objects(path, staged.label, model=models)
                 between = time.perf_counter()

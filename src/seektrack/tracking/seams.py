@@ -6,6 +6,7 @@ What was hidden there is known again by where it was going and by its looks.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -30,12 +31,14 @@ class SeamSettings:
     Attributes:
         overlap: Least mean IoU over the frames on which both pieces see them.
         link: How looks are compared, where they do not see them on one frame.
+        alone: Likeness that is enough where nothing else could be either of the two.
         motion: How much it counts beside the looks, in likeness, that one begins where the other was going.
         gap_s: Seconds after which where it was going says nothing.
     """
 
     overlap: float = 0.5
     link: LinkSettings = field(default_factory=LinkSettings)
+    alone: float = 0.6
     motion: float = 0.2
     gap_s: float = 2.0
 
@@ -136,6 +139,10 @@ class _Groups:
             self._of[place] = a
         self.members[a] = sorted(self.members[a] + self.members.pop(b))
 
+    def are_there(self, *groups: int) -> bool:
+        """Whether none of them has become part of another."""
+        return all(group in self.members for group in groups)
+
     def may_be_one(self, a: int, b: int) -> bool:
         """Whether two objects are in no piece, and seen on no frame, together, and called alike."""
         first, second = self.members[a], self.members[b]
@@ -163,7 +170,7 @@ class _Groups:
 def _join_by_looks(
     pieces: Sequence[Tracks], groups: _Groups, source: VideoSource, settings: SeamSettings
 ) -> None:
-    """Join objects that no overlap showed together: the most alike first."""
+    """Join objects that no overlap showed together: the most alike first, then those without a rival."""
     numbers = sorted(groups.members)
     pairs = [(a, b) for i, b in enumerate(numbers) for a in numbers[:i] if groups.may_be_one(a, b)]
     if not pairs:
@@ -174,10 +181,19 @@ def _join_by_looks(
         some = replace(piece, tracks=tuple(t for t in piece if (k, t.obj_id) in wanted))
         looks |= {(k, i): g for i, g in galleries_of(some, source, None, settings.link).items()}
     scored = [(_likeness(groups, a, b, looks, settings), a, b) for a, b in pairs]
-    for score, a, b in sorted(scored, key=lambda row: (-row[0], row[1], row[2])):
-        if score < settings.link.least:
-            break
-        if a in groups.members and b in groups.members and groups.may_be_one(a, b):
+    scored.sort(key=lambda row: (-row[0], row[1], row[2]))
+    for score, a, b in scored:
+        if score >= settings.link.least and groups.are_there(a, b) and groups.may_be_one(a, b):
+            groups.join(groups.members[a][0], groups.members[b][0])
+    least = settings.link.likeness.other
+    left = [
+        row
+        for row in scored
+        if row[0] >= least and groups.are_there(*row[1:]) and groups.may_be_one(*row[1:])
+    ]
+    rivals = Counter(group for _, a, b in left for group in (a, b))
+    for score, a, b in left:
+        if score >= settings.alone and rivals[a] == rivals[b] == 1:
             groups.join(groups.members[a][0], groups.members[b][0])
 
 

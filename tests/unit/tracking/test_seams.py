@@ -13,7 +13,7 @@ from seektrack.errors import InputError
 from seektrack.masks import Mask
 from seektrack.metrics import frame_matches, identity
 from seektrack.pipeline.pieces import pieces_of
-from seektrack.tracking.seams import join_pieces
+from seektrack.tracking.seams import SeamSettings, join_pieces
 from seektrack.types import Absence, Anomaly, Observation, Track, Tracks, VideoInfo
 from seektrack.video import open_video
 
@@ -44,12 +44,16 @@ def whole(hidden: dict[int, range] | None = None, objects=(1, 2, 3)) -> Tracks:
     return Tracks(info, "a block", tracks, {t: t / FPS for t in range(N)})
 
 
-def source(tracks: Tracks):
+def source(tracks: Tracks, striped_from: int = N):
+    """What the tracks show; from a frame on each object has yellow stripes."""
     frames = np.full((N, H, W, 3), 120, np.uint8)
     for track in tracks:
         for o in track.observations:
             if o.visible:
                 frames[o.frame_index][o.mask.to_array()] = COLOURS[track.obj_id]
+                if o.frame_index >= striped_from:
+                    ys, xs = (at[::2] for at in np.nonzero(o.mask.to_array()))
+                    frames[o.frame_index][ys, xs] = (240, 220, 40)
     return open_video(frames, fps=FPS)
 
 
@@ -113,6 +117,21 @@ def test_what_looks_otherwise_is_another() -> None:
     truth = whole({1: range(15, 60), -1: range(15, 60), 2: range(0, 30), -2: range(0, 30)}, objects=(1, 2))
     joined = join_pieces(cut(truth, [range(0, 25), range(20, 60)]), source=source(truth))
     assert len(joined) == 2
+
+
+def test_what_changed_is_known_where_nothing_else_could_be_it() -> None:
+    parts = [range(0, 25), range(20, 60)]
+    gone = whole({1: range(15, 30), -1: range(15, 30)}, objects=(1, 3))
+    assert len(join_pieces(cut(gone, parts), source=source(gone, striped_from=30))) == 2
+    both = {1: range(15, 30), -1: range(15, 30), 3: range(15, 30), -3: range(15, 30)}
+    alike = dict(COLOURS)
+    COLOURS[3] = COLOURS[1]
+    try:
+        rivals = whole(both, objects=(1, 3))
+        shown, by_looks = source(rivals, striped_from=30), SeamSettings(motion=0.0)
+        assert len(join_pieces(cut(rivals, parts), source=shown, settings=by_looks)) == 4
+    finally:
+        COLOURS.update(alike)
 
 
 def test_an_object_that_leaves_and_returns_two_pieces_later_has_its_id() -> None:

@@ -40,7 +40,10 @@ _INDEX = "vector_idx"
 DISTANCE: Literal["cosine"] = "cosine"
 """Of rows of unit length the same as their inner product; by that, long centres of lists would draw rows."""
 _LISTS_AT_MOST = 1024
-"""LanceDB compares each row with all centres, so the time to build grows with lists times rows."""
+_COMPARED_AT_MOST = 2_600_000_000
+"""Rows times lists: LanceDB compares each row with all centres, six million pairs of 512 numbers a second."""
+_WIDE = 1 / 8
+"""Share of the lists that is looked into to choose how many candidates are weighed."""
 _FILTERED = {"video_id": "BTREE", "time_s": "BTREE", "kind": "BITMAP"}
 """Columns that filters ask for, and how each is indexed: a filter that leaves little reads little."""
 
@@ -121,7 +124,7 @@ class Searching:
             if any(one.name == _INDEX for one in self._table.list_indices()):
                 self._table.drop_index(_INDEX)
             return IndexManifest("flat", count, dim, seconds=time.monotonic() - began)
-        lists = max(1, min(round(count**0.5), count // 40, _LISTS_AT_MOST))
+        lists = max(1, min(round(count**0.5), count // 40, _LISTS_AT_MOST, _COMPARED_AT_MOST // count))
         self._table.create_index("vector", config=_config(kind, lists, dim), replace=True, name=_INDEX)
         made = IndexManifest(kind, count, dim, 0.0, 1, lists, 1)
         return self._tuned(made, settings, sql, began)
@@ -141,10 +144,12 @@ class Searching:
         ladder = [p for p in _PROBES if p < made.lists] + [made.lists]
         if made.kind == "hnsw":
             ladder = [32, 64, 128, 256, 512]
-        wide = ladder[-1]
+        # What coarse codes miss no number of lists brings back: first enough candidates, then fewest lists.
+        least = 0 if made.kind == "hnsw" else _WIDE * made.lists
+        wide = next((e for e in ladder if e >= least > 0), ladder[-1])
         reranks = [settings.rerank] if settings.rerank else list(_REFINES)
         rerank = next((r for r in reranks if recall(wide, r) >= settings.target_recall), reranks[-1])
-        reached = next((e for e in ladder if recall(e, rerank) >= settings.target_recall), wide)
+        reached = next((e for e in ladder if recall(e, rerank) >= settings.target_recall), ladder[-1])
         # One rung more: few lists that serve the sample are too few for queries unlike it.
         effort = ladder[min(ladder.index(reached) + 1, len(ladder) - 1)]
         measured = recall(effort, rerank)
