@@ -3,8 +3,9 @@
     python benchmarks/pieces.py --conditions plain occluded --clips 1
     python benchmarks/pieces.py --clips 4 --workers 2
 
-For each clip: IDF1 against the truth of what is asked for of the joined tracks and of the uncut run's, how far the two agree (IDF1
-of one against the other), and at how many seams an object of the truth that both pieces found kept its id.
+For each clip: IDF1 of the joined tracks and of the uncut run's against the truth of what is asked for, how
+far the two agree (IDF1 of one against the other), and at how many seams an object of the truth that both
+pieces found kept its id.
 """
 
 from __future__ import annotations

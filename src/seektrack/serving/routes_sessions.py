@@ -229,12 +229,12 @@ async def session_events(
 
 async def _events(service: Service, session_id: str, known: int | None) -> AsyncIterator[bytes]:
     sessions = service.sessions
-    number = sessions.latest(session_id) if known is None else known
+    number = sessions.news.latest(session_id) if known is None else known
     with service.board.listening(f"session {session_id}") as told_of:
         yield as_event("listening", {"after": number})
         while not service.ending:
             told_of.clear()
-            found, missed = sessions.after(session_id, number)
+            found, missed = sessions.news.after(session_id, number)
             if missed:
                 yield as_event("missed", {"after": number})
             for number, name, content in found:

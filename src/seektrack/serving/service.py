@@ -20,7 +20,8 @@ from seektrack.serving import work
 from seektrack.serving.events import Board
 from seektrack.serving.following import check_following, follow_settings
 from seektrack.serving.jobs import Job, Jobs
-from seektrack.serving.pool import Clicks, Gate, Pool, Running
+from seektrack.serving.people import Clicks, Gate
+from seektrack.serving.pool import Pool, Running
 from seektrack.serving.refusals import not_found
 from seektrack.serving.results import Results
 from seektrack.serving.roots import Roots
@@ -136,7 +137,7 @@ class Service:
         """Tell those who watch a session that its job is over."""
         if "session" in job.request:
             content = {"id": job.id, "kind": job.kind, "state": job.state, "error": job.error}
-            self.sessions.tell(job.request["session"], "job", content)
+            self.sessions.news.tell(job.request["session"], "job", content)
 
     def sharing(self, running: Running) -> Workers | None:
         """Who does a job: the workers of the cluster; None where this process does it."""

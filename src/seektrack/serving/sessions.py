@@ -8,19 +8,20 @@ import tempfile
 import threading
 import time
 import uuid
-from collections import OrderedDict, deque
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seektrack import TrackingSession, open_session, start_session
 from seektrack.errors import SeekTrackError
-from seektrack.pipeline import Models, PropagatedMask
+from seektrack.pipeline import Models
 from seektrack.serving.events import Board
 from seektrack.serving.refusals import RefusedError, not_found
 from seektrack.serving.results import Results, exported
+from seektrack.serving.session_news import News
 from seektrack.serving.state import State
 from seektrack.serving.videos import Videos
 from seektrack.serving.wire import prompt_of
@@ -33,21 +34,6 @@ _OPEN = 8
 """Sessions held open that nobody works on at the moment."""
 _AWAKE = 2
 """Of these, so many with their decoder, which takes five times what else is held of one."""
-_TOLD = 4096
-"""Masks of a propagation held for who listens; who falls further behind is told so, and asks for the rest."""
-
-
-@dataclass
-class Told:
-    """What is told of a session to who listens.
-
-    Attributes:
-        number: Of the latest event.
-        events: ``(number, name, content)``, the latest of them.
-    """
-
-    number: int = 0
-    events: deque[tuple[int, str, dict[str, Any]]] = field(default_factory=lambda: deque(maxlen=_TOLD))
 
 
 @dataclass
@@ -68,6 +54,10 @@ class Sessions:
         models: Gives networks by name.
         board: Where changes are told.
         settings: Gives the settings a request means, with a model.
+
+    Attributes:
+        folder: Holds a file each.
+        news: What is told of them to who listens.
     """
 
     def __init__(
@@ -82,9 +72,9 @@ class Sessions:
     ) -> None:
         self.folder = folder
         self._state, self._videos, self._results, self._models = state, videos, results, models
-        self._board, self._settings = board, settings
+        self._settings = settings
         self._open: OrderedDict[str, _Held] = OrderedDict()
-        self._told: dict[str, Told] = {}
+        self.news = News(board)
         self._lock = threading.RLock()
         folder.mkdir(parents=True, exist_ok=True)
         known = {str(row["id"]) for row in state.all("SELECT id FROM sessions")}
@@ -185,7 +175,7 @@ class Sessions:
         with contextlib.suppress(SeekTrackError), self._state.writing() as connection:
             connection.execute("UPDATE sessions SET changed_s = ? WHERE id = ?", (time.time(), session_id))
         with contextlib.suppress(SeekTrackError, sqlite3.Error):
-            self.tell(session_id, "session", changed(session))
+            self.news.tell(session_id, "session", changed(session))
 
     def remove(self, session_id: str) -> None:
         """Forget a session and its file.
@@ -205,9 +195,9 @@ class Sessions:
             if held is not None:
                 held.session.close()
                 del self._open[session_id]
-            self._told.pop(session_id, None)
+            self.news.forget(session_id)
         self._file(session_id).unlink(missing_ok=True)
-        self._board.tell(_topic(session_id))
+        self.news.wake(session_id)
 
     def export(self, session_id: str, format: str) -> tuple[Path, tempfile.TemporaryDirectory[str]]:
         """The tracks as they are now in a format, in a folder that is the caller's to clean up.
@@ -236,33 +226,6 @@ class Sessions:
             raise
         return path, folder
 
-    def tell_mask(self, session_id: str, one: PropagatedMask) -> None:
-        """One object on one frame was followed."""
-        mask = None if one.mask is None else one.mask.to_coco()
-        content = {"frame_index": int(one.frame_index), "obj_id": int(one.obj_id), "mask": mask}
-        self.tell(session_id, "mask", content)
-
-    def tell(self, session_id: str, name: str, content: dict[str, Any]) -> None:
-        """Tell who listens to a session."""
-        with self._lock:
-            told = self._told.setdefault(session_id, Told())
-            told.number += 1
-            told.events.append((told.number, name, content))
-        self._board.tell(_topic(session_id))
-
-    def after(self, session_id: str, number: int) -> tuple[list[tuple[int, str, dict[str, Any]]], bool]:
-        """What was told after an event, and whether some of it is no longer held."""
-        with self._lock:
-            told = self._told.get(session_id, Told())
-            found = [one for one in told.events if one[0] > number]
-            first = told.events[0][0] if told.events else told.number + 1
-            return found, number + 1 < first and told.number > number
-
-    def latest(self, session_id: str) -> int:
-        """Number of the latest event."""
-        with self._lock:
-            return self._told.get(session_id, Told()).number
-
     def is_there(self, session_id: str) -> bool:
         """Whether a session was not removed."""
         return self._state.one("SELECT 1 FROM sessions WHERE id = ?", session_id) is not None
@@ -283,16 +246,12 @@ class Sessions:
             idle = [one for one, held in self._open.items() if not held.users]
             for session_id in idle[:-_OPEN]:
                 self._open.pop(session_id).session.close()
-                self._told.pop(session_id, None)
+                self.news.forget(session_id)
             for session_id in idle[-_OPEN:-_AWAKE]:
                 held = self._open[session_id]
                 if not held.resting:
                     held.session.rest()
                     held.resting = True
-
-
-def _topic(session_id: str) -> str:
-    return f"session {session_id}"
 
 
 def changed(session: TrackingSession) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from seektrack.errors import InputError, SeekTrackError, foreseen
 from seektrack.outputs.anomaly_entries import anomaly_to_dict
 from seektrack.pipeline import LiveResult, LiveTracking, Models, track_live
 from seektrack.serving.events import Board
-from seektrack.serving.pool import Gate
+from seektrack.serving.people import Gate
 from seektrack.serving.refusals import RefusedError, not_found, shape
 from seektrack.serving.wire import observation_to_json
 

@@ -213,7 +213,7 @@ def propagate(service: Service, running: Running) -> dict[str, Any]:
     session_id = running.job.request["session"]
     with service.sessions.opened(session_id, changes=True) as session:
         for one in session.propagate(progress=running.progress):
-            service.sessions.tell_mask(session_id, one)
+            service.sessions.news.tell_mask(session_id, one)
     return _of_session(service, running, session_id)
 
 

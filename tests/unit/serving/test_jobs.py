@@ -14,7 +14,8 @@ import pytest
 from seektrack.errors import LibraryError, OutputError, QueryError
 from seektrack.serving.events import Board
 from seektrack.serving.jobs import Jobs
-from seektrack.serving.pool import Gate, Pool, Running
+from seektrack.serving.people import Gate
+from seektrack.serving.pool import Pool, Running
 from seektrack.serving.refusals import RefusedError
 from seektrack.serving.state import State
 

@@ -76,7 +76,7 @@ def test_the_masks_of_a_propagation_are_told_as_they_follow(client: TestClient):
     told: list[tuple[str, dict[str, Any]]] = []
     session_id = at.rpartition("/")[2]
     sessions = client.app.state.service.sessions  # type: ignore[attr-defined]
-    found, missed = sessions.after(session_id, number)
+    found, missed = sessions.news.after(session_id, number)
     told = [(name, content) for _, name, content in found]
     assert job["state"] == "done" and not missed
     masks = [content for name, content in told if name == "mask"]
