@@ -152,7 +152,7 @@ def test_a_job_that_runs_as_the_server_ends_is_put_back(jobs: Jobs, pool: Callab
 def test_jobs_wait_while_somebody_clicks_but_not_for_ever(
     jobs: Jobs, pool: Callable[..., Pool], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr("seektrack.serving.pool._MOST_WAIT_S", 0.2)
+    monkeypatch.setattr("seektrack.serving.people._MOST_WAIT_S", 0.2)
     gate, steps = Gate(), []
 
     def work(running: Running) -> dict[str, Any]:
