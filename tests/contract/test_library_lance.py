@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -139,6 +141,21 @@ def test_a_later_version_and_damage_are_told(tmp_path: Path, rng: np.random.Gene
         part.write_bytes(part.read_bytes()[: part.stat().st_size // 2])
     with LibraryStore.open(tmp_path / "cut") as store, pytest.raises(LibraryError, match="is damaged"):
         store.vectors()
+    ways: dict[str, tuple[str, Callable[[Path], object]]] = {
+        "short": ("frames_f1.lance/data/*", lambda part: os.truncate(part, part.stat().st_size - 200)),
+        "gone": ("frames_f1.lance/data/*", Path.unlink),
+        "stub": ("catalogue.lance/_versions/*", lambda part: os.truncate(part, 40)),
+    }
+    for name, (which, spoil) in ways.items():
+        shutil.copytree(tmp_path / "lib", tmp_path / name)
+        for part in list((tmp_path / name).glob(which)):
+            spoil(part)
+        with (
+            pytest.raises(LibraryError, match="is damaged") as told,
+            LibraryStore.open(tmp_path / name) as store,
+        ):
+            store.vectors()
+        assert ".rs:" not in str(told.value)
     # A number that changed under its checksum is told, and never answers.
     with make(tmp_path / "lib") as store:
         table = store._frames_of("f1")  # type: ignore[attr-defined]

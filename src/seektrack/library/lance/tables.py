@@ -238,12 +238,15 @@ _SAID = (
     ),
 )  # fmt: skip
 _DAMAGE = re.compile(
-    r"magic number|not found|NotFound|corrupt|[Ii]nvalid|proto|decod|unexpected|out of range|EOF|[Ee]ncod"
+    r"magic number|[Nn]ot found|NotFound|corrupt|[Ii]nvalid|proto|decod|unexpected|out of range|EOF|[Ee]ncod"
+    r"|fill whole buffer|is too small"
 )
+_SOURCE = re.compile(r",? */(root|rustc|home|Users)/\S+\.rs:\d+:\d+")
+"""Where in its own source LanceDB met an error; nothing to a person."""
 
 
 def _explained(place: Path | str, error: Exception) -> LibraryError:
-    said = str(error)
+    said = _SOURCE.sub("", str(error))
     scheme = str(place).partition(":")[0].partition("+")[0]
     name = str(place).partition("://")[2].partition("/")[0]
     words = {
