@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib.util
 import os
 import re
 import sys
@@ -12,10 +10,10 @@ from pathlib import Path
 
 import typer
 
+from seektrack.checkpoints.torch_build import built_for
 from seektrack.errors import InputError, ModelError, VideoError
 
 _DEVICE = re.compile(r"(cpu|cuda|mps|xpu)(:\d{1,4})?")
-_BUILT_WITH = re.compile(r"^(cuda|hip|xpu)\b[^=]*= *(.*)$", re.MULTILINE)
 
 
 def check_device(context: typer.Context, device: str | None) -> str | None:
@@ -34,7 +32,7 @@ def check_device(context: typer.Context, device: str | None) -> str | None:
             f"there is no device {device!r}",
             hint="cpu, cuda, cuda:1 or mps; leave --device out to have it chosen",
         )
-    if reason := _missing(device.partition(":")[0], _built_for()):
+    if reason := _missing(device.partition(":")[0], built_for()):
         raise ModelError(
             f"device {device!r} cannot be used: {reason}", hint="leave --device out to have one chosen"
         )
@@ -61,20 +59,6 @@ def _missing(kind: str, built: frozenset[str]) -> str:
     if kind == "cpu" or not built or kind in built or (kind == "cuda" and "hip" in built):
         return ""
     return f"the torch that is installed was built without {kind.upper()}"
-
-
-def _built_for() -> frozenset[str]:
-    """What the installed torch was built for beside the CPU; empty when that cannot be read."""
-    found = importlib.util.find_spec("torch")
-    for folder in (found.submodule_search_locations or ()) if found else ():
-        with contextlib.suppress(OSError):
-            told = _BUILT_WITH.findall(Path(folder, "version.py").read_text(encoding="utf-8"))
-            return (
-                frozenset({"cpu", *(kind for kind, value in told if value != "None")})
-                if told
-                else frozenset()
-            )
-    return frozenset()
 
 
 def check_library(folder: Path) -> None:

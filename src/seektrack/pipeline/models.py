@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from seektrack import defaults
@@ -18,7 +18,8 @@ from seektrack.checkpoints import (
     pick_device,
     stable_name,
 )
-from seektrack.checkpoints.runtimes import check_runtime, pick_runtime, quickest
+from seektrack.checkpoints.runtimes import check_runtime, has_torch, pick_runtime, quickest
+from seektrack.checkpoints.torch_build import picks_cpu
 from seektrack.encoders.registry import encoder_names, registered
 from seektrack.types import Progress
 
@@ -37,7 +38,8 @@ class Models:
         device: ``cpu``, ``cuda``, ``cuda:1`` or ``mps``; chosen when None.
         resolution: Side of the square the segmenter sees, in pixels; the preset's or the checkpoint's own
             when None.
-        runtime: Who computes: ``torch``, ``onnx`` or ``onnx:PROVIDER``; what the folder holds if None.
+        runtime: Who computes: ``torch``, ``onnx`` or ``onnx:PROVIDER``. If None, on a CPU the graphs that lie
+            beside weights, else torch; a precision that graphs do not compute in is torch's.
 
     Attributes:
         preset: What the name stands for.
@@ -118,14 +120,26 @@ class Models:
         """The SAM 2."""
         from seektrack.segmentation import load_sam2
 
+        load = partial(
+            load_sam2,
+            self.sam2_name,
+            device=self.device,
+            resolution=self.resolution,
+            progress=self.progress,
+        )
         with self._loading(self.sam2_name):
-            return load_sam2(
-                self.sam2_name,
-                device=self.device,
-                resolution=self.resolution,
-                runtime=self.runtime,
-                progress=self.progress,
-            )
+            if self._by_graphs():
+                by_torch = partial(load, runtime="torch") if has_torch() else None
+                return load(runtime="onnx").or_by_torch(by_torch)
+            return load(runtime=self.runtime)
+
+    def _by_graphs(self) -> bool:
+        """Whether graphs beside the segmenter's weights compute it, being quicker than torch on a CPU."""
+        if self.runtime is not None or self.device not in (None, "cpu") or self.resolution is not None:
+            return False
+        if quickest(find(self.sam2_name, "mask").folder) is None:
+            return False
+        return self.device == "cpu" or picks_cpu()
 
     @cached_property
     def sam2_fingerprint(self) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import islice
@@ -47,6 +47,7 @@ class Sam2:
         photographs: The set that knows photographs, where there are two and each picture is given to the one
             that knows it; ``model`` is the other's then. See :mod:`seektrack.segmentation.paired`.
         gate: Which chooses between them.
+        by_torch: Loads the same by torch, for a precision that graphs do not compute in.
     """
 
     model: Any
@@ -56,6 +57,7 @@ class Sam2:
     weights: str = ""
     photographs: Sam2 | None = None
     gate: Gate | None = None
+    by_torch: Callable[[], Sam2] | None = None
 
     @cached_property
     def sets(self) -> tuple[Sam2, ...]:
@@ -171,6 +173,9 @@ class Sam2:
         """
         check_precision(precision, self.network.device_type)
         if self.runtime == "onnx" and precision != self.precision:
+            if self.by_torch is not None:
+                found = self.by_torch()
+                return (found.of(self.weights) if self.weights else found).at(precision)
             raise ModelError(
                 f"the graphs of {self.name!r} compute in what they were written in, not in {precision}",
                 hint="write others: seektrack models export MODEL --to FOLDER --precision fp16",
@@ -179,6 +184,15 @@ class Sam2:
             return self
         other = None if self.photographs is None else self.photographs.at(precision)
         return replace(self, precision=precision, photographs=other)
+
+    def or_by_torch(self, load: Callable[[], Sam2] | None) -> Sam2:
+        """The same, computed by torch where ``at`` asks for a precision that graphs do not compute in.
+
+        Args:
+            load: Loads the same weights by torch, all sets of them; None where nothing can.
+        """
+        photographs = None if self.photographs is None else replace(self.photographs, by_torch=load)
+        return replace(self, by_torch=load, photographs=photographs)
 
     def preprocess(self, image: NDArray[np.uint8]) -> Array:
         """Resize a picture to the square the network sees and normalise it by ImageNet's mean and deviation.

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.errors import ModelError
 from seektrack.grounding import GroundSettings
 from seektrack.grounding.ground import ProposalLike
 from seektrack.tracking.engine import Image, MasksLike, Sam2Engine, SessionLike
@@ -177,7 +178,7 @@ class LoggedSession:
         """See ``VideoSession.step``."""
         step, self._steps = self._steps, self._steps + 1
         if self._session is None and self._log.resumes(self._number, step):
-            self._session = self._engine.resumed(self._log.state())
+            self._session = self._resumed()
         if self._session is None:
             known = self._log.answer(self._number, step)
             if known is None:
@@ -189,6 +190,12 @@ class LoggedSession:
         answer = self._session.step(image, frame_index)
         self._log.put(self._number, step, Answer.of(answer))
         return answer
+
+    def _resumed(self) -> SessionLike:
+        try:
+            return self._engine.resumed(self._log.state())
+        except ModelError as error:  # begun by another runtime or precision
+            raise LogEndedError from error
 
 
 class LogEndedError(Exception):
