@@ -7,12 +7,14 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from transformers import Sam2VideoModel
 
 from seektrack.errors import ModelError
 from seektrack.segmentation import ImageFeatures, Sam2, VideoSession, load_sam2, network
 from seektrack.segmentation.fused import FusedNetwork, attention
 from seektrack.segmentation.fused.attention import attend
+from seektrack.segmentation.fused.weights import linear
 from seektrack.segmentation.memory import Recall, Remembered
 from seektrack.training.sam2.config import PocketSize, pocket_config
 from seektrack.types import Prompt
@@ -178,3 +180,19 @@ def test_precisions_that_cannot_be_had() -> None:
     assert sam2.at("bf16").model is sam2.model
     with pytest.raises(ModelError, match="fp16 needs a GPU"):
         sam2.at("fp16")
+
+
+@pytest.mark.parametrize("then", ["none", "relu", "gelu"])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+def test_a_linear_layer_and_what_follows_it_is_as_torch_computes_them(then, dtype, tolerance):
+    draw = torch.Generator().manual_seed(1)
+    x, weight, bias = (
+        torch.randn(s, generator=draw, dtype=torch.float64) for s in ((2, 9, 33), (7, 33), (7,))
+    )
+    right = F.linear(x, weight, bias)
+    right = {"none": right, "relu": F.relu(right), "gelu": F.gelu(right)}[then].float()
+    held = x.to(dtype).transpose(0, 1).contiguous().transpose(0, 1)  # rows that do not follow each other
+    found = linear(held, weight.to(dtype), bias.to(dtype), then=then)
+    assert found.dtype == dtype
+    assert float((found.float() - right).abs().max()) < tolerance * float(right.abs().max())
+    assert linear(held[:0], weight.to(dtype), None, then=then).shape == (0, 9, 7)

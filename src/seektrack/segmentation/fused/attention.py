@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from seektrack.segmentation.fused.weights import Dense, Mlp, Norm, plain, unfold
+from seektrack.segmentation.fused.weights import Dense, Mlp, Norm, linear, plain, unfold
 from seektrack.segmentation.memory import Recall
 from seektrack.segmentation.network import pointer_tokens
 
@@ -168,7 +168,7 @@ class MemoryAttention:
 
     def _key(self, layer: _Layer, memory: Tensor) -> Tensor:
         """Keys (T, C) of one memory for one layer, without its age."""
-        return rotate(F.linear(memory.to(self.dtype), layer.memory_key), self.cos, self.sin)
+        return rotate(linear(memory.to(self.dtype), layer.memory_key), self.cos, self.sin)
 
     def _read(self, index: int, recall: Recall, pointer_keys: Tensor) -> Tensor:
         """Keys (K, C) of all an object remembers, for one layer."""
@@ -248,11 +248,11 @@ def attend(
             if len(key) > _LONG and key.dtype == torch.float32:
                 _attend_in_blocks(own[:, head], split[:, head], value, out[row, :, head])
                 continue
-            turned = split[:, head].t()
+            seen, turned = split[:, head], value.t().contiguous()
             for start in range(0, t_len, size):
                 tile = slice(start, start + size)
-                weights = torch.mm(own[tile, head], turned).softmax(dim=-1)
-                out[row, tile, head] = torch.mm(weights, value)
+                weights = linear(own[tile, head], seen).softmax(dim=-1)
+                out[row, tile, head] = linear(weights, turned)
     return out.flatten(2)
 
 
@@ -261,17 +261,18 @@ def _attend_in_blocks(query: Tensor, key: Tensor, value: Tensor, out: Tensor) ->
 
     ``query`` (T, C), ``key`` (K, C), ``value`` (K, D); writes ``out`` (T, D).
     """
+    turned = value.t().contiguous()
     for start in range(0, len(query), _BLOCK):
         own = query[start : start + _BLOCK]
         top = own.new_full((len(own), 1), -torch.inf)
         total, mixed = torch.zeros_like(top), own.new_zeros(len(own), value.shape[1])
         for first in range(0, len(key), _BLOCK):
-            weights = torch.mm(own, key[first : first + _BLOCK].t())
+            weights = linear(own, key[first : first + _BLOCK])
             higher = torch.maximum(top, weights.amax(dim=1, keepdim=True))
             weights.sub_(higher).exp_()
             fade = (top - higher).exp_()
             total.mul_(fade).add_(weights.sum(dim=1, keepdim=True))
-            mixed.mul_(fade).addmm_(weights, value[first : first + _BLOCK])
+            mixed.mul_(fade).add_(linear(weights, turned[:, first : first + _BLOCK]))
             top = higher
         out[start : start + _BLOCK] = mixed / total
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from seektrack.segmentation.fused.weights import Dense, Mlp, Norm, plain, unfold
+from seektrack.segmentation.fused.weights import Dense, Mlp, Norm, linear, plain, unfold
 
 if TYPE_CHECKING:
     from transformers import Sam2VideoModel
@@ -142,7 +142,7 @@ class ImageEncoder:
             if i in self.joined:
                 fine = self.joined[i](stages[i])
                 if coarser is not None:
-                    fine = fine + _double(F.linear(coarser, self.carried[i]))
+                    fine = fine + _double(linear(coarser, self.carried[i]))
                 out[i] = fine
             if i > 0 and (i - 1 in self.from_above or i not in self.joined):
                 above = self.lateral[i](stages[i])

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from seektrack.segmentation.fused.weights import Dense, Mlp, Norm, plain
+from seektrack.segmentation.fused.weights import Dense, Mlp, Norm, linear, plain
 
 if TYPE_CHECKING:
     from transformers import Sam2VideoModel
@@ -131,7 +131,7 @@ class MemoryEncoder:
         for step in self.shrink:
             x = step(x)
         seen = self.features(top.permute(0, 2, 3, 1).to(self.dtype))
-        tokens = F.linear(x.permute(0, 2, 3, 1), self.mask_out) + seen
+        tokens = linear(x.permute(0, 2, 3, 1), self.mask_out) + seen
         for block in self.fuse:
             tokens = block(tokens)
         memory = self.out(tokens).flatten(1, 2)

@@ -8,7 +8,39 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
+from transformers.activations import GELUActivation
+
+_ONEDNN = hasattr(torch.ops.mkldnn, "_linear_pointwise") and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+_OF_ONEDNN = (torch.float32, torch.bfloat16)
+
+
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None, *, then: str = "none") -> Tensor:
+    """A linear layer, and on a CPU what follows it in the same pass, by oneDNN.
+
+    torch multiplies float32 by MKL, which uses half of what processors not made by Intel can do, and reads
+    answers again for a bias and an activation.
+
+    Args:
+        x: (…, in).
+        weight: (out, in).
+        bias: (out,).
+        then: ``none``, ``relu`` or ``gelu``.
+
+    Returns:
+        (…, out).
+    """
+    if _ONEDNN and x.device.type == "cpu" and x.dtype in _OF_ONEDNN and x.numel() and not _compiling():
+        x, weight = x.contiguous(), weight.contiguous()  # rows further apart take a path 500 times slower
+        how = "none" if then == "gelu" else ""
+        out: Tensor = torch.ops.mkldnn._linear_pointwise(x, weight, bias, then, [], how)
+        return out
+    found = F.linear(x, weight, bias)
+    return found if then == "none" else F.relu(found) if then == "relu" else F.gelu(found)
+
+
+def _compiling() -> bool:
+    return bool(torch.compiler.is_compiling())
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +55,9 @@ class Dense:
         """Of a linear layer's weights, or those of a convolution that sees one pixel."""
         return cls(plain(weight.flatten(1), dtype), plain(bias, dtype))
 
-    def __call__(self, x: Tensor) -> Tensor:
-        """(…, in) to (…, out)."""
-        return F.linear(x, self.weight, self.bias)
+    def __call__(self, x: Tensor, *, then: str = "none") -> Tensor:
+        """(…, in) to (…, out); see ``linear``."""
+        return linear(x, self.weight, self.bias, then=then)
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,9 +94,14 @@ class Mlp:
 
     def __call__(self, x: Tensor) -> Tensor:
         """(…, in) to (…, out)."""
+        then = _NAMED.get(type(self.activation), "")
         for layer in self.layers[:-1]:
-            x = self.activation(layer(x))
+            x = layer(x, then=then) if then else self.activation(layer(x))
         return self.layers[-1](x)
+
+
+_NAMED: dict[type, str] = {nn.ReLU: "relu", GELUActivation: "gelu"}
+"""Activations that ``linear`` knows."""
 
 
 def plain(weight: Tensor, dtype: torch.dtype) -> Tensor:
