@@ -54,8 +54,7 @@ def copy(
 
     def human(console: Console) -> None:
         console.print(
-            f"{len(done.copied)} videos copied, {len(done.unchanged)} unchanged; {done.vectors} pictures → "
-            f"{target}",
+            f"{len(done.copied)} copied, {len(done.unchanged)} unchanged; {done.vectors} pictures → {target}",
             markup=False,
         )
 

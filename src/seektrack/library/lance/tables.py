@@ -81,6 +81,7 @@ def connect(place: Path | str) -> lancedb.DBConnection:
     Raises:
         LibraryError: LanceDB is not installed, or the place cannot be reached.
     """
+    os.environ.setdefault("LANCE_LOG", "error")  # it warns of what it does by itself, on standard error
     try:
         import lancedb
     except ImportError as error:
