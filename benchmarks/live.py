@@ -1,7 +1,11 @@
 """Following a stream live: latency, dropped frames and memory, over loopback, with one object and with eight.
 
-A sender encodes drawn pictures of 720p as they are due and serves them as MPEG-TS over HTTP; half-way the
-connection breaks off and comes back in another size, unless ``--steady``.
+A sender encodes drawn pictures of 720p as they are due and serves them as MPEG-TS over HTTP. Unless
+``--steady`` nothing comes for some seconds after a quarter of the time, and half-way the connection breaks off
+and comes back in another size.
+
+    python benchmarks/live.py --seconds 20
+    python benchmarks/live.py --seconds 600 --objects 8
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from seektrack.pipeline.models import Models
 from seektrack.types import Prompt
 
 SIDE = (720, 1280)
+STALL_S = 4.0
 
 
 def scene(ground: NDArray[np.uint8], t: float, objects: int, hw: tuple[int, int]) -> NDArray[np.uint8]:
@@ -59,7 +64,7 @@ def send(told: Connection, seconds: float, fps: int, objects: int, steady: bool)
             self.send_response(200)
             self.send_header("Content-Type", "video/mp2t")
             self.end_headers()
-            buffer, sent, i = io.BytesIO(), 0, 0
+            buffer, i, stalled = io.BytesIO(), 0, steady
             out = av.open(buffer, "w", format="mpegts", options={"flush_packets": "1"})
             options = {"preset": "ultrafast", "tune": "zerolatency"}
             stream = out.add_stream("libx264", rate=fps, options=options)
@@ -67,12 +72,16 @@ def send(told: Connection, seconds: float, fps: int, objects: int, steady: bool)
             stream.codec_context.gop_size = fps
             began = time.monotonic()
             while time.monotonic() - clock[0] < end:
+                if not stalled and time.monotonic() - clock[0] > seconds / 4:
+                    stalled = True
+                    time.sleep(STALL_S)
+                    began += STALL_S
                 picture = scene(ground, time.monotonic() - clock[0], objects, hw)
                 out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, "rgb24")))
-                data = buffer.getvalue()[sent:]
-                sent += len(data)
-                self.wfile.write(data)
+                self.wfile.write(buffer.getvalue())
                 self.wfile.flush()
+                buffer.seek(0)
+                buffer.truncate()
                 i += 1
                 time.sleep(max(0.0, began + i / fps - time.monotonic()))
 
@@ -96,10 +105,12 @@ def measure(seconds: float, fps: int, objects: int, *, steady: bool, models: Mod
         x, y = place(k, 0.5)
         prompts.append(Prompt(k + 1, 0, box=(x - 55, y - 55, x + 55, y + 55), label=f"disc {k}"))
     shown: list[int] = []
+    sizes: list[tuple[int, int]] = []
     middle, used = 0, time.process_time()
     with track_live(address, prompts=prompts, model=models, timeout_s=10, patience_s=3) as tracking:
         for result in tracking:
             shown.append(len(result.objects))
+            sizes.append(result.frame.hw)
             if result.frame.time_s < seconds / 2:
                 middle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     sender.terminate()
@@ -111,10 +122,12 @@ def measure(seconds: float, fps: int, objects: int, *, steady: bool, models: Mod
         "followed": tracking.seen,
         "dropped": tracking.dropped,
         "restarts": tracking.restarts,
+        "sizes": len(set(sizes)),
         "latency p50 s": round(tracking.latency_s(0.5), 3),
         "latency p95 s": round(tracking.latency_s(0.95), 3),
         "processor ms a frame": round(1000 * used / max(tracking.seen, 1)),
         "objects shown": round(float(np.mean(shown)), 2) if shown else 0.0,
+        "objects shown at the end": shown[-1] if shown else 0,
         "MB half-way": round(middle / 1024),
         "MB at the end": round(end / 1024),
     }
@@ -127,7 +140,7 @@ def main() -> None:
     parser.add_argument("--objects", type=int, nargs="+", default=[1, 8])
     parser.add_argument("--resolution", type=int, default=None)
     parser.add_argument("--model", default="pocket")
-    parser.add_argument("--steady", action="store_true", help="no break and no change of size half-way")
+    parser.add_argument("--steady", action="store_true", help="no stall, no break and no change of size")
     asked = parser.parse_args()
     models = Models(asked.model, resolution=asked.resolution)
     _ = models.sam2
