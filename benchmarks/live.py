@@ -1,8 +1,8 @@
 """Following a stream live: latency, dropped frames and memory, over loopback, with one object and with eight.
 
 A sender encodes drawn pictures of 720p as they are due and serves them as MPEG-TS over HTTP. Unless
-``--steady`` nothing comes for some seconds after a quarter of the time, and half-way the connection breaks off
-and comes back in another size.
+``--steady`` nothing comes for some seconds after a quarter of the time, and half-way the connection breaks
+off and comes back in another size.
 
     python benchmarks/live.py --seconds 20
     python benchmarks/live.py --seconds 600 --objects 8

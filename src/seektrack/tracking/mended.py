@@ -38,6 +38,8 @@ class RepairSettings:
         elsewhere: Below this mask IoU with the mask put right the earlier track lay on something else.
         clearer: What is followed ends where, over all frames after, the earlier one is liker by so much.
         likeliest: On a frame where the earlier one is liker by so much it stays there.
+        bleeds: What is followed runs over onto what is beside it where it is so many times as large as any
+            mask put right, and as the earlier track is there and usually: the earlier one stays.
         bridge_iou: Come to the next sure frame, it is still the same object from this mask IoU on.
     """
 
@@ -58,6 +60,7 @@ class RepairSettings:
     trusted_like: float = 0.7
     trusted_gap: int = 3
     elsewhere: float = 0.05
+    bleeds: float = 1.25
     bridge_iou: float = 0.4
 
 

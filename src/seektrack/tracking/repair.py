@@ -54,7 +54,7 @@ class Repair:
         self.engine, self.source, self.start, self.objects = engine, source, start, dict(objects)
         self.direction, self.settings, self.how = direction, settings, how or RepairSettings()
         self.mended = {obj_id: Mended() for obj_id in objects}
-        self._judge = RepairJudge(objects, others, start, self.how)
+        self._judge = RepairJudge(objects, others, start, self.how, forward=direction > 0)
         identity = replace(settings.identity, merge=False)
         self._record = Record(labels={i: o.label for i, o in objects.items()})
         self._walk = Pass(

@@ -19,6 +19,7 @@ class RepairJudge:
         others: Tracks of the objects that stay as they are, by id and frame.
         start: The frame they were put right on.
         how: How far a correction reaches.
+        forward: Whether they are followed to later frames.
     """
 
     def __init__(
@@ -27,9 +28,17 @@ class RepairJudge:
         others: Mapping[int, Mapping[int, Observation]],
         start: int,
         how: RepairSettings,
+        *,
+        forward: bool = True,
     ) -> None:
-        self.others, self.how = others, how
+        self.others, self.how, self.forward = others, how, forward
         self._had = {i: _in_common(known, start) for i, known in objects.items()}
+        self._most = {i: _largest_known(known, start) for i, known in objects.items()}
+        self._elsewhere = {
+            i
+            for i, known in objects.items()
+            if known.wrong is not None and self._had[i] < how.agree_iou[0] / 2
+        }
 
     def compare(
         self, obj_id: int, mended: Mended, frame: Frame, seen: Observation, earlier: Observation | None
@@ -44,7 +53,9 @@ class RepairJudge:
         astray, gain = False, 0.0
         if earlier is not None and earlier.visible:
             astray = had >= low and alike < had - self.how.astray
-            if not astray and alike < low / 2:
+            if alike >= low / 2:
+                gain = self.how.likeliest if self._bleeds(obj_id, seen, earlier) else 0.0
+            elif not astray:
                 gain = self.likeness(mended, frame, earlier) - self.likeness(mended, frame, seen)
                 gain += self.how.sized * (_sized(mended, earlier) - _sized(mended, seen))
                 mended.gains[frame.index] = gain
@@ -56,6 +67,15 @@ class RepairJudge:
                 mended.observations[frame.index] = earlier
         else:
             mended.unlike.clear()
+
+    def _bleeds(self, obj_id: int, seen: Observation, earlier: Observation) -> bool:
+        """Whether what is followed has run over onto what is beside it, and the earlier mask has not."""
+        if seen.mask is None or earlier.mask is None or not earlier.mask.area:
+            return False
+        if self.forward and obj_id in self._elsewhere:
+            return False  # the earlier track has been lying elsewhere since the corrected frame
+        known = max(self._most[obj_id], earlier.mask.area)
+        return seen.mask.area > self.how.bleeds * known
 
     def likeness(self, mended: Mended, frame: Frame, seen: Observation) -> float:
         """How like its sure masks an object's mask on a frame is by its colours, in [0, 1]."""
@@ -111,6 +131,16 @@ class RepairJudge:
 def _in_common(known: Earlier, start: int) -> float:
     """IoU of the mask that was put right and what it became."""
     return 0.0 if known.wrong is None else known.wrong.iou(known.sure[start])
+
+
+def _largest_known(known: Earlier, start: int) -> float:
+    """Pixels of the largest mask that was put right, or of the earlier track as it usually is.
+
+    Where it was not seen before, a person said where it is and not that its usual size was wrong.
+    """
+    usual = [o.mask.area for o in known.track.values() if o.visible and o.mask is not None]
+    sure = [mask.area for f, mask in known.sure.items() if f != start or known.wrong is not None or not usual]
+    return max([*sure, *([statistics.median(usual)] if usual else [])], default=0.0)
 
 
 def _sized(mended: Mended, seen: Observation) -> float:

@@ -146,3 +146,15 @@ def test_where_nothing_else_is_sure_whole_masks_beside_it_are_shown(source, else
     forward(source, engine, Earlier({START: block(START)}, track(), wrong))
     shown = {f for what, f in engine.calls if what == "condition"}
     assert shown == (set() if elsewhere else {START - 3, START + 3})
+
+
+def test_what_runs_over_onto_its_neighbour_leaves_the_earlier_track(source):
+    """An outline put right a little; what is followed from it takes in what is beside the object."""
+    spilt = block(START, width=32)
+    earlier = track() | {START: seen(START, spilt)}
+    sure = {START: block(START)}
+    for width, changed in ((44, False), (30, True)):
+        answers = Scripted({t: block(t, width=width) for t in range(FRAMES)})
+        repair = forward(source, answers, Earlier(sure, earlier, spilt))
+        kept = repair.mended[1].observations
+        assert any(kept[t].mask != block(t) for t in kept) == changed
