@@ -134,14 +134,17 @@ class ClipEncoder:
                 chosen = [hidden[round(depth * (len(hidden) - 1))][:, 1:].float() for depth in LAYERS]
                 parts = [part for h in chosen for part in (h.mean(dim=1), h.std(dim=1, unbiased=False))]
                 layers.append(torch.cat(parts, dim=1).cpu().numpy())
-            vectors.append(self._vectors(inputs, self._unit_rows(out)))
+            shown = [images[i] for i in which]
+            vectors.append(self._vectors(shown, inputs, self._unit_rows(out)))
             order += which
         if not order:
             return vectors[0], layers[0]
         back = np.argsort(order)
         return np.concatenate(vectors[1:])[back], np.concatenate(layers[1:])[back]
 
-    def _vectors(self, inputs: dict[str, Any], rows: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _vectors(
+        self, images: list[NDArray[np.uint8]], inputs: dict[str, Any], rows: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
         """Embeddings of pictures whose unit rows the network gave."""
         return rows
 

@@ -90,14 +90,15 @@ class OnnxClipEncoder:
         check_batch_size(batch_size)
         vectors, layers = np.zeros((len(images), self.dim), np.float32), np.zeros((0, 0), np.float32)
         for which, fine in self._groups(images, batch_size):
-            pixels = self._pixels([images[i] for i in which], fine)
+            shown = [images[i] for i in which]
+            pixels = self._pixels(shown, fine)
             found, more = self._run("vision_fine" if fine else "vision", pixels)
             if not layers.size:
                 layers = np.zeros((len(images), more.shape[1]), np.float32)
-            vectors[which], layers[which] = self._vectors(pixels, self._unit(found)), more
+            vectors[which], layers[which] = self._vectors(shown, pixels, self._unit(found)), more
         return vectors, layers
 
-    def _vectors(self, pixels: Rows, rows: Rows) -> Rows:
+    def _vectors(self, images: Images, pixels: Rows, rows: Rows) -> Rows:
         """Embeddings of pictures whose unit rows the graph gave."""
         return rows
 

@@ -13,7 +13,13 @@ from safetensors.torch import load_file
 from seektrack.encoders.base import check_batch_size
 from seektrack.encoders.clip import ClipEncoder
 from seektrack.encoders.photo_network import Gate, PhotoNetwork, PhotoSizes
-from seektrack.encoders.photographs import WEIGHTS, BothExperts, Photographs, read_settings, unreadable
+from seektrack.encoders.photographs import (
+    WEIGHTS,
+    BothExperts,
+    Photographs,
+    read_settings,
+    unreadable,
+)
 from seektrack.encoders.taught import Taught, read_taught
 
 Rows = NDArray[np.float32]
@@ -110,7 +116,7 @@ class PhotoClipEncoder(ClipEncoder):
     def embed_crops(self, crops: Any, picture: NDArray[np.uint8], *, batch_size: int = 32) -> Rows:
         """`embed_images` of crops of one picture, which tells better than they whether it is a drawing."""
         ((_, inputs),) = self.image_groups([picture])
-        whole = float(self.experts.photographs.odds(_numbers(inputs["pixel_values"]))[0])
+        whole = float(self.experts.photographs.odds([picture], _numbers(inputs["pixel_values"]))[0])
         return self._embed(crops, batch_size, whole)
 
     def _embed(self, images: Any, batch_size: int, whole: float) -> Rows:
@@ -123,11 +129,12 @@ class PhotoClipEncoder(ClipEncoder):
                 with self._at_work():
                     return self._unit_rows(self._model.get_image_features(**asked))
 
-            out[which] = self.experts.images(_numbers(inputs["pixel_values"]), drawn_rows, whole=whole)
+            shown = [images[i] for i in which]
+            out[which] = self.experts.images(shown, _numbers(inputs["pixel_values"]), drawn_rows, whole=whole)
         return out
 
-    def _vectors(self, inputs: dict[str, Any], rows: Rows) -> Rows:
-        return self.experts.images(_numbers(inputs["pixel_values"]), lambda some: rows[some])
+    def _vectors(self, images: list[NDArray[np.uint8]], inputs: dict[str, Any], rows: Rows) -> Rows:
+        return self.experts.images(images, _numbers(inputs["pixel_values"]), lambda some: rows[some])
 
     def _text_batch(self, texts: Any) -> Rows:
         if not hasattr(self, "experts"):  # the CLIP's own constructor asks before there is another expert

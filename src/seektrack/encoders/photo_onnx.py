@@ -11,7 +11,13 @@ from safetensors.numpy import load_file
 from seektrack.checkpoints.graphs import Graphs
 from seektrack.encoders.base import Vocabulary, check_batch_size, l2_normalise
 from seektrack.encoders.clip_onnx import Images, OnnxClipEncoder, Rows
-from seektrack.encoders.photographs import WEIGHTS, BothExperts, Photographs, read_settings, unreadable
+from seektrack.encoders.photographs import (
+    WEIGHTS,
+    BothExperts,
+    Photographs,
+    read_settings,
+    unreadable,
+)
 from seektrack.encoders.taught import read_taught
 
 
@@ -70,23 +76,24 @@ class OnnxPhotoEncoder(OnnxClipEncoder):
     def embed_crops(self, crops: Images, picture: NDArray[np.uint8], *, batch_size: int = 32) -> Rows:
         """`embed_images` of crops of one picture, which tells better than they whether it is a drawing."""
         ((_, fine),) = self._groups([picture], 1)
-        whole = float(self.experts.photographs.odds(self._pixels([picture], fine))[0])
+        whole = float(self.experts.photographs.odds([picture], self._pixels([picture], fine))[0])
         return self._embed(crops, batch_size, whole)
 
     def _embed(self, images: Images, batch_size: int, whole: float) -> Rows:
         check_batch_size(batch_size)
         out = np.zeros((len(images), self.dim), np.float32)
         for which, fine in self._groups(images, batch_size):
-            pixels = self._pixels([images[i] for i in which], fine)
+            shown = [images[i] for i in which]
+            pixels = self._pixels(shown, fine)
 
             def drawn_rows(some: NDArray[np.intp], pixels: Rows = pixels, fine: bool = fine) -> Rows:
                 return self._unit(self._run("vision_fine" if fine else "vision", pixels[some])[0])
 
-            out[which] = self.experts.images(pixels, drawn_rows, whole=whole)
+            out[which] = self.experts.images(shown, pixels, drawn_rows, whole=whole)
         return out
 
-    def _vectors(self, pixels: Rows, rows: Rows) -> Rows:
-        return self.experts.images(pixels, lambda some: rows[some])
+    def _vectors(self, images: Images, pixels: Rows, rows: Rows) -> Rows:
+        return self.experts.images(images, pixels, lambda some: rows[some])
 
     def embed_texts(self, texts: Any, *, batch_size: int = 64) -> Rows:
         """Embed texts as float32 (N, D) rows of unit length; a text too long for the model is cut."""

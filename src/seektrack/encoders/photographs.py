@@ -24,9 +24,10 @@ from numpy.typing import NDArray
 from seektrack.encoders.base import Vocabulary, l2_normalise
 from seektrack.encoders.colours import COLOURS, colour_rows
 from seektrack.encoders.lexicon import Lexicon
-from seektrack.encoders.preprocess import averaged
+from seektrack.encoders.preprocess import CLIP_MEAN, CLIP_STD, averaged
 from seektrack.encoders.taught import Taught
 from seektrack.errors import ModelError
+from seektrack.geometry import crop_square
 
 WEIGHTS, SETTINGS = "photographs.safetensors", "photographs.json"
 EXTRA = 16
@@ -43,6 +44,9 @@ WHOLE = 2.0
 LATER = 0.5
 """What the second name in a text counts beside the first, the third beside the second."""
 
+_MEAN, _STD = np.array(CLIP_MEAN, np.float32), np.array(CLIP_STD, np.float32)
+
+Image = NDArray[np.uint8]
 Rows = NDArray[np.float32]
 Network = Callable[[Rows], NDArray[Any]]
 """Pictures float32 (B, 3, S, S) to what a network makes of them."""
@@ -108,9 +112,23 @@ class Photographs:
             {**own.kinds, **self.kinds},
         )
 
-    def odds(self, pixels: Rows) -> NDArray[np.float64]:
-        """Log odds (B,) that normalised pictures (B, 3, S, S) are drawings."""
-        return np.asarray(SHARP * self._gate(pixels).astype(np.float64))
+    def odds(self, pictures: Sequence[Image], pixels: Rows) -> NDArray[np.float64]:
+        """Log odds (B,) that pictures are drawings of the world that was learnt.
+
+        A frame is looked at twice, its middle as the CLIP sees it and all of it in a square as the gate was
+        taught: a drawing looks like one both times, a cartoon in one of the two. The lower odds count.
+
+        Args:
+            pictures: RGB uint8 (H, W, 3) each.
+            pixels: The same as the CLIP sees them, normalised, float32 (B, 3, S, S).
+        """
+        odds = self._gate(pixels).astype(np.float64)
+        side = pixels.shape[-1]
+        frames = [i for i, picture in enumerate(pictures) if picture.shape[:2] != (side, side)]
+        if frames:
+            squares = self._gate(np.stack([_squared(pictures[i], side) for i in frames]))
+            odds[frames] = np.minimum(odds[frames], squares)
+        return np.asarray(SHARP * odds)
 
     def embed_images(self, pixels: Rows) -> Rows:
         """Unit rows (B, dim) of normalised pictures (B, 3, S, S)."""
@@ -187,12 +205,18 @@ class BothExperts:
         self.dim = own_dim + photographs.dim
 
     def images(
-        self, pixels: Rows, drawn_rows: Callable[[NDArray[np.intp]], Rows], *, whole: float = 0.0
+        self,
+        pictures: Sequence[Image],
+        pixels: Rows,
+        drawn_rows: Callable[[NDArray[np.intp]], Rows],
+        *,
+        whole: float = 0.0,
     ) -> Rows:
         """Unit rows (B, dim) of a group of pictures; an expert that is not needed is not asked.
 
         Args:
-            pixels: Normalised, float32 (B, 3, S, S).
+            pictures: RGB uint8 (H, W, 3) each.
+            pixels: The same, normalised, float32 (B, 3, S, S).
             drawn_rows: The CLIP's unit rows of the pictures of these numbers.
             whole: Log odds that the picture they are crops of is a drawing; 0 where nobody knows.
 
@@ -205,7 +229,7 @@ class BothExperts:
                 f"pictures of {pixels.shape[-1]} × {pixels.shape[-2]} pixels",
                 hint="fetch it anew",
             )
-        odds = self.photographs.odds(pixels) + WHOLE * whole
+        odds = self.photographs.odds(pictures, pixels) + WHOLE * whole
         drawn = 1 / (1 + np.exp(-np.clip(odds, -80, 80)))
         drawn = np.where(drawn < SURE, 0.0, np.where(drawn > 1 - SURE, 1.0, drawn))
         out = np.zeros((len(drawn), self.dim), np.float32)
@@ -239,6 +263,13 @@ class BothExperts:
             others[~known, strange] = np.sqrt(others[~known, strange] ** 2 + self._share)
             rows[:, self.own_dim :] = others
         return rows
+
+
+def _squared(picture: Image, side: int) -> Rows:
+    """All of a picture, normalised, float32 (3, side, side); above and below it its edges are repeated."""
+    h, w = picture.shape[:2]
+    square = crop_square(picture, (0.0, 0.0, float(w), float(h)), side)
+    return np.asarray(((square / np.float32(255) - _MEAN) / _STD).transpose(2, 0, 1))
 
 
 def has_photographs(folder: Path) -> bool:

@@ -4,8 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from seektrack.encoders import load_encoder
 from seektrack.encoders.photographs import Photographs
 from seektrack.encoders.preprocess import averaged
+from seektrack.world import render, sample_scene
 
 RNG = np.random.default_rng(3)
 WEIGHTS = RNG.normal(size=(3 * 32 * 32, 6)).astype(np.float32)
@@ -39,3 +41,39 @@ def test_pictures_are_averaged_as_opencv_does(size, side):
     for got, picture in zip(averaged(pixels, side), pixels, strict=True):
         wanted = cv2.resize(picture.transpose(1, 2, 0), (side, side), interpolation=cv2.INTER_AREA)
         assert np.abs(got - wanted.transpose(2, 0, 1)).max() < 1e-4
+
+
+def cartoon(seed):
+    """A flat bird with dark outlines before a fading sky with clouds, uint8 (720, 1280, 3)."""
+    rng = np.random.default_rng(seed)
+    h, w = 720, 1280
+    sky = np.linspace((30, 120, 230), (150, 215, 255), h)
+    image = np.ascontiguousarray(np.repeat(sky[:, None], w, 1).astype(np.uint8))
+    for _ in range(14):
+        x, y, size = int(rng.integers(0, w)), int(rng.integers(0, h)), int(rng.integers(30, 120))
+        for _ in range(7):
+            puff = x + int(rng.normal(0, size)), y + int(rng.normal(0, size / 3))
+            cv2.circle(image, puff, int(size * rng.uniform(0.3, 0.7)), (245, 250, 255), -1, cv2.LINE_AA)
+    at = np.array([w // 2 + int(rng.integers(-90, 90)), h // 2])
+    parts = {
+        (140, 142, 165): cv2.ellipse2Poly((0, 0), (230, 80), 0, 0, 360, 6),
+        (120, 122, 150): [(-60, -20), (60, -220), (140, -190), (120, 0)],
+        (30, 110, 90): [(200, -20), (330, -60), (320, 20), (210, 40)],
+        (245, 120, 30): [(-220, -10), (-330, 10), (-225, 30)],
+    }
+    for colour, outline in parts.items():
+        points = (np.array(outline, np.int32) + at).astype(np.int32)
+        cv2.fillPoly(image, [points], colour, cv2.LINE_AA)
+        cv2.polylines(image, [points], True, (35, 35, 55), 4, cv2.LINE_AA)
+    return image
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "torch"])
+def test_anothers_cartoon_is_no_drawing_of_the_world(runtime):
+    encoder = load_encoder("pocket", runtime=runtime)
+    cartoons = [cartoon(seed) for seed in range(6)]
+    scenes = [render(sample_scene(seed=seed)).frames[0] for seed in range(6)]
+    own = encoder.experts.own_dim
+    drawn = (encoder.embed_images([*cartoons, *scenes])[:, :own] ** 2).sum(1)
+    assert drawn[:6].max() < 0.3, "four of the six were taken for drawings by their middles alone"
+    assert drawn[6:].min() > 0.9

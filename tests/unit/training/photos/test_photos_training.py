@@ -116,7 +116,7 @@ def test_the_drawn_world_is_seen_as_before(trained):
     frame, words = render(sample_scene(seed=3)).frames[0], ["a red car", "a blue dog", "a street"]
     ((_, inputs),) = encoder.image_groups([frame])
     experts = encoder.experts
-    drawn = 1 / (1 + np.exp(-experts.photographs.odds(inputs["pixel_values"].numpy())[0]))
+    drawn = 1 / (1 + np.exp(-experts.photographs.odds([frame], inputs["pixel_values"].numpy())[0]))
     assert drawn > 0.5
     drawn = 1.0 if drawn > 1 - SURE else drawn
     n = experts.own_dim
