@@ -23,6 +23,7 @@ from seektrack.tracking.eyes import Eyes
 from seektrack.tracking.follow_pointed import pass_settings
 from seektrack.tracking.follow_settings import FollowSettings, ahead, report
 from seektrack.tracking.from_search import Seed, boxes_of, follow_boxes, frames_of
+from seektrack.tracking.halves import join_halves
 from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.judge import merge_duplicates
 from seektrack.tracking.looks import seen_by
@@ -204,4 +205,5 @@ def _follow_concepts(
             progress=progress,
         )
     merge_duplicates(record, concepts, settings)
+    join_halves(record, settings.halves)
     return conclude(record, concepts, sightings, source.info.width, settings, camera)

@@ -9,6 +9,7 @@ from seektrack.grounding import GroundSettings, PromptKind
 from seektrack.tracking.anomalies.settings import AnomalySettings
 from seektrack.tracking.backward import BackwardSettings
 from seektrack.tracking.depth import DepthSource
+from seektrack.tracking.halves import HalvesSettings
 from seektrack.tracking.motion import MotionSettings
 from seektrack.tracking.settings import EngineSettings, IdentitySettings
 from seektrack.tracking.where_to_look import LookSettings
@@ -36,6 +37,7 @@ class FollowSettings:
         duplicate_iou: Masks of two tracks coincide on a frame from this IoU on.
         duplicate_cover: A track's mask is a part of another's from this share inside it on.
         duplicate_share: Tracks that coincide on this share of the shorter one, or are a part, are one object.
+        halves: When tracks are parts of one thing.
         size_ratio: Tracks differ in size where the largest has at least this many times the side of the
             smallest; only then do ``small`` and ``large`` choose among them.
         engine: How the engine makes masks.
@@ -69,6 +71,7 @@ class FollowSettings:
     duplicate_iou: float = 0.6
     duplicate_cover: float = 0.8
     duplicate_share: float = 0.6
+    halves: HalvesSettings = field(default_factory=HalvesSettings)
     size_ratio: float = 1.5
     engine: EngineSettings = field(default_factory=EngineSettings)
     looks: LookSettings = field(default_factory=LookSettings)

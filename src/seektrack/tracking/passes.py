@@ -17,6 +17,7 @@ from seektrack.tracking.cues import Cues, cues_of
 from seektrack.tracking.depth import DepthSource
 from seektrack.tracking.engine import Engine, MasksLike, masks_in
 from seektrack.tracking.eyes import Eyes
+from seektrack.tracking.halves import TouchingLooks
 from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.memory import Detection, FrameIdentities
 from seektrack.tracking.motion import CameraMotion
@@ -82,6 +83,7 @@ class Pass:
         self.settings = settings or PassSettings()
         self.session = engine.session()
         self._last_look: dict[int, float] = {}
+        self._halves = TouchingLooks(None if self.settings.backwards else eyes, self.settings.look_every_s)
         self._begins_shot = CutFinder()
         self.camera = camera or CameraMotion()
 
@@ -141,6 +143,7 @@ class Pass:
         better = self._better(frame, settled, detections)
         self._prompt_engine(frame, features, settled, candidates, better)
         self._look_down(frame, settled, detections)
+        self._halves.look(self.record, frame, settled.observations)
         for obj_id in settled.dropped:
             if obj_id in self.session.obj_ids:
                 self.session.remove(obj_id)

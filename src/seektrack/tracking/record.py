@@ -8,6 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seektrack.geometry import Box
 from seektrack.tracking.memory import FrameIdentities, TrackState
@@ -47,6 +48,8 @@ class Record:
         sightings: By id, frames on which a prompt began or revived the object; the way back starts there.
         frame_times: Seconds by frame.
         away: By id, by frame, why an object is neither seen nor predicted.
+        touching: Of two ids that touched, looks at them, and the sums of what was believed of both together,
+            of the first and of the second (3,).
     """
 
     observations: dict[int, dict[int, Observation]] = field(default_factory=dict)
@@ -55,6 +58,7 @@ class Record:
     sightings: dict[int, list[int]] = field(default_factory=dict)
     frame_times: dict[int, float] = field(default_factory=dict)
     away: dict[int, dict[int, Away]] = field(default_factory=dict)
+    touching: dict[tuple[int, int], tuple[int, NDArray[np.float64]]] = field(default_factory=dict)
 
     def write(self, settled: FrameIdentities, *, backwards: bool = False) -> None:
         """Write down what a frame settled.
@@ -114,6 +118,7 @@ class Record:
         for obj_id in [i for i, held in self.observations.items() if not held]:
             for of_one in (self.observations, self.looks, self.sightings, self.away):
                 of_one.pop(obj_id, None)
+        self.touching = {p: t for p, t in self.touching.items() if all(i in self.observations for i in p)}
         self.looks = {i: kept[-looks:] for i, kept in self.looks.items()}
         self.sightings = {i: kept[-1:] for i, kept in self.sightings.items()}
 
