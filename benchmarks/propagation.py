@@ -27,11 +27,11 @@ from seektrack.world import Clip, SceneSettings, Split, render, sample_scene, se
 MODES = {
     "memory": PropagationSettings(),
     "hybrid k=2": PropagationSettings(mode="hybrid", every=2),
+    "hybrid k=2, max_lost .2": PropagationSettings(mode="hybrid", every=2, max_lost=0.2),
     "hybrid k=2, max_lost .5": PropagationSettings(mode="hybrid", every=2, max_lost=0.5),
     "hybrid k=3": PropagationSettings(mode="hybrid", every=3),
     "hybrid k=3, max_lost .5": PropagationSettings(mode="hybrid", every=3, max_lost=0.5),
     "hybrid k=4": PropagationSettings(mode="hybrid", every=4),
-    "hybrid k=4, max_lost .1": PropagationSettings(mode="hybrid", every=4, max_lost=0.1),
     "hybrid k=4, max_lost .5": PropagationSettings(mode="hybrid", every=4, max_lost=0.5),
     "hybrid k=4, two-way": PropagationSettings(mode="hybrid", every=4, two_way=True),
     "hybrid k=8": PropagationSettings(mode="hybrid", every=8),

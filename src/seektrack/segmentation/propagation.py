@@ -45,7 +45,7 @@ class PropagationSettings:
     flow: str = defaults.FLOW
     side: int = 128
     two_way: bool = False
-    max_lost: float = 0.2
+    max_lost: float = 0.1
     max_residual: float = 30.0
     device: str = "cpu"
     remember: Remember = "seen"
