@@ -133,7 +133,7 @@ def test_frames_are_filtered_for_the_eyes_and_not_in_the_overlay(footage: list[F
 
 def test_prompts_that_find_nothing_cost_a_frame_and_not_the_video(footage: list[Footage], tmp_path: Path):
     """With the overlay too, which shows what was looked at."""
-    models = Models("pocket", device="cpu")
+    models = Models("pocket", device="cpu", runtime="torch")
     with torch.no_grad():
         models.sam2.model.mask_decoder.pred_obj_score_head.proj_out.bias -= 100
     prompt = Prompt(1, 2, box=(40, 40, 90, 90))

@@ -98,14 +98,7 @@ def spline(mask: BoolMask, smoothness: float = 0.7) -> BoolMask:
     return _rebuild(mask, curve, int(4 * smoothness) + 3)
 
 
-def grab_cut(
-    mask: BoolMask,
-    image: NDArray[np.uint8],
-    *,
-    band: int = 6,
-    iterations: int = 3,
-    inside: int | None = None,
-) -> BoolMask:
+def grab_cut(mask: BoolMask, image: NDArray[np.uint8], *, band: int = 6, iterations: int = 3) -> BoolMask:
     """Move the outline to where the colours say it is, within a band on either side of it.
 
     Args:
@@ -113,7 +106,6 @@ def grab_cut(
         image: uint8 (H, W, 3) RGB.
         band: Half-width of the band in pixels; what lies farther inside or outside stays as it is.
         iterations: Rounds of colour models and cut.
-        inside: Width of the band inside the outline, where it is another than outside.
 
     Returns:
         The mask; as it was where one side of the band is empty.
@@ -134,8 +126,7 @@ def grab_cut(
         return mask.copy()
     part = mask[window]
     kernel = _disc(band)
-    core = kernel if inside is None else _disc(inside)
-    sure = cv2.erode(part.astype(np.uint8), core, borderType=cv2.BORDER_REPLICATE) > 0
+    sure = cv2.erode(part.astype(np.uint8), kernel, borderType=cv2.BORDER_REPLICATE) > 0
     near = cv2.dilate(part.astype(np.uint8), kernel) > 0
     if not sure.any() or near.all():
         return mask.copy()
@@ -153,24 +144,21 @@ def grab_cut(
 
 _MOST_SNAPPED = 160 * 160
 """Pixels of the window around an object up to which `snap` moves its outline."""
-_INWARDS = 1
-"""Pixels by which `snap` takes from a mask at most."""
 _LEAST_KEPT = 0.6
 """Overlap with the mask as it was, below which the cut has lost the object and is not believed."""
 
 
-def snap(mask: BoolMask, image: NDArray[np.uint8], *, band: int = 3) -> BoolMask:
+def snap(mask: BoolMask, image: NDArray[np.uint8], *, band: int = 2) -> BoolMask:
     """`grab_cut` in a narrow band, where it costs little: at most some milliseconds a mask.
 
     A network answers at a quarter of its resolution; what that leaves of a small object's outline the colours
-    know better. Inwards the outline moves by a pixel at most: limbs have other colours than the body, and
-    without them the box is another. A large object, whose outline is right to a few parts in a hundred
-    anyway, stays as it is, and so does one of which the cut would leave something else.
+    know better. A large one, whose outline is right to a few parts in a hundred anyway, stays as it is, and
+    so does one of which the cut would leave something else.
 
     Args:
         mask: bool (H, W).
         image: uint8 (H, W, 3) RGB.
-        band: How far the outline may move outwards, in pixels.
+        band: Half-width of the band in pixels.
 
     Raises:
         InputError: The picture does not fit the mask.
@@ -178,7 +166,7 @@ def snap(mask: BoolMask, image: NDArray[np.uint8], *, band: int = 3) -> BoolMask
     window = _window(mask, 3 * band)
     if window is None or mask[window].size > _MOST_SNAPPED:
         return mask.copy()
-    found = grab_cut(mask, image, band=band, iterations=1, inside=_INWARDS)
+    found = grab_cut(mask, image, band=band, iterations=1)
     part, before = found[window], mask[window]
     return found if mask_iou(part, before) >= _LEAST_KEPT else mask.copy()
 
