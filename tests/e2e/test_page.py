@@ -342,6 +342,28 @@ def test_what_was_left_before_its_end_is_taken_up_again(visit: Visit, films: Pat
     assert api(page, f"sessions/{session}")["pending"] == []
 
 
+@pytest.mark.parametrize("entered", ["before", "after"])
+def test_what_is_typed_before_the_server_has_answered_is_asked(visit: Visit, entered: str):
+    page = visit()
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/api/v1/about", hold)
+    page.reload(wait_until="domcontentloaded")
+    page.fill("#question", QUESTION)
+    if entered == "before":
+        page.press("#question", "Enter")
+    page.wait_for_timeout(100)
+    held[0].continue_()
+    if entered == "after":
+        page.locator(".card").first.wait_for()
+        page.press("#question", "Enter")
+    page.locator(".card .sure").first.wait_for()
+    assert page.input_value("#question") == QUESTION
+
+
 def test_a_thousand_moments_come_as_they_are_asked_for(visit: Visit):
     page = visit()
     page.locator(".card").first.wait_for()

@@ -51,8 +51,8 @@ function ask(event) {
   event.preventDefault();
   const text = question.value.trim();
   const next = text ? `#/?q=${encodeURIComponent(text)}` : "#/";
-  if (location.hash === next) show();
-  else location.hash = next;
+  if (location.hash !== next) location.hash = next;
+  else if (app.about) show();
   question.blur();
   main.focus();
 }
@@ -105,11 +105,15 @@ async function start(wrong = "") {
   app.library ??= app.about.libraries[0];
   build();
   addEventListener("hashchange", show);
-  addEventListener("keydown", keys);
-  document.getElementById("ask").addEventListener("submit", ask);
-  question.addEventListener("input", typed);
-  await show();
+  const early = question.value, shown = show();
+  question.value ||= early;
+  await shown;
 }
+
+// Before the server has answered too: what is typed early is asked when it has.
+addEventListener("keydown", keys);
+document.getElementById("ask").addEventListener("submit", ask);
+question.addEventListener("input", typed);
 
 addEventListener("unhandledrejection", (event) => trouble(event.reason));
 start();
