@@ -448,9 +448,18 @@ def test_a_film_that_is_dropped_is_indexed_and_found(visit: Visit, films: Path):
 
 def test_a_live_stream_is_watched_with_its_masks_and_alerts(visit: Visit):
     page = visit()
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/api/v1/streams/door", hold, times=1)
     page.get_by_role("navigation", name="Live streams").get_by_role("link", name="door").click()
     page.get_by_label("What to follow").fill(QUESTION)
-    page.keyboard.press("Enter")
+    held[0].continue_()
+    page.locator('.state[data-state="stopped"]').wait_for()
+    assert page.get_by_label("What to follow").input_value() == QUESTION, "typed before the server answered"
+    page.get_by_label("What to follow").press("Enter")
     page.get_by_role("button", name="Stop").wait_for()
     page.locator('.state[data-state="ended"]').wait_for()
     page.get_by_role("button", name="Follow").wait_for()

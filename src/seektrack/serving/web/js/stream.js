@@ -37,8 +37,8 @@ export class Stream {
   async open() {
     document.title = `${this.name} · seektrack`;
     const now = await get(this.path);
-    this.text.value = now.text;
-    this.#take(now);
+    this.text.value ||= now.text; // somebody may be typing already,
+    if (!this.now) this.#take(now); // or have begun
     this.hang = listen(`${this.path}/events`, { stream: (told) => this.#take(told) });
     this.sized = new ResizeObserver(() => this.#draw());
     this.sized.observe(this.stage);
