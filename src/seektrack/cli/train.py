@@ -24,6 +24,7 @@ from seektrack.cli.train_options import (
     PruneBlocks,
     PruneBy,
     Pruning,
+    QuantisationAware,
     Rank,
     ScaleRate,
     Seed,
@@ -85,6 +86,7 @@ def clip(
     prune: Prune = None,
     prune_blocks: PruneBlocks = 0,
     prune_by: PruneBy = None,
+    quantisation_aware: QuantisationAware = False,
     alignment: Annotated[
         float,
         typer.Option(
@@ -174,6 +176,7 @@ def clip(
         contrast=contrast,
         scale_rate=scale_rate,
         precision=precision,
+        quantisation_aware=quantisation_aware,
         held_out=held_out,
         patience=patience,
         seed=seed,
@@ -182,7 +185,7 @@ def clip(
         return
     model = Pruning(prune, prune_blocks, prune_by).start(model, "text", out, fresh=fresh)
     pairs = read_pairs(data, split=split)
-    if recipe is None and processes == 1 and not silent and not (prune or prune_blocks):
+    if recipe is None and processes == 1 and not silent and not (prune or prune_blocks or quantisation_aware):
         settings = replace(settings, mode=usual_mode(model, pairs))
     for line in pairs.left_out.lines():
         screen.warn(line)

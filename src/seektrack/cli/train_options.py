@@ -60,6 +60,14 @@ ScaleRate = Annotated[
 Rank = Annotated[int, typer.Option("--rank", help="Rank of lora's adapters, width of adapter layers.", min=1)]
 NoAugment = Annotated[bool, typer.Option("--no-augment", help="Show the pictures as they are.")]
 Seed = Annotated[int, typer.Option("--seed", help="Of the split, the order and the augmentation.", min=0)]
+QuantisationAware = Annotated[
+    bool,
+    typer.Option(
+        "--quantisation-aware",
+        help="Round weights and inputs of linear layers to eight bits while learning, so that models export "
+        "--precision int8 loses less.",
+    ),
+]
 Prune = Annotated[
     float | None,
     typer.Option(

@@ -23,6 +23,7 @@ from seektrack.cli.train_options import (
     PruneBlocks,
     PruneBy,
     Pruning,
+    QuantisationAware,
     Rank,
     ScaleRate,
     Seed,
@@ -71,6 +72,7 @@ def sam2(
     prune: Prune = None,
     prune_blocks: PruneBlocks = 0,
     prune_by: PruneBy = None,
+    quantisation_aware: QuantisationAware = False,
     boundary: Annotated[float, typer.Option("--boundary", help="Weight of the boundary loss.", min=0)] = 0.0,
     consistency: Annotated[
         float,
@@ -128,6 +130,7 @@ def sam2(
         prompts=PromptMix(corrections=corrections, later=0.2 if corrections else 0.0),
         augment=none() if no_augment else footage(),
         bf16=bf16,
+        quantisation_aware=quantisation_aware,
         held_out=0.1 if share is None else share,
         patience=patience,
         seed=seed,

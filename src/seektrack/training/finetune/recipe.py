@@ -66,6 +66,8 @@ class FinetuneRecipe:
         floor: Share of the peak left at the end.
         weight_decay: On matrices.
         precision: ``fp32``; ``bf16`` or ``fp16`` compute in half precision and keep weights in float32.
+        quantisation_aware: Simulate eight bits in every step and measurement, see
+            :mod:`seektrack.training.eight_bits`.
         held_out: Share of the pairs kept from training to measure retrieval on; 0 measures nothing and
             keeps the last weights.
         max_held_out: Most pairs kept for that.
@@ -98,6 +100,7 @@ class FinetuneRecipe:
     floor: float = 0.01
     weight_decay: float = 0.05
     precision: str = "fp32"
+    quantisation_aware: bool = False
     held_out: float = 0.1
     max_held_out: int = 500
     validate_every: int | None = None
@@ -116,6 +119,10 @@ class FinetuneRecipe:
         if self.precision not in PRECISIONS:
             raise InputError(
                 f"unknown precision {self.precision!r}", hint=f"choose from {', '.join(PRECISIONS)}"
+            )
+        if self.quantisation_aware and self.mode == "names":
+            raise InputError(
+                "recipe 'names' moves no weight that eight bits would round", hint="take another --recipe"
             )
         at_least = {
             "rank": 1,

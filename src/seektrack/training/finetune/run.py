@@ -23,6 +23,7 @@ from seektrack.training.common import (
     whichever_is_further,
 )
 from seektrack.training.datasets.left_out import LeftOuts
+from seektrack.training.eight_bits import eight_bits
 from seektrack.training.finetune.batches import Batches, other_names, split_pairs
 from seektrack.training.finetune.data import Pairs, digest
 from seektrack.training.finetune.losses import GradientBalancer, alignment_loss, info_nce
@@ -117,7 +118,10 @@ class Run:
 
     def measure(self, log: Curve | None) -> None:
         """Retrieval of the weights as they are, into the log; keeps a copy of the best."""
-        figures = self.validator(self.towers) if self.validator and self.scale.main else {}
+        figures = {}
+        if self.validator and self.scale.main:
+            with eight_bits(self.recipe.quantisation_aware):
+                figures = self.validator(self.towers)
         figures = self.scale.agree(figures)
         if figures:
             self.best.judge(figures, self.steps, self.towers.state)
@@ -163,7 +167,7 @@ class Run:
         self.towers.train()
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed((r.seed * 1_000_003 + self.steps) * self.scale.world + self.scale.rank)
-            with self.scale.autocast():
+            with self.scale.autocast(), eight_bits(r.quantisation_aware):
                 images, texts, scale = self.network(
                     list(encoder.image_groups(batch.images)),
                     encoder.text_inputs([*batch.texts, *batch.others]),

@@ -38,6 +38,8 @@ class Sam2Finetune:
         min_area: Fewest visible pixels of an object on the first frame, for pictures of 192 x 192.
         decay: Of the running mean of the weights, which is what is measured and written.
         bf16: Compute in bfloat16, keep weights in float32.
+        quantisation_aware: Simulate eight bits in every step, see :mod:`seektrack.training.eight_bits`;
+            J&F is measured without.
         held_out: Share of the clips kept from training to measure J&F on, where none are given.
         max_held_out, held_out_frames: Most clips kept for that, and frames looked at in each.
         measurements: How often to measure, evenly over the training.
@@ -69,6 +71,7 @@ class Sam2Finetune:
     min_area: int = 20
     decay: float = 0.99
     bf16: bool = False
+    quantisation_aware: bool = False
     held_out: float = 0.1
     max_held_out: int = 8
     held_out_frames: int = 16

@@ -25,6 +25,7 @@ from seektrack.training.common import (
     whichever_is_further,
 )
 from seektrack.training.datasets import MaskClip
+from seektrack.training.eight_bits import eight_bits
 from seektrack.training.sam2.augment import RawClip
 from seektrack.training.sam2.data import Groups
 from seektrack.training.sam2.finetune import Sam2Finetune, peak, split_clips
@@ -179,7 +180,8 @@ class Tuning:
         rng = np.random.default_rng((recipe.seed, number, 2))
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(recipe.seed * 1_000_003 + number)
-            with torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16):
+            autocast = torch.autocast(device.type, torch.bfloat16, enabled=recipe.bf16)
+            with autocast, eight_bits(recipe.quantisation_aware):
                 found = step_loss(
                     self.weights.network, None, self.stage, clips, rng, self.terms, self.progress
                 )
