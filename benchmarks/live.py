@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from seektrack.pipeline import track_live
 from seektrack.pipeline.models import Models
-from seektrack.types import Prompt
+from seektrack.types import Mask, Prompt
 
 SIDE = (720, 1280)
 STALL_S = 4.0
@@ -37,9 +37,23 @@ def scene(ground: NDArray[np.uint8], t: float, objects: int, hw: tuple[int, int]
     image = ground.copy()
     for k in range(objects):
         x, y = place(k, t)
-        colour = tuple(60 + 127 * (k >> bit & 1) for bit in range(3))
-        cv2.circle(image, (round(x), round(y)), 45, colour, -1)
+        cv2.circle(image, (round(x), round(y)), 45, colour_of(k), -1)
     return image if hw == SIDE else np.asarray(cv2.resize(image, hw[::-1]), dtype=np.uint8)
+
+
+def colour_of(k: int) -> tuple[int, int, int]:
+    """A disc's colour, RGB."""
+    return 60 + 127 * (k & 1), 60 + 127 * (k >> 1 & 1), 60 + 127 * (k >> 2 & 1)
+
+
+def is_its_own(image: NDArray[np.uint8], obj_id: int, mask: Mask | None) -> bool:
+    """Whether most pixels of a disc's mask are nearest to its colour, of all discs' and the ground's."""
+    if mask is None:
+        return False
+    known = np.array([*(colour_of(k) for k in range(8)), (100, 100, 100)], dtype=np.float64)
+    pixels = image[mask.to_array()][:, None].astype(np.float64)
+    nearest = np.abs(pixels - known).sum(axis=-1).argmin(axis=-1)
+    return bool((nearest == obj_id - 1).mean() > 0.5)
 
 
 def place(k: int, t: float) -> tuple[float, float]:
@@ -105,12 +119,16 @@ def measure(seconds: float, fps: int, objects: int, *, steady: bool, models: Mod
         x, y = place(k, 0.5)
         prompts.append(Prompt(k + 1, 0, box=(x - 55, y - 55, x + 55, y + 55), label=f"disc {k}"))
     shown: list[int] = []
-    sizes: list[tuple[int, int]] = []
+    sizes: set[str] = set()
+    right = seen = 0
     middle, used = 0, time.process_time()
     with track_live(address, prompts=prompts, model=models, timeout_s=10, patience_s=3) as tracking:
         for result in tracking:
             shown.append(len(result.objects))
-            sizes.append(result.frame.hw)
+            sizes.add(next((n for n in result.notes if n.startswith("resized")), "first"))
+            visible = [(t.obj_id, o.mask) for t, o in result.objects if o.visible]
+            seen += len(visible)
+            right += sum(is_its_own(result.frame.image, obj_id, mask) for obj_id, mask in visible)
             if result.frame.time_s < seconds / 2:
                 middle = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     sender.terminate()
@@ -122,12 +140,13 @@ def measure(seconds: float, fps: int, objects: int, *, steady: bool, models: Mod
         "followed": tracking.seen,
         "dropped": tracking.dropped,
         "restarts": tracking.restarts,
-        "sizes": len(set(sizes)),
+        "sizes": len(sizes),
         "latency p50 s": round(tracking.latency_s(0.5), 3),
         "latency p95 s": round(tracking.latency_s(0.95), 3),
         "processor ms a frame": round(1000 * used / max(tracking.seen, 1)),
         "objects shown": round(float(np.mean(shown)), 2) if shown else 0.0,
         "objects shown at the end": shown[-1] if shown else 0,
+        "outlines on their own disc": round(right / max(seen, 1), 4),
         "MB half-way": round(middle / 1024),
         "MB at the end": round(end / 1024),
     }

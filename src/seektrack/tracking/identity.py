@@ -84,7 +84,21 @@ class IdentityTracker:
         for memory in self._memories.values():
             memory.hide()
             memory.state, memory.elsewhere, memory.returning = TrackState.OUT_OF_VIEW, True, 0
+            memory.same_view = False
         self._overlaps.clear()
+
+    def resume(self, away_s: float) -> None:
+        """Take in that a stream broke off and comes back: nobody is where they were.
+
+        What it shows is believed to be the same place, until `cut` says otherwise.
+
+        Args:
+            away_s: Seconds for which nothing was seen; nobody is forgotten for them.
+        """
+        self.cut()
+        for memory in self._memories.values():
+            memory.same_view = True
+            memory.away_s += away_s
 
     def update(
         self,
@@ -167,7 +181,7 @@ class IdentityTracker:
         unseen = [m for m in self.memories if m.obj_id not in step.seen]
         vanished = [m for m in unseen if not m.hidden]
         for memory in unseen:
-            hidden_s = abs(step.time_s - memory.seen_s) - 1e-6
+            hidden_s = abs(step.time_s - memory.seen_s) - memory.away_s - 1e-6
             left = memory.state is TrackState.OUT_OF_VIEW or memory.elsewhere or has_left(memory, self.hw)
             memory.hide()
             if hidden_s > self.settings.max_lost_s:

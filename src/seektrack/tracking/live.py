@@ -14,6 +14,7 @@ from seektrack.tracking.eyes import Eyes
 from seektrack.tracking.follow_settings import FollowSettings
 from seektrack.tracking.identity import IdentityTracker
 from seektrack.tracking.judge import belief, surest_concept
+from seektrack.tracking.light import SameLight
 from seektrack.tracking.motion import CameraMotion
 from seektrack.tracking.passes import Pass, PassSettings
 from seektrack.tracking.record import Record
@@ -81,16 +82,22 @@ class LiveFollower:
         self._prompts = list(prompts)
         self._onlooker = Onlooker() if settings.anomalies is not None else None
         self._checked_s, self._told = 0.0, list[Anomaly]()
+        self._was_away, self._light = False, SameLight()
         self._known: list[tuple[float, float, float, float]] = []
 
     def restart(self) -> None:
-        """Take in that the stream was away: nobody is where they were."""
-        self.tracker.cut()
+        """Take in that the stream was away until the next frame: nobody is where they were."""
+        self._was_away = True
+        self._light.restart()
 
     def step(self, frame: Frame) -> Seen:
         """Follow through the next frame."""
+        frame = replace(frame, image=self._light(frame.image))
         prompts = [replace(p, frame_index=frame.index) for p in self._prompts]
         self._prompts = []
+        if self._was_away:
+            self.tracker.resume(frame.time_s - max(self.record.frame_times.values(), default=frame.time_s))
+            self._was_away = False
         ground = self._wanted(frame)
         settled = self._pass.step(frame, prompts=prompts, ground=ground)
         self._known = [o.box for o in settled.observations.values() if o.visible]

@@ -134,6 +134,8 @@ class TrackMemory:
         cues: What else it is known by, a gallery for each cue.
         straight: Whether it went straight before its mask met another's.
         elsewhere: Whether a cut came since it was seen: it may be anywhere, or not there.
+        same_view: Whether what came was no cut, but a stream that broke off and shows the same place again.
+        away_s: Seconds since it was seen for which there was no stream.
         returning: Consecutive frames on which the engine's mask was like it, while it was out of sight.
         sighted: Consecutive looks for it that found something like it, while it was out of sight.
         sighted_at: Where the latest of those found it, or None.
@@ -167,6 +169,8 @@ class TrackMemory:
     cues: dict[Cue, Appearance] = field(default_factory=dict)
     straight: bool = False
     elsewhere: bool = False
+    same_view: bool = False
+    away_s: float = 0.0
     returning: int = 0
     sighted: int = 0
     sighted_at: Box | None = None
@@ -222,6 +226,7 @@ class TrackMemory:
         self.seen_s, self.seen_frame = self.time_s, frame_index
         self.jumped.clear()
         self.elsewhere, self.returning, self.sighted, self.unseen = False, 0, 0, 0
+        self.same_view, self.away_s = False, 0.0
         self.sighted_at = None
 
     def _is_usual(self, area: int) -> bool:

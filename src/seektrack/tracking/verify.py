@@ -63,8 +63,17 @@ class Verifier:
     def _verify_after_cut(
         self, step: Step, memory: TrackMemory, detection: Detection, alike: float | None
     ) -> None:
-        """Only what looks like the object, twice in a row, is the object in another shot."""
-        same = alike is not None and alike >= self.settings.likeness.least(memory)
+        """Only what looks like the object, twice in a row, is the object in another shot.
+
+        A camera that comes back may show other colours. Where it shows the same place, one that could have
+        come there, and that nobody else known looks like, need not look as it always did.
+        """
+        likes = self.settings.likeness
+        same = alike is not None and alike >= likes.least(memory)
+        if not same and memory.same_view and alike is not None and alike >= likes.same:
+            near = in_reach(memory, np.array([detection.box]), memory.time_s, self.settings)[0]
+            others = (m for m in self._memories.values() if m is not memory)
+            same = bool(near) and all((likeness(m, detection, likes) or 0.0) < likes.same for m in others)
         memory.returning = memory.returning + 1 if same else 0
         if memory.returning >= self.settings.return_looks:
             step.denied.discard(memory.obj_id)

@@ -30,21 +30,31 @@ class Converter:
     """Turns decoded pictures into RGB of one size, as a player shows them.
 
     Range and matrix come from the picture's own tags; without one, the matrix is BT.709 from 1280 pixels of
-    width or 577 lines on and BT.601 below. HDR and wide gamuts are brought to the display, see `Display`.
-    Pixels that are not square are stretched the longer way, so that none is lost. What is transparent lies
-    over white. Interlaced pictures whose fields differ are deinterlaced, each by itself. At last they are
-    turned and mirrored as the display matrix says.
+    width or 577 lines on and BT.601 below, by the first picture: colours stay when the size changes. HDR and
+    wide gamuts are brought to the display, see `Display`. Pixels that are not square are stretched the longer
+    way, so that none is lost. What is transparent lies over white. Interlaced pictures whose fields differ
+    are deinterlaced, each by itself. At last they are turned and mirrored as the display matrix says.
 
     Args:
         first: The first decoded picture; later ones of another size are scaled to its.
         path: The file, for messages.
         pixel_aspect: Width of a pixel over its height; None or 0 for square ones.
+        is_hd: Whether colours that are not tagged are BT.709; the first picture's size says when None.
+
+    Attributes:
+        is_hd: As it was given, or found.
     """
 
     def __init__(
-        self, first: av.VideoFrame, *, path: str | Path, pixel_aspect: Fraction | None = None
+        self,
+        first: av.VideoFrame,
+        *,
+        path: str | Path,
+        pixel_aspect: Fraction | None = None,
+        is_hd: bool | None = None,
     ) -> None:
         self._path = path
+        self.is_hd = _is_hd(first) if is_hd is None else is_hd
         self._wh = _square(first.width, first.height, pixel_aspect)
         self._stretched = self._wh != (first.width, first.height)
         self._matrix = display_matrix(first)
@@ -73,7 +83,7 @@ class Converter:
         """
         with wall(self._path):
             small = self._own.to_small.reformat(
-                frame, hw[1], hw[0], "gray", interpolation=Interpolation.AREA, **_source(frame)
+                frame, hw[1], hw[0], "gray", interpolation=Interpolation.AREA, **_source(frame, self.is_hd)
             )
             return np.ascontiguousarray(small.to_ndarray(), dtype=np.uint8)
 
@@ -91,7 +101,7 @@ class Converter:
         how = Interpolation.BICUBIC if self._stretched else None
         width, height = self._wh
         done = self._own.to_rgb.reformat(
-            frame, width, height, pixel_format, interpolation=how, **_source(frame)
+            frame, width, height, pixel_format, interpolation=how, **_source(frame, self.is_hd)
         )
         return cast("NDArray[np.uint8]", done.to_ndarray())
 
@@ -132,7 +142,12 @@ class _Reformatters(threading.local):
         self.to_small = VideoReformatter()
 
 
-def _source(frame: av.VideoFrame) -> dict[str, int]:
+def _is_hd(frame: av.VideoFrame) -> bool:
+    """Whether a picture is of a size whose colours are BT.709 where nothing is said."""
+    return bool(frame.width >= 1280 or frame.height > 576)
+
+
+def _source(frame: av.VideoFrame, is_hd: bool) -> dict[str, int]:
     """What swscale must be told of a picture beyond, or against, its own tags."""
     told: dict[str, int] = {}
     if frame.color_range not in (ColorRange.UNSPECIFIED, ColorRange.MPEG, ColorRange.JPEG):
@@ -141,7 +156,7 @@ def _source(frame: av.VideoFrame) -> dict[str, int]:
         return told
     if frame.colorspace == _BT2020_CONSTANT:
         told["src_colorspace"] = Colorspace.BT2020
-    elif frame.width >= 1280 or frame.height > 576:
+    elif is_hd:
         told["src_colorspace"] = Colorspace.ITU709
     elif frame.colorspace != _UNTOLD:
         told["src_colorspace"] = Colorspace.ITU601
@@ -192,7 +207,9 @@ def deinterlaced(frame: av.VideoFrame) -> av.VideoFrame:
 
 def _combed(frame: av.VideoFrame) -> bool:
     """Whether lines differ from both neighbours while these agree, at more than one pixel in ten thousand."""
-    grey = frame.reformat(format="gray", interpolation=Interpolation.POINT, **_source(frame)).to_ndarray()
+    grey = frame.reformat(
+        format="gray", interpolation=Interpolation.POINT, **_source(frame, _is_hd(frame))
+    ).to_ndarray()
     if len(grey) < 3:
         return False
     up, line, down = grey[:-2], grey[1:-1], grey[2:]

@@ -44,6 +44,10 @@ class Feed(Protocol):
     fps: Fraction
     has_end: bool
 
+    @property
+    def is_hd(self) -> bool | None:
+        """Whether colours that are not tagged are read as BT.709; None where none need to be."""
+
     def __iter__(self) -> Iterator[tuple[Fraction, Pixels]]: ...
 
     def close(self) -> None:
@@ -69,9 +73,18 @@ class StreamFeed:
         options: For FFmpeg.
         timeout_s: Longest wait for the stream to open, and for a picture.
         paced: Give a recording at its own pace, not as fast as it comes.
+        is_hd: As of `Converter`.
     """
 
-    def __init__(self, name: str, options: dict[str, str], timeout_s: float, *, paced: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        options: dict[str, str],
+        timeout_s: float,
+        *,
+        paced: bool = True,
+        is_hd: bool | None = None,
+    ) -> None:
         shown = without_password(name)
         is_pipe = name == PIPE
         is_file = "://" not in name and not is_pipe
@@ -112,7 +125,10 @@ class StreamFeed:
         self._endless = name.startswith("http") and self._container.size <= 0
         self.has_end = is_file or bool(self._container.duration)
         self._paced = paced and (self.has_end or is_pipe)
-        self._converter = Converter(self._first, path=shown, pixel_aspect=self._stream.sample_aspect_ratio)
+        self._converter = Converter(
+            self._first, path=shown, pixel_aspect=self._stream.sample_aspect_ratio, is_hd=is_hd
+        )
+        self.is_hd = self._converter.is_hd
         self.hw = self._converter.hw
         self.fps = Fraction(self._stream.average_rate or self._stream.guessed_rate or _USUAL_FPS)
 
@@ -161,7 +177,7 @@ class _Bgr:
 class CameraFeed:
     """A camera of this machine, through OpenCV, which knows them on every system."""
 
-    has_end = False
+    has_end, is_hd = False, None
 
     def __init__(self, number: int) -> None:
         self._capture = cv2.VideoCapture(number)
@@ -195,7 +211,7 @@ class CameraFeed:
 class SourceFeed:
     """Any other source at its own pace: a folder of images, a scan, pictures in memory."""
 
-    has_end = True
+    has_end, is_hd = True, None
 
     def __init__(self, source: VideoSource) -> None:
         self._source = source

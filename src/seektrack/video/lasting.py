@@ -1,4 +1,8 @@
-"""A stream that lasts: through stalls, restarts and changes of size, its frames go on in one numbering."""
+"""A stream that lasts: through stalls, restarts and changes of size, its frames go on in one numbering.
+
+Colours that are not tagged are read as those of the first picture: who does not tag them seldom changes
+them with the size.
+"""
 
 from __future__ import annotations
 
@@ -139,7 +143,9 @@ class LastingStream:
         self._live.close()
         while lasting and not self._closed and time.monotonic() < until:
             try:
-                self._live = LiveSource(self._source, options=self._options, timeout_s=self._timeout_s)
+                self._live = LiveSource(
+                    self._source, options=self._options, timeout_s=self._timeout_s, is_hd=self._live.is_hd
+                )
             except VideoError:
                 time.sleep(min(RETRY_S, max(until - time.monotonic(), 0.0)))
                 continue

@@ -54,9 +54,11 @@ class LiveSource(VideoSource):
             played at its own pace.
         options: For FFmpeg, such as ``{"rtsp_transport": "tcp"}``.
         timeout_s: Longest wait for the stream to open, and for a picture.
+        is_hd: Whether colours that are not tagged are BT.709; the first picture's size says when None.
 
     Attributes:
         received, dropped: Pictures so far.
+        is_hd: As it was given, or found; None where colours need no such reading.
 
     Raises:
         VideoError: It cannot be opened, or shows no picture in time.
@@ -68,10 +70,12 @@ class LiveSource(VideoSource):
         *,
         options: Mapping[str, str] | None = None,
         timeout_s: float = 10.0,
+        is_hd: bool | None = None,
     ) -> None:
         if not timeout_s > 0:
             raise InputError(f"timeout_s must be seconds > 0, got {timeout_s}")
-        self._feed, name = _feed(source, dict(options or {}), timeout_s)
+        self._feed, name = _feed(source, dict(options or {}), timeout_s, is_hd)
+        self.is_hd = self._feed.is_hd
         self._timeout_s, self._piped = timeout_s, source == PIPE
         self._ready = threading.Condition()
         self._newest: LivePicture | None = None
@@ -156,7 +160,10 @@ class LiveSource(VideoSource):
 
 
 def _feed(
-    source: str | int | os.PathLike[str] | VideoSource, options: dict[str, str], timeout_s: float
+    source: str | int | os.PathLike[str] | VideoSource,
+    options: dict[str, str],
+    timeout_s: float,
+    is_hd: bool | None,
 ) -> tuple[Feed, str]:
     """Where the pictures come from, and what that is called."""
     if isinstance(source, VideoSource):
@@ -164,7 +171,7 @@ def _feed(
     name = str(source) if isinstance(source, int) else as_name(source)
     if is_camera(name):
         return CameraFeed(int(name)), name
-    return StreamFeed(name, options, timeout_s), name
+    return StreamFeed(name, options, timeout_s, is_hd=is_hd), name
 
 
 def is_camera(name: str) -> bool:

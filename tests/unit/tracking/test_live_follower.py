@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from fractions import Fraction
 
+import cv2
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from seektrack.pipeline import track_live
 from seektrack.pipeline.models import Models
 from seektrack.query import read
 from seektrack.tracking import FollowSettings
+from seektrack.tracking.engine import Sam2Engine
 from seektrack.tracking.follow import open_eyes
 from seektrack.tracking.live import KEPT_S, LiveFollower
 from seektrack.types import Frame, Prompt, VideoInfo
@@ -181,3 +183,39 @@ def test_frames_of_a_stream_keep_their_numbers(make_world, make_thing):
     frames = list(world.source)
     seen = [follower.step(Frame(f.index, f.timestamp, f.image)) for f in (frames[0], frames[3], frames[9])]
     assert [o.frame_index for one in seen for _, o in one.objects] == [0, 3, 9]
+
+
+@pytest.fixture(scope="module")
+def pocket():
+    return Sam2Engine(Models("pocket", resolution=128).sam2)
+
+
+@pytest.mark.parametrize(("away_s", "light", "back"), [(1.0, 1.0, 3), (14.0, 0.85, 3), (1.0, 0.2, 0)])
+def test_everyone_is_there_again_when_a_stream_was_away(pocket, away_s, light, back):
+    """Through the pocket network: three discs that moved on, in other light; in the dark, nobody."""
+    colours = [(220, 30, 30), (30, 60, 220), (240, 220, 40)]
+
+    def places(t):
+        return [(28 + 52 * k + 9 * np.sin(t + k), 48 + 20 * np.cos(t * 0.7 + k)) for k in range(3)]
+
+    def frame(i):
+        t = i / FPS + away_s * (i >= 12)
+        image = np.full((*HW, 3), 120, np.uint8)
+        for (x, y), colour in zip(places(t), colours, strict=True):
+            cv2.circle(image, (round(x), round(y)), 11, colour, -1)
+        image = (image * (light if i >= 12 else 1.0)).astype(np.uint8)
+        return Frame(i, Fraction(t).limit_denominator(1000), image)
+
+    boxes = [(x - 12, y - 12, x + 12, y + 12) for x, y in places(0)]
+    prompts = [Prompt(k + 1, 0, box=box) for k, box in enumerate(boxes)]
+    follower = LiveFollower(pocket, INFO, settings=FollowSettings(), prompts=prompts)
+    for i in range(12):
+        assert len(follower.step(frame(i)).objects) == 3
+    follower.restart()
+    seen = [follower.step(frame(i)) for i in range(12, 18)]
+    assert not seen[0].objects
+    assert len(seen[-1].objects) == back
+    where = places(17 / FPS + away_s)
+    for track, observed in seen[-1].objects:
+        x, y = where[track.obj_id - 1]
+        assert np.hypot(observed.centre[0] - x, observed.centre[1] - y) < 4

@@ -16,6 +16,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import av
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from seektrack.cli import main
 from seektrack.encoders import Vocabulary, register_encoder, registry
 from seektrack.errors import InputError, OutputError, VideoError
 from seektrack.pipeline import watch
-from seektrack.video import LiveSource, VideoWriter
+from seektrack.video import LiveSource, VideoWriter, open_video
 from seektrack.video.lasting import LastingStream
 from seektrack.video.live import LivePicture, without_password
 from seektrack.video.sending import PictureSender
@@ -103,6 +104,7 @@ def camera(
     *,
     after: Handle | None = None,
     announced: int | None = None,
+    until: threading.Event | None = None,
 ) -> Handle:
     """MPEG-TS, each picture encoded and sent when it is due; ``sent`` notes when."""
 
@@ -123,6 +125,8 @@ def camera(
             handler.wfile.write(data)
             handler.wfile.flush()
             sent.append(time.monotonic())
+            if until is not None and until.is_set():
+                break
         if after is not None:
             after(handler)
 
@@ -325,6 +329,76 @@ def test_a_stream_that_breaks_off_and_comes_back_in_another_size_goes_on(server:
     grey_now = [float(f.image.mean()) for f in frames]
     assert grey_now == sorted(grey_now) and grey_now[-1] > 140
     assert stream.received == 30 and stream.dropped == 30 - len(frames)
+
+
+def test_colours_that_are_not_tagged_stay_when_a_stream_comes_back_in_another_size(server: Server) -> None:
+    colour, turns = (60, 187, 90), iter([(578, 64), (96, 64), None])
+
+    def handle(handler: BaseHTTPRequestHandler) -> None:
+        hw = next(turns, None)
+        if hw is None:
+            handler.send_error(503)
+            return
+        camera([np.full((*hw, 3), colour, np.uint8)] * 8, [])(handler)
+
+    arrived = list(LastingStream(server.serve("/cam", handle), timeout_s=5, patience_s=1.0))
+    assert {one.resized_from for one in arrived} == {None, (96, 64)}
+    first, last = arrived[0].frame.image, arrived[-1].frame.image
+    assert np.abs(first.mean((0, 1)) - last.mean((0, 1))).max() < 4
+
+
+class Lines(io.StringIO):
+    """What a command says; tells when five lines came since a word was in one."""
+
+    def __init__(self, word: str) -> None:
+        super().__init__()
+        self.word, self.enough = word, threading.Event()
+
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        if self.getvalue().partition(self.word)[2].count("\n") > 5:
+            self.enough.set()
+        return written
+
+
+def test_the_command_follows_through_a_restart_in_another_size(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Three discs; the stream breaks off, and comes back half as large again and darker."""
+    places = [(24, 30), (80, 60), (136, 30)]
+    lines = Lines("restarted")
+    asked: list[int] = []
+
+    def pictures(hw: tuple[int, int], down: int, light: float) -> list[NDArray[np.uint8]]:
+        image = np.full((96, 160, 3), 120, np.uint8)
+        for (x, y), colour in zip(places, [(220, 30, 30), (30, 60, 220), (240, 220, 40)], strict=True):
+            cv2.circle(image, (x, y + down), 10, colour, -1)
+        big = cv2.resize(image, hw[::-1], interpolation=cv2.INTER_LINEAR)
+        return [np.asarray(big * light, dtype=np.uint8)]
+
+    def handle(handler: BaseHTTPRequestHandler) -> None:
+        asked.append(1)
+        if len(asked) == 1:
+            camera(pictures((96, 160), 0, 1.0) * 45, [])(handler)
+        elif len(asked) == 2:
+            camera(pictures((144, 240), 12, 0.9) * 1000, [], until=lines.enough)(handler)
+        else:
+            handler.send_error(503)
+
+    boxes = [f"{x - 11},{y - 11},{x + 11},{y + 11}@0" for x, y in places]
+    given = ["--live", "--resolution", "128", "--patience", "1", "--out", str(tmp_path)]
+    monkeypatch.setattr(sys, "stdout", lines)
+    with pytest.raises(SystemExit):
+        main(["track", server.serve("/cam", handle), *(a for b in boxes for a in ("--box", b)), *given])
+    told = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [one["notes"][0] for one in told if "notes" in one].count("restarted") == 1
+    assert told[-1]["notes"] == ["resized from 240x144"]
+    assert len(told[-1]["objects"]) == 3
+    for one, (x, y) in zip(told[-1]["objects"], places, strict=True):
+        x0, y0, x1, y1 = one["box"]
+        assert one["visible"] and abs((x0 + x1) / 2 - x) < 3 and abs((y0 + y1) / 2 - (y + 12)) < 3
+    with open_video(tmp_path / "overlay.mp4") as overlay:
+        assert [f.image.shape for f in overlay] == [(96, 160, 3)] * len(told)
 
 
 def test_a_stream_that_stalls_is_opened_again_and_given_up_in_the_end(server: Server) -> None:
