@@ -14,7 +14,7 @@ from seektrack.cli.common import AsJson, Device, Model, Quiet, Screen, spare_thr
 from seektrack.cli.values import PRECISION, check_value, completing
 from seektrack.errors import ModelError
 
-STAGES = ("follow", "search", "cold")
+STAGES = ("follow", "search", "cold", "film")
 
 
 def bench(
@@ -50,7 +50,8 @@ def bench(
         typer.Option(
             "--stage",
             metavar="NAME",
-            help="follow, search or cold (a search from the shell); may be repeated; all by default.",
+            help="follow, search, cold (a search from the shell) or film (one indexed, asked and followed by "
+            "its name); may be repeated; all by default.",
             autocompletion=completing(STAGES),
         ),
     ] = None,
@@ -68,7 +69,7 @@ def bench(
     ] = False,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for bench.json, bench.md and, with [plot], bench.png."),
+        typer.Option("--out", "-o", help="Folder for bench.json, bench.md and, with \\[plot], bench.png."),
     ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -83,7 +84,15 @@ def bench(
     for one in stage or ():
         check_value("--stage", one, STAGES)
     spare_threads(model)
-    from seektrack.evaluation.bench import BenchSettings, Row, follow_rows, markdown, search_rows, write_bench
+    from seektrack.evaluation.bench import (
+        BenchSettings,
+        Row,
+        follow_rows,
+        markdown,
+        search_rows,
+        whole_rows,
+        write_bench,
+    )
 
     screen = Screen(quiet=quiet, as_json=as_json)
     settings = BenchSettings(
@@ -104,6 +113,8 @@ def bench(
         if {"search", "cold"} & set(wanted):
             found = search_rows(settings, cold="cold" in wanted, progress=progress)
             rows += [row for row in found if row.stage == "cold" or "search" in wanted]
+        if "film" in wanted:
+            rows += whole_rows(settings, progress=progress)
         if "follow" in wanted:
             rows += follow_rows(settings, progress=progress, parts=parts if profile else None)
     if out is not None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from seektrack.cli import app
 from seektrack.errors import InputError
-from seektrack.evaluation.bench import BenchSettings, Row, follow_rows, search_rows, write_bench
+from seektrack.evaluation.bench import BenchSettings, Row, follow_rows, search_rows, whole_rows, write_bench
 
 
 def test_following_is_timed_beside_the_reference_and_agrees_with_it() -> None:
@@ -33,6 +33,13 @@ def test_questions_and_pictures_are_timed_by_each_runtime() -> None:
     assert all(row.per_second for row in rows[:4]) and rows[3].agreement is not None
     assert rows[3].agreement >= 0.9999
     assert all("not on this machine" in row.why for row in rows[4:])
+
+
+def test_a_film_goes_the_whole_way_by_each_runtime() -> None:
+    rows = list(whole_rows(BenchSettings(rounds=2, runtimes=("onnx", "onnx:tensorrt"))))
+    assert [row.stage for row in rows] == ["index", "ask", "track"] * 2
+    assert all(row.per_second and row.p95_ms for row in rows[:3]) and rows[2].objects >= 1
+    assert all("not on this machine" in row.why and row.per_second is None for row in rows[3:])
 
 
 def test_what_is_written(tmp_path: Path) -> None:

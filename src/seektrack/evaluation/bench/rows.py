@@ -54,8 +54,9 @@ class Row:
     """One thing measured.
 
     Attributes:
-        stage: ``follow`` (frames), ``text`` (questions), ``pictures`` (indexed frames) or ``cold`` (a search
-            from the shell).
+        stage: ``follow`` (frames), ``text`` (questions' vectors), ``pictures`` (theirs), ``cold`` (a search
+            from the shell), ``index`` (frames of a film), ``ask`` (questions put to a library) or ``track``
+            (frames of a film, from text to tracks).
         runtime, device, precision: What computed.
         resolution: Side of what the network sees, pixels; 0 where it sees none.
         objects: Followed at once; 0 elsewhere.
@@ -63,7 +64,8 @@ class Row:
         p50_ms, p95_ms: Of one.
         memory_mb: Held by the process, or on a GPU given out at most.
         ratio: Times the reference, median of rounds; None without one.
-        agreement: Mean IoU with the reference's masks, or least cosine with torch's vectors.
+        agreement: Mean IoU with the reference's masks, least cosine with the first runtime's vectors, or
+            mean IoU with its tracks.
         why: Why it was not measured; empty where it was.
     """
 

@@ -17,6 +17,9 @@ _STAGES = {
     "text": "A question's vector",
     "pictures": "Pictures' vectors",
     "cold": "A search from the shell",
+    "index": "A film indexed, its frames",
+    "ask": "A question put to a library",
+    "track": "Text to tracks, frames of a film",
 }
 _COLUMNS = (
     *("what", "runtime", "device", "type", "side", "objects"),
