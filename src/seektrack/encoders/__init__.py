@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from seektrack.lazy import lazily
 
 if TYPE_CHECKING:
-    from seektrack.encoders.base import Encoder, Vocabulary, embed_crops, l2_normalise
+    from seektrack.encoders.base import Encoder, Vocabulary, crop_margins, embed_crops, l2_normalise
     from seektrack.encoders.calibration import Calibration, read_calibration
     from seektrack.encoders.contrast import contrast_texts
     from seektrack.encoders.domain import Domain, read_domain, settled
@@ -43,6 +43,7 @@ __all__ = [
     "check_templates",
     "clip_transform",
     "contrast_texts",
+    "crop_margins",
     "embed_crops",
     "embed_and_describe",
     "embed_and_measure",
@@ -65,7 +66,7 @@ __all__ = [
 __getattr__, __dir__ = lazily(
     __name__,
     {
-        "base": "Encoder Vocabulary embed_crops l2_normalise",
+        "base": "Encoder Vocabulary crop_margins embed_crops l2_normalise",
         "calibration": "Calibration read_calibration",
         "contrast": "contrast_texts",
         "domain": "Domain read_domain settled",

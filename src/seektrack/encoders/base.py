@@ -43,8 +43,9 @@ class Encoder(Protocol):
     ``domain: Domain | None``, what its training pictures were like, and with it
     ``embed_with_layers(images)``, see `seektrack.encoders.features`; and ``calibration: Calibration | None``,
     what its scores mean; ``texts_fingerprint: str``, where texts may have other vectors while those of
-    pictures stay; ``words: frozenset[str]``, which `speller_for` leaves alone; and
-    ``embed_crops(crops, picture)``, where the whole picture helps to understand its parts, for `embed_crops`.
+    pictures stay; ``words: frozenset[str]``, which `speller_for` leaves alone;
+    ``embed_crops(crops, picture)``, where the whole picture helps to understand its parts; and
+    ``crop_margins(picture)``, where it wants to see more or less around an object than others do.
 
     Attributes:
         name: What the user asked for: a built-in name, a folder or a hub id.
@@ -89,6 +90,27 @@ def embed_crops(
     """
     own: Any = getattr(encoder, "embed_crops", None)
     return encoder.embed_images(crops) if own is None else np.asarray(own(crops, picture))
+
+
+CROP_MARGIN = 0.45
+"""Around an object that an encoder looks at, as a fraction of half its box's longer side."""
+
+
+def crop_margins(encoder: Encoder, picture: NDArray[np.uint8]) -> tuple[float, float]:
+    """How much an encoder wants to see around an object, as it is and dimmed outside its mask.
+
+    Args:
+        encoder: One with ``crop_margins`` says so itself.
+        picture: RGB uint8 (H, W, 3), the whole.
+
+    Returns:
+        Margins as fractions of half the longer side of the object's box.
+    """
+    own: Any = getattr(encoder, "crop_margins", None)
+    if own is None:
+        return CROP_MARGIN, CROP_MARGIN
+    plain, masked = own(picture)
+    return float(plain), float(masked)
 
 
 def l2_normalise(vectors: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -17,6 +17,7 @@ from seektrack.encoders.photographs import (
     WEIGHTS,
     BothExperts,
     Photographs,
+    margins_of,
     read_settings,
     unreadable,
 )
@@ -115,9 +116,15 @@ class PhotoClipEncoder(ClipEncoder):
 
     def embed_crops(self, crops: Any, picture: NDArray[np.uint8], *, batch_size: int = 32) -> Rows:
         """`embed_images` of crops of one picture, which tells better than they whether it is a drawing."""
+        return self._embed(crops, batch_size, self._odds(picture))
+
+    def crop_margins(self, picture: NDArray[np.uint8]) -> tuple[float, float]:
+        """Margins of objects of a picture, plain and masked; see `seektrack.encoders.crop_margins`."""
+        return margins_of(self._odds(picture))
+
+    def _odds(self, picture: NDArray[np.uint8]) -> float:
         ((_, inputs),) = self.image_groups([picture])
-        whole = float(self.experts.photographs.odds([picture], _numbers(inputs["pixel_values"]))[0])
-        return self._embed(crops, batch_size, whole)
+        return float(self.experts.photographs.odds([picture], _numbers(inputs["pixel_values"]))[0])
 
     def _embed(self, images: Any, batch_size: int, whole: float) -> Rows:
         check_batch_size(batch_size)

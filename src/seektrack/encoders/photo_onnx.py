@@ -15,6 +15,7 @@ from seektrack.encoders.photographs import (
     WEIGHTS,
     BothExperts,
     Photographs,
+    margins_of,
     read_settings,
     unreadable,
 )
@@ -75,9 +76,15 @@ class OnnxPhotoEncoder(OnnxClipEncoder):
 
     def embed_crops(self, crops: Images, picture: NDArray[np.uint8], *, batch_size: int = 32) -> Rows:
         """`embed_images` of crops of one picture, which tells better than they whether it is a drawing."""
+        return self._embed(crops, batch_size, self._odds(picture))
+
+    def crop_margins(self, picture: NDArray[np.uint8]) -> tuple[float, float]:
+        """Margins of objects of a picture, plain and masked; see `seektrack.encoders.crop_margins`."""
+        return margins_of(self._odds(picture))
+
+    def _odds(self, picture: NDArray[np.uint8]) -> float:
         ((_, fine),) = self._groups([picture], 1)
-        whole = float(self.experts.photographs.odds([picture], self._pixels([picture], fine))[0])
-        return self._embed(crops, batch_size, whole)
+        return float(self.experts.photographs.odds([picture], self._pixels([picture], fine))[0])
 
     def _embed(self, images: Images, batch_size: int, whole: float) -> Rows:
         check_batch_size(batch_size)

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.encoders.base import Vocabulary, l2_normalise
+from seektrack.encoders.base import CROP_MARGIN, Vocabulary, l2_normalise
 from seektrack.encoders.colours import COLOURS, colour_rows
 from seektrack.encoders.lexicon import Lexicon
 from seektrack.encoders.preprocess import CLIP_MEAN, CLIP_STD, averaged
@@ -41,6 +41,8 @@ SHARP = 4.0
 """Multiplies the gate's log odds: an expert that half belongs says much that is only noise."""
 WHOLE = 2.0
 """What the log odds of a whole picture count when a crop of it is judged: it shows more surface."""
+MARGINS = (0.0, 0.8)
+"""Of objects of photographs, plain and masked: one look is tight, as what was learnt from is, one wide."""
 LATER = 0.5
 """What the second name in a text counts beside the first, the third beside the second."""
 
@@ -270,6 +272,11 @@ def _squared(picture: Image, side: int) -> Rows:
     h, w = picture.shape[:2]
     square = crop_square(picture, (0.0, 0.0, float(w), float(h)), side)
     return np.asarray(((square / np.float32(255) - _MEAN) / _STD).transpose(2, 0, 1))
+
+
+def margins_of(odds: float) -> tuple[float, float]:
+    """Margins of objects, plain and masked, of a picture with these log odds of being a drawing."""
+    return (CROP_MARGIN, CROP_MARGIN) if odds > 0 else MARGINS
 
 
 def has_photographs(folder: Path) -> bool:

@@ -24,7 +24,8 @@ class GroundSettings:
         max_objects: Most groundings of one picture.
         crop: What CLIP looks at: the ``plain`` square around the box, the ``masked`` one with its surrounding
             blurred, or ``both`` averaged.
-        margin: Around the box, as a fraction of half its longer side.
+        margin: Around the box, as a fraction of half its longer side; what the encoder wants to see where it
+            is None (`seektrack.encoders.crop_margins`).
         nms_iou: Two masks overlapping by this IoU are one object.
         part_cover: A mask with this share inside a larger one is a part of it.
         group_cover: A mask of which this share is covered by several smaller ones is a group of them.
@@ -41,7 +42,7 @@ class GroundSettings:
     min_quality: float = 0.3
     max_objects: int = 20
     crop: CropKind = "both"
-    margin: float = 0.45
+    margin: float | None = None
     nms_iou: float = 0.5
     part_cover: float = 0.75
     group_cover: float = 0.75

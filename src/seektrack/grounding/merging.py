@@ -98,7 +98,7 @@ def join_parts(
 
 
 def masked_confidence(
-    scorer: TextScorer, image: Image, masks: Sequence[Mask], *, margin: float
+    scorer: TextScorer, image: Image, masks: Sequence[Mask], *, margin: float | None
 ) -> NDArray[np.float64]:
     """Confidence (N,) in the target of non-empty masks, by what lies inside them alone."""
     boxes = [m.box or (0.0, 0.0, 1.0, 1.0) for m in masks]

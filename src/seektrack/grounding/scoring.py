@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.encoders import Encoder, embed_crops, l2_normalise
+from seektrack.encoders import Encoder, crop_margins, embed_crops, l2_normalise
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import QueryError
 from seektrack.geometry import Box, crop_square, masked_crop
@@ -107,7 +107,7 @@ def embed_objects(
     masks: Sequence[Mask | None],
     *,
     crop: CropKind = "plain",
-    margin: float = 0.45,
+    margin: float | None = None,
 ) -> NDArray[np.float32]:
     """Appearance of objects of one picture, float32 (N, D) of unit length.
 
@@ -120,11 +120,14 @@ def embed_objects(
         margin: See `GroundSettings`.
     """
     size = encoder.image_size
-    plain = [object_crop(image, b, size, margin=margin) for b in boxes]
-    if crop == "plain" or not plain:
+    if not boxes:
+        return embed_crops(encoder, [], image)
+    close, wide = crop_margins(encoder, image) if margin is None else (margin, margin)
+    plain = [object_crop(image, b, size, margin=close) for b in boxes]
+    if crop == "plain":
         return embed_crops(encoder, plain, image)
     masked = [
-        p if m is None else masked_crop(image, m.to_array(), b, size, margin=margin)
+        p if m is None else masked_crop(image, m.to_array(), b, size, margin=wide)
         for p, b, m in zip(plain, boxes, masks, strict=True)
     ]
     if crop == "masked":

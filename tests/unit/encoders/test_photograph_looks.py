@@ -7,6 +7,8 @@ import pytest
 from seektrack.encoders import load_encoder
 from seektrack.encoders.photographs import Photographs
 from seektrack.encoders.preprocess import averaged
+from seektrack.grounding import embed_objects
+from seektrack.types import Mask
 from seektrack.world import render, sample_scene
 
 RNG = np.random.default_rng(3)
@@ -77,3 +79,24 @@ def test_anothers_cartoon_is_no_drawing_of_the_world(runtime):
     drawn = (encoder.embed_images([*cartoons, *scenes])[:, :own] ** 2).sum(1)
     assert drawn[:6].max() < 0.3, "four of the six were taken for drawings by their middles alone"
     assert drawn[6:].min() > 0.9
+
+
+@pytest.mark.parametrize("runtime", ["onnx", "torch"])
+def test_an_object_of_a_photograph_is_seen_close_by_and_from_afar(runtime):
+    encoder = load_encoder("pocket", runtime=runtime)
+    scene, strange = render(sample_scene(seed=1)).frames[0], cartoon(1)
+    for image, close, wide in ((scene, 0.45, 0.45), (strange, 0.0, 0.8)):
+        h, w = image.shape[:2]
+        pixels = np.zeros((h, w), bool)
+        pixels[h // 3 : h // 2, w // 3 : w // 2] = True
+        box, mask = (w / 3, h / 3, w / 2, h / 2), Mask.from_array(pixels)
+
+        def seen(crop, margin=None, image=image, box=box, mask=mask):
+            return embed_objects(encoder, image, [box], [mask], crop=crop, margin=margin)[0]
+
+        plain, masked = seen("plain", close), seen("masked", wide)
+        assert np.abs(seen("plain") - plain).max() < 1e-6 and np.abs(seen("masked") - masked).max() < 1e-6
+        both = (plain + masked) / np.linalg.norm(plain + masked)
+        assert np.abs(seen("both") - both).max() < 1e-3
+        if image is strange:
+            assert np.abs(seen("plain", 0.45) - plain).max() > 0.01
