@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 MEMORY_WIDTH = 64
 """Channels of a memory."""
-KEPT_KEY_BYTES = 1 << 20
-"""Keys of a memory are kept beside it up to this size; larger ones are made when read."""
+KEPT_KEY_BYTES = 1 << 21
+"""Keys of a memory are kept beside it up to this size (512 pixels in bf16); else they are made when read."""
 _TILE = 1 << 18
 """Attention weights computed at once on a CPU: they stay in the cache of a core."""
 _TILE_ROWS = 128
