@@ -38,7 +38,7 @@ def test_questions_and_pictures_are_timed_by_each_runtime() -> None:
 def test_a_film_goes_the_whole_way_by_each_runtime() -> None:
     rows = list(whole_rows(BenchSettings(rounds=2, runtimes=("onnx", "onnx:tensorrt"))))
     assert [row.stage for row in rows] == ["index", "ask", "track"] * 2
-    assert all(row.per_second and row.p95_ms for row in rows[:3]) and rows[2].objects >= 1
+    assert all(row.per_second and row.p50_ms for row in rows[:3]) and rows[2].objects >= 1
     assert all("not on this machine" in row.why and row.per_second is None for row in rows[3:])
 
 

@@ -78,7 +78,8 @@ def follow_rows(
                 alike = agreements.get(id(one))
                 found = replace(one.row, memory_mb=_memory(one.row.device), ratio=ratio, agreement=alike)
                 if parts is not None and one.parts:
-                    name = f"{found.runtime} {found.precision}, {found.resolution} px, {count} objects"
+                    several = f"{count} object{'s' * (count != 1)}"
+                    name = f"{found.runtime} {found.precision}, {found.resolution} px, {several}"
                     parts[name] = {k: round(1000 * v / len(one.seconds), 2) for k, v in one.parts.items()}
                 yield found.timed(one.seconds)
     if progress:
