@@ -21,6 +21,7 @@ from seektrack.video.stills import IMAGE_SUFFIXES, first_white, page_seconds, re
 from seektrack.video.wall import wall
 
 _DIGITS = re.compile(r"(\d+)")
+_JPEG = (".jpg", ".jpeg")
 
 ReadImage = Callable[[int], NDArray[np.uint8]]
 
@@ -78,7 +79,8 @@ class FolderSource(EvenSource):
     Of pictures of more than 8 bits, the first one's white is that of all, so that equal values look equal.
 
     Args:
-        folder: Holds at least one image; other files and sub-folders are passed over.
+        folder: Holds at least one image; other files and sub-folders are passed over, and so is a picture
+            beside a JPEG of its name, as masks lie beside frames in some data sets.
         fps: Frames per second the images stand for.
         start_s, end_s: Interval to show, in seconds.
 
@@ -90,7 +92,7 @@ class FolderSource(EvenSource):
         self, folder: Path, *, fps: Fraction, start_s: float | None = None, end_s: float | None = None
     ) -> None:
         with wall(folder):
-            self._files = image_files(folder)
+            self._files = frame_files(folder)
         if not self._files:
             raise VideoError(
                 f"no images in the folder {folder}",
@@ -229,6 +231,13 @@ def image_files(folder: Path) -> list[Path]:
         if p.suffix.lower() in IMAGE_SUFFIXES and not p.name.startswith(".") and p.is_file()
     ]
     return sorted(found, key=lambda p: natural_key(p.name))
+
+
+def frame_files(folder: Path) -> list[Path]:
+    """The `image_files` but for what lies beside a JPEG of the same name: its mask or depth, not a frame."""
+    files = image_files(folder)
+    photographed = {p.stem for p in files if p.suffix.lower() in _JPEG}
+    return [p for p in files if p.suffix.lower() in _JPEG or p.stem not in photographed]
 
 
 def natural_key(name: str) -> tuple[list[tuple[int, int, str]], str]:

@@ -29,6 +29,15 @@ def test_images_come_in_natural_order_whatever_their_format(tmp_path: Path) -> N
     assert (source.info.hw, source.info.n_frames, source.info.duration_s) == ((6, 8), 5, 1.0)
 
 
+def test_masks_beside_the_frames_are_no_frames(tmp_path: Path) -> None:
+    for i, value in enumerate((40, 90, 160)):
+        flat(value).save(tmp_path / f"{i:05}.jpg", quality=100)
+        flat(255).save(tmp_path / f"{i:05}.png")
+    flat(200).save(tmp_path / "00003.png")  # a frame of its own
+    shown = [int(f.image[0, 0, 0]) for f in open_video(tmp_path, fps=5)]
+    assert np.abs(np.array(shown) - (40, 90, 160, 200)).max() <= 4
+
+
 def test_grey_sixteen_bit_and_transparent_images_become_rgb(tmp_path: Path) -> None:
     Image.new("L", (8, 6), 77).save(tmp_path / "0.png")
     Image.new("RGBA", (8, 6), (9, 8, 7, 100)).save(tmp_path / "1.png")
