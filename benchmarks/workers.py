@@ -10,7 +10,10 @@ once, the second is compared with one process.
 
 Scaling: the same archive with one worker and with two, by the clock, from the first piece that arrives on, so
 that starting does not count; and whole. Beside it what two processes without a cluster reach, each with half
-of the videos, against one with all: what these cores give at most.
+of the videos, against one with all: what these cores give at most. What bounds that is told too: how many
+cores one process keeps busy by itself, how much more processor time two side by side take for the same, and
+what a loop and products of matrices, which share nothing but the machine, reach. Nothing watches meanwhile:
+looking at all processes twenty times a second took 0.06 of a core for each that was watched.
 """
 
 from __future__ import annotations
@@ -78,35 +81,55 @@ class Spent:
 
 
 def one(films: list[Path], library: Path, workers: int) -> None:
-    """Index films; prints seconds from the first frame that was reported to the end."""
+    """Index films; prints this process's processor seconds and seconds from the first report to the end."""
     from seektrack.pipeline import Library
 
     first: list[float] = []
+    used: list[float] = []
+
+    def note(*_: object) -> None:
+        if not first:
+            first.append(time.monotonic())
+            used.append(time.process_time())
+
     with Library(library) as held:
         if workers:
             from seektrack.distributed import RayWorkers
 
             with RayWorkers(workers) as hands:
-                held.index(films, workers=hands, progress=lambda *_: first.append(time.monotonic()), **HOW)
+                held.index(films, workers=hands, progress=note, **HOW)
                 ended = time.monotonic()
         else:
-            held.index(films, progress=lambda *_: first.append(time.monotonic()), **HOW)
+            held.index(films, progress=note, **HOW)
             ended = time.monotonic()
-    print(ended - first[0])
+    print(time.process_time() - used[0], ended - first[0])
 
 
-def run(films: list[Path], base: Path, workers: int) -> tuple[float, float, float, dict[str, bytes]]:
-    """Processor seconds, seconds from the first frame on, seconds in all, and what the library holds."""
+Ran = tuple[float, float, float, dict[str, bytes]]
+
+
+def run(films: list[Path], base: Path, workers: int, *, watched: bool = True) -> Ran:
+    """Processor seconds, seconds from the first frame on, seconds in all, and what the library holds.
+
+    Processor seconds are those of all processes; where nothing watches, of the first from its first frame on.
+    """
     library = base / "library"
     command = [sys.executable, __file__, "--one", str(library), str(workers), *map(str, films)]
     began = time.monotonic()
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     spent = Spent(process.pid)
-    steady = spent.watch(process)
+    if watched:
+        steady = spent.watch(process)
+        processor = spent.seconds
+    else:
+        said, _ = process.communicate()
+        if process.returncode:
+            raise SystemExit(f"a run failed:\n{said}")
+        processor, steady = (float(value) for value in said.split()[-2:])
     whole = time.monotonic() - began
     holding = holds(library)
     subprocess.run(["rm", "-rf", str(library)], check=True)
-    return spent.seconds, steady, whole, holding
+    return processor, steady, whole, holding
 
 
 def cost(films: list[Path], base: Path, pairs: int) -> None:
@@ -133,18 +156,43 @@ def cost(films: list[Path], base: Path, pairs: int) -> None:
     )
 
 
+LOOPS = {
+    "a loop": "for i in range(20_000_000): i * i % 7",
+    "products of matrices": "import numpy; a = numpy.ones((384, 384), 'f')\nfor i in range(1500): a @ a",
+}
+
+
+def machine(code: str) -> float:
+    """How many times as much two processes of this code do as one, on this machine at this moment."""
+    timed = f"import time; t = time.monotonic()\n{code}\nprint(time.monotonic() - t)"
+
+    def once(_: int) -> float:
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+        return float(subprocess.check_output([sys.executable, "-c", timed], text=True, env=env))
+
+    alone = once(0)
+    with ThreadPoolExecutor(2) as both:
+        return 2 * alone / max(both.map(once, range(2)))
+
+
 def scaling(films: list[Path], base: Path, pairs: int) -> None:
     """Print how many times as fast two workers are as one, and two processes that share nothing."""
     steady, whole, apart = [], [], []
+    busy, dearer = [], []
+    bounds: dict[str, list[float]] = {name: [] for name in LOOPS}
     halves = [(films[k::2], base / str(k)) for k in range(2)]
     for _, place in halves:
         place.mkdir()
     for _ in range(pairs):
-        alone = run(films, base, 0)
+        alone = run(films, base, 0, watched=False)
         with ThreadPoolExecutor(2) as both:
-            parts = list(both.map(lambda half: run(*half, 0), halves))
+            parts = list(both.map(lambda half: run(*half, 0, watched=False), halves))
         apart.append(alone[1] / max(part[1] for part in parts))
-        single, double = run(films, base, 1), run(films, base, 2)
+        busy.append(alone[0] / alone[1])
+        dearer.append(sum(part[0] for part in parts) / alone[0])
+        for name, code in LOOPS.items():
+            bounds[name].append(machine(code))
+        single, double = (run(films, base, count, watched=False) for count in (1, 2))
         if single[3] != double[3]:
             raise SystemExit("the libraries differ")
         steady.append(single[1] / double[1])
@@ -158,7 +206,9 @@ def scaling(films: list[Path], base: Path, pairs: int) -> None:
     print(
         f"two workers over one, {len(films)} videos: {median(steady):.2f} from the first frame on, "
         f"{median(whole):.2f} with the start; two processes without a cluster over one {median(apart):.2f} "
-        f"(medians of {pairs})"
+        f"(medians of {pairs}); one process keeps {median(busy):.2f} cores busy, two side by side take "
+        f"{median(dearer):.2f} times its processor seconds; two over one by "
+        + ", ".join(f"{name} {median(found):.2f}" for name, found in bounds.items())
     )
 
 

@@ -117,3 +117,15 @@ def test_the_command_serves_an_address_that_nothing_lies_at_yet(bucket: str, tmp
     finally:
         process.send_signal(signal.SIGINT)
         process.wait(30)
+
+
+@pytest.mark.parametrize("state", ["nobody answers", "a file lies there"])
+def test_a_server_that_cannot_begin_says_so_in_one_line(state: str, tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("") if state == "a file lies there" else None
+    ray = ["--ray", f"127.0.0.1:{free_port()}"] if state == "nobody answers" else []
+    begun = [sys.executable, "-m", "seektrack", "serve", str(tmp_path / "library"), "--port", "0", "--quiet"]
+    command = [*begun, "--state", str(tmp_path / "state"), *ray]
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
+    lines = [line.partition(":")[0] for line in done.stderr.strip().splitlines()]
+    assert lines in (["error", "hint"], ["error"]), done.stderr
+    assert done.returncode == (9 if ray else 7), done.stderr

@@ -86,6 +86,11 @@ def check_folder(folder: Path, name: str) -> None:
             f"{name!r} is a folder without a config.json",
             hint="pass the folder that save_pretrained wrote, with config.json and *.safetensors",
         )
+    if model_type(folder) == names.TRAJECTORY:
+        raise ModelError(
+            f"{name!r} tells where hidden objects go; it neither finds nor outlines anything",
+            hint=f"give it as --predictor {name}",
+        )
     if not has_graphs(folder) and not any(folder.glob("*.safetensors")):
         raise ModelError(
             f"{name!r} holds no *.safetensors weights",

@@ -10,6 +10,8 @@ from typing import Literal
 
 Part = Literal["text", "mask", "sound", "translation", "boxes", "depth"]
 """What a network is for: to find by words, to segment and follow, to hear, to translate, to detect."""
+TRAJECTORY = "seektrack_trajectory"
+"""What the folder of a predictor of hidden objects' places says it is (``model_type``)."""
 
 
 @dataclass(frozen=True)

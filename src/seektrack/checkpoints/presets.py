@@ -6,8 +6,8 @@ import json
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from seektrack.checkpoints.finding import is_folder, model_type
-from seektrack.checkpoints.names import PRESETS, Preset, packaged
+from seektrack.checkpoints.finding import check_folder, is_folder, model_type
+from seektrack.checkpoints.names import PRESETS, TRAJECTORY, Preset, packaged
 from seektrack.errors import ModelError
 
 NOTE = "preset.json"
@@ -72,4 +72,6 @@ def _is_sam2(folder: Path) -> bool:
             f"{folder} is not a model folder: it holds no config.json",
             hint="it must hold config.json and model.safetensors, or the folders clip/ and sam2/",
         )
+    if model_type(folder) == TRAJECTORY:
+        check_folder(folder, str(folder))
     return model_type(folder).startswith(("sam2", "edgetam"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 from pathlib import Path
@@ -151,6 +152,7 @@ def _run(settings: ServerSettings, host: str, port: int, screen: Screen, *, thre
     Raises:
         InputError: What serves is not installed.
         OutputError: The address is taken or not of this machine.
+        SeekTrackError: The service cannot begin, as where nobody answers at ``--ray``.
     """
     from seektrack.outputs.optional import needed
 
@@ -190,4 +192,16 @@ def _run(settings: ServerSettings, host: str, port: int, screen: Screen, *, thre
     screen.note(f"serving {', '.join(settings.named_libraries)} at http://{shown}:{at} — Ctrl-C ends it")
     signal.set_wakeup_fd(-1)  # a server needs longer to put its jobs away than a command is given
     server: Any = uvicorn.Server(config)
-    server.run(sockets=[socket])
+    loud = logging.getLogger("uvicorn.error")
+
+    def begun(_: logging.LogRecord) -> bool:
+        return not hasattr(app.state, "refused")  # else its traceback would stand before our one line
+
+    loud.addFilter(begun)
+    try:
+        server.run(sockets=[socket])
+    finally:
+        loud.removeFilter(begun)
+        socket.close()
+        if hasattr(app.state, "refused"):
+            raise app.state.refused

@@ -7,10 +7,10 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from seektrack import checkpoints, defaults
 from seektrack.checkpoints.graphs import GRAPH_PRECISIONS, GraphPrecision, Graphs, only_graphs
+from seektrack.checkpoints.names import TRAJECTORY
 from seektrack.checkpoints.presets import NOTE, note_of
 from seektrack.compression import export
 from seektrack.compression.installed import check_installed
@@ -29,11 +29,6 @@ from seektrack.errors import InputError, ModelError
 from seektrack.files import check_folder, new_files, write_text
 from seektrack.segmentation import paired
 from seektrack.types import Progress
-
-if TYPE_CHECKING:
-    pass
-
-_TRAJECTORY = "seektrack_trajectory"
 
 
 def export_model(
@@ -166,7 +161,7 @@ def _own_folder(kind: str, name: str) -> Path:
 def _halves(name: str) -> list[tuple[str, str, str]]:
     """What is written: kind, name, and folder below the target."""
     folder = Path(name).expanduser()
-    if name in PREDICTORS or checkpoints.model_type(folder) == _TRAJECTORY:
+    if name in PREDICTORS or checkpoints.model_type(folder) == TRAJECTORY:
         return [("trajectory", name, "")]
     if name == "temporal" or checkpoints.model_type(folder) == TEMPORAL:
         return [("temporal", name, "")]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.torch import save_file
 from torch import nn
 
 from seektrack import checkpoints
@@ -174,7 +175,7 @@ def _exercise(sam2: Sam2, picture: NDArray[np.uint8]) -> None:
 
 
 def _clip(name: str, to: Path, share: float, blocks: int, pictures: Pictures) -> Pruned:
-    from seektrack.encoders import load_encoder
+    from seektrack.encoders import adapters, load_encoder
     from seektrack.encoders.clip import ClipEncoder
     from seektrack.encoders.photo_clip import PhotoClipEncoder
 
@@ -183,6 +184,15 @@ def _clip(name: str, to: Path, share: float, blocks: int, pictures: Pictures) ->
         raise ModelError(f"{name!r} is no encoder of the CLIP family", hint="prune a CLIP or a SAM 2")
     model = encoder.network
     network: Any = model
+    bottlenecks = [m for m in model.modules() if isinstance(m, adapters.Adapted)]
+
+    def make(config: Any) -> nn.Module:
+        made: nn.Module = type(model)(config)
+        if bottlenecks:
+            adapters.insert_adapters(made, bottlenecks[0].down.out_features)
+        return made
+
+    second = "mlp.fc2.layer" if bottlenecks else "mlp.fc2"
 
     def stack(tower: str, *, shorter: bool) -> Stack:
         key = f"{tower}_config"
@@ -198,7 +208,7 @@ def _clip(name: str, to: Path, share: float, blocks: int, pictures: Pictures) ->
             getattr(config, key).num_hidden_layers = len(left)
 
         return Stack(
-            f"{tower}_model.encoder.layers.", "mlp.fc1", "mlp.fc2", few, narrow,
+            f"{tower}_model.encoder.layers.", "mlp.fc1", second, few, narrow,
             range(1, held.num_hidden_layers) if shorter else (), shorten,
         )  # fmt: skip
 
@@ -211,9 +221,13 @@ def _clip(name: str, to: Path, share: float, blocks: int, pictures: Pictures) ->
         encoder.embed_texts(texts)
 
     stacks = [stack("vision", shorter=True), stack("text", shorter=False)]
-    made, dropped = smaller(model, stacks, use, blocks)
+    made, dropped = smaller(model, stacks, use, blocks, make)
+    counts = _count(model), _count(made)
     with new_files(to) as temporary, checkpoints.quietly():
-        made.to(_dtype(name, "text")).save_pretrained(temporary)
+        made.to(_dtype(name, "text"))
+        if bottlenecks:
+            save_file(adapters.adapter_state(made), temporary / adapters.ADAPTERS_FILE, {"format": "pt"})
+        adapters.without_adapters(made).save_pretrained(temporary)
         encoder.tokenizer.save_pretrained(temporary)
         for file in _BESIDE:
             if encoder.folder is not None and (encoder.folder / file).is_file():
@@ -221,7 +235,7 @@ def _clip(name: str, to: Path, share: float, blocks: int, pictures: Pictures) ->
         if isinstance(encoder, PhotoClipEncoder) and (taught := encoder.experts.photographs.taught):
             # Their vectors lie in a space that pruning leaves as it is.
             replace(taught, weights=folder_fingerprint(temporary)).save(temporary)
-    return Pruned(to, (_count(model), _count(made)), dropped)
+    return Pruned(to, counts, dropped)
 
 
 def _dtype(name: str, part: Part) -> torch.dtype:

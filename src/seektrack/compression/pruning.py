@@ -51,9 +51,21 @@ class Stack:
 
 
 def smaller(
-    model: nn.Module, stacks: Sequence[Stack], use: Callable[[], None], blocks: int
+    model: nn.Module,
+    stacks: Sequence[Stack],
+    use: Callable[[], None],
+    blocks: int,
+    make: Callable[[Any], nn.Module] | None = None,
 ) -> tuple[Any, tuple[str, ...]]:
-    """The network with narrower and fewer layers, and the names of those that went."""
+    """The network with narrower and fewer layers, and the names of those that went.
+
+    Args:
+        model: The network; its weights stay as they are.
+        stacks: What of it may go.
+        use: Shows it pictures.
+        blocks: How many whole blocks go.
+        make: A network of a configuration; the model's own class when None.
+    """
     config: Any = copy.deepcopy(model.config)
     state: State = dict(model.state_dict())
     dropped: list[str] = []
@@ -79,7 +91,7 @@ def smaller(
             stack.shorten(config, left)
             renumbered = {f"{stack.prefix}{old}.": f"{stack.prefix}{new}." for new, old in enumerate(left)}
             state = _renumbered(state, stack.prefix, renumbered)
-    made = type(model)(config).eval()
+    made = (make or type(model))(config).eval()
     made.load_state_dict(state)
     return made, tuple(dropped)
 

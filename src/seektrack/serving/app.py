@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
 from seektrack import __version__
+from seektrack.errors import SeekTrackError
 from seektrack.serving import refusals
 from seektrack.serving.guard import Guard
 from seektrack.serving.routes_about import about_routes
@@ -39,14 +40,19 @@ def create_app(settings: ServerSettings, *, warm: bool = False) -> FastAPI:
         warm: Load the networks in the background at once, not with the first request that needs them.
 
     Returns:
-        An ASGI application; its service begins with its lifespan and ends with it.
+        An ASGI application; its service begins with its lifespan and ends with it. What keeps it from
+        beginning is ``app.state.refused``.
     """
 
     @contextlib.asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        service = Service(settings)
-        app.state.service = service
-        service.start()
+        try:
+            service = Service(settings)
+            app.state.service = service
+            service.start()
+        except SeekTrackError as error:
+            app.state.refused = error
+            raise
         if warm:
             threading.Thread(target=service.warm, name="seektrack-warm", daemon=True).start()
         try:

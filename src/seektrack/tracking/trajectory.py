@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seektrack.checkpoints.names import TRAJECTORY
 from seektrack.errors import ModelError
 from seektrack.geometry import Box
 from seektrack.tracking.predict import LEARNED, History
 
 Floats = NDArray[np.float64]
-MODEL_TYPE = "seektrack_trajectory"
+MODEL_TYPE = TRAJECTORY
 FEATURES = 9
 """Of a step: dx, dy, log w, log h, known, and the gaps to the four borders."""
 

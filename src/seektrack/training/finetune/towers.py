@@ -15,7 +15,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seektrack.checkpoints import find, quietly
-from seektrack.encoders.adapters import ADAPTERS_FILE, adapter_state, insert_adapters, without_adapters
+from seektrack.encoders.adapters import (
+    ADAPTERS_FILE,
+    Adapted,
+    adapter_state,
+    insert_adapters,
+    without_adapters,
+)
 from seektrack.encoders.clip import ClipEncoder
 from seektrack.encoders.loading import load_encoder
 from seektrack.errors import ModelError
@@ -57,14 +63,20 @@ class Towers:
         self.half = str(getattr(self.network.config, "dtype", "")).endswith("float16")
         self.half = self.half and not str(self.network.config.dtype).endswith("bfloat16")
         self._adapted: Any = None
-        self.layers_apart = False
+        self.layers_apart = any(isinstance(m, Adapted) for m in self.network.modules())
         if recipe.mode == "lora":
             self._adapted = _adapt(self.network, recipe, _base_name(str(model), encoder.folder))
         elif recipe.mode == "adapter":
             self.network.requires_grad_(False)
-            with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(recipe.seed)
-                insert_adapters(self.network, recipe.rank)
+            if self.layers_apart:  # those that the folder has learn on
+                for module in self.network.modules():
+                    if isinstance(module, Adapted):
+                        module.down.requires_grad_(True)
+                        module.up.requires_grad_(True)
+            else:
+                with torch.random.fork_rng(devices=[]):
+                    torch.manual_seed(recipe.seed)
+                    insert_adapters(self.network, recipe.rank)
             self.layers_apart = True
         else:
             for name, weight in self.network.named_parameters():
