@@ -85,6 +85,15 @@ def sam2(
             "--targets", help="Weight of telling which of several objects a pixel belongs to.", min=0
         ),
     ] = 0.0,
+    keep: Annotated[
+        float,
+        typer.Option(
+            "--keep",
+            help="Share of what it started from in the weights written: 0.5 forgets less of the old.",
+            min=0,
+            max=0.99,
+        ),
+    ] = 0.0,
     corrections: Annotated[
         int,
         typer.Option("--corrections", help="Most corrective clicks after the first answer.", min=0),
@@ -129,6 +138,7 @@ def sam2(
         losses=LossWeights(boundary=boundary, consistency=consistency, soft_iou=soft_iou, targets=targets),
         prompts=PromptMix(corrections=corrections, later=0.2 if corrections else 0.0),
         augment=none() if no_augment else footage(),
+        keep=keep,
         bf16=bf16,
         quantisation_aware=quantisation_aware,
         held_out=0.1 if share is None else share,

@@ -479,6 +479,7 @@ FROZEN = {
         "--consistency",
         "--soft-iou",
         "--targets",
+        "--keep",
         "--corrections",
         "--no-augment",
         "--bf16",

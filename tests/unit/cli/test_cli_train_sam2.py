@@ -39,7 +39,7 @@ def test_fine_tuning_from_the_command_line(trained, tmp_path):
     result = call(
         "train", "--data", "world:3,frames=3,size=64", "--model", str(trained / "model"), "--recipe", "head",
         "--steps", "1", "--frames", "2", "--workers", "0", "--boundary", "0.2", "--corrections", "1",
-        "--soft-iou", "0.2", "--targets", "0.1", "--scale-rate",
+        "--soft-iou", "0.2", "--targets", "0.1", "--scale-rate", "--keep", "0.5",
         "--held-out", "0.3", "--out", str(tmp_path), "--json",
     )  # fmt: skip
     assert result.exit_code == 0, result.output

@@ -165,3 +165,18 @@ def test_of_a_session_what_a_person_said_is_measured(start):
     assert one.j == pytest.approx(one.truth[2].iou(one.answer[2]), abs=1e-6)
     ious = [a.iou(b) for a, b in zip(whole.truth[1:], whole.answer[1:], strict=True)]
     assert whole.j == pytest.approx(np.mean(ious), abs=1e-6)
+
+
+def test_half_of_the_start_is_kept_in_what_is_written(tmp_path, start):
+    recipe = replace(TINY, held_out=0.0, learning_rate=1e-2)
+    for name, keep in (("all new", 0.0), ("half", 0.5)):
+        tune_sam2(replace(recipe, keep=keep), CLIPS, tmp_path / name, model=start, device="cpu")
+    old, new, half = (
+        load_sam2(one, device="cpu").model.state_dict()
+        for one in (start, tmp_path / "all new", tmp_path / "half")
+    )
+    assert any(not torch.equal(old[name], new[name]) for name in old)
+    for name, value in half.items():
+        torch.testing.assert_close(value, (old[name] + new[name]) / 2, rtol=0, atol=1e-3)
+    with pytest.raises(InputError, match="'lora'"):
+        replace(recipe, keep=0.5, mode="lora")

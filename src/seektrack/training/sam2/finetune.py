@@ -37,6 +37,9 @@ class Sam2Finetune:
         losses, prompts, augment: As in the pocket recipe.
         min_area: Fewest visible pixels of an object on the first frame, for pictures of 192 x 192.
         decay: Of the running mean of the weights, which is what is measured and written.
+        keep: Share of what it started from in the weights that are measured and written, in [0, 1): less of
+            the old is forgotten for the new (Wortsman et al., Robust fine-tuning of zero-shot models,
+            arXiv:2109.01903). Not with ``lora``.
         bf16: Compute in bfloat16, keep weights in float32.
         quantisation_aware: Simulate eight bits in every step, see :mod:`seektrack.training.eight_bits`;
             J&F is measured without.
@@ -70,6 +73,7 @@ class Sam2Finetune:
     augment: Augment = field(default_factory=footage)
     min_area: int = 20
     decay: float = 0.99
+    keep: float = 0.0
     bf16: bool = False
     quantisation_aware: bool = False
     held_out: float = 0.1
@@ -100,9 +104,13 @@ class Sam2Finetune:
             )
         if self.learning_rate is not None and not self.learning_rate > 0:
             raise InputError(f"learning_rate must be above 0, got {self.learning_rate}")
-        for name in ("held_out", "image_share", "spoil", "decay", "floor"):
+        for name in ("held_out", "image_share", "spoil", "decay", "floor", "keep"):
             if not 0 <= getattr(self, name) < 1:
                 raise InputError(f"{name} must be at least 0 and below 1, got {getattr(self, name)}")
+        if self.keep and self.mode == "lora":
+            raise InputError(
+                "nothing of the start can be kept with recipe 'lora'", hint="take another recipe"
+            )
 
 
 def peak(recipe: Sam2Finetune, usual: float) -> float:

@@ -132,7 +132,7 @@ def _tune(
             run.save()
             saved = time.monotonic()
     run.save()
-    run.weights.load(run.best.weights or run.weights.mean)
+    run.weights.load(run.best.weights or run.written)
     if log is not None:
         log.close()
         run.weights.save(out)

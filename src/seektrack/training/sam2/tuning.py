@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from seektrack.errors import InputError
 from seektrack.training.best import Best
@@ -76,6 +77,7 @@ class Tuning:
             model, recipe.mode, rank=recipe.rank, alpha=recipe.alpha, decay=recipe.decay, seed=recipe.seed,
             resolution=recipe.resolution, device=str(scale.device), clips=clips,
         )  # fmt: skip
+        self.start = self.weights.state() if recipe.keep else {}
         small = 0 if self.weights.small else 1
         self.stage = Stage(
             name="clip", steps=recipe.steps, resolution=self.weights.sam2.resolution, clips=recipe.clips,
@@ -143,6 +145,15 @@ class Tuning:
         return whichever_is_further(self.steps / self.recipe.steps, self.clock)
 
     @property
+    def written(self) -> dict[str, Tensor]:
+        """The running mean of the weights, with the share of the start that the recipe keeps."""
+        keep = self.recipe.keep
+        return {
+            name: value.lerp(self.start[name].to(value), keep) if keep else value
+            for name, value in self.weights.mean.items()
+        }
+
+    @property
     def stopped(self) -> str | None:
         """Why no further step is taken, or None."""
         if self.steps >= self.recipe.steps:
@@ -194,11 +205,11 @@ class Tuning:
         self.overlap = found[1] if math.isnan(self.overlap) else 0.95 * self.overlap + 0.05 * found[1]
 
     def measure(self, log: Curve | None) -> None:
-        """J&F of the running mean, by the main process; keeps the best, and writes a row of the curve."""
+        """J&F of what would be written, by the main process; keeps the best, writes a row of the curve."""
         figures: dict[str, float] = {}
         if self.validator:
             own, begun = self.weights.state(), time.monotonic()
-            self.weights.load(self.weights.mean)
+            self.weights.load(self.written)
             if self.scale.main:
                 figures = self._followed(self.validator, begun)
             figures, self.cost_s = self.scale.agree((figures, self.cost_s))
