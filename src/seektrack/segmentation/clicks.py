@@ -23,6 +23,7 @@ from seektrack.segmentation.masks import upsample
 from seektrack.segmentation.memory import Recall, Row
 from seektrack.segmentation.model import Sam2
 from seektrack.segmentation.prompts import PointInputs, point_inputs
+from seektrack.segmentation.windows import window_around
 from seektrack.types import Mask, Prompt
 
 Points = Sequence[tuple[float, float]]
@@ -35,6 +36,12 @@ _PATCHED = 0.7
 """What the mask as it was, put right by hand, counts as predicted overlap."""
 _LIKE = 4.0
 """What likeness to the object counts beside the predicted overlap; two answers differ by little of it."""
+_CLOSER = 1.5
+"""What is seen around an object that is looked for in a crop, on each side, in sides of it."""
+_SMALL = 0.6
+"""A crop of more than this of the picture's shorter side would show no more than the picture."""
+_PART = 0.6
+"""A click takes away another thing up to this share of the mask; more would be the object itself."""
 _ALIKE = 10
 """CIELAB levels by which a pixel may differ from the clicked one to be of the same surface."""
 _DOT = 2
@@ -98,7 +105,11 @@ def mask_of_clicks(
     expected = expected or Expected()
     before = expected.before if puts_right(clicks, expected.before) else None
     best, best_worth = None, -math.inf
-    for mask, iou in _candidates(sam2, features, clicks, before, expected.shown):
+    asked = list(_candidates(sam2, features, clicks, before, expected.shown))
+    if before is not None:
+        asked += _without_others(sam2, features, clicks, before)
+    asked += _closer(sam2, image, clicks, expected.area)
+    for mask, iou in asked:
         kept = _pieces(mask, clicks, before)
         worth = iou + _worth(kept, clicks, expected, before)
         if kept.any() and worth > best_worth:
@@ -197,6 +208,61 @@ def _candidates(
         )
         for logits, iou in zip(decoded.logits[0], floats(decoded.iou[0]).tolist(), strict=True):
             yield upsample(logits, features.hw) > 0, min(max(iou, 0.0), 1.0)
+
+
+def _without_others(
+    sam2: Sam2, features: ImageFeatures, clicks: Clicks, before: BoolMask
+) -> Iterable[tuple[BoolMask, float]]:
+    """The mask before less the thing that the network sees under a click that is not the object."""
+    hw = (int(before.shape[0]), int(before.shape[1]))
+    inside = [pixel_of(p, hw) for p in clicks.positive]
+    for point in clicks.negative:
+        prompt = Prompt(0, 0, points=np.array([point]), point_labels=np.ones(1, dtype=np.int64))
+        for thing, iou in _answers(sam2, features, prompt):
+            part = thing & before
+            if (
+                part[pixel_of(point, hw)]
+                and part.sum() <= _PART * before.sum()
+                and not any(thing[p] for p in inside)
+            ):
+                yield before & ~thing, (1 + iou) / 2
+
+
+def _closer(
+    sam2: Sam2, image: NDArray[np.uint8], clicks: Clicks, area: float | None
+) -> Iterable[tuple[BoolMask, float]]:
+    """What the network answers in a crop around the clicks, where the object is known to be small."""
+    hw = (int(image.shape[0]), int(image.shape[1]))
+    if area is None or clicks.box is not None or not clicks.positive:
+        return
+    half = math.sqrt(area) / 2
+    x, y = np.mean(clicks.positive, axis=0).tolist()
+    box = (x - half, y - half, x + half, y + half)
+    x0, y0, x1, y1 = window_around(box, hw, margin=_CLOSER)
+    if max(x1 - x0, y1 - y0) > _SMALL * min(hw):
+        return
+    here = [p for p in (*clicks.positive, *clicks.negative) if x0 <= p[0] < x1 and y0 <= p[1] < y1]
+    if any(p not in here for p in clicks.positive):
+        return
+    prompt = Prompt(
+        0,
+        0,
+        points=np.array(here, dtype=np.float64) - (x0, y0),
+        point_labels=np.array([int(p in clicks.positive) for p in here], dtype=np.int64),
+    )
+    crop = np.ascontiguousarray(image[y0:y1, x0:x1])
+    for small, iou in _answers(sam2, sam2.encode(crop), prompt):
+        mask = np.zeros(hw, dtype=bool)
+        mask[y0:y1, x0:x1] = small
+        yield mask, iou
+
+
+def _answers(sam2: Sam2, features: ImageFeatures, prompt: Prompt) -> Iterable[tuple[BoolMask, float]]:
+    """What the network answers to a prompt alone, and how sure it is."""
+    inputs = point_inputs(prompt, features.hw, sam2.resolution)
+    decoded = sam2.network.decode(features, points=inputs.points[None], labels=inputs.labels[None], mask=None)
+    for logits, iou in zip(decoded.logits[0], floats(decoded.iou[0]).tolist(), strict=True):
+        yield upsample(logits, features.hw) > 0, min(max(iou, 0.0), 1.0)
 
 
 def _remembering(
