@@ -30,6 +30,7 @@ _GOES_ON = {
     "pocket": "the same command goes on from the last checkpoint",
     "train": "the same command goes on from the last checkpoint",
     "track": "the same command goes on: videos followed to their end are not followed again",
+    "track --session": "what was said is kept; without --undo, --edit and --correct, --session FILE goes on",
 }
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 # Typer brings its own copy of click, whose errors it does not name.
@@ -45,6 +46,13 @@ class Interrupted(SeekTrackError):
     code = "interrupted"
 
 
+def _way_on(options: Sequence[str]) -> str:
+    """How what was interrupted goes on; edits of a session are kept before frames are repaired."""
+    edits = {option.partition("=")[0] for option in options} & {"--undo", "--edit", "--correct"}
+    command = options[0] if options else ""
+    return _GOES_ON.get("track --session" if command == "track" and edits else command, "")
+
+
 def run(app: Callable[..., Any], args: Sequence[str]) -> NoReturn:
     """Run the command line and exit with the status of what came.
 
@@ -57,7 +65,7 @@ def run(app: Callable[..., Any], args: Sequence[str]) -> NoReturn:
     """
     options = args[: args.index("--")] if "--" in args else args
     as_json = "--json" in options
-    stopped = Interrupted("interrupted", hint=_GOES_ON.get(args[0], "") if args else "")
+    stopped = Interrupted("interrupted", hint=_way_on(options))
     with _streams(), _told_warnings(quiet=bool({"--quiet", "-q"} & set(options))), _signals(stopped, as_json):
         try:
             status = app(list(args), prog_name="seektrack", standalone_mode=False)

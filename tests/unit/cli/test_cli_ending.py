@@ -200,3 +200,18 @@ def test_standard_output_that_takes_nothing_is_one_line(where: str, option: str)
     told = json.loads(done.stderr)["error"]["message"] if option else done.stderr.splitlines()[0]
     assert "standard output" in told
     assert len(done.stderr.splitlines()) <= 2
+
+
+@pytest.mark.parametrize("edit", [["--undo"], ["--correct", "1,2@3#1"], ["--correct=1,2@3#1"]])
+def test_an_interrupted_correction_is_not_to_be_said_again(
+    edit: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is kept before frames are repaired: the same command would undo, or say it, twice."""
+
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit):
+        run(interrupted, ["track", "--session", "a.session", *edit])
+    told = capsys.readouterr().err
+    assert "without --undo, --edit and --correct" in told and "same command" not in told
