@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
@@ -20,7 +20,7 @@ J = TypeVar("J", bound=Task)
 AHEAD = 2
 """Pieces a worker is asked for at a time: one travels while the next is made. More would fill memory."""
 TRIES = 3
-"""Workers that may die at one task before the task is taken to be what kills them."""
+"""Workers that may die at one place of a task before that is taken to be what kills them."""
 NOBODY_S = 120.0
 """Where no worker could be started for so long, the cluster is taken to be full or gone."""
 
@@ -68,8 +68,8 @@ class RayWorkers(Closing):
     ) -> Iterator[Came[J]]:
         """See `seektrack.pipeline.workers.Workers.run`.
 
-        A task whose worker dies is given to another, which goes on where the task says; after ``TRIES``
-        deaths it has failed.
+        A task whose worker dies is given to another, which goes on where the task says (``after``); after
+        ``TRIES`` deaths with nothing done in between it has failed.
 
         Args:
             tasks, models: As there.
@@ -150,7 +150,7 @@ class _Run(Generic[J]):
         self._ray = workers._ray
         self._todo: deque[J] = deque()
         self._tickets = itertools.count()
-        self._deaths: Counter[int] = Counter()
+        self._deaths: dict[int, tuple[Any, int]] = {}
         self._in_vain = 0
         self._hands: list[_Hand[J]] = []
         self._heard = time.monotonic()
@@ -244,8 +244,11 @@ class _Run(Generic[J]):
         task = hand.task
         if task is None or task.dropped:
             return
-        self._deaths[id(task)] += 1
-        if self._deaths[id(task)] < TRIES:
+        place = getattr(task, "after", None)
+        before, deaths = self._deaths.get(id(task), (place, 0))
+        deaths = deaths + 1 if before == place else 1
+        self._deaths[id(task)] = place, deaths
+        if deaths < TRIES:
             self._todo.appendleft(task)
             return
         yield Came(

@@ -14,7 +14,7 @@ class Task(Protocol):
     """A piece of work that any process can do: it can be pickled, and knows no library and no screen.
 
     What has been done of it may be noted in it by who takes its pieces; where a worker dies it is done again
-    from there.
+    from there. One that has ``after`` tells by it how far that is.
 
     Attributes:
         name: What it is about, as a video's path, for messages.

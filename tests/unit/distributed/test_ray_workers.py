@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,12 +28,13 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="a cluster on on
 
 @dataclass
 class Numbers:
-    """Counts to ``n``; dies once for each file in ``lives``, or every time at ``fatal``."""
+    """Counts to ``n``; dies at half once a file in ``lives``, at each of ``places``, always at ``fatal``."""
 
     name: str
     n: int
     after: int = -1
     lives: str = ""
+    places: str = ""
     fatal: int = -1
     fails: bool = False
     dropped: bool = False
@@ -46,6 +48,10 @@ class Numbers:
                 for life in Path(self.lives).glob("*"):
                     life.unlink()
                     os.kill(os.getpid(), signal.SIGKILL)
+            if self.places and (life := Path(self.places, str(i))).exists():
+                time.sleep(0.3)  # so that what came before has been taken
+                life.unlink()
+                os.kill(os.getpid(), signal.SIGKILL)
             if self.fails and i == 2:
                 raise VideoError(f"{self.name} is broken", hint="mend it")
             yield i
@@ -102,6 +108,18 @@ def test_tasks_are_done_once_and_in_order_whoever_dies(workers, tmp_path: Path, 
     assert isinstance(errors["deadly"], UnforeseenError) and "3 workers died" in str(errors["deadly"])
     assert list(tmp_path.iterdir()) == []
     assert capsys.readouterr().out == "", "standard output is for results"
+
+
+def test_who_dies_farther_on_each_time_was_not_killed_by_the_task(workers, tmp_path: Path) -> None:
+    for i in (3, 6, 9):
+        (tmp_path / str(i)).touch()
+    got = []
+    for came in workers.run([Numbers("unlucky", 15, places=str(tmp_path))], Models("pocket")):
+        assert came.error is None
+        if came.piece is not None:
+            got.append(came.piece)
+            came.task.after = came.piece
+    assert got == list(range(15)) and list(tmp_path.iterdir()) == []
 
 
 def test_nothing_is_made_ahead_of_who_takes_it(workers, tmp_path: Path) -> None:
