@@ -16,7 +16,7 @@ from seektrack.pipeline.session_rows import Said, Seen, unpack_seen
 from seektrack.types import Mask
 
 if TYPE_CHECKING:
-    from seektrack.segmentation.clicks import Clicks, Expected
+    from seektrack.segmentation.click_answers import Clicks, Expected
     from seektrack.segmentation.network import ImageFeatures
 
 _SHOWN = 2
@@ -29,7 +29,8 @@ _NEAR = 9
 
 def clicked_mask(session: HeldSession, obj_id: int, frame_index: int, said: Said) -> Mask:
     """The mask of an object on a frame by clicks and a box; others keep their pixels unless clicked."""
-    from seektrack.segmentation.clicks import Clicks, Expected, mask_of_clicks, puts_right
+    from seektrack.segmentation.click_answers import Clicks, Expected
+    from seektrack.segmentation.clicks import mask_of_clicks, puts_right
 
     frame, features = session._looked(frame_index)
     held = session._objects.get(obj_id)
@@ -64,7 +65,7 @@ def _others_mask(
 
     The object was held elsewhere, and the other's mask is about as large as it.
     """
-    from seektrack.segmentation.clicks import pixel_of
+    from seektrack.segmentation.click_answers import pixel_of
 
     own, usual = expected.before, expected.area
     theirs = [
@@ -157,7 +158,7 @@ def _less_others(
     session: HeldSession, mask: BoolMask, obj_id: int, frame_index: int, clicks: Clicks
 ) -> BoolMask:
     """The mask without what bled over onto other objects, unless the clicks lie there."""
-    from seektrack.segmentation.clicks import pixel_of
+    from seektrack.segmentation.click_answers import pixel_of
 
     hw = (int(mask.shape[0]), int(mask.shape[1]))
     for other, theirs in session.masks(frame_index).items():

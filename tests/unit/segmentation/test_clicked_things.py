@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from seektrack.pipeline import Models
-from seektrack.segmentation.clicks import Clicks, Expected, mask_of_clicks
+from seektrack.segmentation.click_answers import Clicks, Expected
+from seektrack.segmentation.clicks import mask_of_clicks
 
 
 @pytest.fixture(scope="module")
