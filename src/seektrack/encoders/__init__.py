@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from seektrack.lazy import lazily
 
 if TYPE_CHECKING:
-    from seektrack.encoders.base import Encoder, Vocabulary, crop_margins, embed_crops, l2_normalise
+    from seektrack.encoders.base import Encoder, PictureView, Vocabulary, l2_normalise, view_picture
     from seektrack.encoders.calibration import Calibration, read_calibration
     from seektrack.encoders.contrast import contrast_texts
     from seektrack.encoders.domain import Domain, read_domain, settled
@@ -29,13 +29,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "TEMPLATES",
-    "Templates",
     "Calibration",
     "Correction",
     "Domain",
     "Encoder",
     "ImageSettings",
+    "PictureView",
     "Speller",
+    "Templates",
     "Translator",
     "Vocabulary",
     "Whitening",
@@ -43,8 +44,6 @@ __all__ = [
     "check_templates",
     "clip_transform",
     "contrast_texts",
-    "crop_margins",
-    "embed_crops",
     "embed_and_describe",
     "embed_and_measure",
     "embed_queries",
@@ -61,12 +60,13 @@ __all__ = [
     "register_translator",
     "settled",
     "speller_for",
+    "view_picture",
 ]
 
 __getattr__, __dir__ = lazily(
     __name__,
     {
-        "base": "Encoder Vocabulary crop_margins embed_crops l2_normalise",
+        "base": "Encoder PictureView Vocabulary l2_normalise view_picture",
         "calibration": "Calibration read_calibration",
         "contrast": "contrast_texts",
         "domain": "Domain read_domain settled",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
@@ -44,8 +44,7 @@ class Encoder(Protocol):
     ``embed_with_layers(images)``, see `seektrack.encoders.features`; and ``calibration: Calibration | None``,
     what its scores mean; ``texts_fingerprint: str``, where texts may have other vectors while those of
     pictures stay; ``words: frozenset[str]``, which `speller_for` leaves alone;
-    ``embed_crops(crops, picture)``, where the whole picture helps to understand its parts; and
-    ``crop_margins(picture)``, where it wants to see more or less around an object than others do.
+    ``view(picture)``, a `PictureView`, where the whole picture helps to understand its parts.
 
     Attributes:
         name: What the user asked for: a built-in name, a folder or a hub id.
@@ -78,39 +77,29 @@ class Encoder(Protocol):
         ...
 
 
-def embed_crops(
-    encoder: Encoder, crops: Sequence[NDArray[np.uint8]], picture: NDArray[np.uint8]
-) -> NDArray[np.float32]:
-    """Embed parts of one picture as float32 (N, D) rows of unit length.
-
-    Args:
-        encoder: One with ``embed_crops`` looks at the whole picture too.
-        crops: RGB uint8 (H, W, 3), of any sizes.
-        picture: The whole, likewise.
-    """
-    own: Any = getattr(encoder, "embed_crops", None)
-    return encoder.embed_images(crops) if own is None else np.asarray(own(crops, picture))
-
-
 CROP_MARGIN = 0.45
 """Around an object that an encoder looks at, as a fraction of half its box's longer side."""
 
 
-def crop_margins(encoder: Encoder, picture: NDArray[np.uint8]) -> tuple[float, float]:
-    """How much an encoder wants to see around an object, as it is and dimmed outside its mask.
+@dataclass(frozen=True)
+class PictureView:
+    """A picture whose parts are to be embedded, once looked at as a whole.
 
-    Args:
-        encoder: One with ``crop_margins`` says so itself.
-        picture: RGB uint8 (H, W, 3), the whole.
-
-    Returns:
-        Margins as fractions of half the longer side of the object's box.
+    Attributes:
+        embed: Embeds parts of it, RGB uint8 (H, W, 3) of any sizes, as float32 (N, D) rows of unit length.
+        margins: How much is to be seen around an object, as it is and dimmed outside its mask, as fractions
+            of half the longer side of its box.
     """
-    own: Any = getattr(encoder, "crop_margins", None)
-    if own is None:
-        return CROP_MARGIN, CROP_MARGIN
-    plain, masked = own(picture)
-    return float(plain), float(masked)
+
+    embed: Callable[[Sequence[NDArray[np.uint8]]], NDArray[np.float32]]
+    margins: tuple[float, float] = (CROP_MARGIN, CROP_MARGIN)
+
+
+def view_picture(encoder: Encoder, picture: NDArray[np.uint8]) -> PictureView:
+    """Look at a whole picture, RGB uint8 (H, W, 3), before its parts; some encoders have a ``view``."""
+    own: Any = getattr(encoder, "view", None)
+    looked: PictureView = PictureView(encoder.embed_images) if own is None else own(picture)
+    return looked
 
 
 def l2_normalise(vectors: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 
-from seektrack.encoders.base import check_batch_size
+from seektrack.encoders.base import PictureView, check_batch_size
 from seektrack.encoders.clip import ClipEncoder
 from seektrack.encoders.photo_network import Gate, PhotoNetwork, PhotoSizes
 from seektrack.encoders.photographs import (
@@ -24,6 +24,8 @@ from seektrack.encoders.photographs import (
 from seektrack.encoders.taught import Taught, read_taught
 
 Rows = NDArray[np.float32]
+BATCH = 32
+"""Pictures asked at once."""
 
 
 class PhotoNetworks:
@@ -106,7 +108,7 @@ class PhotoClipEncoder(ClipEncoder):
         self.words = self.experts.photographs.words
         self.texts_fingerprint = self.fingerprint if taught is None else f"{self.fingerprint} {taught.digest}"
 
-    def embed_images(self, images: Any, *, batch_size: int = 32) -> Rows:
+    def embed_images(self, images: Any, *, batch_size: int = BATCH) -> Rows:
         """Embed RGB uint8 (H, W, 3) images of any sizes as float32 (N, D) rows of unit length.
 
         Raises:
@@ -114,13 +116,10 @@ class PhotoClipEncoder(ClipEncoder):
         """
         return self._embed(images, batch_size, 0.0)
 
-    def embed_crops(self, crops: Any, picture: NDArray[np.uint8], *, batch_size: int = 32) -> Rows:
-        """`embed_images` of crops of one picture, which tells better than they whether it is a drawing."""
-        return self._embed(crops, batch_size, self._odds(picture))
-
-    def crop_margins(self, picture: NDArray[np.uint8]) -> tuple[float, float]:
-        """Margins of objects of a picture, plain and masked; see `seektrack.encoders.crop_margins`."""
-        return margins_of(self._odds(picture))
+    def view(self, picture: NDArray[np.uint8]) -> PictureView:
+        """A picture, which tells better than its parts whether they are drawings."""
+        odds = self._odds(picture)
+        return PictureView(lambda crops: self._embed(crops, BATCH, odds), margins_of(odds))
 
     def _odds(self, picture: NDArray[np.uint8]) -> float:
         ((_, inputs),) = self.image_groups([picture])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from seektrack.checkpoints.graphs import Graphs
-from seektrack.encoders.base import Vocabulary, check_batch_size, l2_normalise
+from seektrack.encoders.base import PictureView, Vocabulary, check_batch_size, l2_normalise
 from seektrack.encoders.clip_onnx import Images, OnnxClipEncoder, Rows
 from seektrack.encoders.photographs import (
     WEIGHTS,
@@ -20,6 +20,9 @@ from seektrack.encoders.photographs import (
     unreadable,
 )
 from seektrack.encoders.taught import read_taught
+
+BATCH = 32
+"""Pictures asked at once."""
 
 
 class OnnxPhotoEncoder(OnnxClipEncoder):
@@ -66,7 +69,7 @@ class OnnxPhotoEncoder(OnnxClipEncoder):
 
         return run
 
-    def embed_images(self, images: Images, *, batch_size: int = 32) -> Rows:
+    def embed_images(self, images: Images, *, batch_size: int = BATCH) -> Rows:
         """Embed RGB uint8 (H, W, 3) images of any sizes as float32 (N, D) rows of unit length.
 
         Raises:
@@ -74,13 +77,10 @@ class OnnxPhotoEncoder(OnnxClipEncoder):
         """
         return self._embed(images, batch_size, 0.0)
 
-    def embed_crops(self, crops: Images, picture: NDArray[np.uint8], *, batch_size: int = 32) -> Rows:
-        """`embed_images` of crops of one picture, which tells better than they whether it is a drawing."""
-        return self._embed(crops, batch_size, self._odds(picture))
-
-    def crop_margins(self, picture: NDArray[np.uint8]) -> tuple[float, float]:
-        """Margins of objects of a picture, plain and masked; see `seektrack.encoders.crop_margins`."""
-        return margins_of(self._odds(picture))
+    def view(self, picture: NDArray[np.uint8]) -> PictureView:
+        """A picture, which tells better than its parts whether they are drawings."""
+        odds = self._odds(picture)
+        return PictureView(lambda crops: self._embed(crops, BATCH, odds), margins_of(odds))
 
     def _odds(self, picture: NDArray[np.uint8]) -> float:
         ((_, fine),) = self._groups([picture], 1)

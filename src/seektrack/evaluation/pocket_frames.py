@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.encoders import Encoder, embed_crops
+from seektrack.encoders import Encoder, view_picture
 from seektrack.geometry import crop_square, tiles
 from seektrack.retrieval.parts import joint_probability
 from seektrack.retrieval.query import prepare_query
@@ -36,7 +36,7 @@ def tiled_frame_figures(
     for number, frame in enumerate(frames):
         boxes = tiles((frame.shape[0], frame.shape[1]))
         pictures = [frame, *(crop_square(frame, box, encoder.image_size) for box in boxes)]
-        vectors.append(embed_crops(encoder, pictures, frame))
+        vectors.append(view_picture(encoder, frame).embed(pictures))
         keys += [number] * len(pictures)
     rows, of_frame = np.concatenate(vectors), np.array(keys)
     starts = np.flatnonzero(np.diff(of_frame, prepend=-1))

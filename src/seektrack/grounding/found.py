@@ -25,7 +25,7 @@ class GroundSettings:
         crop: What CLIP looks at: the ``plain`` square around the box, the ``masked`` one with its surrounding
             blurred, or ``both`` averaged.
         margin: Around the box, as a fraction of half its longer side; what the encoder wants to see where it
-            is None (`seektrack.encoders.crop_margins`).
+            is None (`seektrack.encoders.PictureView`).
         nms_iou: Two masks overlapping by this IoU are one object.
         part_cover: A mask with this share inside a larger one is a part of it.
         group_cover: A mask of which this share is covered by several smaller ones is a group of them.

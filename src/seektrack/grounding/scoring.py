@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.encoders import Encoder, crop_margins, embed_crops, l2_normalise
+from seektrack.encoders import Encoder, l2_normalise, view_picture
 from seektrack.encoders.prompts import Templates
 from seektrack.errors import QueryError
 from seektrack.geometry import Box, crop_square, masked_crop
@@ -121,16 +121,17 @@ def embed_objects(
     """
     size = encoder.image_size
     if not boxes:
-        return embed_crops(encoder, [], image)
-    close, wide = crop_margins(encoder, image) if margin is None else (margin, margin)
+        return encoder.embed_images([])
+    view = view_picture(encoder, image)
+    close, wide = view.margins if margin is None else (margin, margin)
     plain = [object_crop(image, b, size, margin=close) for b in boxes]
     if crop == "plain":
-        return embed_crops(encoder, plain, image)
+        return view.embed(plain)
     masked = [
         p if m is None else masked_crop(image, m.to_array(), b, size, margin=wide)
         for p, b, m in zip(plain, boxes, masks, strict=True)
     ]
     if crop == "masked":
-        return embed_crops(encoder, masked, image)
-    both = embed_crops(encoder, [*plain, *masked], image)
+        return view.embed(masked)
+    both = view.embed([*plain, *masked])
     return l2_normalise(both[: len(plain)] + both[len(plain) :])

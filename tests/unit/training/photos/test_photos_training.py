@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from seektrack.cli import app
 from seektrack.compression.models import export_beside, export_model
-from seektrack.encoders import embed_crops, load_encoder
+from seektrack.encoders import load_encoder, view_picture
 from seektrack.encoders.colours import COLOURS, colour_rows
 from seektrack.encoders.photo_network import PhotoSizes, _gathered
 from seektrack.encoders.photographs import SURE
@@ -178,7 +178,7 @@ def test_a_whole_picture_tells_what_its_crops_are(trained, tmp_path):
     for encoder in (load_encoder(trained[0] / "model"), load_encoder(tmp_path, runtime="onnx")):
         n, crops = encoder.experts.own_dim, [frame[20:90, 30:100], photograph[20:90, 30:100]]
         drawn, seen = (
-            (embed_crops(encoder, crops, whole)[:, :n] ** 2).sum(1) for whole in (frame, photograph)
+            (view_picture(encoder, whole).embed(crops)[:, :n] ** 2).sum(1) for whole in (frame, photograph)
         )
         assert (drawn >= seen).all() and (drawn > seen + 0.1).any()
 
