@@ -56,7 +56,7 @@ def finish(
     """
     concepts = load_concepts()
     tiles = held_out_part(load_tiles(names, "train", concepts))
-    photographs = load_photographs(list(pictures)) if pictures else None
+    photographs = load_photographs(list(pictures), concepts) if pictures else None
     shown = load_films(films, concepts) if films is not None else None
     network = load_network(trained, recipe.sizes, concepts)
     frames = trained / "training" / "frames"

@@ -28,6 +28,7 @@ from seektrack.training.common import (
 )
 from seektrack.training.drive import drive
 from seektrack.training.photos.files import save_network
+from seektrack.training.photos.growth import grown
 from seektrack.training.photos.loss import Asking, naming_loss
 from seektrack.training.photos.names import load_concepts
 from seektrack.training.photos.recipe import PhotoRecipe
@@ -118,7 +119,7 @@ class PhotoRun:
             training_part(load_tiles(names, "train", self.concepts)),
             self.concepts,
             recipe,
-            photographs=load_photographs(pictures) if pictures else None,
+            photographs=load_photographs(pictures, self.concepts) if pictures else None,
             films=load_films(films, self.concepts) if films is not None else None,
         )
         self.test = _some(load_tiles(names, "test", self.concepts), LOOKED_AT)
@@ -221,7 +222,7 @@ def _known(folder: Path, model: PhotoNetwork) -> dict[str, Tensor]:
     """The weights of a checkpoint's network of the same sizes and names."""
     from seektrack.encoders.photo_clip import PhotoNetworks
 
-    state = PhotoNetworks(folder).network.state_dict()
+    state = grown(PhotoNetworks(folder).network, model.tower.sizes).state_dict()
     mine = model.state_dict()
     other = [name for name, value in mine.items() if state[name].shape != value.shape]
     if other:

@@ -26,6 +26,8 @@ class PhotoRecipe:
         rough: Share of the tiles that are made as crops of video are: smaller in a wider picture, turned,
             blurred, compressed.
         masked: Share of the crops of films and of regions of which only the thing's own pixels are sharp.
+        stretched: Share of all pictures that are made wider or higher than they are, as things of many shapes
+            meet a square view.
         view: Side of the network's view in pixels at the end of training, the tiles' own.
         early_view: The same in the first part; smaller is cheaper.
         early_share: That part, as a share of the schedule.
@@ -56,6 +58,7 @@ class PhotoRecipe:
     late_share: float = 0.1
     rough: float = 0.3
     masked: float = 0.35
+    stretched: float = 0.0
     view: int = 32
     early_view: int = 24
     early_share: float = 0.6
@@ -80,7 +83,7 @@ class PhotoRecipe:
         )  # fmt: skip
 
     def __post_init__(self) -> None:
-        for name in ("rough", "masked", "early_share", "late_share", "kinds", "smoothing"):
+        for name in ("rough", "masked", "stretched", "early_share", "late_share", "kinds", "smoothing"):
             if not 0 <= getattr(self, name) <= 1:
                 raise InputError(f"{name} is a share from 0 to 1, got {getattr(self, name)}")
         if self.tiles < 1 or self.unnamed < 0 or self.films < 0:

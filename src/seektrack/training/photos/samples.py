@@ -13,7 +13,7 @@ from seektrack.training.clip.frames import decode_rgb, encode_rgb
 from seektrack.training.clip.samples import jitter
 from seektrack.training.photos.names import Concepts
 from seektrack.training.photos.recipe import PhotoRecipe
-from seektrack.training.photos.scenes import Films, Image, Photographs, away_crop, unnamed_crop
+from seektrack.training.photos.scenes import Films, Image, Photographs, away_crop, unnamed_crop, with_things
 from seektrack.training.photos.tiles import TILE, Tiles
 
 CROP = 112
@@ -22,6 +22,8 @@ QUALITY = (72, 92)
 """Of the JPEG that a crop passes, about that of the tiles: 80."""
 COARSE = 0.4
 """Share of all pictures whose colours are coarser still, so that how coarse they are means nothing."""
+STRETCH = 0.25
+"""Standard deviation of the logarithm of width to height of what is stretched."""
 IN_TILES = 0.5
 """As often as elsewhere a tile is masked: only roughly, as nobody drew what it shows."""
 UNNAMED = -1
@@ -37,7 +39,7 @@ class PhotoSampler:
         tiles: Named tiles.
         concepts: What they may show.
         recipe: How many of each kind.
-        photographs: For crops without a name, and around tiles; None for neither.
+        photographs: For crops without a name, around tiles, and for what was named in them; None for none.
         films: Named things in films; None for none.
     """
 
@@ -52,6 +54,7 @@ class PhotoSampler:
     ) -> None:
         self.tiles, self.recipe = tiles, recipe
         self.photographs, self.films = photographs, films
+        self.shown = with_things(films, photographs)
         people = concepts.kind_of[tiles.concepts, concepts.number["person"]]
         often = np.where(people, recipe.people, 1.0)
         self._ends = np.cumsum(often) / often.sum()
@@ -73,11 +76,11 @@ class PhotoSampler:
         which = np.minimum(np.searchsorted(self._ends, rng.random(n_tiles)), len(self.tiles.concepts) - 1)
         pictures = [self._tile(int(i), view, rng) for i in which]
         numbers = self.tiles.concepts[which].tolist()
-        if self.films is not None:
-            for i in rng.integers(len(self.films.pictures), size=n_films):
-                crop = film_crop(self.films, int(i), rng, masked=self.recipe.masked)
+        if self.shown is not None:
+            for i in rng.integers(len(self.shown.pictures), size=n_films):
+                crop = film_crop(self.shown, int(i), rng, masked=self.recipe.masked)
                 pictures.append(self._shown(crop, view, rng))
-                numbers.append(int(self.films.concepts[i]))
+                numbers.append(int(self.shown.concepts[i]))
         if self.photographs is not None:
             for _ in range(n_unnamed):
                 pictures.append(self._shown(self._nameless(self.photographs, rng), view, rng))
@@ -104,17 +107,21 @@ class PhotoSampler:
     def _placed(self, tile: Image, view: int, rng: np.random.Generator) -> Image:
         if rng.random() >= self.recipe.rough:
             scale, shift = view / TILE * rng.uniform(0.95, 1.15), rng.uniform(-0.09, 0.09, 2)
-            return light(place(tile, view, scale, shift, 0.0), rng)
+            return light(place(tile, view, scale, shift, 0.0, stretch=self._stretch(rng)), rng)
         scale = view / TILE * float(np.exp(rng.uniform(np.log(0.6), np.log(1.2))))
         shift, turn = rng.uniform(-0.12, 0.12, 2), float(rng.normal(0, 6))
         around = None
         if self.photographs is not None and rng.random() < 0.5:
             around = unnamed_crop(self.photographs, view, rng)
-        return worn(light(place(tile, view, scale, shift, turn, around=around), rng), rng)
+        placed = place(tile, view, scale, shift, turn, around=around, stretch=self._stretch(rng))
+        return worn(light(placed, rng), rng)
+
+    def _stretch(self, rng: np.random.Generator) -> float:
+        return float(np.exp(rng.normal(0, STRETCH))) if rng.random() < self.recipe.stretched else 1.0
 
 
 def film_crop(films: Films, index: int, rng: np.random.Generator, *, masked: float = 0.0) -> Image:
-    """The thing of a film's frame in a tile around an imperfect box.
+    """The thing of a film's frame, or of a photograph, in a tile around an imperfect box.
 
     Args:
         films: Where it is taken from.
@@ -122,10 +129,11 @@ def film_crop(films: Films, index: int, rng: np.random.Generator, *, masked: flo
         rng: How imperfect.
         masked: Chance that only the thing's own pixels are sharp, as grounding looks at proposals.
     """
-    box, margin = jitter(films.boxes[index], rng), float(rng.uniform(0.05, 0.6))
+    box, margin = jitter(films.boxes[index], rng), float(rng.uniform(0.0, 0.6))
     picture = films.pictures[index]
-    if masked and rng.random() < masked:
-        crop = masked_crop(picture, films.masks[index].to_array(), box, CROP, margin=margin)
+    mask = films.masks[index]
+    if mask is not None and rng.random() < masked:
+        crop = masked_crop(picture, mask.to_array(), box, CROP, margin=margin)
     else:
         crop = crop_square(picture, box, CROP, margin=margin)
     return as_tile(crop, rng)
@@ -160,6 +168,7 @@ def place(
     turn: float,
     *,
     around: Image | None = None,
+    stretch: float = 1.0,
 ) -> Image:
     """A tile within a square, what is around it mirrored from it or another picture.
 
@@ -170,10 +179,13 @@ def place(
         shift: Of its middle, as shares of the result's side.
         turn: Degrees.
         around: uint8 (side, side, 3), or None for the tile mirrored.
+        stretch: How much wider than high the result shows it, its area kept.
     """
     middle = (len(tile) - 1) / 2
-    affine = cv2.getRotationMatrix2D((middle, middle), turn, scale)
-    affine[:, 2] = affine[:, 2] + (side - 1) / 2 - middle + shift * side
+    affine = np.asarray(cv2.getRotationMatrix2D((middle, middle), turn, scale), np.float64)
+    affine[:, 2] -= middle
+    affine *= np.sqrt([[stretch], [1 / stretch]])
+    affine[:, 2] += (side - 1) / 2 + shift * side
     how = cv2.INTER_LINEAR if scale >= 0.9 else cv2.INTER_AREA
     if around is None:
         return np.asarray(

@@ -13,6 +13,7 @@ from seektrack.errors import InputError
 from seektrack.geometry import Box, crop_square, masked_crop
 from seektrack.training.datasets import masks_beside, region_pictures
 from seektrack.training.datasets.beside import OBJECT
+from seektrack.training.photos.labelled import Thing, things_in
 from seektrack.training.photos.names import Concepts
 from seektrack.types import Mask
 
@@ -34,23 +35,39 @@ class Photographs:
     Attributes:
         pictures: RGB uint8 (H, W, 3) each.
         regions: For each, its small regions: the box in ``xyxy`` pixels, and the pixels.
+        things: For each, what was named in it.
     """
 
     pictures: list[Image]
     regions: list[list[tuple[Box, Mask]]]
+    things: list[list[Thing]]
 
 
-def load_photographs(folders: Sequence[Path]) -> Photographs:
+def load_photographs(folders: Sequence[Path], concepts: Concepts) -> Photographs:
     """Read ``ID.jpg`` with ``ID.K.png`` beside it, the regions that person K drew.
 
     Raises:
         InputError: A folder has no such pictures, or one is malformed.
     """
-    pictures, regions = [], []
+    pictures, regions, things = [], [], []
     for one in region_pictures(list(folders)):
+        named = things_in(one, concepts)
+        small = [region for labels in one.maps for region in _small(labels)]
         pictures.append(one.image)
-        regions.append([region for labels in one.maps for region in _small(labels)])
-    return Photographs(pictures, regions)
+        regions.append([region for region in small if not any(_within(region[0], t.box) for t in named)])
+        things.append(named)
+    return Photographs(pictures, regions, things)
+
+
+def _within(part: Box, whole: Box) -> bool:
+    """Whether half of a box or more lies in another."""
+    return _shared(part, whole) >= 0.5 * (part[2] - part[0]) * (part[3] - part[1])
+
+
+def _shared(a: Box, b: Box) -> float:
+    """Pixels that two boxes share."""
+    across, down = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
+    return max(0.0, across) * max(0.0, down)
 
 
 def _small(labels: NDArray[np.uint8]) -> list[tuple[Box, Mask]]:
@@ -82,10 +99,20 @@ def unnamed_crop(
         h, w = picture.shape[:2]
         wide = rng.random() < WIDE
         half = _half(rng, 70, max(h, w) * 0.6) if wide else _half(rng, 8, min(70, (min(h, w) - 1) / 2))
-        edge = 0.0 if wide else half
-        x, y = rng.uniform(edge, w - edge), rng.uniform(edge, h - edge)
-        box, margin = (x - half, y - half, x + half, y + half), 0.0
+        for _ in range(_TRIES):
+            edge = 0.0 if wide else half
+            x, y = rng.uniform(edge, w - edge), rng.uniform(edge, h - edge)
+            box, margin = (x - half, y - half, x + half, y + half), 0.0
+            if not any(_shows(box, thing.box) for thing in photographs.things[which]):
+                break
+            half *= 0.8
     return crop_square(picture, box, side, margin=margin)
+
+
+def _shows(square: Box, thing: Box, most: float = 0.15) -> bool:
+    """Whether a square shows more of a thing than can be left aside: by the square's area, or the thing's."""
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (square, thing)]
+    return _shared(square, thing) > most * min(areas)
 
 
 def _half(rng: np.random.Generator, least: float, most: float) -> float:
@@ -120,13 +147,13 @@ class Films:
     Attributes:
         pictures: RGB uint8 (H, W, 3) each.
         boxes: Of the thing, ``xyxy`` pixels.
-        masks: Its pixels.
+        masks: Its pixels, where they are known.
         concepts: int (N,), what it is, by number.
     """
 
     pictures: list[Image]
     boxes: list[Box]
-    masks: list[Mask]
+    masks: list[Mask | None]
     concepts: NDArray[np.intp]
 
 
@@ -138,7 +165,10 @@ def load_films(folder: Path, concepts: Concepts) -> Films:
     Raises:
         InputError: The folder is malformed, or has no film of a known name.
     """
-    pictures, boxes, masks, numbers = [], [], [], []
+    pictures: list[Image] = []
+    boxes: list[Box] = []
+    masks: list[Mask | None] = []
+    numbers: list[int] = []
     for clip in masks_beside(folder):
         number = first_concept(clip.categories.get(OBJECT, ""), concepts)
         if number is None:
@@ -156,6 +186,23 @@ def load_films(folder: Path, concepts: Concepts) -> Films:
             f"{folder} has no film of a known name", hint='names.json says what each shows: {"rex": "a dog"}'
         )
     return Films(pictures, boxes, masks, np.array(numbers, np.intp))
+
+
+def with_things(films: Films | None, photographs: Photographs | None) -> Films | None:
+    """Films, and what was named in photographs as if they were films of one frame."""
+    held = Films([], [], [], np.zeros(0, np.intp)) if films is None else films
+    if photographs is None:
+        return films
+    named = [
+        (p, t) for p, things in zip(photographs.pictures, photographs.things, strict=True) for t in things
+    ]
+    out = Films(
+        held.pictures + [picture for picture, _ in named],
+        held.boxes + [thing.box for _, thing in named],
+        held.masks + [thing.mask for _, thing in named],
+        np.concatenate([held.concepts, np.array([thing.concept for _, thing in named], np.intp)]),
+    )
+    return out if out.pictures else None
 
 
 def first_concept(text: str, concepts: Concepts) -> int | None:
