@@ -65,8 +65,8 @@ def real(
         list[str] | None,
         typer.Option(
             "--only",
-            help="Measure this layout alone: films, 'boxed films', 'named films', names or regions; again for"
-            " more.",
+            help="Measure this layout alone: films, 'boxed films', 'named films', names, regions or things; "
+            "again for more.",
         ),
     ] = None,
     prompts: Prompts = "mask,box,click",

@@ -13,6 +13,7 @@ from seektrack.evaluation.real.found import holds_named_films, measure_found
 from seektrack.evaluation.real.names import holds_names, measure_names
 from seektrack.evaluation.real.regions import measure_regions
 from seektrack.evaluation.real.results import Measured, RealSettings
+from seektrack.evaluation.real.things import holds_things, measure_things
 from seektrack.training.datasets.regions import holds_regions
 
 DEPTH = 3
@@ -48,6 +49,11 @@ LAYOUTS: Mapping[str, Layout] = {
         "mosaics of named tiles: SET/test/CLASS.jpg with counts.json", holds_names, measure_names
     ),
     "regions": Layout("photographs cut into regions: ID.jpg with ID.0.png", holds_regions, measure_regions),
+    "things": Layout(
+        "photographs as before in which things are named: those of BSDS500, or things.csv",
+        holds_things,
+        measure_things,
+    ),
 }
 """By name. A folder may be of several kinds at once."""
 

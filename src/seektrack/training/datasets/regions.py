@@ -27,11 +27,13 @@ class RegionPicture:
         key: Its name in the data set.
         image: uint8 (H, W, 3), RGB.
         maps: One a person, uint8 (H, W); the value of a pixel is its region's number, 0 belongs to none.
+        folder: Where it lies, if it is a file.
     """
 
     key: str
     image: NDArray[np.uint8]
     maps: tuple[NDArray[np.uint8], ...]
+    folder: Path | None = None
 
 
 def region_pictures(roots: str | Path | Sequence[str | Path]) -> Dataset[RegionPicture]:
@@ -86,4 +88,4 @@ def _read(files: dict[str, tuple[Path, tuple[Path, ...]]], key: str) -> RegionPi
                 f"{image.shape[1]}x{image.shape[0]}",
                 hint="pair each map with the picture it was drawn on",
             )
-    return RegionPicture(picture.stem, image, maps)
+    return RegionPicture(picture.stem, image, maps, picture.parent)
