@@ -125,6 +125,14 @@ def sam2_pair(
     films: Annotated[
         list[str] | None, typer.Option("--films", help="Films, as for pocket sam2; may be given again.")
     ] = None,
+    resolution: Annotated[
+        int | None,
+        typer.Option(
+            "--resolution",
+            help="Side of the square in which photographs and films are seen, in pixels, a multiple of 32:"
+            " finer outlines for more time; that of the second segmenter when left out.",
+        ),
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -137,7 +145,7 @@ def sam2_pair(
     if material:
         with screen.waiting("teaching the gate"):
             gate = fit_gate(material)
-    pair(drawn, photographs, out, gate=gate)
+    pair(drawn, photographs, out, gate=gate, resolution=resolution)
     print_figures(screen, {"folder": str(out), "gate": "taught" if gate else "the built-in one's"})
     if has_graphs(out):
         screen.note(f"write its graphs again: seektrack models export {quoted(out)} --beside")

@@ -179,13 +179,14 @@ class ImagePredictor:
         return_logits: bool,
         normalize_coords: bool,
     ) -> Masks:
-        network = self.sam2.network
+        sam2 = self.sam2.made(features)
+        network, side = sam2.network, sam2.resolution
         height, width = features.hw
         scale = np.array([1.0, 1.0]) if not normalize_coords else np.array([1 / width, 1 / height])
-        points, labels, several = _points(point_coords, point_labels, box, scale * self.sam2.resolution)
+        points, labels, several = _points(point_coords, point_labels, box, scale * side)
         if points is None and mask_input is None:
             raise PromptError("the prompt is empty", hint="give point_coords, box or mask_input")
-        mask = None if mask_input is None else self._mask_input(mask_input)
+        mask = None if mask_input is None else _mask_input(mask_input, side // 4)
         if mask is not None and points is not None:
             mask = np.broadcast_to(mask, (len(points), *mask.shape[1:]))
         decoded = network.decode(
@@ -218,14 +219,14 @@ class ImagePredictor:
             one[inside & ~after] = self.mask_threshold - 10.0
         return logits
 
-    def _mask_input(self, mask_input: Any) -> NDArray[np.float32]:
-        side = self.sam2.resolution // 4
-        mask = np.asarray(mask_input, dtype=np.float32)
-        if mask.ndim == 3:
-            mask = mask[:, None]
-        if mask.ndim != 4 or mask.shape[1:] != (1, side, side):
-            raise PromptError(f"mask_input must be (1, {side}, {side}), got {tuple(np.shape(mask_input))}")
-        return mask
+
+def _mask_input(mask_input: Any, side: int) -> NDArray[np.float32]:
+    mask = np.asarray(mask_input, dtype=np.float32)
+    if mask.ndim == 3:
+        mask = mask[:, None]
+    if mask.ndim != 4 or mask.shape[1:] != (1, side, side):
+        raise PromptError(f"mask_input must be (1, {side}, {side}), got {tuple(np.shape(mask_input))}")
+    return mask
 
 
 def _points(

@@ -105,7 +105,7 @@ def _joined(
         return load(second, "")
     gate = Gate.load(folder)
     first, other = load(found, SETS[0]), load(second, SETS[1])
-    if _sizes(first) != _sizes(other):
+    if replace(_sizes(first), resolution=other.resolution) != _sizes(other):
         raise ModelError(
             f"the two sets of weights of {found.name!r} are of different builds",
             hint="write the folder again: seektrack pocket sam2-pair",

@@ -39,7 +39,7 @@ class Sam2:
 
     Attributes:
         model: transformers' ``Sam2VideoModel`` in evaluation mode, or an ``OnnxNetwork``.
-        resolution: Side S of the square the network sees, in pixels.
+        resolution: Side S of the square the network sees, in pixels; that of ``photographs`` may be another.
         name: What it was loaded as.
         precision: What the heavy layers compute in, ``fp32``, ``bf16`` or ``fp16``; the weights, prompts and
             answers keep their own type. What graphs compute in was settled when they were written.
@@ -84,7 +84,7 @@ class Sam2:
         """
         if self.gate is None:
             return self
-        drawn = float(self.gate.odds(self.preprocess(image)).mean()) > 0
+        drawn = float(self.gate.odds(self.sets[0].preprocess(image)).mean()) > 0
         return self.sets[0 if drawn else 1]
 
     def for_video(self, frames: Iterable[Frame]) -> Sam2:

@@ -39,7 +39,8 @@ def is_pair(folder: Path | None) -> bool:
 class PairedNetwork:
     """A ``runtime.Network`` of two; features say which made them, and it goes on with them.
 
-    Pictures encoded together are taken to be parts of one, such as windows: their mean decides.
+    Pictures encoded together are taken to be parts of one, such as windows: their mean decides. Where the
+    sets see squares of different sides, that is settled when the pictures are brought to one.
 
     Args:
         networks: Each set's, by name; asked for when it is needed.
@@ -51,7 +52,7 @@ class PairedNetwork:
 
     @property
     def sizes(self) -> NetworkSizes:
-        """Of both."""
+        """Of both, but for the side of the square: that is of the drawn world's."""
         return self._any.sizes
 
     @property
@@ -75,11 +76,16 @@ class PairedNetwork:
 
     def pixels(self, images: Sequence[NDArray[np.uint8]]) -> Array:
         """See ``runtime.Network.pixels``."""
-        return self._any.pixels(images)
+        pixels = self._any.pixels(images)
+        if self._sides[0] == self._sides[1] or self.chosen(pixels) == SETS[0]:
+            return pixels
+        return self._networks[SETS[1]]().pixels(images)
 
     def encode(self, pixels: Array, *, hw: tuple[int, int]) -> ImageFeatures:
         """See ``runtime.Network.encode``; by the set the gate chooses."""
-        return self._networks[self.chosen(pixels)]().encode(pixels, hw=hw)
+        sides = self._sides
+        name = self.chosen(pixels) if sides[0] == sides[1] else SETS[sides.index(int(pixels.shape[-1]))]
+        return self._networks[name]().encode(pixels, hw=hw)
 
     def answer(
         self, features: ImageFeatures, jobs: Sequence[Job], *, n_pointers: int, memory_dtype: Any
@@ -134,6 +140,10 @@ class PairedNetwork:
             InputError: Always.
         """
         raise InputError("a memory is of one set of weights", hint="take that set: sam2.of(name)")
+
+    @property
+    def _sides(self) -> list[int]:
+        return [self._networks[name]().sizes.resolution for name in SETS]
 
     @property
     def _any(self) -> Network:

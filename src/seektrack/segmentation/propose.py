@@ -121,6 +121,7 @@ def propose(
             f" got {points_per_side} and {points_per_batch}"
         )
     features = image if isinstance(image, ImageFeatures) else sam2.encode(image)
+    sam2 = sam2.made(features)
     grid = point_grid(points_per_side) if points is None else np.asarray(points, dtype=np.float64)
     if grid.ndim != 2 or grid.shape[1] != 2 or not len(grid):
         raise InputError(f"points must be (P, 2) with P > 0, got {grid.shape}")

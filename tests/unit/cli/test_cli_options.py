@@ -407,7 +407,15 @@ FROZEN = {
         "--device",
         *COMMON,
     ],
-    "pocket sam2-pair": ["DRAWN", "PHOTOGRAPHS", "--out -o", "--pictures", "--films", *COMMON],
+    "pocket sam2-pair": [
+        "DRAWN",
+        "PHOTOGRAPHS",
+        "--out -o",
+        "--pictures",
+        "--resolution",
+        "--films",
+        *COMMON,
+    ],
     "pocket temporal": [
         "--out -o",
         "--max-minutes --minutes",

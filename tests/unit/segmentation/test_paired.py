@@ -34,6 +34,7 @@ from seektrack.segmentation.gate import Gate
 from seektrack.segmentation.paired import GATE, SECOND, SETS
 from seektrack.segmentation.propagation import PropagationSettings
 from seektrack.tracking.engine import Sam2Engine
+from seektrack.training.sam2 import pair
 from seektrack.types import Frame, Prompt
 from seektrack.world import SceneSettings, render, sample_scene
 
@@ -101,6 +102,39 @@ def test_pictures_of_a_batch_may_be_of_both_kinds(
         alone = ImagePredictor(named(sam2, name))
         alone.set_image(image)
         assert np.array_equal(found, alone.predict(np.array([[100.0, 90.0]]), np.array([1]))[0])
+
+
+@pytest.fixture(scope="module", params=[192, 320])
+def apart(request: Any, tmp_path_factory: pytest.TempPathFactory) -> tuple[Sam2, Sam2]:
+    """A pair whose photographs are seen in another square, and that set alone."""
+    folder = pair("pocket", "pocket", tmp_path_factory.mktemp("apart"), resolution=request.param)
+    return load_sam2(folder, device="cpu"), load_sam2(folder / SECOND, device="cpu")
+
+
+def test_sets_that_see_squares_of_different_sides_answer_as_each_alone(
+    apart: tuple[Sam2, Sam2], drawn: list[Image], photographed: list[Image]
+) -> None:
+    sam2, photographs = apart
+    for first, alone, name in ((drawn, sam2.sets[0], "drawn"), (photographed, photographs, "photographs")):
+        features = sam2.encode(first[0])
+        assert features.weights == name and sam2.for_picture(first[0]).resolution == alone.resolution
+        assert np.array_equal(floats(features.top), floats(alone.encode(first[0]).top))
+        ours, theirs = (propose(one, first[0], points_per_side=4) for one in (sam2, alone))
+        assert [(p.mask, p.point) for p in ours] == [(p.mask, p.point) for p in theirs] and ours
+        asked = []
+        for one in (sam2, alone):
+            predictor = ImagePredictor(one)
+            predictor.set_image(first[0])
+            _, _, low = predictor.predict(box=np.array(BOX))
+            asked.append(predictor.predict(np.array([[100.0, 90.0]]), np.array([1]), mask_input=low[:1])[0])
+        assert np.array_equal(*asked)
+        for mode in ("memory", "hybrid"):
+            ours, theirs = (followed(begun(one, mode), first[:4]) for one in (sam2, alone))
+            assert all(np.array_equal(got, wanted) for got, wanted in zip(ours, theirs, strict=True))
+        mask = np.zeros(first[0].shape[:2], bool)
+        mask[60:140, 60:140] = True
+        ours, theirs = (refine(one, first[0], mask[None])[0].mask for one in (sam2, alone))
+        assert np.array_equal(ours, theirs)
 
 
 @pytest.mark.parametrize("mode", ["memory", "hybrid"])
@@ -252,7 +286,8 @@ def test_what_does_not_belong_together_is_said(by_torch: Sam2, tmp_path: Path) -
     (tmp_path / SECOND).mkdir()
     for file in ("config.json", "model.safetensors"):
         shutil.copyfile(source / file, tmp_path / file)
-    publish(build_pocket(PocketSize(resolution=64, stem=16, blocks=(1, 1, 1, 1))), tmp_path / SECOND)
+    other = PocketSize(resolution=64, stem=16, blocks=(1, 1, 1, 1), memories=6)
+    publish(build_pocket(other), tmp_path / SECOND)
     (tmp_path / GATE).write_bytes(b"nothing")
     with pytest.raises(ModelError, match=r"cannot read .*gate"):
         load_sam2(tmp_path, device="cpu")

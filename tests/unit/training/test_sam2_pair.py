@@ -64,6 +64,17 @@ def test_one_set_is_exchanged_in_place(two: tuple[Path, Path], tmp_path: Path) -
     assert all(torch.equal(held[0][name], held[1][name]) for name in held[0])
 
 
+def test_photographs_may_be_seen_in_a_larger_square(two: tuple[Path, Path], tmp_path: Path) -> None:
+    asked = ["pocket", "sam2-pair", *map(str, two), "--out", str(tmp_path), "--resolution", "96"]
+    told = CliRunner().invoke(app, asked)
+    assert told.exit_code == 0, told.output
+    found, alone = load_sam2(tmp_path, device="cpu"), load_sam2(two[1], device="cpu", resolution=96)
+    assert [one.resolution for one in found.sets] == [64, 96]
+    assert found.sets[1].fingerprint == alone.fingerprint
+    with pytest.raises(ModelError, match="resolution 100 does not fit"):
+        pair(*two, tmp_path, resolution=100)
+
+
 def test_two_that_are_not_built_alike_are_refused(two: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not built alike"):
         pair("pocket", two[1], tmp_path)

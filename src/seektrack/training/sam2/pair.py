@@ -12,7 +12,14 @@ from seektrack.segmentation.paired import GATE, SECOND, SETS
 from seektrack.training.sam2.weights import publish
 
 
-def pair(drawn: str | Path, photographs: str | Path, out: str | Path, *, gate: Gate | None = None) -> Path:
+def pair(
+    drawn: str | Path,
+    photographs: str | Path,
+    out: str | Path,
+    *,
+    gate: Gate | None = None,
+    resolution: int | None = None,
+) -> Path:
     """Write a checkpoint of two sets of weights, in half precision: for each video the better one is taken.
 
     Args:
@@ -20,17 +27,20 @@ def pair(drawn: str | Path, photographs: str | Path, out: str | Path, *, gate: G
             sets the one of that name.
         out: Folder of the result, which may be one of theirs; graphs that lie there are to be written again.
         gate: Chooses between the two; the packaged one's if not given.
+        resolution: Side of the square in which photographs are seen, in pixels; that of ``photographs`` if
+            not given.
 
     Returns:
         ``out``.
 
     Raises:
-        ModelError: A network cannot be loaded, or they are not built alike.
+        ModelError: A network cannot be loaded, they are not built alike, or the resolution does not fit.
     """
-    out, given = Path(out), (drawn, photographs)
+    out, given = Path(out), zip((drawn, photographs), SETS, (None, resolution), strict=True)
     chosen = gate or Gate.load(packaged_folder("sam2"))
     first, second = (
-        load_sam2(one, device="cpu", weights=name).model for one, name in zip(given, SETS, strict=True)
+        load_sam2(one, device="cpu", runtime="torch", weights=name, resolution=side).model
+        for one, name, side in given
     )
     shapes = [{name: weight.shape for name, weight in one.state_dict().items()} for one in (first, second)]
     if shapes[0] != shapes[1]:
