@@ -115,6 +115,17 @@ def test_a_region_counts_once_however_many_drew_it_and_not_if_one_did():
     assert covered(kept, [second == 2]) == [False, True] and covered(kept, []) == [False, False]
 
 
+def test_a_picture_of_one_region_is_measured_too(tmp_path):
+    write_region(tmp_path / "one")
+    for person in (0, 1):  # the ground is nobody's region
+        labels = np.asarray(Image.open(tmp_path / "one" / f"one.{person}.png")) == 2
+        Image.fromarray(labels.astype(np.uint8)).save(tmp_path / "one" / f"one.{person}.png")
+    (tmp_path / "one" / "one.1.png").unlink()
+    (one,) = evaluate_real(tmp_path, only=["regions"]).popitem()[1]
+    assert one.figures["regions"] == 1
+    assert one.figures["J_box"] > 0.3 and 0 <= one.figures["J_click"] <= 1
+
+
 def test_folders_and_questions_that_make_no_sense(tmp_path):
     with pytest.raises(InputError, match="no such folder"):
         evaluate_real(tmp_path / "missing")

@@ -102,7 +102,8 @@ def _scores(predictor: ImagePredictor, kind: str, regions: Sequence[BoolMask]) -
         else:
             points = np.stack([innermost(mask) for mask in some])[:, None]
             masks = predictor.predict(points, np.ones((len(some), 1)), multimask_output=False)[0]
-        out += [iou(mask, answer) for mask, answer in zip(some, masks[:, 0], strict=True)]
+        answers = masks.reshape(len(some), *masks.shape[-2:])  # of one prompt there is no axis of prompts
+        out += [iou(mask, answer) for mask, answer in zip(some, answers, strict=True)]
     return out
 
 
