@@ -14,6 +14,7 @@ from seektrack.encoders.base import PictureView, check_batch_size
 from seektrack.encoders.clip import ClipEncoder
 from seektrack.encoders.photo_network import Gate, PhotoNetwork, PhotoSizes
 from seektrack.encoders.photographs import (
+    BATCH,
     WEIGHTS,
     BothExperts,
     Photographs,
@@ -24,8 +25,6 @@ from seektrack.encoders.photographs import (
 from seektrack.encoders.taught import Taught, read_taught
 
 Rows = NDArray[np.float32]
-BATCH = 32
-"""Pictures asked at once."""
 
 
 class PhotoNetworks:

@@ -12,6 +12,7 @@ from seektrack.checkpoints.graphs import Graphs
 from seektrack.encoders.base import PictureView, Vocabulary, check_batch_size, l2_normalise
 from seektrack.encoders.clip_onnx import Images, OnnxClipEncoder, Rows
 from seektrack.encoders.photographs import (
+    BATCH,
     WEIGHTS,
     BothExperts,
     Photographs,
@@ -20,9 +21,6 @@ from seektrack.encoders.photographs import (
     unreadable,
 )
 from seektrack.encoders.taught import read_taught
-
-BATCH = 32
-"""Pictures asked at once."""
 
 
 class OnnxPhotoEncoder(OnnxClipEncoder):

@@ -35,6 +35,8 @@ EXTRA = 16
 names, then zeros."""
 RESERVE = EXTRA - 4
 """Where among them a photograph agrees with the texts of pictures without a name."""
+BATCH = 32
+"""Pictures asked at once."""
 SURE = 0.02
 """Below this share an expert is not asked."""
 SHARP = 4.0

@@ -442,6 +442,7 @@ FROZEN = {
         "--films",
         "--init",
         "--weights",
+        "--blocks",
         "--max-minutes --minutes",
         "--gate-steps",
         "--fresh",

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
+from pathlib import Path
 
 from torch import nn
 
 from seektrack.encoders.photo_network import PhotoNetwork, PhotoSizes, Residual
+from seektrack.encoders.photographs import read_settings
 
 QUIET = 0.1
 """What a new block's answer is scaled by: next to nothing, and enough to learn from."""
+
+
+def sizes_in(folder: Path) -> PhotoSizes:
+    """The sizes of the network that knows photographs in a checkpoint's folder.
+
+    Raises:
+        ModelError: There is none.
+    """
+    held = PhotoSizes(**read_settings(folder)["sizes"])
+    (a, b, c), (d, e, f) = held.widths, held.blocks  # lists, as JSON has them
+    return replace(held, widths=(a, b, c), blocks=(d, e, f))
 
 
 def grown(network: PhotoNetwork, sizes: PhotoSizes) -> PhotoNetwork:

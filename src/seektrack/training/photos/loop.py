@@ -224,7 +224,7 @@ def _known(folder: Path, model: PhotoNetwork) -> dict[str, Tensor]:
 
     state = grown(PhotoNetworks(folder).network, model.tower.sizes).state_dict()
     mine = model.state_dict()
-    other = [name for name, value in mine.items() if state[name].shape != value.shape]
+    other = [name for name, value in mine.items() if name not in state or state[name].shape != value.shape]
     if other:
         raise InputError(
             f"what {folder} knows of photographs has other sizes or names than the recipe: {other[0]}",

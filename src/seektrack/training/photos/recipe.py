@@ -18,7 +18,7 @@ class PhotoRecipe:
         tiles: Named tiles in a batch.
         people: How many times as often as others tiles of people are drawn: there are few of them, and films
             are full of them.
-        films: Crops of named things in films in a batch.
+        films: Crops of named things in films and photographs in a batch.
         unnamed: Crops of photographs that show none of the names in a batch.
         late_tiles, late_films, late_unnamed: The same three in the last part of training: what shows none of
             the names is the most of any footage, and has to be told from what does.
@@ -50,15 +50,15 @@ class PhotoRecipe:
     seed: int = 0
     tiles: int = 208
     people: float = 2.0
-    films: int = 8
-    unnamed: int = 40
+    films: int = 24
+    unnamed: int = 32
     late_tiles: int = 144
-    late_films: int = 24
-    late_unnamed: int = 88
+    late_films: int = 48
+    late_unnamed: int = 72
     late_share: float = 0.1
     rough: float = 0.3
     masked: float = 0.35
-    stretched: float = 0.0
+    stretched: float = 0.3
     view: int = 32
     early_view: int = 24
     early_share: float = 0.6

@@ -22,6 +22,8 @@ SMALL, LARGE = 0.0004, 0.05
 """Regions of this share of a photograph: parts and surfaces; larger ones may well be a thing with a name."""
 _TRIES, _TOUCHED, _SMALL = 12, 0.1, 0.04
 """To find a square that shares at most so much of its area, or of the thing's; a wide one of its own."""
+REGIONS = 0.65
+"""Share of crops without a name that show a small region, where there are any."""
 WIDE = 0.33
 """Share of squares without a name that are as wide as a ground."""
 FRAMES = 12
@@ -80,7 +82,7 @@ def _small(labels: NDArray[np.uint8]) -> list[tuple[Box, Mask]]:
 def unnamed_crop(
     photographs: Photographs, side: int, rng: np.random.Generator, *, masked: float = 0.0
 ) -> Image:
-    """A crop of a small region, or of a square anywhere.
+    """A crop of a small region, or of a square anywhere that shows next to nothing of what was named.
 
     Args:
         photographs: Where it is taken from.
@@ -88,25 +90,29 @@ def unnamed_crop(
         rng: Which.
         masked: Chance that of a region only its own pixels are sharp, as grounding looks at proposals.
     """
-    which = int(rng.integers(len(photographs.pictures)))
-    picture, regions = photographs.pictures[which], photographs.regions[which]
-    if regions and rng.random() < 0.65:
-        box, mask = regions[int(rng.integers(len(regions)))]
-        margin = float(rng.uniform(0.0, 0.6))
-        if masked and rng.random() < masked:
-            return masked_crop(picture, mask.to_array(), box, side, margin=margin)
-    else:
-        h, w = picture.shape[:2]
-        wide = rng.random() < WIDE
-        half = _half(rng, 70, max(h, w) * 0.6) if wide else _half(rng, 8, min(70, (min(h, w) - 1) / 2))
-        for _ in range(_TRIES):
-            edge = 0.0 if wide else half
-            x, y = rng.uniform(edge, w - edge), rng.uniform(edge, h - edge)
-            box, margin = (x - half, y - half, x + half, y + half), 0.0
-            if not any(_shows(box, thing.box) for thing in photographs.things[which]):
-                break
-            half *= 0.8
-    return crop_square(picture, box, side, margin=margin)
+    roll, wide = rng.random(), rng.random() < WIDE
+    for _ in range(_TRIES):
+        which = int(rng.integers(len(photographs.pictures)))
+        picture, regions = photographs.pictures[which], photographs.regions[which]
+        if regions and roll < REGIONS:
+            box, mask = regions[int(rng.integers(len(regions)))]
+            margin = float(rng.uniform(0.0, 0.6))
+            if masked and rng.random() < masked:
+                return masked_crop(picture, mask.to_array(), box, side, margin=margin)
+            return crop_square(picture, box, side, margin=margin)
+        square = _square(rng, picture.shape[:2], wide=wide)
+        if not any(_shows(square, thing.box) for thing in photographs.things[which]):
+            break
+    return crop_square(picture, square, side)
+
+
+def _square(rng: np.random.Generator, hw: tuple[int, int], *, wide: bool) -> Box:
+    """A square anywhere in a picture, or one as wide as a ground, which may reach out of it."""
+    h, w = hw
+    half = _half(rng, 70, max(h, w) * 0.6) if wide else _half(rng, 8, min(70, (min(h, w) - 1) / 2))
+    edge = 0.0 if wide else half
+    x, y = rng.uniform(edge, w - edge), rng.uniform(edge, h - edge)
+    return x - half, y - half, x + half, y + half
 
 
 def _shows(square: Box, thing: Box, most: float = 0.15) -> bool:

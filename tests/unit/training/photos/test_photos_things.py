@@ -12,6 +12,7 @@ from PIL import Image
 
 from seektrack.encoders.photo_network import PhotoNetwork, PhotoSizes
 from seektrack.training.photos.growth import grown
+from seektrack.training.photos.labelled import COLUMNS
 from seektrack.training.photos.names import load_concepts
 from seektrack.training.photos.recipe import PhotoRecipe
 from seektrack.training.photos.samples import UNNAMED, PhotoSampler, place
@@ -58,14 +59,22 @@ def test_a_named_thing_has_its_box_and_its_outline(photographs, concepts):
     assert thing.mask.to_array()[90, 20] and not thing.mask.to_array()[120, 120]
 
 
-def test_what_was_named_is_never_shown_as_nothing(photographs):
+def test_what_was_named_is_never_shown_as_nothing(photographs, tmp_path, concepts):
     assert all(box[0] >= 400 for box, _ in photographs.regions[0])  # no part of the thing
-    rng = np.random.default_rng(0)
-    red = [
-        np.mean((crop[..., 0] > 200) & (crop[..., 1] < 60))
-        for crop in (unnamed_crop(photographs, 32, rng) for _ in range(200))
-    ]
-    assert np.mean(np.array(red) < 0.2) > 0.97
+    rows = [COLUMNS, ("whole", NAME, 0, 0, 200, 160, "", ""), ("half", NAME, 0, 0, 100, 160, "", "")]
+    for number, key in enumerate(("none", "half", "whole")):
+        picture = np.full((160, 200, 3), 128, np.uint8)
+        picture[:, : 100 * number] = (255, 0, 0)
+        cv2.imwrite(str(tmp_path / f"{key}.jpg"), picture[..., ::-1])
+        Image.fromarray(np.ones((160, 200), np.uint8)).save(tmp_path / f"{key}.0.png")
+    with (tmp_path / "things.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(rows)
+    (tmp_path / f"{PICTURE}.jpg").unlink()
+    shown, rng = load_photographs([tmp_path], concepts), np.random.default_rng(0)
+    assert [len(things) for things in shown.things] == [1, 0, 1]
+    crops = [unnamed_crop(shown, 32, rng) for _ in range(200)]
+    red = np.array([np.mean((crop[..., 0] > 200) & (crop[..., 1] < 60)) for crop in crops])
+    assert (red < 0.2).all()
 
 
 def test_batches_show_it_by_its_name(photographs, concepts):

@@ -18,7 +18,7 @@ from seektrack.encoders.colours import COLOURS, colour_rows
 from seektrack.encoders.photo_network import PhotoSizes, _gathered
 from seektrack.encoders.photographs import SURE
 from seektrack.encoders.preprocess import resampled
-from seektrack.errors import ModelError
+from seektrack.errors import InputError, ModelError
 from seektrack.evaluation.real import RealSettings, evaluate_real
 from seektrack.training.photos import PhotoRecipe, finish, finishing, train_photos
 from seektrack.training.photos.calibrate import fitted_scale
@@ -211,6 +211,27 @@ def test_training_goes_on_from_its_checkpoint_and_refuses_another_recipe(trained
     assert again["steps"] == SMALL.steps
     with pytest.raises(ModelError, match="another recipe"):
         train_photos(PhotoRecipe(seed=9), out, max_minutes=5, **given)
+
+
+def test_a_deeper_network_goes_on_from_what_was_learnt(trained, tmp_path, monkeypatch):
+    monkeypatch.setattr(finishing, "CLIPS", 4)
+    monkeypatch.setattr(finishing, "CHECKED", 2)
+    out, _, given = trained
+    asked = ["pocket", "photos", "--names", given["names"], "--pictures", given["pictures"][0], "--films"]
+    asked += [given["films"], "--weights", out / "model", "--minutes", 0.1, "--gate-steps", 2]
+    for blocks, wanted in ((["--blocks", "2,1,1"], [2, 1, 1]), ([], [1, 1, 1])):
+        at = tmp_path / str(len(blocks))
+        told = CliRunner().invoke(app, [*map(str, asked), *blocks, "--out", str(at), "--json"])
+        assert told.exit_code == 0, told.output
+        sizes = json.loads((at / "model" / "photographs.json").read_text())["sizes"]
+        assert sizes["blocks"] == wanted and sizes["widths"] == [8, 16, 16]
+        assert json.loads(told.output)["named"] > 0.9  # the few steps of six seconds taught none of it
+    with pytest.raises(InputError, match=r"--blocks 2,2"):
+        CliRunner().invoke(
+            app, [*map(str, asked), "--blocks", "2,2", "--out", str(tmp_path / "no")], catch_exceptions=False
+        )
+    with pytest.raises(InputError, match="other sizes"):
+        train_photos(SMALL, tmp_path / "less", weights=tmp_path / "2" / "model", max_minutes=1, **given)
 
 
 def test_eval_real_names_the_tiles(trained, data):
