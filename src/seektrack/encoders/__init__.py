@@ -7,7 +7,7 @@ from seektrack.lazy import lazily
 if TYPE_CHECKING:
     from seektrack.encoders.base import Encoder, PictureView, Vocabulary, l2_normalise, view_picture
     from seektrack.encoders.calibration import Calibration, read_calibration
-    from seektrack.encoders.contrast import contrast_texts
+    from seektrack.encoders.contrast import colours_of, contrast_texts, embed_contrast
     from seektrack.encoders.domain import Domain, read_domain, settled
     from seektrack.encoders.features import embed_and_describe, embed_and_measure
     from seektrack.encoders.loading import load_encoder
@@ -43,7 +43,9 @@ __all__ = [
     "check_language",
     "check_templates",
     "clip_transform",
+    "colours_of",
     "contrast_texts",
+    "embed_contrast",
     "embed_and_describe",
     "embed_and_measure",
     "embed_queries",
@@ -68,7 +70,7 @@ __getattr__, __dir__ = lazily(
     {
         "base": "Encoder PictureView Vocabulary l2_normalise view_picture",
         "calibration": "Calibration read_calibration",
-        "contrast": "contrast_texts",
+        "contrast": "colours_of contrast_texts embed_contrast",
         "domain": "Domain read_domain settled",
         "features": "embed_and_describe embed_and_measure",
         "loading": "load_encoder",

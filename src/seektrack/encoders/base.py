@@ -25,6 +25,8 @@ class Vocabulary:
         templates: Wordings it was trained with, each with one ``{}``; empty for the built-in ones.
         languages: Codes of the languages it was taught.
         kinds: What things are kinds of, by name (``"bee": ("insect",)``), one step each.
+        groups: Names of kinds (``"insect"``) that it was taught beside what they hold together; a picture of
+            no one of these in particular may be told by them.
     """
 
     labels: tuple[str, ...]
@@ -32,6 +34,7 @@ class Vocabulary:
     templates: tuple[str, ...] = ()
     languages: tuple[str, ...] = ("en", "de", "fr", "es")
     kinds: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    groups: tuple[str, ...] = ()
 
 
 @runtime_checkable
@@ -41,10 +44,11 @@ class Encoder(Protocol):
     An encoder may also have ``vocabulary: Vocabulary | None``, which `contrast_texts` then uses;
     ``languages: tuple[str, ...] | None``, the codes of those it reads (None: many), for `check_language`;
     ``domain: Domain | None``, what its training pictures were like, and with it
-    ``embed_with_layers(images)``, see `seektrack.encoders.features`; and ``calibration: Calibration | None``,
-    what its scores mean; ``texts_fingerprint: str``, where texts may have other vectors while those of
-    pictures stay; ``words: frozenset[str]``, which `speller_for` leaves alone;
-    ``view(picture)``, a `PictureView`, where the whole picture helps to understand its parts.
+    ``embed_with_layers(images)``, see `seektrack.encoders.features`; and ``calibration: Calibration |
+    None``, what its scores mean; ``texts_fingerprint: str``, where texts may have other vectors while those
+    of pictures stay; ``embed_contrast(texts, colours)`` and ``colours_of(text)``, where texts that a query
+    competes with are not embedded as if they were asked; ``words: frozenset[str]``, which `speller_for`
+    leaves alone; ``view(picture)``, a `PictureView`, where the whole picture helps to understand its parts.
 
     Attributes:
         name: What the user asked for: a built-in name, a folder or a hub id.

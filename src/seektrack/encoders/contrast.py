@@ -8,8 +8,14 @@ from __future__ import annotations
 
 import functools
 import random
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from seektrack.encoders.base import Encoder
+from seektrack.encoders.prompts import embed_queries
 
 COCO_NOUNS = tuple(
     """
@@ -54,6 +60,30 @@ def contrast_texts(encoder: Encoder) -> list[str]:
     if vocabulary is not None and vocabulary.labels:
         return [*vocabulary.labels, *(vocabulary.background or BACKGROUNDS)]
     return [*(f"a photo of {name}" for name in _coco_names()), *BACKGROUNDS]
+
+
+def embed_contrast(
+    encoder: Encoder, texts: Sequence[str], colours: Sequence[str] = ()
+) -> NDArray[np.float32]:
+    """Embed texts as what a query competes with, float32 (C, D) rows of unit length.
+
+    Args:
+        encoder: Where they are embedded; some have an ``embed_contrast`` of their own.
+        texts: Those of `contrast_texts`, or the query itself, to be weighed against them.
+        colours: Those the query asks for, see `colours_of`.
+    """
+    own: Any = getattr(encoder, "embed_contrast", None)
+    if own is not None:
+        return np.asarray(own(list(texts), tuple(colours)), np.float32)
+    # A small-world model competes in the wordings it knows; the built-in texts are already worded.
+    small = getattr(encoder, "vocabulary", None) is not None
+    return embed_queries(encoder, texts, templates="auto" if small else "none")
+
+
+def colours_of(encoder: Encoder, text: str) -> tuple[str, ...]:
+    """Colours that a text asks for, where they decide how an encoder embeds what competes with it."""
+    own: Any = getattr(encoder, "colours_of", None)
+    return () if own is None else tuple(own(text))
 
 
 def names_that_compete(encoder: Encoder) -> list[str]:

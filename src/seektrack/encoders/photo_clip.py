@@ -120,6 +120,14 @@ class PhotoClipEncoder(ClipEncoder):
         odds = self._odds(picture)
         return PictureView(lambda crops: self._embed(crops, BATCH, odds), margins_of(odds))
 
+    def colours_of(self, text: str) -> tuple[str, ...]:
+        """The colours a text asks for."""
+        return self.experts.photographs.lexicon.read(text).colours
+
+    def embed_contrast(self, texts: list[str], colours: tuple[str, ...]) -> Rows:
+        """Embed texts as a question meets them, see `seektrack.encoders.embed_contrast`."""
+        return self.experts.texts(texts, super()._text_batch, beside=colours)
+
     def _odds(self, picture: NDArray[np.uint8]) -> float:
         ((_, inputs),) = self.image_groups([picture])
         return float(self.experts.photographs.odds([picture], _numbers(inputs["pixel_values"]))[0])

@@ -100,6 +100,14 @@ class OnnxPhotoEncoder(OnnxClipEncoder):
     def _vectors(self, images: Images, pixels: Rows, rows: Rows) -> Rows:
         return self.experts.images(images, pixels, lambda some: rows[some])
 
+    def colours_of(self, text: str) -> tuple[str, ...]:
+        """The colours a text asks for."""
+        return self.experts.photographs.lexicon.read(text).colours
+
+    def embed_contrast(self, texts: list[str], colours: tuple[str, ...]) -> Rows:
+        """Embed texts as a question meets them, see `seektrack.encoders.embed_contrast`."""
+        return self.experts.texts(texts, super().embed_texts, beside=colours)
+
     def embed_texts(self, texts: Any, *, batch_size: int = 64) -> Rows:
         """Embed texts as float32 (N, D) rows of unit length; a text too long for the model is cut."""
         check_batch_size(batch_size)

@@ -97,6 +97,8 @@ class Photographs:
         whole = (word for text in said for word in text.lower().split() if "-" not in word)
         self.words = frozenset(part for word in whole for part in re.findall(r"[^\W\d_]+", word))
         self.kinds = {str(name): tuple(above) for name, above in kinds.items()}
+        shown = {name for label in self.labels for name in self.lexicon.read(label).things}
+        self.groups = frozenset({above for several in self.kinds.values() for above in several} - shown)
         self.colour_share = float(settings["colour_share"])
         self.scale = float(settings["scale"])
         self._reserve = math.sqrt(float(settings.get("reserve", 0.0)) / self.scale)
@@ -114,6 +116,7 @@ class Photographs:
             own.templates,
             own.languages,
             {**own.kinds, **self.kinds},
+            tuple(name for name in self.names if name in self.groups),
         )
 
     def odds(self, pictures: Sequence[Image], pixels: Rows) -> NDArray[np.float64]:
@@ -153,33 +156,53 @@ class Photographs:
             return rows
         return l2_normalise(rows + self._tower(np.ascontiguousarray(view[..., ::-1])))
 
-    def embed_text(self, text: str) -> NDArray[np.float32]:
-        """The unit row (dim,) of a text, by its words."""
+    def is_group(self, text: str) -> bool:
+        """Whether a text names kinds together and nothing else (``"an animal"``)."""
+        read = self.lexicon.read(text)
+        return bool(read.things) and not read.unknown and not read.colours and self.groups >= {*read.things}
+
+    def embed_text(self, text: str, beside: tuple[str, ...] | None = None) -> NDArray[np.float32]:
+        """The unit row (dim,) of a text, by its words.
+
+        Args:
+            text: A question, or what competes with one.
+            beside: The colours of the question it competes with; None for a question. What has the right
+                colour has a part in common with a photograph that what says no colour lacks. So the colours
+                of a text count where the question has some, and the question's count for what has none.
+        """
         n = self.rows.shape[1]
         out = np.zeros(self.dim, np.float32)
         plain = " ".join(text.lower().split()).rstrip("?!. ")
         if plain in self.backgrounds:
-            out[:n] = math.sqrt(1 - self._reserve**2) * self.rows[self.backgrounds[plain]]
+            out[:n] = self.rows[self.backgrounds[plain]]
+            out = math.sqrt(1 - self._reserve**2) * self._coloured(out, beside or ())
             out[n + RESERVE] = self._reserve
             return out
         read = self.lexicon.read(text)
+        colours = read.colours if beside is None else beside and (read.colours or beside)
         if not read.things and (read.unknown or not read.colours):
             out[n] = 1  # whatever its colour, nobody knows what it is
             return out
         for place, name in enumerate(dict.fromkeys(read.things)):
             out[:n] += LATER**place * self.rows[self.names[name]]
         out[:n] = l2_normalise(out[:n])
-        if read.colours:
-            coloured = np.zeros_like(out)
-            for colour in read.colours:
-                coloured[n + 1 + COLOURS.index(colour)] = 1
-            share = self.colour_share if read.things else 1.0
-            out = np.sqrt(1 - share) * out + np.sqrt(share) * l2_normalise(coloured)
+        if read.things or beside is None:
+            out = self._coloured(out, colours)
         known = len(read.things) + bool(read.colours)
         strange = len(read.unknown) / (len(read.unknown) + known)
         out = np.sqrt(1 - strange) * out
         out[n] = np.sqrt(strange)
         return l2_normalise(out)
+
+    def _coloured(self, row: NDArray[np.float32], colours: Sequence[str]) -> NDArray[np.float32]:
+        """A row (dim,) of a thing, or of nothing in particular, that has colours as well."""
+        if not colours:
+            return row
+        coloured = np.zeros_like(row)
+        for colour in colours:
+            coloured[self.rows.shape[1] + 1 + COLOURS.index(colour)] = 1
+        share = self.colour_share if row.any() else 1.0
+        return np.asarray(np.sqrt(1 - share) * row + np.sqrt(share) * l2_normalise(coloured), np.float32)
 
 
 class BothExperts:
@@ -246,7 +269,13 @@ class BothExperts:
             out[asked, self.own_dim :] = np.sqrt(1 - drawn[asked])[:, None] * rows
         return out
 
-    def texts(self, texts: Sequence[str], drawn_rows: Callable[[list[str]], Rows]) -> Rows:
+    def texts(
+        self,
+        texts: Sequence[str],
+        drawn_rows: Callable[[list[str]], Rows],
+        *,
+        beside: tuple[str, ...] | None = None,
+    ) -> Rows:
         """Unit rows (N, dim) of texts.
 
         Hundreds of words the drawn world never heard would together take belief from what it knows: they
@@ -255,16 +284,20 @@ class BothExperts:
         Args:
             texts: What is asked.
             drawn_rows: The CLIP's unit rows of texts.
+            beside: Colours of the question that they compete with, or stand for; None where they are asked
+                themselves. Groups are then no words of the drawn world's: it knows what they hold.
         """
-        known = np.array([text not in self._foreign for text in texts], bool)
+        one = self.photographs
+        strange = [text in self._foreign or (beside is not None and one.is_group(text)) for text in texts]
+        known = ~np.array(strange, bool)
         rows = np.zeros((len(texts), self.dim), np.float32)
         if known.any():
             asked = [text for text, there in zip(texts, known, strict=True) if there]
             rows[known, : self.own_dim] = np.sqrt(self._share) * drawn_rows(asked)
         if len(texts):
-            others = np.sqrt(1 - self._share) * np.stack([self.photographs.embed_text(t) for t in texts])
-            strange = others.shape[1] - EXTRA
-            others[~known, strange] = np.sqrt(others[~known, strange] ** 2 + self._share)
+            others = np.sqrt(1 - self._share) * np.stack([one.embed_text(t, beside) for t in texts])
+            unheard = others.shape[1] - EXTRA
+            others[~known, unheard] = np.sqrt(others[~known, unheard] ** 2 + self._share)
             rows[:, self.own_dim :] = others
         return rows
 

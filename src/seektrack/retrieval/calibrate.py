@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack import geometry
-from seektrack.encoders import Calibration, Encoder, embed_queries
+from seektrack.encoders import Calibration, Encoder, embed_contrast
 from seektrack.encoders.contrast import names_of_nothing, names_that_compete
 from seektrack.library import KINDS, LibraryStore, Rows
 from seektrack.retrieval.confidence import (
@@ -141,11 +141,11 @@ def _probability(
 
     The names' embeddings are kept beside the library, as they stay the same while it grows.
     """
-    key = "\x1f".join(["names", ready.encoder.fingerprint, *names])
+    key = "\x1f".join(["competing names", ready.encoder.fingerprint, *names])
     kept = store.cached_array(key)
     asked = kept if kept is not None and kept.shape == (len(names), ready.encoder.dim) else None
     if asked is None:
-        asked = embed_queries(ready.encoder, names)
+        asked = embed_contrast(ready.encoder, names)
         store.keep_array(key, asked)
     most, rivals = ready.settings.max_cosine, ready.vectors
     competes = np.stack(

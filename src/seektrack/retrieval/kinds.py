@@ -58,6 +58,11 @@ class Kinds:
         named = {self.thing(other) for other in others}
         return self.thing(text) not in named and bool(self.below(text, others).any())
 
+    def is_one_of(self, text: str, names: Sequence[str]) -> bool:
+        """Whether what a text names is among names."""
+        thing = self.thing(text)
+        return thing is not None and thing in {content_words(name) for name in names}
+
     def related(self, text: str, others: Sequence[str]) -> NDArray[np.bool_]:
         """Which of C texts name a kind of what a text names, or what that is a kind of, bool (C,)."""
         name = self.thing(text)

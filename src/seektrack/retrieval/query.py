@@ -8,7 +8,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from seektrack.encoders import Encoder, contrast_texts, embed_queries, embed_weighted
+from seektrack.encoders import (
+    Encoder,
+    Vocabulary,
+    colours_of,
+    contrast_texts,
+    embed_contrast,
+    embed_queries,
+    embed_weighted,
+)
 from seektrack.encoders.prompts import Templates, check_language, left_out
 from seektrack.library import LibraryStore
 from seektrack.query import Concept, Query, Term, read
@@ -127,7 +135,8 @@ class Preparer:
 
     Attributes:
         encoder: Where texts are embedded.
-        texts, vectors: What competes, C texts and float32 (C, D).
+        texts, vectors: What competes with a question without colours, C texts and float32 (C, D).
+        store: Keeps embeddings of what competes between runs.
         templates: See `seektrack.encoders.embed_query`.
         settings: Which texts are too near to compete.
         kinds: What is a kind of what, where the encoder says so.
@@ -139,6 +148,7 @@ class Preparer:
     templates: Templates
     settings: ConfidenceSettings
     kinds: Kinds | None = None
+    store: LibraryStore | None = None
 
     def text(
         self, text: str, english: str = "", weights: Sequence[Term] = (), *, rivals: Sequence[str] = ()
@@ -153,22 +163,26 @@ class Preparer:
         """
         said, most = english or text, self.settings.max_cosine
         plain = embed_queries(self.encoder, [text], templates=self.templates)[0]
-        keep = competitors(said, plain, self.texts, self.vectors, max_cosine=most, kinds=self.kinds)
-        contrast = self.vectors[keep]
+        vectors = self._contrast(said)
+        keep = competitors(said, plain, self.texts, vectors, max_cosine=most, kinds=self.kinds)
+        contrast = vectors[keep]
         if rivals:
             beside = embed_queries(self.encoder, rivals)
             beats = competitors(said, plain, rivals, beside, max_cosine=most, kinds=self.kinds)
             contrast = np.concatenate([contrast, beside[beats]])
-        small_world = getattr(self.encoder, "vocabulary", None) is not None
-        kinds = supporters(said, self.texts if small_world else [], kinds=self.kinds)
+        vocabulary: Vocabulary | None = getattr(self.encoder, "vocabulary", None)
+        kinds = supporters(said, [] if vocabulary is None else self.texts, kinds=self.kinds)
         made = TextQuery(
             text,
             plain,
             contrast,
-            self.vectors[: len(kinds)][kinds],
+            vectors[: len(kinds)][kinds],
             self.encoder.logit_scale,
-            group=small_world and self.kinds is not None and self.kinds.is_group(said, self.texts),
         )
+        if vocabulary is not None and self.kinds is not None and self.kinds.is_group(said, self.texts):
+            taught = self.kinds.is_one_of(said, vocabulary.groups)
+            by = embed_contrast(self.encoder, [said])[0] if taught else None
+            made = replace(made, group=not taught, plain=by)
         rests = [(w, left_out(text, w.text)) for w in weights if w.weight != 1]
         emphasis = tuple(
             Emphasis(
@@ -183,6 +197,10 @@ class Preparer:
             return made
         vector = embed_weighted(self.encoder, text, weights, templates=self.templates)
         return replace(made, vector=vector, plain=plain, emphasis=emphasis)
+
+    def _contrast(self, said: str) -> NDArray[np.float32]:
+        colours = colours_of(self.encoder, said)
+        return self.vectors if not colours else _vectors(self.encoder, self.texts, self.store, colours)
 
     def exclusion(self, term: Term) -> Exclusion:
         """What must not show."""
@@ -204,8 +222,10 @@ def preparer(
 ) -> Preparer:
     """What makes questions ready for an encoder; a store keeps embeddings of contrast texts between runs."""
     texts = contrast_texts(encoder)
-    vectors = _contrast_vectors(encoder, texts, store)
-    return Preparer(encoder, texts, vectors, templates, settings or ConfidenceSettings(), kinds_of(encoder))
+    vectors = _vectors(encoder, texts, store)
+    return Preparer(
+        encoder, texts, vectors, templates, settings or ConfidenceSettings(), kinds_of(encoder), store
+    )
 
 
 def prepare_query(
@@ -282,15 +302,16 @@ def _reads(encoder: Encoder, language: str) -> bool:
     return taught is None or language in taught
 
 
-def _contrast_vectors(encoder: Encoder, texts: list[str], store: LibraryStore | None) -> NDArray[np.float32]:
-    # A small-world model competes in the wordings it knows; the built-in texts are already worded.
-    templates = "none" if getattr(encoder, "vocabulary", None) is None else "auto"
+def _vectors(
+    encoder: Encoder, texts: list[str], store: LibraryStore | None, colours: tuple[str, ...] = ()
+) -> NDArray[np.float32]:
+    """What competes with a question that asks for colours, float32 (C, D), from the store where it has it."""
     whose = getattr(encoder, "texts_fingerprint", encoder.fingerprint)
-    key = "\x1f".join(["contrast", whose, templates, *texts])
+    key = "\x1f".join(["competing", whose, *colours, "", *texts])
     kept = store.cached_array(key) if store is not None else None
     if kept is not None and kept.shape == (len(texts), encoder.dim):
         return kept
-    vectors = embed_queries(encoder, texts, templates=templates)
+    vectors = embed_contrast(encoder, texts, colours)
     if store is not None:
         store.keep_array(key, vectors)
     return vectors
