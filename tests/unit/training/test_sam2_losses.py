@@ -155,3 +155,26 @@ def test_of_several_targets_each_pixel_has_one():
     assert float(target_loss(swapped, target, torch.tensor([0, 1]))) == 0, "each alone in its clip"
     small = target_loss(logits(first, np.zeros_like(second)), target, owner)
     assert float(small) > 2, "a target that is missed costs its share, however small"
+
+
+def test_a_pixel_is_inside_from_the_probability_that_is_asked():
+    """Ten answers that cannot be told apart, four of them right: the best logits say so from 0.38 on."""
+    truth = torch.zeros(10, 64, 64)
+    truth[:4, 16:48, 16:48] = 1
+    nothing, there = torch.zeros_like(truth), torch.ones(10, dtype=torch.bool)
+    said = {}
+    for inside in (0.5, 0.38):
+        weights = LossWeights(focal=0, dice=0, balanced=1, iou=0, score=0, alternatives=0, inside=inside)
+        level = torch.zeros(1, requires_grad=True)
+        optimiser = torch.optim.Adam([level], lr=0.05)
+        for _ in range(150):
+            logits = torch.full((10, 4, 16, 16), -9.0)
+            logits[:, :, 4:12, 4:12] = level
+            answer = Decoded(logits, torch.zeros(10, 4), torch.zeros(10, 4, 8), torch.zeros(10, 1))
+            optimiser.zero_grad()
+            mask_loss(answer, truth, nothing, there, weights)[0].backward()
+            optimiser.step()
+        said[inside] = float(level.detach())
+    assert said[0.38] - said[0.5] == pytest.approx(LossWeights(inside=0.38).lower, abs=0.05)
+    with pytest.raises(InputError, match="inside from"):
+        LossWeights(inside=1.0)

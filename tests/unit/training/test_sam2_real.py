@@ -25,12 +25,16 @@ from seektrack.training.sam2 import (
     read_material,
     real_recipe,
     smoke_recipe,
+    stages,
 )
+from seektrack.training.sam2.config import build_pocket
 from seektrack.training.sam2.cutouts import Motion, cut, things
 from seektrack.training.sam2.data import VOID
 from seektrack.training.sam2.losses import click_loss
 from seektrack.training.sam2.mixture import Material, Mixture, stage_source
 from seektrack.training.sam2.photographs import Photographs, moving, still
+from seektrack.training.sam2.prompts import background_points
+from seektrack.training.sam2.stages import group_batch, step_loss
 
 H, W = 60, 90
 CLIPS = Stage(name="clip", steps=1, resolution=64, clips=2, frames=4, mix=(0.0, 1.0, 0.0))
@@ -151,7 +155,34 @@ def test_ids_follow_the_pixels_of_a_moving_camera(tmp_path):
                     right += np.median(frame[inside].max(-1)) > 130  # noise is at 120 at most
     assert seen > 50 and right / seen > 0.9
     picture, ids = still(np.random.default_rng(0), pictures[0], 64)
-    assert picture.shape == (1, 64, 64, 3) and set(np.unique(ids)) <= {0, 1, 2, VOID}
+    assert picture.shape == (1, 64, 64, 3)
+    lies_behind = (picture[ids == 1].max(-1) < 160).mean()
+    assert set(np.unique(ids)) - {VOID} >= {1, 2} and 0 not in ids and lies_behind > 0.6
+
+
+def test_where_nothing_is_is_told_only_where_somebody_knows(tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(stages, "background_points", lambda *a: asked.append(1) or background_points(*a))
+    stage = replace(CLIPS, frames=1, clips=1, image_objects=2, objects=1)
+    picture = next(iter(region_pictures(write_pictures(tmp_path))))
+    clip = still(np.random.default_rng(0), picture, 64)
+    model = build_pocket(smoke_recipe().size)
+    for foreground in (False, True):
+        recipe = replace(smoke_recipe(), foreground=foreground, prompts=PromptMix(image=(0, 1, 0)))
+        step_loss(model, None, stage, [clip], np.random.default_rng(0), recipe, 0.0)
+        assert bool(asked) == foreground
+
+
+def test_more_objects_are_asked_of_a_single_picture(tmp_path):
+    picture = next(iter(region_pictures(write_pictures(tmp_path))))
+    one, film = (
+        still(np.random.default_rng(0), picture, 64),
+        moving(np.random.default_rng(2), [picture, picture], 64, 3),
+    )
+    stage, rng = replace(CLIPS, min_area=1, objects=1, image_objects=8), np.random.default_rng(0)
+    assert len(group_batch(stage, [one], rng).owner) == len(set(np.unique(one[1])) - {VOID}) > 1
+    assert len(group_batch(stage, [film], rng).owner) == 1
+    assert len(group_batch(replace(stage, image_objects=0), [one], rng).owner) == 1
 
 
 def test_a_mixture_takes_from_each_source_by_its_share(tmp_path):

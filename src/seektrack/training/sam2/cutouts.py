@@ -18,6 +18,12 @@ _MARGIN = 0.15
 _GRID = 4
 
 
+def regions(labels: NDArray[np.uint8]) -> list[int]:
+    """Regions of a map (H, W) that are no specks."""
+    counts = np.bincount(labels.ravel())
+    return [n for n in range(1, len(counts)) if counts[n] >= SMALLEST * labels.size]
+
+
 def things(labels: NDArray[np.uint8], *, smallest: float = SMALLEST) -> list[int]:
     """Regions of a map (H, W) that are things: neither specks nor what lies behind everything.
 

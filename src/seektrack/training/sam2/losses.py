@@ -6,6 +6,7 @@ overlap, object score.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -31,6 +32,9 @@ class LossWeights:
         soft_iou: One minus the IoU of probabilities; unlike Dice it weighs errors in small and large answers
             as the measured IoU does.
         targets: See :func:`target_loss`; where a clip has several objects.
+        inside: Probability from which a pixel counts as inside, whose logit is then 0. By a half the answer
+            has the fewest wrong pixels, but not the best overlap: that has J / (1 + J) for an expected IoU of
+            J, as for F1 in Lipton et al., Optimal Thresholding to Maximize F1 Measure, arXiv:1402.1892.
     """
 
     focal: float = 10.0
@@ -45,8 +49,16 @@ class LossWeights:
     clicked: float = 0.0
     soft_iou: float = 0.0
     targets: float = 0.0
+    inside: float = 0.5
+
+    @property
+    def lower(self) -> float:
+        """What logits are lowered by before they are taken for log odds."""
+        return math.log((1 - self.inside) / self.inside)
 
     def __post_init__(self) -> None:
+        if not 0 < self.inside < 1:
+            raise InputError(f"a pixel is inside from a probability in (0, 1), got {self.inside}")
         for name, value in vars(self).items():
             if not value >= 0:
                 raise InputError(f"the weight of the loss {name!r} must not be negative, got {value}")
@@ -86,11 +98,13 @@ def mask_loss(
     side = 2 * decoded.logits.shape[-1]
     logits = F.interpolate(decoded.logits.float(), size=(side, side), mode="bilinear", align_corners=False)
     goal = _shrink(target, side).expand_as(logits)
-    p = logits.sigmoid()
+    odds = logits - weights.lower
+    p = odds.sigmoid()
     if known is not None:
         counts = (_shrink(known, side) > 0.5).float()
-        logits, p, goal = logits * counts - 30 * (1 - counts), p * counts, goal * counts
-    ce = F.binary_cross_entropy_with_logits(logits, goal, reduction="none") * (
+        logits, odds = (x * counts - 30 * (1 - counts) for x in (logits, odds))
+        p, goal = p * counts, goal * counts
+    ce = F.binary_cross_entropy_with_logits(odds, goal, reduction="none") * (
         1 + weights.others * _shrink(others, side)
     )
     wrong = (1 - (p * goal + (1 - p) * (1 - goal))).square()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from seektrack.training.datasets.regions import RegionPicture
 from seektrack.training.sam2.augment import RawClip
-from seektrack.training.sam2.cutouts import Cutout, Elastic, Motion, cut, things
+from seektrack.training.sam2.cutouts import Cutout, Elastic, Motion, cut, regions, things
 from seektrack.training.sam2.data import VOID, group_shape
 from seektrack.training.sam2.recipe import Stage
 
@@ -53,8 +53,12 @@ class Photographs:
 
 
 def still(rng: np.random.Generator, picture: RegionPicture, side: int) -> RawClip:
-    """A photograph, or a part of it, as a clip of one frame; ids are the things one person drew."""
-    ids = _own(picture.maps[int(rng.integers(len(picture.maps)))])
+    """A photograph, or a part of it, as a clip of one frame; ids are the regions one person drew.
+
+    All of them, sky and meadow too: a person may box or click any, and an answer that takes what lies before
+    the meadow for the meadow is wrong.
+    """
+    ids = _own(picture.maps[int(rng.integers(len(picture.maps)))], all_of_them=True)
     camera = _Camera(rng, picture.image.shape[:2], side, steady=True)
     frame, marks = camera(0, picture.image.astype(np.float32), ids)
     return _finished(rng, [frame]), marks[None]
@@ -108,10 +112,10 @@ def _actors(rng: np.random.Generator, donors: Sequence[RegionPicture], side: int
     return out
 
 
-def _own(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Ids of the things of a map, from 1 on; 0 is all the rest."""
+def _own(labels: NDArray[np.uint8], *, all_of_them: bool = False) -> NDArray[np.uint8]:
+    """Ids of the things of a map, from 1 on; 0 is all the rest. Or of all its regions that are no specks."""
     table = np.zeros(256, np.uint8)
-    found = things(labels)[: VOID // 2]
+    found = (regions(labels) if all_of_them else things(labels))[: VOID // 2]
     table[found] = np.arange(1, len(found) + 1)
     return table[labels]
 

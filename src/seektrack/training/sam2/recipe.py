@@ -28,6 +28,8 @@ class Stage:
         image_share: In a clip stage, the share of steps that take single pictures instead, so that what the
             image stage taught is kept.
         image_clips: Scenes whose first frames those steps take; 0 takes the frames of the clips apart.
+        image_objects: Most objects of a single picture, which costs an encoding however many are asked; as
+            ``objects`` when 0.
         leads: Frames followed without gradient before the ``frames`` that the loss is of, of which each clip
             step draws one number: what goes wrong slowly shows only late, and few frames fit a step.
         fixed_encoder: Clip steps leave the encoder as it is, at two thirds of their cost; single pictures
@@ -57,6 +59,7 @@ class Stage:
     teacher: float = 0.0
     image_share: float = 0.0
     image_clips: int = 0
+    image_objects: int = 0
     leads: tuple[int, ...] = (0,)
     fixed_encoder: bool = False
     spoil: float = 0.0
@@ -92,8 +95,8 @@ class Sam2Recipe:
         decay: Of the moving average of weights, which is what is saved.
         bf16: Compute in bfloat16; 1.4 times the speed on a CPU that has it. Attention is then the eager one:
             the fused one's backward pass in bfloat16 costs more than it saves.
-        foreground: Single pictures also train the throw-away head, on what is an object and what is not;
-            photographs do not say.
+        foreground: Single pictures also train the throw-away head on what is an object and what is not, and
+            clicks on nothing are told so; photographs and films do not say where nothing is.
         accumulate: Groups of clips a step, whose gradients are averaged; several processes share them.
         calibration: Held-out clips by which the finished network's object score gets its zero (see
             :mod:`seektrack.training.sam2.calibrate`); 0 leaves it.

@@ -40,7 +40,10 @@ def group_batch(
     area = max(12, int(stage.min_area * (clips[0][0].shape[1] / 192) ** 2))
     if single:
         clips = [(f[t : t + 1], i[t : t + 1]) for f, i in clips for t in range(len(f))]
-    return make_batch(rng, clips, per_clip=stage.objects, min_area=area, augment=augment)
+    alone = len(clips[0][0]) == 1 and stage.image_objects
+    return make_batch(
+        rng, clips, per_clip=stage.image_objects if alone else stage.objects, min_area=area, augment=augment
+    )
 
 
 def _encode_with_dense(model: Sam2VideoModel, head: nn.Module, batch: Batch) -> tuple[ImageFeatures, Tensor]:
@@ -101,7 +104,7 @@ def _prompted(
             points, labels = with_correction(rng, answer, target, points, labels, known)
             dense = fed_back(answer) if rng.random() < mix.feedback else None
     loss = torch.stack(losses).mean()
-    if kind == POINT:
+    if kind == POINT and recipe.foreground:
         frames, clicks = background_points(rng, batch.ids[:, 0], max(1, len(target) // 3))
         if len(frames):
             frames, clicks = frames.to(target.device), clicks.to(target.device)
