@@ -14,7 +14,7 @@ from seektrack.evaluation.real.films import innermost
 from seektrack.evaluation.real.results import Measured, RealSettings, mean
 from seektrack.geometry import mask_to_box
 from seektrack.metrics.masks import iou
-from seektrack.segmentation import ImagePredictor, Sam2, load_sam2, propose
+from seektrack.segmentation import ImagePredictor, load_sam2, propose
 from seektrack.training.datasets import RegionPicture, region_pictures
 
 SMALLEST = 0.01
@@ -30,8 +30,8 @@ def measure_regions(folder: Path, settings: RealSettings) -> Measured:
     """Ask for every region by its box and by a click, and see which ones are proposed unasked.
 
     Regions of at least 1 % of the picture count. ``J_box`` and ``J_click`` are means over the regions of all
-    people; ``proposal_recall`` is the share of the regions that at least two people drew (overlap 0.7) that a
-    proposal covers at IoU 0.5.
+    people, of the answer that following an object from such a prompt begins with; ``proposal_recall`` is the
+    share of the regions that at least two people drew (overlap 0.7) that a proposal covers at IoU 0.5.
 
     Raises:
         InputError: The folder is malformed, or no region is large enough.
@@ -47,11 +47,14 @@ def measure_regions(folder: Path, settings: RealSettings) -> Measured:
         settings.tell(number, count, "regions")
         picture = pictures[number]
         regions = regions_of(picture)
-        predictor = ImagePredictor(sam2)
+        predictor, features = ImagePredictor(sam2), sam2.encode(picture.image)
         predictor.set_image(picture.image)
+        sizes = sam2.made(features).network.sizes
         for kind in kinds:
-            kept[f"J_{kind}"] += _scores(predictor, kind, [mask for person in regions for mask in person])
-        masks = _proposed(sam2, picture.image)
+            several = sizes.multimask(2 if kind == "box" else 1, afresh=True)
+            every = [mask for person in regions for mask in person]
+            kept[f"J_{kind}"] += _scores(predictor, kind, every, several=several)
+        masks = [proposal.mask.to_array() for proposal in propose(sam2, features)]
         proposed += len(masks)
         found += covered(agreed(regions), masks)
     settings.tell(count, count, "regions")
@@ -91,21 +94,20 @@ def covered(wanted: Sequence[BoolMask], masks: Sequence[BoolMask], *, overlap: f
     return [any(iou(one, mask) >= overlap for mask in masks) for one in wanted]
 
 
-def _scores(predictor: ImagePredictor, kind: str, regions: Sequence[BoolMask]) -> list[float]:
-    """IoU of each region with the answer to its prompt."""
+def _scores(
+    predictor: ImagePredictor, kind: str, regions: Sequence[BoolMask], *, several: bool
+) -> list[float]:
+    """IoU of each region with the answer to its prompt, of several with the one that is surest."""
     out: list[float] = []
     for first in range(0, len(regions), _AT_ONCE):
         some = regions[first : first + _AT_ONCE]
         if kind == "box":
             boxes = np.array([mask_to_box(mask) for mask in some])
-            masks = predictor.predict(box=boxes, multimask_output=False)[0]
+            masks, overlaps, _ = predictor.predict(box=boxes, multimask_output=several)
         else:
             points = np.stack([innermost(mask) for mask in some])[:, None]
-            masks = predictor.predict(points, np.ones((len(some), 1)), multimask_output=False)[0]
-        answers = masks.reshape(len(some), *masks.shape[-2:])  # of one prompt there is no axis of prompts
-        out += [iou(mask, answer) for mask, answer in zip(some, answers, strict=True)]
+            masks, overlaps, _ = predictor.predict(points, np.ones((len(some), 1)), multimask_output=several)
+        answers = masks.reshape(len(some), -1, *masks.shape[-2:])  # of one prompt there is no axis of prompts
+        best = overlaps.reshape(len(some), -1).argmax(1)
+        out += [iou(mask, three[k]) for mask, three, k in zip(some, answers, best, strict=True)]
     return out
-
-
-def _proposed(sam2: Sam2, image: NDArray[np.uint8]) -> list[BoolMask]:
-    return [proposal.mask.to_array() for proposal in propose(sam2, sam2.encode(image))]
