@@ -26,7 +26,8 @@ class Vocabulary:
         languages: Codes of the languages it was taught.
         kinds: What things are kinds of, by name (``"bee": ("insect",)``), one step each.
         groups: Names of kinds (``"insect"``) that it was taught beside what they hold together; a picture of
-            no one of these in particular may be told by them.
+            no one of these in particular may be told by them. Where there are some, its names are shares of
+            one whole, and what is a kind of what is asked for counts together.
     """
 
     labels: tuple[str, ...]

@@ -134,13 +134,15 @@ def query_probability(
     temperature: float = 1.0,
     support: NDArray[np.float32] | None = None,
     group: bool = False,
+    together: bool = False,
 ) -> NDArray[np.float64]:
     """Share of the query in a softmax against the contrast texts, for each picture.
 
-    With ``support``, the query and these texts count together: a model that was taught "a red car" and "a
-    blue car" places pictures of cars at those names, and "a car" lies between them; what may be a man and may
-    be a woman is a person. A ``group`` is believed by its members alone; its own text competes with them, as
-    what is like "a vehicle" and like no vehicle in particular is hardly one.
+    With ``support``, the best of the query and these texts takes the query's place: a model that was taught
+    "a red car" and "a blue car" places pictures of cars at those names, and "a car" lies between them. Where
+    names were learnt as shares of one whole, they count ``together``: what may be a man and may be a woman is
+    a person. A ``group`` is believed by its members alone, all of them together; its own text competes with
+    them, as what is like "a vehicle" and like no vehicle in particular is hardly one.
 
     Args:
         vectors: (N, D) picture embeddings of unit length.
@@ -150,6 +152,7 @@ def query_probability(
         temperature: See `ConfidenceSettings`.
         support: (A, D) embeddings of kinds of what is asked for, or None.
         group: Whether the query only names these kinds together, and was not taught itself.
+        together: Whether the query and these texts are summed.
 
     Returns:
         (N,) in (0, 1); with no contrast texts, all 1.
@@ -164,8 +167,13 @@ def query_probability(
             logits -= logits.max(axis=1, keepdims=True)
             shares = np.exp(logits, out=logits)
             kinds = shares[:, : len(own)]
-            asked = kinds[:, int(group) :].sum(axis=1).astype(np.float64)
-            out[start + first : start + first + len(shares)] = asked / shares.sum(axis=1)
+            if group or together:
+                asked = kinds[:, int(group) :].sum(axis=1).astype(np.float64)
+                total = shares.sum(axis=1)
+            else:
+                asked = kinds.max(axis=1).astype(np.float64)
+                total = asked + shares[:, len(own) :].sum(axis=1)
+            out[start + first : start + first + len(shares)] = asked / total
     return out
 
 

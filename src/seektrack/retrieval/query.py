@@ -61,6 +61,7 @@ class TextQuery:
         contrast: float32 (C, D), the texts it has to beat.
         support: float32 (A, D), names the model knows for kinds of what is asked.
         group: Whether these are all that is asked for: see :func:`query_probability`.
+        together: Whether these and the text are summed.
         logit_scale: The encoder's.
         without: What must not show.
         parts: The things an enumeration names, each a query of its own; empty for one thing.
@@ -78,6 +79,7 @@ class TextQuery:
     plain: NDArray[np.float32] | None = None
     emphasis: tuple[Emphasis, ...] = ()
     group: bool = False
+    together: bool = False
 
     def probability(
         self, vectors: NDArray[np.floating], settings: ConfidenceSettings | None = None
@@ -98,6 +100,7 @@ class TextQuery:
             temperature=s.temperature,
             support=self.support,
             group=self.group,
+            together=self.together,
         )
         for one in self.emphasis:
             odds = log_odds(np.clip(share, TINY, 1 - TINY))
@@ -178,6 +181,7 @@ class Preparer:
             contrast,
             vectors[: len(kinds)][kinds],
             self.encoder.logit_scale,
+            together=vocabulary is not None and bool(vocabulary.groups),
         )
         if vocabulary is not None and self.kinds is not None and self.kinds.is_group(said, self.texts):
             taught = self.kinds.is_one_of(said, vocabulary.groups)

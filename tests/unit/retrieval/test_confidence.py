@@ -35,7 +35,12 @@ def test_probability_is_the_softmax_of_torch(rng: np.random.Generator) -> None:
     half = query_probability(pictures.astype(np.float16), texts[0], texts[1:], logit_scale=20)
     np.testing.assert_allclose(half, expected, atol=0.02)
     supported = query_probability(pictures, texts[0], texts[3:], logit_scale=20, support=texts[1:3])
-    np.testing.assert_allclose(supported, logits.softmax(1)[:, :3].sum(1).numpy(), atol=1e-6)
+    own, rest = logits[:, :3].max(1).values, logits[:, 3:].exp().sum(1)
+    np.testing.assert_allclose(supported, (own.exp() / (own.exp() + rest)).numpy(), atol=1e-6)
+    together = query_probability(
+        pictures, texts[0], texts[3:], logit_scale=20, support=texts[1:3], together=True
+    )
+    np.testing.assert_allclose(together, logits.softmax(1)[:, :3].sum(1).numpy(), atol=1e-6)
 
 
 def test_a_query_that_matches_beats_the_contrast_and_one_that_does_not_loses(
