@@ -26,8 +26,7 @@ class Vocabulary:
         languages: Codes of the languages it was taught.
         kinds: What things are kinds of, by name (``"bee": ("insect",)``), one step each.
         groups: Names of kinds (``"insect"``) that it was taught beside what they hold together; a picture of
-            no one of these in particular may be told by them. Where there are some, its names are shares of
-            one whole, and what is a kind of what is asked for counts together.
+            no one of these in particular may be told by them.
     """
 
     labels: tuple[str, ...]
@@ -48,7 +47,8 @@ class Encoder(Protocol):
     ``embed_with_layers(images)``, see `seektrack.encoders.features`; and ``calibration: Calibration |
     None``, what its scores mean; ``texts_fingerprint: str``, where texts may have other vectors while those
     of pictures stay; ``embed_contrast(texts, colours)`` and ``colours_of(text)``, where texts that a query
-    competes with are not embedded as if they were asked; ``words: frozenset[str]``, which `speller_for`
+    competes with are not embedded as if they were asked; ``shares_from: int``, see
+    `seektrack.retrieval.confidence.query_probability`; ``words: frozenset[str]``, which `speller_for`
     leaves alone; ``view(picture)``, a `PictureView`, where the whole picture helps to understand its parts.
 
     Attributes:

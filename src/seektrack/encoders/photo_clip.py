@@ -104,7 +104,7 @@ class PhotoClipEncoder(ClipEncoder):
         )
         self.vocabulary = self.experts.vocabulary
         self.logit_scale, self.dim = self.experts.logit_scale, self.experts.dim
-        self.words = self.experts.photographs.words
+        self.words, self.shares_from = self.experts.photographs.words, self.experts.own_dim
         self.texts_fingerprint = self.fingerprint if taught is None else f"{self.fingerprint} {taught.digest}"
 
     def embed_images(self, images: Any, *, batch_size: int = BATCH) -> Rows:

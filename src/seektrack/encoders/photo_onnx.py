@@ -58,7 +58,7 @@ class OnnxPhotoEncoder(OnnxClipEncoder):
         self.experts = BothExperts(photographs, own=vocabulary, own_scale=self.logit_scale, own_dim=self.dim)
         self.vocabulary = self.experts.vocabulary
         self.logit_scale, self.dim = self.experts.logit_scale, self.experts.dim
-        self.words = self.experts.photographs.words
+        self.words, self.shares_from = self.experts.photographs.words, self.experts.own_dim
         self.texts_fingerprint = self.fingerprint if taught is None else f"{self.fingerprint} {taught.digest}"
 
     def _one(self, name: str) -> Any:

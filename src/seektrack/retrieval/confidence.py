@@ -134,13 +134,13 @@ def query_probability(
     temperature: float = 1.0,
     support: NDArray[np.float32] | None = None,
     group: bool = False,
-    together: bool = False,
+    shares_from: int | None = None,
 ) -> NDArray[np.float64]:
     """Share of the query in a softmax against the contrast texts, for each picture.
 
     With ``support``, the best of the query and these texts takes the query's place: a model that was taught
     "a red car" and "a blue car" places pictures of cars at those names, and "a car" lies between them. Where
-    names were learnt as shares of one whole, they count ``together``: what may be a man and may be a woman is
+    names were learnt as shares of one whole, they count together: what may be a man and may be a woman is
     a person. A ``group`` is believed by its members alone, all of them together; its own text competes with
     them, as what is like "a vehicle" and like no vehicle in particular is hardly one.
 
@@ -151,8 +151,9 @@ def query_probability(
         logit_scale: The encoder's.
         temperature: See `ConfidenceSettings`.
         support: (A, D) embeddings of kinds of what is asked for, or None.
-        group: Whether the query only names these kinds together, and was not taught itself.
-        together: Whether the query and these texts are summed.
+        group: Whether the query names these kinds together and nothing that is shown by itself.
+        shares_from: Pictures with more than half of their squared length in the numbers of their embedding
+            from this one on have names that are shares of one whole; None where no picture has.
 
     Returns:
         (N,) in (0, 1); with no contrast texts, all 1.
@@ -167,13 +168,15 @@ def query_probability(
             logits -= logits.max(axis=1, keepdims=True)
             shares = np.exp(logits, out=logits)
             kinds = shares[:, : len(own)]
-            if group or together:
-                asked = kinds[:, int(group) :].sum(axis=1).astype(np.float64)
-                total = shares.sum(axis=1)
-            else:
-                asked = kinds.max(axis=1).astype(np.float64)
-                total = asked + shares[:, len(own) :].sum(axis=1)
-            out[start + first : start + first + len(shares)] = asked / total
+            here = slice(start + first, start + first + len(shares))
+            asked = (kinds[:, 1:].sum(axis=1) if group else kinds.max(axis=1)).astype(np.float64)
+            rest = shares[:, len(own) :].sum(axis=1)
+            against = rest + kinds[:, 0] if group else rest
+            if shares_from is not None and len(own) > 1:
+                part = np.asarray(vectors[here, shares_from:], np.float32)
+                whole = np.einsum("nd,nd->n", part, part) > 0.5
+                asked, against = np.where(whole, (kinds.sum(axis=1), rest), (asked, against))
+            out[here] = asked / (asked + against)
     return out
 
 

@@ -61,7 +61,7 @@ class TextQuery:
         contrast: float32 (C, D), the texts it has to beat.
         support: float32 (A, D), names the model knows for kinds of what is asked.
         group: Whether these are all that is asked for: see :func:`query_probability`.
-        together: Whether these and the text are summed.
+        shares_from: Where pictures' own part begins of which names are summed, as there.
         logit_scale: The encoder's.
         without: What must not show.
         parts: The things an enumeration names, each a query of its own; empty for one thing.
@@ -79,7 +79,7 @@ class TextQuery:
     plain: NDArray[np.float32] | None = None
     emphasis: tuple[Emphasis, ...] = ()
     group: bool = False
-    together: bool = False
+    shares_from: int | None = None
 
     def probability(
         self, vectors: NDArray[np.floating], settings: ConfidenceSettings | None = None
@@ -100,7 +100,7 @@ class TextQuery:
             temperature=s.temperature,
             support=self.support,
             group=self.group,
-            together=self.together,
+            shares_from=self.shares_from,
         )
         for one in self.emphasis:
             odds = log_odds(np.clip(share, TINY, 1 - TINY))
@@ -181,12 +181,12 @@ class Preparer:
             contrast,
             vectors[: len(kinds)][kinds],
             self.encoder.logit_scale,
-            together=vocabulary is not None and bool(vocabulary.groups),
+            shares_from=getattr(self.encoder, "shares_from", None),
         )
         if vocabulary is not None and self.kinds is not None and self.kinds.is_group(said, self.texts):
             taught = self.kinds.is_one_of(said, vocabulary.groups)
             by = embed_contrast(self.encoder, [said])[0] if taught else None
-            made = replace(made, group=not taught, plain=by)
+            made = replace(made, group=True, plain=by)
         rests = [(w, left_out(text, w.text)) for w in weights if w.weight != 1]
         emphasis = tuple(
             Emphasis(

@@ -62,7 +62,7 @@ def test_names_are_weighed_alike_whatever_colours_the_drawn_world_gave_them(pock
 
 def test_a_group_that_was_taught_counts_for_itself_in_photographs_and_not_in_drawings(pocket):
     asked = prepare_query(pocket, "an animal")
-    assert "animal" in pocket.vocabulary.groups and not asked.group
+    assert "animal" in pocket.vocabulary.groups and asked.group
     assert believed(pocket, "an animal", photograph(pocket, {"animal": 1.0}, "white")) > 0.9
     own = pocket.experts.own_dim
     assert np.abs(asked.plain[:own]).max() < 1e-6 < np.abs(asked.vector[:own]).max()
