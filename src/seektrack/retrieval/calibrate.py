@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seektrack import geometry
-from seektrack.encoders import Calibration, Encoder, embed_contrast
+from seektrack.encoders import Calibration, Encoder, colours_of, embed_queries
 from seektrack.encoders.contrast import names_of_nothing, names_that_compete
 from seektrack.library import KINDS, LibraryStore, Rows
 from seektrack.retrieval.confidence import (
@@ -141,13 +141,31 @@ def _probability(
 
     The names' embeddings are kept beside the library, as they stay the same while it grows.
     """
-    key = "\x1f".join(["competing names", ready.encoder.fingerprint, *names])
+    key = "\x1f".join(["names", ready.encoder.fingerprint, *names])
     kept = store.cached_array(key)
     asked = kept if kept is not None and kept.shape == (len(names), ready.encoder.dim) else None
     if asked is None:
-        asked = embed_contrast(ready.encoder, names)
+        asked = embed_queries(ready.encoder, names)
         store.keep_array(key, asked)
-    most, rivals = ready.settings.max_cosine, ready.vectors
+    by_colours: dict[tuple[str, ...], list[int]] = {}
+    for i, name in enumerate(names):
+        by_colours.setdefault(colours_of(ready.encoder, name), []).append(i)
+    out = np.empty((len(names), len(vectors)))
+    for which in by_colours.values():
+        some = [names[i] for i in which]
+        out[which] = _shares(ready, some, asked[which], ready.contrast(some[0]), vectors)
+    return out
+
+
+def _shares(
+    ready: Preparer,
+    names: Sequence[str],
+    asked: NDArray[np.float32],
+    rivals: NDArray[np.float32],
+    vectors: NDArray[np.float32],
+) -> Floats:
+    """Probability of names (Q, D) that ask for the same colours, on each picture: (Q, N)."""
+    most = ready.settings.max_cosine
     competes = np.stack(
         [
             competitors(name, vector, ready.texts, rivals, max_cosine=most, kinds=ready.kinds)

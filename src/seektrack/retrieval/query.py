@@ -166,7 +166,7 @@ class Preparer:
         """
         said, most = english or text, self.settings.max_cosine
         plain = embed_queries(self.encoder, [text], templates=self.templates)[0]
-        vectors = self._contrast(said)
+        vectors = self.contrast(said)
         keep = competitors(said, plain, self.texts, vectors, max_cosine=most, kinds=self.kinds)
         contrast = vectors[keep]
         if rivals:
@@ -202,7 +202,8 @@ class Preparer:
         vector = embed_weighted(self.encoder, text, weights, templates=self.templates)
         return replace(made, vector=vector, plain=plain, emphasis=emphasis)
 
-    def _contrast(self, said: str) -> NDArray[np.float32]:
+    def contrast(self, said: str) -> NDArray[np.float32]:
+        """What competes with a question, float32 (C, D), as one of its colours meets it."""
         colours = colours_of(self.encoder, said)
         return self.vectors if not colours else _vectors(self.encoder, self.texts, self.store, colours)
 

@@ -68,6 +68,15 @@ def test_a_group_that_was_taught_counts_for_itself_in_photographs_and_not_in_dra
     assert np.abs(asked.plain[:own]).max() < 1e-6 < np.abs(asked.vector[:own]).max()
 
 
+def test_both_runtimes_embed_what_competes_alike(pocket):
+    graphs = load_encoder("pocket", runtime="onnx")
+    assert (graphs.shares_from, graphs.colours_of("ein rotes Auto")) == (pocket.shares_from, ("red",))
+    for colours in ((), ("red",)):
+        texts = ["a red dog", "an elephant", "an animal", "nothing"]
+        ours, theirs = (embed_contrast(encoder, texts, colours) for encoder in (pocket, graphs))
+        np.testing.assert_allclose(ours, theirs, atol=2e-3)
+
+
 def test_what_may_be_one_of_two_kinds_is_of_their_kind(pocket):
     either = photograph(pocket, {"man": 1.0, "woman": 1.0, "horse": 0.85}, "white")
     assert believed(pocket, "a person", either) > max(
